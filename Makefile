@@ -1,0 +1,55 @@
+# Everything below works from a fresh clone with Python 3.11+ and nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DATA ?=
+NAME ?= concat
+RECIPE ?= concat
+OUT ?= quickstart
+
+.PHONY: setup quickstart test test-slow lint format clean
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "moodfuse needs Python 3.11 or later: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train,dev]'
+	touch $@
+
+# Train on DATA (or on posts drawn for the occasion), then label its unlabelled file.
+quickstart: setup
+ifeq ($(DATA),)
+	test -f $(OUT)/posts/train.txt || $(BIN)/moodfuse synthetic $(OUT)/posts --quiet
+	$(MAKE) --no-print-directory main-job DATA=$(OUT)/posts
+else
+	$(MAKE) --no-print-directory main-job DATA='$(DATA)'
+endif
+
+.PHONY: main-job
+main-job:
+	$(BIN)/moodfuse train '$(DATA)' --name $(NAME) --recipe $(RECIPE) --runs $(OUT)/runs
+	$(BIN)/moodfuse predict $(OUT)/runs/$(NAME) '$(DATA)' --output $(OUT)/test_result.txt
+	@echo
+	@echo "answers, in the format that came in   $(OUT)/test_result.txt"
+	@echo "probabilities, status, what to check  $(OUT)/test_result.txt.details.csv"
+	@echo "scores, split, history, bundle        $(OUT)/runs/$(NAME)/"
+
+test: setup
+	$(BIN)/python -m pytest
+
+test-slow: setup
+	$(BIN)/python -m pytest -m slow
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) $(OUT) build dist src/*.egg-info

@@ -1,0 +1,53 @@
+"""moodfuse: the sentiment of posts that are text + image."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from moodfuse.version import __version__
+
+if TYPE_CHECKING:
+    from moodfuse.data.posts import ImageRef, Post, Posts
+    from moodfuse.data.readers import read_posts
+    from moodfuse.errors import MoodfuseError
+    from moodfuse.runtime.predictor import Prediction, Predictor
+    from moodfuse.workflows.classifier import FusionClassifier
+
+__all__ = [
+    "FusionClassifier",
+    "ImageRef",
+    "MoodfuseError",
+    "Post",
+    "Posts",
+    "Prediction",
+    "Predictor",
+    "__version__",
+    "load",
+    "read_posts",
+]
+
+# Names are imported when they are first asked for: `import moodfuse` costs nothing, and loads no PyTorch.
+_HOMES = {
+    "FusionClassifier": "moodfuse.workflows.classifier",
+    "ImageRef": "moodfuse.data.posts",
+    "MoodfuseError": "moodfuse.errors",
+    "Post": "moodfuse.data.posts",
+    "Posts": "moodfuse.data.posts",
+    "Prediction": "moodfuse.runtime.predictor",
+    "Predictor": "moodfuse.runtime.predictor",
+    "read_posts": "moodfuse.data.readers",
+}
+
+
+def load(bundle: Any) -> Predictor:
+    """Open a bundle or a run folder: `moodfuse.load("runs/concat").predict(text, image)`."""
+    from moodfuse.runtime.predictor import Predictor
+
+    return Predictor.load(bundle)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'moodfuse' has no attribute {name!r}")

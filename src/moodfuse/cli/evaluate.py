@@ -1,0 +1,40 @@
+"""moodfuse evaluate"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from moodfuse.cli.progress import Bar
+from moodfuse.cli.train import print_scores
+
+
+def evaluate(
+    bundle: Annotated[Path, typer.Argument(help="A bundle or run folder.")],
+    data: Annotated[Path, typer.Argument(help="Labelled posts.")],
+    format: Annotated[str | None, typer.Option("--format", help="Format of DATA, if not plain.")] = None,
+    predictions: Annotated[Path | None, typer.Option(help="Write each post's prediction to this CSV.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
+) -> None:
+    """Score a bundle on labelled posts; those that its training saw are left out, and counted."""
+    from moodfuse.data.readers import read_posts
+    from moodfuse.runtime.predictor import Predictor
+    from moodfuse.workflows.evaluation import evaluate_unseen
+    from moodfuse.workflows.runs import write_csv
+
+    predictor = Predictor.load(bundle)
+    posts = read_posts(data, format=format, labels=predictor.labels)
+    with Bar(quiet=quiet) as bar:
+        result = evaluate_unseen(predictor, posts, progress=bar)
+    if predictions is not None:
+        write_csv(predictions, result.rows())
+    if as_json:
+        print(json.dumps(result.scores, indent=1))
+        return
+    print_scores(result.scores, "posts")
+    if seen := result.scores["seen_in_training"]:
+        print(f"left out: {seen} posts that training or model selection had seen")

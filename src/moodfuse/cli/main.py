@@ -1,0 +1,86 @@
+"""The command line: one verb a file; here they come together, and errors become one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import click
+import typer
+
+from moodfuse.cli import config, doctor, encoders, evaluate, fusions, predict, synthetic, train
+from moodfuse.cli.progress import console
+from moodfuse.errors import MoodfuseError
+from moodfuse.version import __version__
+
+app = typer.Typer(
+    name="moodfuse",
+    help="The sentiment of posts that are text + image: train, predict, evaluate.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("train")(train.train)
+app.command("predict")(predict.predict)
+app.command("evaluate")(evaluate.evaluate)
+app.command("fusions")(fusions.fusions)
+app.command("encoders")(encoders.encoders)
+app.command("doctor")(doctor.doctor)
+app.command("synthetic")(synthetic.synthetic)
+app.add_typer(config.app, name="config")
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; exit 0 done, 1 the input is at fault, 2 usage, 3 ours, 130 Ctrl-C."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        code = app(arguments, prog_name="moodfuse", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except MoodfuseError as error:
+        console.print(f"error: {error}", markup=False)
+        return 1
+    except click.exceptions.Abort:
+        return _interrupted()
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except click.exceptions.Exit as stop:
+        return int(stop.exit_code)
+    except KeyboardInterrupt:
+        return _interrupted()
+    except BrokenPipeError:  # `moodfuse predict ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except ModuleNotFoundError as error:
+        return _missing_module(error)
+    except MemoryError:
+        console.print("error: out of memory; use a smaller train.batch_size", markup=False)
+        return 3
+    except Exception:
+        console.print(traceback.format_exc(), markup=False)
+        console.print("error: this is a fault of moodfuse, not of your input; please report the lines above")
+        return 3
+
+
+def _interrupted() -> int:
+    console.print("\ninterrupted; the same command goes on from here", markup=False)
+    return 130
+
+
+def _missing_module(error: ModuleNotFoundError) -> int:
+    extra = "eval" if (error.name or "").split(".")[0] in {"sklearn", "scipy", "imagehash", "rapidfuzz"} else "train"
+    console.print(f"error: {error.name} is not installed; pip install 'moodfuse[{extra}]'", markup=False)
+    return 1

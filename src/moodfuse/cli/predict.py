@@ -1,0 +1,98 @@
+"""moodfuse predict"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from moodfuse.cli.progress import Bar
+from moodfuse.errors import BundleError, ConfigError, suggest
+
+if TYPE_CHECKING:
+    from moodfuse.runtime.predictor import Predictor
+
+
+def predict(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="BUNDLE [SOURCE]", help="A bundle or run folder; posts to label.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where answers go; by default stdout.")] = None,
+    style: Annotated[
+        str | None, typer.Option("--format", help="report (guid,tag), csv or jsonl; by default what came in.")
+    ] = None,
+    input_format: Annotated[str | None, typer.Option(help="Format of SOURCE, where its name does not tell.")] = None,
+    text: Annotated[str | None, typer.Option(help="Label one post: its text.")] = None,
+    image: Annotated[Path | None, typer.Option(help="Label one post: its image.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default all cores.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print counts (or the one answer) as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
+) -> None:
+    """Label posts: every row of SOURCE gets an answer, in order."""
+    from moodfuse.runtime.predictor import Predictor
+    from moodfuse.runtime.writers import FORMATS
+
+    if style is not None and style not in FORMATS:
+        raise ConfigError(suggest(style, FORMATS, what="--format"))
+    single = text is not None or image is not None
+    wanted = 1 if single else 2
+    paths = paths or []
+    if len(paths) < wanted:
+        raise BundleError(
+            "no model named, and this version ships no default one yet: train one (moodfuse train DATA --name NAME), "
+            "then moodfuse predict runs/NAME " + ("--text ..." if single else "SOURCE -o FILE")
+        )
+    if len(paths) > wanted:
+        raise ConfigError(f"expected {wanted} path(s), found {len(paths)}: {' '.join(map(str, paths))}")
+    predictor = Predictor.load(paths[0], threads=threads)
+    if single:
+        _one(predictor, text, image, as_json)
+    else:
+        _many(predictor, paths[1], output, style, input_format, as_json, quiet)
+
+
+def _one(predictor: Predictor, text: str | None, image: Path | None, as_json: bool) -> None:
+    from moodfuse.runtime.writers import prediction_row
+
+    row = prediction_row(predictor.predict(text=text, image=image))
+    row.pop("id")
+    if as_json:
+        print(json.dumps(row))
+        return
+    for name, value in row.items():
+        print(f"{name:<14} {value}")
+
+
+def _many(
+    predictor: Predictor,
+    source: Path,
+    output: Path | None,
+    style: str | None,
+    input_format: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from moodfuse.workflows.prediction import details_path, predict_source
+
+    with Bar(quiet=quiet) as bar:
+        summary = predict_source(
+            predictor,
+            source,
+            output,
+            stdout=sys.stdout.buffer,
+            source_style=input_format,
+            style=style,  # type: ignore[arg-type]  # checked against FORMATS above
+            progress=bar,
+        )
+    sys.stdout.flush()
+    if as_json and output is not None:
+        counts = {"posts": summary.posts, "labels": summary.labels, "status": summary.status}
+        print(json.dumps(counts | {"needs_review": summary.needs_review}))
+    bar.line(f"{summary.posts} posts: " + ", ".join(f"{n} {label}" for label, n in summary.labels.most_common()))
+    bar.line("status: " + ", ".join(f"{n} {status}" for status, n in summary.status.most_common()))
+    bar.line(f"{summary.needs_review} to check by hand (confidence below {predictor.manifest.review_threshold:.2f})")
+    if output is not None:
+        bar.line(f"written to {output}" + (f" and {details_path(output)}" if details_path(output).exists() else ""))

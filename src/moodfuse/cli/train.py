@@ -1,0 +1,67 @@
+"""moodfuse train"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from moodfuse.cli.progress import Bar, console
+
+
+def train(
+    data: Annotated[Path, typer.Argument(help="Labelled posts: a folder with train.txt, a CSV, TSV or JSONL file.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="Settings: optim.lr=3e-4 ...")] = None,
+    recipe: Annotated[str | None, typer.Option(help="The system to train: see `moodfuse fusions`.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A YAML file over the recipe.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run; by default the recipe's.")] = None,
+    runs: Annotated[Path, typer.Option(help="Folder that holds runs.")] = Path("runs"),
+    split: Annotated[Path | None, typer.Option(help="A split to use: CSV or JSON of id with split or fold.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Same as seed=N.")] = None,
+    device: Annotated[str | None, typer.Option(help="Same as train.device=auto|cpu|gpu|mps.")] = None,
+    format: Annotated[str | None, typer.Option("--format", help="Format of DATA, if not plain.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
+) -> None:
+    """Train one model; the same command again goes on where an interrupted one stopped."""
+    from moodfuse.config import parse_overrides
+    from moodfuse.data.readers import read_posts
+    from moodfuse.labels import Labels
+    from moodfuse.learn.recipes import resolve_config
+    from moodfuse.workflows.training import train as run_training
+
+    layers: list[dict[str, Any]] = [parse_overrides(overrides or [])]
+    layers += [{"seed": seed}] if seed is not None else []
+    layers += [{"train": {"device": device}}] if device is not None else []
+    resolved = resolve_config(recipe or (None if config else "concat"), file=config, overrides=layers)
+    posts = read_posts(data, format=format, labels=Labels(resolved.labels))
+    with Bar(quiet=quiet) as bar:
+        result = run_training(
+            posts,
+            resolved,
+            name=name or recipe or resolved.model.fusion,
+            runs=runs,
+            split_file=split,
+            progress=bar,
+            notify=bar.line,
+        )
+    if as_json:
+        print(json.dumps(result.metrics, indent=1))
+    else:
+        print_scores(result.metrics["test"], "held-out posts")
+        print(f"run     {result.run.path}")
+        print(f"bundle  {result.run.bundle}")
+    if result.resumed and not quiet:
+        console.print("this run had finished before; nothing was trained", markup=False)
+
+
+def print_scores(scores: dict[str, Any], what: str) -> None:
+    """Print scores with their intervals as a small table."""
+    print(f"{scores['n']} {what}, 95 % intervals")
+    for name, value in [("accuracy", scores["accuracy"]), ("macro_f1", scores["macro_f1"])] + [
+        (f"f1_{label}", one["f1"]) for label, one in scores["per_class"].items()
+    ]:
+        low, high = scores["intervals"][name]
+        print(f"  {name:<12} {value:.3f}  ({low:.3f} to {high:.3f})")

@@ -1,0 +1,204 @@
+"""The configuration of a run: frozen models that refuse what they do not know, to and from YAML.
+
+Each field's description is its help text; `moodfuse config show` prints them all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from moodfuse.errors import ConfigError, suggest
+from moodfuse.labels import SENTIMENT
+
+Modality = Literal["text", "image"]
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Cleaning(Section):
+    """What is taken out of a text before it is tokenised."""
+
+    retweets: bool = Field(False, description="take `RT @user:` off")
+    mentions: bool = Field(False, description="take `@user` off")
+    urls: bool = Field(True, description="take web addresses off")
+    hashtags: Literal["keep", "strip", "drop"] = Field(
+        "keep", description="keep `#word`, strip its `#`, or drop it whole"
+    )
+    lower: bool = Field(False, description="lower case (an uncased tokeniser does so by itself)")
+
+
+class DataConfig(Section):
+    cleaning: Cleaning = Cleaning()
+    max_tokens: int = Field(128, ge=8, le=512, description="tokens of a text that the encoder reads")
+
+
+class SplitConfig(Section):
+    folds: int = Field(10, ge=3, le=100, description="folds; fold 0 tests, fold 1 validates, the rest train")
+    seed: int = Field(0, ge=0, description="seed of the fold assignment, apart from the training seed")
+
+
+class ModelConfig(Section):
+    fusion: str = Field("concat", description="see `moodfuse fusions`")
+    options: dict[str, Any] = Field({}, description="options of the fusion; each fusion validates its own")
+    text: str = Field("minilm", description="text encoder: see `moodfuse encoders`, or a folder")
+    image: str = Field("efficientnet-lite0", description="image encoder: see `moodfuse encoders`")
+    auxiliary: float = Field(
+        0.0, ge=0, le=10, description="weight of the auxiliary text-only and image-only losses (0: no such heads)"
+    )
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout on each modality's pooled vector and tokens")
+    modality_dropout: float = Field(
+        0.1, ge=0, le=0.5, description="share of training posts that lose their text, and as many their image"
+    )
+
+
+class OptimConfig(Section):
+    lr: float = Field(1e-3, gt=0, le=10, description="AdamW learning rate of fusion and heads")
+    encoder_lr: float = Field(5e-5, gt=0, le=1, description="AdamW learning rate of encoders that train")
+    weight_decay: float = Field(0.01, ge=0, le=10, description="decoupled weight decay (AdamW)")
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps over which the rates rise from 0")
+    schedule: Literal["cosine", "constant"] = Field("cosine", description="the rates after the warm-up")
+    clip: float = Field(1.0, ge=0, description="largest norm of the gradient (0: not clipped)")
+
+
+class TrainConfig(Section):
+    regime: Literal["frozen", "end_to_end"] = Field(
+        "frozen", description="frozen: encoders stay as they are; end_to_end: those in `tune` train too"
+    )
+    tune: tuple[Modality, ...] = Field(("text",), description="encoders that train under `end_to_end`")
+    epochs: int = Field(30, ge=1, le=10_000)
+    batch_size: int = Field(64, ge=2, le=65_536)
+    patience: int = Field(8, ge=0, description="epochs without a better `monitor` before stopping (0: never stop)")
+    monitor: Literal["macro_f1", "accuracy", "loss"] = Field(
+        "macro_f1", description="validation score by which the best state is kept"
+    )
+    class_weights: Literal["none", "balanced", "sqrt"] = Field(
+        "none", description="loss weights: n / (k n_c) for balanced, its square root for sqrt"
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="bf16 mixed precision where the processor has it and an encoder trains"
+    )
+    device: Literal["auto", "cpu", "gpu", "mps"] = Field("auto", description="where training runs")
+    devices: int = Field(1, ge=1, description="processes or GPUs")
+
+    @model_validator(mode="after")
+    def _something_to_tune(self) -> TrainConfig:
+        if self.regime == "end_to_end" and not self.tune:
+            raise ValueError("end_to_end needs at least one encoder in train.tune (text, image)")
+        return self
+
+    @property
+    def tuned(self) -> tuple[Modality, ...]:
+        """The modalities whose encoder trains."""
+        return self.tune if self.regime == "end_to_end" else ()
+
+
+class Config(Section):
+    """Everything that decides what a run computes."""
+
+    seed: int = Field(0, ge=0, description="initial weights, order of posts, dropout")
+    labels: tuple[str, ...] = Field(SENTIMENT.names, description="label names, in order")
+    data: DataConfig = DataConfig()
+    split: SplitConfig = SplitConfig()
+    model: ModelConfig = ModelConfig()
+    optim: OptimConfig = OptimConfig()
+    train: TrainConfig = TrainConfig()
+
+    def to_yaml(self) -> str:
+        """Return the configuration as YAML, every default written out."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def build_config(layers: Iterable[Mapping[str, Any]]) -> Config:
+    """Lay mappings over one another, later ones on top, and validate the result.
+
+    Raises `ConfigError` for an unknown key (with the nearest known ones) or a bad value.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        _merge(merged, layer)
+    try:
+        return Config.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError("configuration: " + _explain(error)) from None
+
+
+def parse_overrides(words: Iterable[str]) -> dict[str, Any]:
+    """Turn `optim.lr=3e-5 seed=1` into a nested mapping; values are read as YAML."""
+    result: dict[str, Any] = {}
+    for word in words:
+        key, equals, raw = word.partition("=")
+        if not equals or not all(key.split(".")):
+            raise ConfigError(f"{word!r}: expected KEY=VALUE, as in optim.lr=3e-5")
+        *parents, leaf = key.split(".")
+        nested: Any = {leaf: _yaml_value(raw, word)}
+        for parent in reversed(parents):
+            nested = {parent: nested}
+        _merge(result, nested)
+    return result
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping. Raises `ConfigError` otherwise."""
+    try:
+        value = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML ({_first_line(error)})") from None
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: expected a mapping of settings, found {type(value).__name__}")
+    return value
+
+
+def describe_fields(section: type[Section] = Config, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+    """Yield (dotted key, default, help) for every setting."""
+    for name, field in section.model_fields.items():
+        default = field.default
+        if isinstance(default, Section):
+            yield from describe_fields(type(default), f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", default, field.description or ""
+
+
+def known_keys() -> list[str]:
+    """Return every dotted key that the configuration has."""
+    return [key for key, _, _ in describe_fields()]
+
+
+def _yaml_value(raw: str, word: str) -> Any:
+    try:
+        value = yaml.safe_load(raw)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{word!r}: the value is no YAML ({_first_line(error)})") from None
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", value):
+        return float(value)  # YAML 1.1 reads 3e-5 as a text; everybody means a number
+    return value
+
+
+def _merge(base: dict[str, Any], top: Mapping[str, Any]) -> None:
+    for key, value in top.items():
+        if isinstance(value, Mapping) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        else:
+            base[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return suggest(key, known_keys(), what="key")
+    found = "" if first["type"] == "value_error" else f", found {first['input']!r}"
+    return f"{key or 'settings'}: {first['msg']}{found}"
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

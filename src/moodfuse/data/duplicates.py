@@ -1,0 +1,230 @@
+"""Which posts are near-duplicates of one another, so that no split parts them.
+
+Two posts belong together when they share a text group or an image group. Fuzzy nearness is always to a
+group's first member, its leader, never through a chain of near neighbours; sharing is exact from there on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moodfuse.data.images import open_image
+from moodfuse.data.posts import ImageRef, Posts
+from moodfuse.errors import MissingExtraError
+
+try:
+    import imagehash
+    from rapidfuzz.distance import Levenshtein
+    from rapidfuzz.process import cdist
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+except ImportError as error:
+    raise MissingExtraError(
+        f"finding near-duplicates needs {error.name}, which is not installed; pip install 'moodfuse[eval]'"
+    ) from error
+
+#: Least Levenshtein similarity, 1 - distance / longer length, of two cleaned texts that are one.
+TEXT_SIMILARITY = 0.9
+#: Characters of a cleaned text that are compared.
+TEXT_LENGTH = 1000
+#: A text of fewer words says too little to call two posts the same.
+FEWEST_WORDS = 3
+#: Most bits of 64 in which the perceptual hashes of one picture differ. On 4,511 real posts copies lie within 4
+#: (re-encoding moves 0 to 4 bits) and different pictures start at 10.
+IMAGE_DISTANCE = 4
+#: Least standard deviation of a picture's grey levels (0..255) for its perceptual hash to mean anything.
+LEAST_CONTRAST = 6.0
+
+#: Called with (images done, images in all).
+Progress = Callable[[int, int], None]
+
+_NOISE = re.compile(r"https?://\S*|www\.\S+|@\w+|\brt\b")
+_PUNCTUATION = re.compile(r"[^\w\s]|_")
+# Chinese, Japanese and Thai put no blanks between words: each of their characters counts as one.
+_WORD = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\W\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Posts grouped by what they share. Groups are numbered from 0 in the order of their first post."""
+
+    #: id -> group, for every post
+    of: Mapping[str, int]
+    #: id -> text group, for every post whose text has enough words
+    by_text: Mapping[str, int]
+    #: id -> image group, for every post with a readable image
+    by_image: Mapping[str, int]
+
+    def __len__(self) -> int:
+        return len(set(self.of.values()))
+
+    @property
+    def same_text(self) -> int:
+        """Posts whose text some other post has too."""
+        return _shared(self.by_text)
+
+    @property
+    def same_image(self) -> int:
+        """Posts whose image some other post has too."""
+        return _shared(self.by_image)
+
+    def members(self) -> list[list[str]]:
+        """Return the ids of every group of two or more posts, the biggest group first."""
+        return sorted((ids for ids in _gather(self.of.items()) if len(ids) > 1), key=len, reverse=True)
+
+
+def group_duplicates(posts: Posts, *, progress: Progress | None = None) -> Groups:
+    """Group posts that have the same text or the same image, or nearly so.
+
+    Texts are compared after `normalise`; images by their bytes and by the 64-bit DCT hash of Zauner (2010), as
+    `imagehash.phash` computes it. Texts under three words, unreadable images and, but for identical bytes,
+    images with hardly any contrast never bring posts together.
+    """
+    by_text = _group_texts(posts)
+    by_image = _group_images(posts, progress)
+    return Groups(_connect(posts.ids, by_text, by_image), by_text, by_image)
+
+
+def straddling(groups: Groups, parts: Mapping[str, Hashable]) -> list[list[str]]:
+    """Return the groups that have posts in more than one part, the biggest first.
+
+    `parts` says for each id which part it is in: a fold, or "train", "validation" and "test". Ids outside `parts`
+    are left out.
+    """
+    gathered = _gather((id, group) for id, group in groups.of.items() if id in parts)
+    return sorted((ids for ids in gathered if len({parts[id] for id in ids}) > 1), key=len, reverse=True)
+
+
+def normalise(text: str) -> str:
+    """Return a text as it is compared: lower case; URLs, mentions, RT and punctuation off; single blanks."""
+    text = _NOISE.sub(" ", unicodedata.normalize("NFKC", text).lower())
+    return " ".join(_PUNCTUATION.sub(" ", text).split())
+
+
+def _group_texts(posts: Posts) -> dict[str, int]:
+    number: dict[str, int] = {}  # cleaned text -> its place among the different ones
+    text_of: dict[str, int] = {}
+    for post in posts:
+        text = normalise(post.text or "")[:TEXT_LENGTH]
+        if len(_WORD.findall(text)) >= FEWEST_WORDS:
+            text_of[post.id] = number.setdefault(text, len(number))
+    leader = _lead(len(number), _near_texts(list(number)))
+    return {id: leader[i] for id, i in text_of.items()}
+
+
+def _near_texts(texts: list[str], block: int = 256) -> Iterator[tuple[int, int]]:
+    # Sorted by length, a text's near ones lie in a short window: a length ratio under 0.9 rules a pair out.
+    order = np.array(sorted(range(len(texts)), key=lambda i: len(texts[i])), dtype=np.int64)
+    sorted_texts = [texts[i] for i in order]
+    lengths = np.array([len(text) for text in sorted_texts])
+    for start in range(0, len(texts), block):
+        rows = sorted_texts[start : start + block]
+        end = int(np.searchsorted(lengths, len(rows[-1]) / TEXT_SIMILARITY, side="right"))
+        similarity = cdist(
+            rows,
+            sorted_texts[start:end],
+            scorer=Levenshtein.normalized_similarity,
+            score_cutoff=TEXT_SIMILARITY,
+            dtype=np.float32,
+            workers=-1,
+        )  # (rows, window), 0 below the cutoff
+        for row, column in np.argwhere(np.triu(similarity, k=1)):
+            yield int(order[start + row]), int(order[start + column])
+
+
+def _group_images(posts: Posts, progress: Progress | None) -> dict[str, int]:
+    pictured = [(post.id, post.image) for post in posts if post.image is not None]
+    number: dict[bytes, int] = {}  # digest of the bytes -> its place among the different ones
+    hashes: list[NDArray[np.bool_] | None] = []
+    image_of: dict[str, int] = {}
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        found_all = pool.map(_hash_image, (image for _, image in pictured))
+        for done, ((id, _), found) in enumerate(zip(pictured, found_all, strict=True), start=1):
+            if found is not None:
+                digest, bits = found
+                if digest not in number:
+                    number[digest] = len(number)
+                    hashes.append(bits)
+                image_of[id] = number[digest]
+            if progress is not None:
+                progress(done, len(pictured))
+    leader = _lead(len(hashes), _near_images(hashes))
+    return {id: leader[i] for id, i in image_of.items()}
+
+
+def _hash_image(ref: ImageRef) -> tuple[bytes, NDArray[np.bool_] | None] | None:
+    """Return the digest of the image's bytes and its 64 bits: no bits where it is nearly flat.
+
+    `None` stands for an image that cannot be read.
+    """
+    image, _ = open_image(ref)
+    if image is None:
+        return None
+    try:  # only now: a file that open_image refuses, for its size or for being a pipe, is not read here either
+        data = ref.source.read_bytes() if isinstance(ref.source, Path) else ref.source
+    except OSError:
+        return None
+    grey = image.convert("L")
+    flat = np.asarray(grey.resize((32, 32))).std() < LEAST_CONTRAST
+    return hashlib.sha256(data).digest(), None if flat else imagehash.phash(grey).hash.ravel()
+
+
+def _near_images(hashes: list[NDArray[np.bool_] | None], block: int = 1024) -> Iterator[tuple[int, int]]:
+    places = [i for i, bits in enumerate(hashes) if bits is not None]
+    if not places:
+        return
+    signs = np.array([bits for bits in hashes if bits is not None], dtype=np.float32) * 2 - 1  # (N, 64), each -1 or 1
+    for start in range(0, len(signs), block):
+        equal = signs[start : start + block] @ signs[start:].T  # (block, rest) = 64 - 2 x distance
+        for row, column in np.argwhere(np.triu(equal >= 64 - 2 * IMAGE_DISTANCE, k=1)):
+            yield places[start + row], places[start + column]
+
+
+def _lead(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """Return each item's leader: the first earlier leader that it is near, else itself."""
+    earlier = defaultdict(list)
+    for a, b in pairs:
+        earlier[max(a, b)].append(min(a, b))
+    leader: list[int] = []
+    for i in range(count):
+        leader.append(min((j for j in earlier[i] if leader[j] == j), default=i))
+    return leader
+
+
+def _connect(ids: list[str], *sharings: Mapping[str, int]) -> dict[str, int]:
+    """Return id -> connected component over posts that share a group in any of `sharings`."""
+    node = {id: i for i, id in enumerate(ids)}
+    nodes: dict[Hashable, int] = {}
+    edges = [
+        (node[id], len(ids) + nodes.setdefault((kind, group), len(nodes)))
+        for kind, sharing in enumerate(sharings)
+        for id, group in sharing.items()
+    ]
+    rows, columns = np.array(edges, dtype=np.int64).reshape(-1, 2).T
+    size = len(ids) + len(nodes)
+    graph = coo_array((np.ones(len(edges)), (rows, columns)), shape=(size, size))
+    component = connected_components(graph, directed=False)[1] if size else []
+    number: dict[int, int] = {}
+    return {id: number.setdefault(int(component[i]), len(number)) for id, i in node.items()}
+
+
+def _gather(items: Iterable[tuple[str, int]]) -> list[list[str]]:
+    gathered = defaultdict(list)
+    for id, group in items:
+        gathered[group].append(id)
+    return list(gathered.values())
+
+
+def _shared(groups: Mapping[str, int]) -> int:
+    return sum(n for n in Counter(groups.values()).values() if n > 1)

@@ -1,0 +1,127 @@
+"""Files of lines and of cells, one at a time, every line decoded for itself."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+from moodfuse.data.text import Decoded, decode
+from moodfuse.errors import DataError
+
+_HEAD_BYTES = 65_536
+#: Characters of a cell: a text of a megabyte must pass. The csv module keeps the limit for the whole process.
+csv.field_size_limit(max(csv.field_size_limit(), 2**24))
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The cells of one record, the line where it starts, the header's width, how its lines were encoded."""
+
+    line: int
+    cells: list[str]
+    columns: int
+    encoding: str
+    lossy: bool
+
+
+def first_line(path: Path) -> str:
+    """Return the first line of a text file. Raises `DataError` where there is none to read."""
+    with open_file(path) as file:
+        head = file.read(_HEAD_BYTES)
+    if not head.strip():
+        raise DataError(f"{path}: the file is empty; expected a header line and a line for each post")
+    if _wide(head) is None:
+        head, newline, _ = head.partition(b"\n")
+        if b"\0" in head:
+            raise DataError(f"{path}: expected a text file (CSV, TSV, JSONL or a guid,tag list), found binary data")
+        return decode(head + newline).text.rstrip("\r\n")
+    return decode(head).text.partition("\n")[0].rstrip("\r")
+
+
+def decoded_lines(path: Path) -> Iterator[Decoded]:
+    """Yield every line with its line end. Lines of one file may be encoded differently."""
+    with open_file(path) as file:
+        wide = _wide(file.peek(4))
+        if wide is None:
+            yield from map(decode, file)
+            return
+        for line in io.TextIOWrapper(file, wide, errors="replace", newline="\n"):
+            yield Decoded(line, wide, lossy="\ufffd" in line)
+
+
+def records(path: Path, delimiter: str) -> Iterator[Record]:
+    """Yield the records of a CSV or TSV file, its header included; blank lines are none.
+
+    Raises `DataError` for quotes that do not pair up: read leniently, they would swallow the rows that follow.
+    """
+    seen: list[Decoded] = []
+
+    def texts() -> Iterator[str]:
+        for line in decoded_lines(path):
+            seen.append(line)
+            yield line.text
+
+    columns = 0
+    rows = csv.reader(texts(), delimiter=delimiter, strict=True)
+    while True:
+        start = rows.line_num + 1
+        seen.clear()
+        try:
+            cells = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise DataError(
+                f"{path} line {start}: {error}; put a cell that holds quotes, separators or line ends "
+                'between quotes, and double the quotes (") in it'
+            ) from None
+        if cells:
+            columns = columns or len(cells)
+            encoding = next((line.encoding for line in seen if line.encoding != "ascii"), "ascii")
+            yield Record(start, cells, columns, encoding, any(line.lossy for line in seen))
+
+
+def open_file(path: Path) -> io.BufferedReader:
+    """Open a regular file for reading. Raises `DataError` in one line for everything else."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise DataError(f"{path}: expected a file, found a folder")
+        if not stat.S_ISREG(mode):
+            raise DataError(f"{path}: expected a regular file, found something else (a pipe or a device)")
+        return path.open("rb")
+    except (OSError, ValueError) as error:
+        cannot_read(path, error)
+
+
+def cannot_read(path: Path, error: OSError | ValueError) -> NoReturn:
+    """Raise the `DataError` that tells why a path could not be read."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError | ValueError):
+        raise DataError(f"{path}: no such file or folder; check the path (from {Path.cwd()})") from None
+    if isinstance(error, PermissionError):
+        raise DataError(f"{path}: may not be read; check its permissions") from None
+    raise DataError(f"{path}: cannot be read ({os.strerror(error.errno or 0)})") from None
+
+
+def read_capped(file: BinaryIO, limit: int) -> bytes:
+    """Read `limit` bytes at most; where that cuts, cut after a blank, so that no character is split."""
+    data = file.read(limit)
+    if len(data) < limit or _wide(data):
+        return data
+    return data[: max(data.rfind(b" "), data.rfind(b"\n")) + 1] or data
+
+
+def _wide(head: bytes) -> str | None:
+    """Return the codec of a file that starts with a UTF-16 or UTF-32 mark: a newline is more than a byte there."""
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    return None

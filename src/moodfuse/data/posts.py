@@ -1,0 +1,100 @@
+"""A post, where its image lies, and a collection of posts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import overload
+
+from moodfuse.errors import DataError
+
+
+class Status(StrEnum):
+    """What became of a post's text and image on the way to the model. A closed set."""
+
+    OK = "ok"
+    TEXT_MISSING = "text_missing"
+    TEXT_EMPTY = "text_empty"
+    TEXT_TRUNCATED = "text_truncated"
+    TEXT_DECODED_LOSSY = "text_decoded_lossy"
+    IMAGE_MISSING = "image_missing"
+    IMAGE_UNREADABLE = "image_unreadable"
+    IMAGE_TRUNCATED = "image_truncated"
+    IMAGE_TOO_LARGE = "image_too_large"
+    NOTHING_TO_READ = "nothing_to_read"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """An encoded image that has not been decoded yet: a file's path, or its bytes."""
+
+    source: Path | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One post as it was read.
+
+    `text` is `None` where there is none (no file, an empty cell means an empty text instead); `image` is
+    `None` where none is named or the file named does not exist. `encoding` is the one its text bytes were
+    decoded with, `None` where the source was text already; `lossy` says that characters were replaced then.
+    """
+
+    id: str
+    text: str | None = None
+    image: ImageRef | None = None
+    label: str | None = None
+    encoding: str | None = None
+    lossy: bool = False
+
+
+class Posts(Sequence[Post]):
+    """Posts in order, with different ids. Images stay references until somebody decodes them."""
+
+    def __init__(self, posts: Iterable[Post], *, source: str = "posts") -> None:
+        self._posts = tuple(posts)
+        self._index = {post.id: i for i, post in enumerate(self._posts)}
+        self.source = source
+        if len(self._index) != len(self._posts):
+            twice = [i for i, n in Counter(post.id for post in self._posts).items() if n > 1]
+            raise DataError(
+                f"{source}: id {twice[0]!r} stands for more than one post "
+                f"({len(twice)} such ids); give every post an id of its own"
+            )
+
+    def __len__(self) -> int:
+        return len(self._posts)
+
+    def __iter__(self) -> Iterator[Post]:
+        return iter(self._posts)
+
+    @overload
+    def __getitem__(self, index: int) -> Post: ...
+    @overload
+    def __getitem__(self, index: slice) -> Posts: ...
+    def __getitem__(self, index: int | slice) -> Post | Posts:
+        if isinstance(index, slice):
+            return Posts(self._posts[index], source=self.source)
+        return self._posts[index]
+
+    @property
+    def ids(self) -> list[str]:
+        return [post.id for post in self._posts]
+
+    @property
+    def labels(self) -> list[str | None]:
+        return [post.label for post in self._posts]
+
+    def subset(self, ids: Iterable[str]) -> Posts:
+        """Return the posts with these ids, in the order of `ids`. Raises `DataError` for an id unknown here."""
+        try:
+            return Posts((self._posts[self._index[i]] for i in ids), source=self.source)
+        except KeyError as error:
+            raise DataError(f"{self.source}: no post has the id {error.args[0]!r}") from None
+
+    def labelled(self) -> Posts:
+        """Return the posts that have a label."""
+        return Posts((post for post in self._posts if post.label is not None), source=self.source)

@@ -1,0 +1,111 @@
+"""Whether a confidence means what it says, and below which one a person should look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from moodfuse.errors import ConfigError, DataError, MissingExtraError
+from moodfuse.evaluate.metrics import check_ids
+
+try:
+    from scipy.optimize import minimize_scalar
+    from scipy.special import logsumexp
+except ImportError as error:
+    raise MissingExtraError("calibration needs scipy, which is not installed; pip install 'moodfuse[eval]'") from error
+
+#: Least and greatest temperature: where every post is right, the likelihood alone would ask for 0.
+TEMPERATURES = (0.1, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Posts with a confidence below `threshold` are for a person to look at."""
+
+    threshold: float
+    #: share of the posts that lie below: the one asked for, but for ties
+    share: float
+    #: `None` where no post lies below
+    accuracy_below: float | None
+    #: `None` where no post lies at or above
+    accuracy_above: float | None
+
+
+def fit_temperature(logits: ArrayLike, true: ArrayLike) -> float:
+    """Return the temperature, within `TEMPERATURES`, that makes softmax(logits / temperature) likeliest.
+
+    `logits`: (N, C); `true`: ids, (N,). It is 1 where no temperature does better (all logits of each post equal).
+    Source: Guo et al. (2017), On Calibration of Modern Neural Networks. Raises `DataError` for no posts, shapes
+    that do not fit or logits that are not finite.
+    """
+    scores = _matrix(logits, "logits")
+    (truth,) = check_ids(true, count=scores.shape[1])
+    _check_length(scores, truth)
+
+    def loss(log_temperature: float) -> float:
+        scaled = scores / np.exp(log_temperature)  # (N, C)
+        return float(np.mean(logsumexp(scaled, axis=1) - scaled[np.arange(len(truth)), truth]))
+
+    low, high = np.log(TEMPERATURES)
+    found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(found.x)) if found.fun < loss(0.0) - 1e-12 else 1.0
+
+
+def expected_calibration_error(probabilities: ArrayLike, true: ArrayLike, *, bins: int = 15) -> float:
+    """Return the mean gap between confidence and accuracy over `bins` bins of equal width, weighted by posts.
+
+    `probabilities`: (N, C); `true`: ids, (N,). Source: Naeini et al. (2015), Guo et al. (2017). Raises `DataError` as
+    `fit_temperature` does.
+    """
+    if bins < 1:
+        raise ConfigError(f"bins: expected 1 or more, found {bins}")
+    table = _matrix(probabilities, "probabilities")
+    (truth,) = check_ids(true, count=table.shape[1])
+    _check_length(table, truth)
+    confidence, right = table.max(1), table.argmax(1) == truth  # (N,) each
+    # Bins are open below and closed above, as in the paper: a confidence of 1 belongs to the last.
+    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gap = np.bincount(place, weights=right - confidence, minlength=bins)  # (bins,) count x (accuracy - confidence)
+    return float(np.abs(gap).sum() / len(truth))
+
+
+def review_threshold(confidence: ArrayLike, correct: ArrayLike, *, share: float = 0.2) -> Review:
+    """Return the confidence below which the least sure `share` of the posts lie.
+
+    `confidence`: (N,), 0..1; `correct`: (N,) bool. Posts of equal confidence stay together, above. Raises `DataError`
+    for no posts, unequal lengths or confidences that are not finite.
+    """
+    if not 0 <= share <= 1:
+        raise ConfigError(f"share: expected a share from 0 to 1, found {share}")
+    sure, right = np.asarray(confidence, dtype=np.float64), np.asarray(correct, dtype=bool)
+    if sure.ndim != 1 or sure.shape != right.shape or not len(sure) or not np.isfinite(sure).all():
+        raise DataError(
+            f"review threshold: expected a finite confidence for each of one or more posts, found {sure.shape} "
+            f"confidences for {right.shape} posts"
+        )
+    wanted = round(share * len(sure))
+    # Beyond the last post there is no confidence to take: the next float above the largest lets all lie below.
+    threshold = float(np.sort(sure)[wanted] if wanted < len(sure) else np.nextafter(sure.max(), np.inf))
+    below = sure < threshold
+    return Review(
+        threshold,
+        float(below.mean()),
+        float(right[below].mean()) if below.any() else None,
+        float(right[~below].mean()) if not below.all() else None,
+    )
+
+
+def _matrix(values: ArrayLike, what: str) -> NDArray[np.float64]:
+    matrix = np.asarray(values, dtype=np.float64)
+    if matrix.ndim != 2 or not np.isfinite(matrix).all():
+        raise DataError(
+            f"calibration: expected finite {what} (N, C), found the shape {matrix.shape} or not finite ones"
+        )
+    return matrix
+
+
+def _check_length(matrix: NDArray[np.float64], truth: NDArray[np.int64]) -> None:
+    if len(matrix) != len(truth):
+        raise DataError(f"calibration: expected as many rows as posts, found {len(matrix)} rows for {len(truth)} posts")

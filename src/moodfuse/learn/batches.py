@@ -1,0 +1,186 @@
+"""Posts as batches of tensors: features where an encoder is frozen, its inputs where it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from moodfuse.data.images import ImageSpec, open_image, pixels
+from moodfuse.data.posts import ImageRef, Posts, Status
+from moodfuse.data.text import prepare_text
+from moodfuse.learn.encoders import Encoded, TextSource
+from moodfuse.learn.features import Features
+from moodfuse.learn.model import Batch, Inputs
+from moodfuse.runtime.graphs import load_tokenizer, pad_sequences, pad_tokens
+
+_SORTED_BATCHES = 50  # batches whose posts are sorted by length together: more saves little, and shuffles less
+
+
+class ModalityData(Protocol):
+    """One modality of N posts, ready to be batched."""
+
+    present: np.ndarray
+    lengths: Sequence[int] | None
+
+    def batch(self, indices: Sequence[int]) -> Inputs:
+        """Return these posts' encodings, or the inputs of their encoder."""
+
+
+class FrozenData:
+    """Features of a frozen encoder."""
+
+    def __init__(self, features: Features, *, tokens: bool) -> None:
+        self.present = features.present
+        self.lengths: Sequence[int] | None = None
+        self._features = features
+        blank = np.zeros(features.width, np.float32)
+        self._pooled = torch.from_numpy(
+            np.stack([blank if row is None else row["pooled"] for row in features.rows])
+        )  # (N, D)
+        self._tokens = tokens
+
+    def batch(self, indices: Sequence[int]) -> Encoded:
+        pooled = self._pooled[list(indices)]  # (B, D)
+        if not self._tokens:
+            return Encoded(pooled)
+        rows = [self._features.rows[i] for i in indices]
+        tokens, mask = pad_sequences([None if row is None else row["tokens"] for row in rows], self._features.width)
+        return Encoded(pooled, torch.from_numpy(tokens), torch.from_numpy(mask))
+
+
+class TextData:
+    """Token ids for a text encoder that trains."""
+
+    def __init__(self, posts: Posts, source: TextSource) -> None:
+        tokenizer = load_tokenizer(source.tokenizer_json, max_tokens=source.spec.max_tokens)
+        texts = [prepare_text(post.text, source.spec.cleaning)[0] for post in posts]
+        # A post without text still fills a row of the batch; what stands in it is never looked at.
+        self._ids = [encoded.ids for encoded in tokenizer.encode_batch([text or "" for text in texts])]
+        self._pad_id = source.spec.pad_id
+        self.present = np.array([text is not None for text in texts], dtype=bool)
+        self.lengths: Sequence[int] | None = [len(ids) for ids in self._ids]
+
+    def batch(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
+        ids, mask = pad_tokens([self._ids[i] or [self._pad_id] for i in indices], self._pad_id)
+        return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
+class ImageData:
+    """Pixels for an image encoder that trains; decoded anew for every batch, so that memory stays flat."""
+
+    def __init__(self, posts: Posts, spec: ImageSpec) -> None:
+        self._images = [post.image for post in posts]
+        self._spec = spec
+        self.lengths: Sequence[int] | None = None
+        self.present = np.array([self._readable(image) for image in self._images], dtype=bool)
+
+    def batch(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
+        blank = np.zeros((3, self._spec.size, self._spec.size), np.float32)
+        arrays = [blank if (array := self._decode(i)) is None else array for i in indices]
+        return (torch.from_numpy(np.stack(arrays)),)
+
+    def _decode(self, i: int) -> np.ndarray | None:
+        image = self._images[i]
+        if image is None or not self.present[i]:
+            return None
+        opened = open_image(image)[0]
+        return None if opened is None else pixels(opened, self._spec)
+
+    @staticmethod
+    def _readable(image: ImageRef | None) -> bool:
+        if image is None:
+            return False
+        lost = {Status.IMAGE_MISSING, Status.IMAGE_UNREADABLE, Status.IMAGE_TOO_LARGE}
+        return not lost & set(open_image(image)[1])
+
+
+class PostBatches(Dataset[int]):
+    """The posts of one part of the split; `load` collates positions into a `Batch`."""
+
+    def __init__(
+        self, text: ModalityData | None, image: ModalityData | None, targets: Sequence[int], rows: Sequence[int]
+    ) -> None:
+        self.text = text
+        self.image = image
+        self.targets = torch.tensor(list(targets), dtype=torch.long)
+        self.rows = list(rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, position: int) -> int:
+        return self.rows[position]
+
+    @property
+    def lengths(self) -> list[int] | None:
+        """Tokens of each post's text, where the text encoder trains."""
+        if self.text is None or self.text.lengths is None:
+            return None
+        return [self.text.lengths[row] for row in self.rows]
+
+    def load(self, rows: Sequence[int]) -> Batch:
+        """Collate posts, by row, into tensors."""
+        rows = list(rows)
+        absent = torch.zeros(len(rows), dtype=torch.bool)
+        return Batch(
+            text=None if self.text is None else self.text.batch(rows),
+            image=None if self.image is None else self.image.batch(rows),
+            text_present=absent if self.text is None else torch.from_numpy(self.text.present[rows]),
+            image_present=absent if self.image is None else torch.from_numpy(self.image.present[rows]),
+            targets=self.targets[rows],
+        )
+
+
+class LengthBatches(Sampler[list[int]]):
+    """Batches of positions; posts of like length stand together where lengths are given.
+
+    The order is a function of (seed, epoch) alone, so that a resumed run goes on as an uninterrupted one would.
+    `epoch` is asked at the start of each pass; `None` keeps the order fixed. No batch holds a single post.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        batch_size: int,
+        *,
+        lengths: Sequence[int] | None = None,
+        seed: int = 0,
+        epoch: Callable[[], int] | None = None,
+    ) -> None:
+        self.size = size
+        self.batch_size = batch_size
+        self.lengths = lengths
+        self.seed = seed
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        full, rest = divmod(self.size, self.batch_size)
+        return max(1, full + (rest > 1))
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = list(range(self.size))
+        random = np.random.default_rng([self.seed, self.epoch()]) if self.epoch else None
+        if random:
+            random.shuffle(order)
+        if self.lengths is not None:
+            span = self.batch_size * _SORTED_BATCHES if random else max(1, self.size)
+            order = [
+                position
+                for start in range(0, self.size, span)
+                for position in sorted(order[start : start + span], key=self.lengths.__getitem__)
+            ]
+        batches = [order[start : start + self.batch_size] for start in range(0, self.size, self.batch_size)]
+        if len(batches) > 1 and len(batches[-1]) == 1:
+            batches[-2] += batches.pop()
+        if random:
+            random.shuffle(batches)
+        yield from batches
+
+
+def loader(part: PostBatches, batches: LengthBatches) -> DataLoader[Batch]:
+    """Return a data loader that yields `Batch`."""
+    return DataLoader(part, batch_sampler=batches, collate_fn=part.load, num_workers=0)  # type: ignore[arg-type]

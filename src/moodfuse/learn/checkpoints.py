@@ -1,0 +1,81 @@
+"""Checkpoints without pickle: one safetensors file, whose header holds everything that is no tensor as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.plugins.io import CheckpointIO
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from moodfuse import files
+from moodfuse.errors import TrainingError
+
+_TENSOR, _PAIRS, _TUPLE = "__tensor__", "__pairs__", "__tuple__"
+SUFFIX = ".safetensors"
+
+
+class SafeCheckpointIO(CheckpointIO):
+    """Writes and reads Lightning checkpoints as safetensors + JSON; a file takes its place when it is whole."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        tensors: dict[str, Tensor] = {}
+        tree = json.dumps(_pack(checkpoint, tensors, "checkpoint"))
+        files.make_folder(Path(path).parent)
+        files.write_bytes(Path(path), save(tensors, metadata={"tree": tree}))
+
+    def load_checkpoint(
+        self, path: Any, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        try:
+            with safe_open(str(path), framework="pt") as file:
+                tree = json.loads(file.metadata()["tree"])
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+        except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise TrainingError(f"{path}: not a checkpoint of moodfuse ({error}); delete it to start anew") from None
+        result = _unpack(tree, tensors)
+        assert isinstance(result, dict)
+        return result
+
+    def remove_checkpoint(self, path: Any) -> None:
+        Path(path).unlink(missing_ok=True)
+
+
+def _pack(value: Any, tensors: dict[str, Tensor], where: str) -> Any:
+    if isinstance(value, Tensor):
+        tensors[where] = value.detach().cpu().contiguous().clone()
+        return {_TENSOR: where}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, dict):
+        pairs = [[_pack(k, tensors, where), _pack(v, tensors, f"{where}/{k}")] for k, v in value.items()]
+        return {_PAIRS: pairs}
+    if isinstance(value, list | tuple):
+        items = [_pack(item, tensors, f"{where}/{i}") for i, item in enumerate(value)]
+        return {_TUPLE: items} if isinstance(value, tuple) else items
+    raise TrainingError(f"checkpoint: {where} is a {type(value).__name__}, which cannot be kept without pickle")
+
+
+def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_unpack(item, tensors) for item in value]
+    if isinstance(value, dict):
+        if _TENSOR in value:
+            return tensors[value[_TENSOR]]
+        if _TUPLE in value:
+            return tuple(_unpack(item, tensors) for item in value[_TUPLE])
+        return {_unpack(key, tensors): _unpack(item, tensors) for key, item in value[_PAIRS]}
+    return value
+
+
+def load_model_state(path: Path) -> dict[str, Tensor]:
+    """Return the model's weights from a checkpoint that `training.fit` wrote."""
+    state = SafeCheckpointIO().load_checkpoint(path)["state_dict"]
+    prefix = "model."
+    return {key[len(prefix) :]: tensor for key, tensor in state.items() if isinstance(tensor, torch.Tensor)}

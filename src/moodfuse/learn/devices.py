@@ -1,0 +1,20 @@
+"""What PyTorch can run on here."""
+
+from __future__ import annotations
+
+import torch
+
+
+def has_fast_bf16() -> bool:
+    """Return whether bf16 arithmetic is faster than fp32 on the device that training would use."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    # Without these instructions a CPU computes bf16 in fp32 and converts to and fro.
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def describe_devices() -> str:
+    """Return one line: GPUs by name, or that there is none, and whether bf16 is fast."""
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    where = ", ".join(gpus) if gpus else f"no GPU; CPU with {torch.get_num_threads()} threads"
+    return f"{where}, bf16 {'fast' if has_fast_bf16() else 'not faster than fp32'}"

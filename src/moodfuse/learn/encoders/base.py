@@ -1,0 +1,115 @@
+"""What an encoder is: the source it is loaded from, and the module that turns inputs into `Encoded`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from moodfuse.config import Modality
+from moodfuse.data.images import ImageSpec
+from moodfuse.data.text import TextSpec
+
+#: Part of every fingerprint: raise it when an encoder's output changes for the same weights.
+REVISION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One modality's encoding of B posts.
+
+    `tokens` (B, T, D) are text tokens or image regions, `mask` (B, T) is true at real ones, `pooled` (B, D) sums a
+    post up in one vector. `tokens` and `mask` are `None` where only pooled vectors were asked for.
+    """
+
+    pooled: Tensor
+    tokens: Tensor | None = None
+    mask: Tensor | None = None
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Encoded:
+        """Return the encoding with `function` applied to each tensor."""
+        return replace(
+            self,
+            pooled=function(self.pooled),
+            tokens=None if self.tokens is None else function(self.tokens),
+            mask=None if self.mask is None else function(self.mask),
+        )
+
+
+class Encoder(nn.Module):
+    """A module whose `forward` takes the tensors that `inputs` names and returns `Encoded`."""
+
+    #: (name, dynamic axes) of each input, in the order of `forward`.
+    inputs: tuple[tuple[str, tuple[str, ...]], ...]
+    dim: int
+
+    #: Inputs of the right types and shapes, to trace the module with.
+    example: tuple[Tensor, ...]
+
+
+class EncoderSource(ABC):
+    """All that is known of an encoder before its weights are loaded."""
+
+    name: str
+    modality: Modality
+    summary: str
+
+    @property
+    @abstractmethod
+    def spec(self) -> TextSpec | ImageSpec:
+        """How inputs are prepared."""
+
+    @property
+    @abstractmethod
+    def weights(self) -> Path:
+        """The file that holds the pretrained weights."""
+
+    @abstractmethod
+    def load(self) -> Encoder:
+        """Load the pretrained encoder. Raises `ConfigError` where a weight is missing: never a random one."""
+
+    def fingerprint(self) -> str:
+        """Name what the encoder computes: same fingerprint, same features for the same input."""
+        digest = hashlib.sha256(json.dumps([REVISION, "fp32", self._preparation()]).encode())
+        with self.weights.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()[:32]
+
+    def _preparation(self) -> str:
+        return self.spec.model_dump_json()
+
+
+class TextSource(EncoderSource):
+    """A source of a text encoder, which brings its tokenizer along."""
+
+    modality: Modality = "text"
+
+    @property
+    @abstractmethod
+    def spec(self) -> TextSpec: ...
+
+    @property
+    @abstractmethod
+    def tokenizer_json(self) -> str:
+        """The content of the encoder's `tokenizer.json`."""
+
+    def _preparation(self) -> str:
+        # Cleaning is left out: features are kept by the text as cleaned, so it is in their key already.
+        return (
+            self.spec.model_dump_json(exclude={"cleaning"}) + hashlib.sha256(self.tokenizer_json.encode()).hexdigest()
+        )
+
+
+class ImageSource(EncoderSource):
+    """A source of an image encoder."""
+
+    modality: Modality = "image"
+
+    @property
+    @abstractmethod
+    def spec(self) -> ImageSpec: ...

@@ -1,0 +1,105 @@
+"""What a fusion is, and the registry that finds every one of them."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeVar
+
+from torch import Tensor, nn
+
+from moodfuse.config import Modality
+from moodfuse.errors import ConfigError, suggest
+from moodfuse.learn.encoders.base import Encoded
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """What a fusion is built for: the widths of the two encodings and the number of classes."""
+
+    text: int
+    image: int
+    classes: int
+
+
+class Fusion(nn.Module, ABC):
+    """Text and image encodings in, logits out.
+
+    A subclass is found under its `name` by the registry, the command line, `compare` and the contract suite; its
+    keyword arguments after `shapes` are its options.
+    """
+
+    name: ClassVar[str]
+    family: ClassVar[str]
+    source: ClassVar[str]
+    #: What it reads of each encoding.
+    consumes: ClassVar[Literal["pooled", "tokens"]] = "pooled"
+    modalities: ClassVar[tuple[Modality, ...]] = ("text", "image")
+    #: Whether it can learn what only the combination of text and image reveals.
+    interacts: ClassVar[bool]
+
+    @abstractmethod
+    def forward(self, text: Encoded | None, image: Encoded | None) -> Tensor:
+        """Return logits (B, classes). A modality that the class does not name in `modalities` may be `None`."""
+
+
+FUSIONS: dict[str, type[Fusion]] = {}
+_Class = TypeVar("_Class", bound=type[Fusion])
+
+
+def fusion(cls: _Class) -> _Class:
+    """Register a fusion class under its `name`."""
+    if cls.name in FUSIONS and FUSIONS[cls.name] is not cls:
+        raise ConfigError(f"two fusions are called {cls.name!r}")
+    FUSIONS[cls.name] = cls
+    return cls
+
+
+def find_fusion(name: str) -> type[Fusion]:
+    """Return the fusion class called `name`. Raises `ConfigError` with the nearest names otherwise."""
+    if name not in FUSIONS:
+        raise ConfigError(suggest(name, FUSIONS, what="fusion"))
+    return FUSIONS[name]
+
+
+def fusion_options(cls: type[Fusion]) -> dict[str, Any]:
+    """Return a fusion's options and their defaults."""
+    parameters = list(inspect.signature(cls).parameters.values())[1:]
+    return {parameter.name: parameter.default for parameter in parameters}
+
+
+def build_fusion(name: str, shapes: Shapes, options: Mapping[str, Any]) -> Fusion:
+    """Build a fusion. Raises `ConfigError` for an unknown fusion, an option it lacks, or a bad value."""
+    cls = find_fusion(name)
+    known = fusion_options(cls)
+    for option in options:
+        if option not in known:
+            hint = suggest(option, known, what="option") if known else "it has no options"
+            raise ConfigError(f"fusion {name}: {option!r} is not an option of it; {hint}")
+    try:
+        return cls(shapes, **options)
+    except TypeError as error:
+        raise ConfigError(f"fusion {name}: {error}") from None
+
+
+def choose(option: str, value: object, allowed: tuple[str, ...]) -> str:
+    """Return `value` where it is one of `allowed`. Raises `ConfigError` otherwise."""
+    if value not in allowed:
+        raise ConfigError(f"option {option}: expected {' or '.join(allowed)}, found {value!r}")
+    return str(value)
+
+
+def whole_number(option: str, value: object, *, least: int) -> int:
+    """Return `value` where it is a whole number of at least `least`. Raises `ConfigError` otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigError(f"option {option}: expected a whole number of at least {least}, found {value!r}")
+    return value
+
+
+def share(option: str, value: object) -> float:
+    """Return `value` where it is a number in [0, 1). Raises `ConfigError` otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise ConfigError(f"option {option}: expected a number from 0 to below 1, found {value!r}")
+    return float(value)

@@ -1,0 +1,41 @@
+"""Concatenation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from moodfuse.learn.encoders.base import Encoded
+from moodfuse.learn.fusion.base import Fusion, Shapes, fusion, share, whole_number
+
+
+@fusion
+class Concat(Fusion):
+    """logits = W [text; image]: both pooled vectors, concatenated, through one linear layer.
+
+    `project` first takes each modality linearly to that width, with `dropout` after it (the reports' variant: 512
+    and 0.3; 0 leaves the vectors as they are). No nonlinearity stands in between, so the two never interact.
+    """
+
+    name = "concat"
+    family = "concatenation"
+    source = "reports 1 and 2"
+    interacts = False
+
+    def __init__(self, shapes: Shapes, *, project: int = 0, dropout: float = 0.3) -> None:
+        super().__init__()
+        width = whole_number("project", project, least=0)
+        rate = share("dropout", dropout)
+        self.text: nn.Module = nn.Identity()
+        self.image: nn.Module = nn.Identity()
+        if width:
+            self.text = nn.Sequential(nn.Linear(shapes.text, width), nn.Dropout(rate))
+            self.image = nn.Sequential(nn.Linear(shapes.image, width), nn.Dropout(rate))
+        self.classify = nn.Linear(2 * width or shapes.text + shapes.image, shapes.classes)
+
+    def forward(self, text: Encoded | None, image: Encoded | None) -> Tensor:
+        assert text is not None
+        assert image is not None
+        joined = torch.cat([self.text(text.pooled), self.image(image.pooled)], dim=-1)  # (B, D_text + D_image)
+        logits: Tensor = self.classify(joined)  # (B, classes)
+        return logits

@@ -1,0 +1,155 @@
+"""The whole model: encoders (where they train), missing-modality tokens, a fusion, auxiliary heads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from moodfuse.config import Modality
+from moodfuse.learn.encoders.base import Encoded, Encoder
+from moodfuse.learn.fusion import Fusion
+
+#: What a modality of a batch is: encoded already (frozen encoder), or the inputs of an encoder that trains.
+Inputs = Encoded | tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """B posts as tensors. A modality that the model does not read is `None`; `*_present` are (B,) booleans."""
+
+    text: Inputs | None
+    image: Inputs | None
+    text_present: Tensor
+    image_present: Tensor
+    targets: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on `device`."""
+
+        def move(value: Inputs | Tensor | None) -> Inputs | Tensor | None:
+            if isinstance(value, Encoded):
+                return value.map(lambda tensor: tensor.to(device))
+            if isinstance(value, tuple):
+                return tuple(tensor.to(device) for tensor in value)
+            return None if value is None else value.to(device)
+
+        return Batch(**{field.name: move(getattr(self, field.name)) for field in fields(self)})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Logits (B, classes) of the fusion and, where the model has them, of the auxiliary heads."""
+
+    logits: Tensor
+    text: Tensor | None = None
+    image: Tensor | None = None
+
+
+class MissingToken(nn.Module):
+    """One learned vector that stands where a modality is absent.
+
+    Encodings are layer-normalised without weights first: encoders differ in scale by a factor of ten, and a linear
+    probe on normalised vectors is as good as one on standardised columns, with nothing to fit.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.randn(dim) * 0.02)
+
+    def forward(self, encoded: Encoded, present: Tensor) -> Encoded:
+        """Return `encoded`, normalised, with the token in place of each post where `present` (B,) is false."""
+        seen = present.unsqueeze(-1)  # (B, 1)
+        pooled = torch.where(seen, _normalise(encoded.pooled), self.token)
+        if encoded.tokens is None or encoded.mask is None:
+            return Encoded(pooled)
+        tokens = torch.where(seen.unsqueeze(-1), _normalise(encoded.tokens), self.token)  # (B, T, D)
+        first = torch.zeros_like(encoded.mask)
+        first[:, 0] = True
+        return Encoded(pooled, tokens, torch.where(seen, encoded.mask, first))
+
+
+class FusionModel(nn.Module):
+    """Encoders -> missing-modality tokens -> fusion -> logits, with auxiliary heads beside it.
+
+    `encoders` holds those that train; a modality whose encoder is frozen comes encoded already. A post with nothing
+    that the fusion reads gets `prior`, the training shares of the classes (C,).
+    """
+
+    prior: Tensor
+
+    def __init__(
+        self,
+        fusion: Fusion,
+        *,
+        widths: dict[Modality, int],
+        prior: Sequence[float],
+        encoders: dict[Modality, Encoder] | None = None,
+        auxiliary: bool = False,
+        dropout: float = 0.0,
+        modality_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.fusion = fusion
+        self.encoders = nn.ModuleDict({str(m): encoder for m, encoder in (encoders or {}).items()})
+        self.missing = nn.ModuleDict({m: MissingToken(widths[m]) for m in fusion.modalities})
+        self.auxiliary = nn.ModuleDict(
+            {m: nn.Linear(widths[m], len(prior)) for m in fusion.modalities} if auxiliary else {}
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.modality_dropout = modality_dropout
+        self.register_buffer("prior", torch.tensor(list(prior), dtype=torch.float32).clamp(min=1e-6).log())
+
+    def forward(self, batch: Batch) -> Output:
+        """Run a batch; encoders run where the batch holds inputs rather than encodings."""
+        present = {"text": batch.text_present, "image": batch.image_present}
+        if self.training and self.modality_dropout:
+            present = self._drop_modalities(present)
+        encoded = {m: self._encode(m, getattr(batch, m)) for m in self.fusion.modalities}
+        return self.fuse(encoded.get("text"), encoded.get("image"), present["text"], present["image"])
+
+    def fuse(self, text: Encoded | None, image: Encoded | None, text_present: Tensor, image_present: Tensor) -> Output:
+        """Return logits for encodings; this is what `head.onnx` holds."""
+        given = {"text": text, "image": image}
+        present = {"text": text_present, "image": image_present}
+        ready: dict[str, Encoded] = {}
+        for modality in self.fusion.modalities:
+            encoded = given[modality]
+            if encoded is None:
+                raise ValueError(f"fusion {self.fusion.name} reads {modality}, and the batch holds none")
+            filled: Encoded = self.missing[modality](encoded, present[modality])
+            ready[modality] = replace(
+                filled,
+                pooled=self.dropout(filled.pooled),
+                tokens=None if filled.tokens is None else self.dropout(filled.tokens),
+            )
+        logits = self.fusion(ready.get("text"), ready.get("image"))
+        anything = torch.stack([present[m] for m in self.fusion.modalities]).any(0)  # (B,)
+        logits = torch.where(anything.unsqueeze(-1), logits, self.prior)
+        alone = {m: head(ready[m].pooled) for m, head in self.auxiliary.items()}
+        return Output(logits, alone.get("text"), alone.get("image"))
+
+    def _encode(self, modality: Modality, inputs: Inputs | None) -> Encoded | None:
+        if isinstance(inputs, tuple):
+            encoded: Encoded = self.encoders[modality](*inputs)
+            return encoded if self.fusion.consumes == "tokens" else Encoded(encoded.pooled)
+        return inputs
+
+    def _drop_modalities(self, present: dict[str, Tensor]) -> dict[str, Tensor]:
+        # Never both of a post: then there would be nothing left to learn from.
+        if len(self.fusion.modalities) < 2:
+            return present
+        draw = torch.rand_like(present["text"], dtype=torch.float32)
+        rate = self.modality_dropout
+        both = present["text"] & present["image"]
+        return {
+            "text": present["text"] & ~(both & (draw < rate)),
+            "image": present["image"] & ~(both & (draw >= 1 - rate)),
+        }
+
+
+def _normalise(values: Tensor) -> Tensor:
+    return F.layer_norm(values, values.shape[-1:])

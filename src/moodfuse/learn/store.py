@@ -1,0 +1,114 @@
+"""The feature store: one SQLite file that keeps encoder outputs by content, for every data set and run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+from platformdirs import user_cache_path
+
+from moodfuse import files
+
+log = logging.getLogger(__name__)
+
+CAP_BYTES = 10_000_000_000
+_TOUCH_SECONDS = 3_600  # reading marks a row as used at most once an hour
+_CHUNK = 500  # keys a query: below SQLite's oldest limit of 999 variables
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS features (
+  key BLOB PRIMARY KEY, used INTEGER NOT NULL, rows INTEGER NOT NULL, value BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS features_used ON features (used);
+"""
+
+
+def cache_folder() -> Path:
+    """Return the folder for the store and for exported encoders; `MOODFUSE_CACHE` moves it."""
+    moved = os.environ.get("MOODFUSE_CACHE")
+    return files.make_folder(Path(moved) if moved else user_cache_path("moodfuse"))
+
+
+class FeatureStore:
+    """Keeps float16 arrays under 32-byte keys. Losing it costs time, never a result.
+
+    A store that cannot be read or written (no room, damaged, locked for long) is warned of once and then left
+    alone: the run goes on without it. Several processes may share the file.
+    """
+
+    def __init__(self, path: Path | None = None, *, cap_bytes: int = CAP_BYTES) -> None:
+        self.path = path or cache_folder() / "features.sqlite"
+        self._cap = cap_bytes
+        self._broken = False
+        with self._guarded(), closing(self._connect()) as connection:
+            connection.executescript(_SCHEMA)
+
+    def get(self, keys: Iterable[bytes]) -> dict[bytes, np.ndarray]:
+        """Return what is there of `keys`: float16 arrays, (D,) or (T, D)."""
+        wanted = list(keys)
+        found: dict[bytes, np.ndarray] = {}
+        with self._guarded(), closing(self._connect()) as connection:
+            now = int(time.time())
+            for start in range(0, len(wanted), _CHUNK):
+                part = wanted[start : start + _CHUNK]
+                marks = ",".join("?" * len(part))
+                query = f"SELECT key, used, rows, value FROM features WHERE key IN ({marks})"
+                stale = []
+                for key, used, rows, value in connection.execute(query, part):
+                    array = np.frombuffer(value, np.float16)
+                    found[key] = array.reshape(rows, -1) if rows else array
+                    if now - used > _TOUCH_SECONDS:
+                        stale.append((now, key))
+                if stale:
+                    connection.executemany("UPDATE features SET used = ? WHERE key = ?", stale)
+            connection.commit()
+        return found
+
+    def put(self, arrays: Mapping[bytes, np.ndarray]) -> None:
+        """Keep arrays, (D,) or (T, D), as float16."""
+        now = int(time.time())
+        rows = [
+            (key, now, array.shape[0] if array.ndim == 2 else 0, array.astype(np.float16).tobytes())
+            for key, array in arrays.items()
+        ]
+        with self._guarded(), closing(self._connect()) as connection, connection:
+            connection.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?)", rows)
+
+    def trim(self) -> None:
+        """Throw the least recently used features out until the store is under its cap."""
+        with self._guarded(), closing(self._connect()) as connection:
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+            (size,) = connection.execute("PRAGMA page_size").fetchone()
+            over = (pages - free) * size - self._cap
+            if over <= 0:
+                return
+            doomed: list[tuple[bytes]] = []
+            for key, length in connection.execute("SELECT key, length(value) FROM features ORDER BY used"):
+                doomed.append((key,))
+                over -= length
+                if over <= 0:
+                    break
+            with connection:
+                connection.executemany("DELETE FROM features WHERE key = ?", doomed)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=60)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return connection
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if not self._broken:
+                log.warning("feature store %s is not usable (%s): going on without it", self.path, error)
+            self._broken = True

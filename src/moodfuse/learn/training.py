@@ -1,0 +1,279 @@
+"""The one fit loop: every regime, on Lightning, resumable at each epoch's start."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+from moodfuse.config import Config
+from moodfuse.errors import TrainingError
+from moodfuse.evaluate.metrics import score
+from moodfuse.labels import Labels
+from moodfuse.learn.batches import LengthBatches, PostBatches, loader
+from moodfuse.learn.checkpoints import SUFFIX, SafeCheckpointIO, load_model_state
+from moodfuse.learn.devices import has_fast_bf16
+from moodfuse.learn.model import Batch, FusionModel
+from moodfuse.progress import Progress, silent
+
+#: One epoch: epoch, losses, scores, learning rate, seconds.
+History = list[dict[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """What a fit leaves: the model holds the state of `best_epoch` (0-based), by the validation monitor."""
+
+    history: History
+    best_epoch: int
+
+
+class _FitModule(lightning.LightningModule):
+    """A fusion model with its losses, scores and optimiser."""
+
+    def __init__(self, model: FusionModel, config: Config, labels: Labels, weights: Tensor, steps: int) -> None:
+        super().__init__()
+        self.model = model
+        self.config = config
+        self.labels = labels
+        self.steps = steps
+        self.register_buffer("class_weights", weights, persistent=False)
+        self._seen: list[tuple[Tensor, Tensor]] = []
+
+    def on_train_epoch_start(self) -> None:
+        # Dropout draws from here: a function of (seed, epoch), so that a resumed epoch repeats itself.
+        torch.manual_seed(self.config.seed * 1_000_003 + self.current_epoch)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        return batch.to(device)
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        output = self.model(batch)
+        loss = self._loss(output.logits, batch.targets)
+        if self.config.model.auxiliary:
+            for logits in (output.text, output.image):
+                if logits is not None:
+                    loss = loss + self.config.model.auxiliary * self._loss(logits, batch.targets)
+        size = len(batch.targets)
+        accuracy = (output.logits.argmax(-1) == batch.targets).float().mean()
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=size)
+        self.log("train_accuracy", accuracy, on_step=False, on_epoch=True, batch_size=size)
+        return loss
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        self._seen.append((self.model(batch).logits.float().cpu(), batch.targets.cpu()))
+
+    def on_validation_epoch_end(self) -> None:
+        logits = torch.cat([one for one, _ in self._seen])  # (N, classes)
+        targets = torch.cat([one for _, one in self._seen])  # (N,)
+        self._seen.clear()
+        scores = score(targets.numpy(), logits.argmax(-1).numpy(), self.labels)
+        self.log("val_loss", F.cross_entropy(logits, targets))
+        self.log("val_accuracy", scores.accuracy)
+        self.log("val_macro_f1", scores.macro_f1)
+
+    def configure_optimizers(self) -> Any:
+        optim = self.config.optim
+        groups: dict[tuple[float, float], list[Tensor]] = {}
+        for name, parameter in self.model.named_parameters():
+            rate = optim.encoder_lr if name.startswith("encoders.") else optim.lr
+            decay = 0.0 if parameter.ndim < 2 else optim.weight_decay  # biases, norms and missing tokens
+            groups.setdefault((rate, decay), []).append(parameter)
+        optimizer = AdamW([{"params": p, "lr": lr, "weight_decay": decay} for (lr, decay), p in groups.items()])
+        scheduler = LambdaLR(optimizer, rate_schedule(self.steps, optim.warmup, optim.schedule))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy(logits.float(), targets, weight=self.class_weights)  # type: ignore[arg-type]
+
+
+class _History(Callback):
+    """Keeps a row an epoch, inside the checkpoint too, and hands all of them to `save` after each."""
+
+    def __init__(self, save: Callable[[History], None]) -> None:
+        self.rows: History = []
+        self._save = save
+        self._start = 0.0
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._start = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        names = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_macro_f1")
+        row: dict[str, float] = {"epoch": trainer.current_epoch}
+        row |= {name: round(float(trainer.callback_metrics[name]), 6) for name in names}
+        row["lr"] = max(group["lr"] for group in trainer.optimizers[0].param_groups)
+        row["seconds"] = round(time.perf_counter() - self._start, 3)
+        if not all(math.isfinite(value) for value in row.values()):
+            raise TrainingError(
+                f"epoch {trainer.current_epoch}: the loss is no longer a number; lower optim.lr or optim.encoder_lr"
+            )
+        self.rows.append(row)
+        self._save(self.rows)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = state_dict["rows"]
+
+
+class _ProgressCallback(Callback):
+    """Tells how many steps are done."""
+
+    def __init__(self, progress: Progress, steps: int) -> None:
+        self._progress = progress
+        self._steps = steps
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any, **__: Any) -> None:
+        self._progress(f"training, epoch {trainer.current_epoch + 1}", trainer.global_step, self._steps)
+
+
+class _Patience(EarlyStopping):
+    """Early stopping that holds after a resume: a run that was stopped before does not train an epoch more."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+class _SafeCheckpoint(ModelCheckpoint):
+    FILE_EXTENSION = SUFFIX
+
+
+def fit(
+    model: FusionModel,
+    train: PostBatches,
+    validation: PostBatches,
+    config: Config,
+    labels: Labels,
+    folder: Path,
+    *,
+    save_history: Callable[[History], None] = lambda _: None,
+    progress: Progress = silent,
+) -> FitResult:
+    """Train `model` and leave it in its best state; checkpoints go to `folder`, and training resumes from there."""
+    last = folder / f"last{SUFFIX}"
+    batches = LengthBatches(len(train), config.train.batch_size, lengths=train.lengths, seed=config.seed)
+    steps = len(batches) * config.train.epochs
+    module = _FitModule(model, config, labels, class_weights(train, len(labels), config.train.class_weights), steps)
+    history = _History(save_history)
+    trainer = _trainer(config, folder, [history, _ProgressCallback(progress, steps)], bool(model.encoders))
+    batches.epoch = lambda: trainer.current_epoch
+    checks = LengthBatches(len(validation), max(64, config.train.batch_size), lengths=validation.lengths)
+    with _quiet_lightning():
+        try:
+            trainer.fit(
+                module,
+                loader(train, batches),
+                loader(validation, checks),
+                ckpt_path=str(last) if last.exists() else None,
+            )
+        except SystemExit:  # what Lightning makes of Ctrl-C
+            raise KeyboardInterrupt from None
+    model.load_state_dict(load_model_state(folder / f"best{SUFFIX}"))
+    model.eval()
+    return FitResult(history.rows, best_epoch(history.rows, config.train.monitor))
+
+
+def best_epoch(history: History, monitor: str) -> int:
+    """Return the epoch whose state is kept: the first with the best validation score."""
+    sign = -1 if monitor == "loss" else 1
+    return int(max(history, key=lambda row: (sign * row[f"val_{monitor}"], -row["epoch"]))["epoch"])
+
+
+def class_weights(train: PostBatches, classes: int, how: str) -> Tensor:
+    """Return loss weights (classes,): ones; n / (k n_c) for `balanced`; its square root for `sqrt`."""
+    if how == "none":
+        return torch.ones(classes)
+    counts = torch.bincount(train.targets[train.rows], minlength=classes).clamp(min=1)
+    balanced = counts.sum() / (classes * counts)
+    return balanced if how == "balanced" else balanced.sqrt()
+
+
+def rate_schedule(steps: int, warmup: float, schedule: str) -> Callable[[int], float]:
+    """Return the factor on the learning rates at a step: linear warm-up, then cosine to 0, or constant."""
+    rising = round(steps * warmup)
+
+    def factor(step: int) -> float:
+        if step < rising:
+            return (step + 1) / (rising + 1)
+        if schedule == "constant":
+            return 1.0
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / max(1, steps - rising))))
+
+    return factor
+
+
+def resolve_precision(config: Config, *, tuning: bool) -> str:
+    """Return Lightning's name for the precision: bf16 where asked for, or where an encoder trains and it is fast."""
+    wanted = config.train.precision
+    if wanted == "auto":
+        wanted = "bf16" if tuning and has_fast_bf16() else "fp32"
+    return "bf16-mixed" if wanted == "bf16" else "32-true"
+
+
+def _trainer(config: Config, folder: Path, callbacks: list[Callback], tuning: bool) -> lightning.Trainer:
+    monitor = f"val_{config.train.monitor}"
+    mode = "min" if config.train.monitor == "loss" else "max"
+    if config.train.patience:
+        callbacks = [*callbacks, _Patience(monitor, mode=mode, patience=config.train.patience)]
+    # `best` before `last`: a kill between the two repeats an epoch, the other way round it would lose one.
+    for name, options in (("best", {"monitor": monitor, "mode": mode}), ("last", {})):
+        callbacks = [
+            *callbacks,
+            _SafeCheckpoint(
+                dirpath=folder,
+                filename=name,
+                save_top_k=1,
+                save_on_train_epoch_end=True,
+                enable_version_counter=False,
+                **options,  # type: ignore[arg-type]
+            ),
+        ]
+    with _quiet_lightning():
+        return lightning.Trainer(
+            accelerator=config.train.device,
+            devices=config.train.devices,
+            max_epochs=config.train.epochs,
+            precision=resolve_precision(config, tuning=tuning),  # type: ignore[arg-type]
+            gradient_clip_val=config.optim.clip or None,
+            callbacks=callbacks,
+            plugins=[SafeCheckpointIO()],
+            default_root_dir=folder,
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
+
+
+@contextlib.contextmanager
+def _quiet_lightning() -> Any:
+    # Lightning talks of loggers, workers and litlogger tips; moodfuse tells its users itself.
+    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

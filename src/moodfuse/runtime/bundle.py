@@ -1,0 +1,141 @@
+"""The bundle: one folder that holds all that prediction needs. JSON, ONNX and a tokenizer's JSON; no code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from moodfuse import files
+from moodfuse.config import Modality, Section
+from moodfuse.data.images import ImageSpec
+from moodfuse.data.text import TextSpec
+from moodfuse.errors import BundleError
+from moodfuse.labels import Labels
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+SEAL = "manifest.sha256"
+TOKENIZER = "tokenizer.json"
+GRAPHS: dict[str, str] = {"text": "text.onnx", "image": "image.onnx", "head": "head.onnx"}
+
+
+class Manifest(Section):
+    """What `manifest.json` says. Unknown keys are refused, so that a newer format is never half understood."""
+
+    format: Literal[1] = 1
+    name: str
+    moodfuse: str = Field(description="version that wrote the bundle")
+    labels: tuple[str, ...]
+    modalities: tuple[Modality, ...]
+    fusion: str
+    encoders: dict[Modality, str]
+    precision: Literal["fp32"] = "fp32"
+    text: TextSpec | None = None
+    image: ImageSpec | None = None
+    head_inputs: tuple[str, ...] = Field(description="names of the head's inputs, in order")
+    temperature: float = Field(1.0, gt=0, description="the head's logits are divided by it")
+    review_threshold: float = Field(0.0, ge=0, le=1, description="below this confidence: check by hand")
+    parity: dict[str, float] = Field({}, description="largest differences between PyTorch and ONNX")
+    training: dict[str, Any] = Field({}, description="data hash, posts, regime, seed")
+    scores: dict[str, Any] = Field({}, description="held-out scores and the protocol that gave them")
+    files: dict[str, str] = Field({}, description="SHA-256 of every other file")
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle: its folder and what its manifest says."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def labels(self) -> Labels:
+        return Labels(self.manifest.labels)
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read a bundle and check every file against its recorded SHA-256.
+
+    Raises `BundleError` where something is missing, altered, or written by a format this version does not know.
+    """
+    folder = Path(folder)
+    if (folder / "bundle" / MANIFEST).is_file():  # a run folder was meant as its bundle
+        folder = folder / "bundle"
+    if not (folder / MANIFEST).is_file():
+        raise BundleError(f"{folder}: no bundle here (expected a folder with {MANIFEST}); `moodfuse train` makes one")
+    manifest = _read_manifest(folder)
+    for name, digest in manifest.files.items():
+        if PurePosixPath(name).name != name or name in {"", "..", "."}:
+            raise BundleError(f"{folder}: the manifest names a file outside the bundle ({name!r})")
+        if not (folder / name).is_file():
+            raise BundleError(f"{folder}: {name} is missing; copy the whole folder again")
+        if files.sha256(folder / name) != digest:
+            raise BundleError(f"{folder}: {name} is not what was exported (its SHA-256 differs); copy it again")
+    needed = [GRAPHS[m] for m in manifest.modalities] + [GRAPHS["head"]]
+    needed += [TOKENIZER] if "text" in manifest.modalities else []
+    if absent := [name for name in needed if name not in manifest.files]:
+        raise BundleError(f"{folder}: the manifest lists no {absent[0]}")
+    for modality in manifest.modalities:
+        if getattr(manifest, modality) is None:
+            raise BundleError(f"{folder}: the manifest does not say how to prepare the {modality}")
+    return Bundle(folder, manifest)
+
+
+def write_bundle(folder: Path, manifest: Manifest, contents: Mapping[str, bytes | Path]) -> Bundle:
+    """Write a bundle, whole or not at all; `contents` maps file names to bytes or to files to copy."""
+    with files.replacing_folder(folder) as part:
+        for name, content in contents.items():
+            (part / name).write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+        sealed = manifest.model_copy(update={"files": {name: files.sha256(part / name) for name in contents}})
+        _write_manifest(part, sealed)
+    return Bundle(folder, sealed)
+
+
+def update_manifest(bundle: Bundle, **changes: Any) -> Bundle:
+    """Write the bundle's manifest anew with some fields changed (calibration, scores)."""
+    manifest = Manifest.model_validate(bundle.manifest.model_copy(update=changes).model_dump())
+    _write_manifest(bundle.folder, manifest)
+    return Bundle(bundle.folder, manifest)
+
+
+def add_file(bundle: Bundle, name: str, content: str) -> Bundle:
+    """Put one more file into the bundle and into its manifest."""
+    files.write_text(bundle.folder / name, content)
+    digests = {**bundle.manifest.files, name: files.sha256(bundle.folder / name)}
+    return update_manifest(bundle, files=digests)
+
+
+def _write_manifest(folder: Path, manifest: Manifest) -> None:
+    files.write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
+    files.write_text(folder / SEAL, files.sha256(folder / MANIFEST) + "\n")
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    try:
+        seal = (folder / SEAL).read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        raise BundleError(f"{folder}: {SEAL} is missing; copy the whole folder again") from None
+    if files.sha256(folder / MANIFEST) != seal:
+        raise BundleError(f"{folder}: {MANIFEST} is not the file that was exported (its SHA-256 differs)")
+    try:
+        raw = json.loads((folder / MANIFEST).read_text("utf-8"))
+        if isinstance(raw, dict) and raw.get("format") != FORMAT:
+            raise BundleError(
+                f"{folder}: bundle format {raw.get('format')!r}, this version reads {FORMAT}; "
+                "use the moodfuse version that wrote it"
+            )
+        return Manifest.model_validate(raw)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise BundleError(f"{folder}: {MANIFEST} is no JSON ({error})") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        raise BundleError(f"{folder}: {MANIFEST}: {key}: {first['msg']}") from None

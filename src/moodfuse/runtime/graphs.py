@@ -1,0 +1,155 @@
+"""ONNX graphs and what feeds them. Training features and predictions both come from here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+from moodfuse.data.images import ImageSpec
+from moodfuse.data.text import TextSpec
+from moodfuse.errors import BundleError
+
+#: One post's output of an encoder: `pooled` (D,) and, where asked for, `tokens` (T, D) without padding.
+Encoding = dict[str, np.ndarray]
+
+TEXT_BATCH_TOKENS = 2_048  # tokens a batch, padding counted: beyond it a CPU gains nothing
+IMAGE_BATCH = 4  # images a batch: larger ones fall out of a small CPU's cache (220/s at 1-4, 150/s at 32)
+
+
+def open_session(graph: Path | bytes, *, threads: int | None = None) -> onnxruntime.InferenceSession:
+    """Open an ONNX graph on the CPU. Raises `BundleError` where the file is no graph."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or os.cpu_count() or 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(
+            graph if isinstance(graph, bytes) else str(graph), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime's exceptions share no base class
+        name = graph if isinstance(graph, Path) else "graph"
+        raise BundleError(f"{name}: ONNX Runtime cannot load it ({str(error).splitlines()[0][:200]})") from None
+
+
+def load_tokenizer(text: str, *, max_tokens: int) -> Tokenizer:
+    """Build a tokenizer from a `tokenizer.json`, set to cut at `max_tokens` and never to pad."""
+    try:
+        tokenizer = Tokenizer.from_str(text)
+    except Exception as error:  # the binding raises bare Exception
+        raise BundleError(f"tokenizer.json cannot be read ({error})") from None
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length=max_tokens)
+    return tokenizer
+
+
+class TextGraph:
+    """A tokenizer and the graph `input_ids, attention_mask (B, T) -> pooled (B, D), tokens (B, T, D)`."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer, spec: TextSpec) -> None:
+        self.session = session
+        self.tokenizer = tokenizer
+        self.spec = spec
+        self.dim = output_width(session)
+
+    def tokenize(self, texts: Sequence[str]) -> list[tuple[list[int], bool]]:
+        """Return each text's token ids and whether it had to be cut."""
+        return [(encoded.ids, bool(encoded.overflowing)) for encoded in self.tokenizer.encode_batch(list(texts))]
+
+    def encode(self, token_ids: Sequence[Sequence[int]], outputs: Sequence[str] = ("pooled",)) -> list[Encoding]:
+        """Encode tokenised texts, shortest together, and give the results back in the order they came in."""
+        result: list[Encoding] = [{} for _ in token_ids]
+        for batch in length_batches([len(ids) for ids in token_ids], TEXT_BATCH_TOKENS):
+            ids, mask = pad_tokens([token_ids[i] for i in batch], self.spec.pad_id)
+            arrays = self.session.run(list(outputs), {"input_ids": ids, "attention_mask": mask})
+            for row, i in enumerate(batch):
+                for name, array in zip(outputs, arrays, strict=True):
+                    value = array[row]
+                    result[i][name] = value[: len(token_ids[i])] if name == "tokens" else value
+        return result
+
+
+class ImageGraph:
+    """The graph `pixels (B, 3, H, W) -> pooled (B, D), tokens (B, R, D)`."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, spec: ImageSpec) -> None:
+        self.session = session
+        self.spec = spec
+        self.dim = output_width(session)
+
+    def encode(self, pixels: Sequence[np.ndarray], outputs: Sequence[str] = ("pooled",)) -> list[Encoding]:
+        """Encode prepared images, each (3, H, W)."""
+        result: list[Encoding] = []
+        for start in range(0, len(pixels), IMAGE_BATCH):
+            arrays = self.session.run(list(outputs), {"pixels": np.stack(pixels[start : start + IMAGE_BATCH])})
+            result += [dict(zip(outputs, values, strict=True)) for values in zip(*arrays, strict=True)]
+        return result
+
+
+def output_width(session: onnxruntime.InferenceSession) -> int:
+    """Return D, the width of a graph's `pooled` output."""
+    for output in session.get_outputs():
+        if output.name == "pooled" and isinstance(output.shape[-1], int):
+            return output.shape[-1]
+    raise BundleError("an encoder graph needs an output `pooled` of known width")
+
+
+def length_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Cut positions, shortest first, into batches of at most `budget` padded tokens."""
+    batches: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batches and (len(batches[-1]) + 1) * lengths[i] <= budget:
+            batches[-1].append(i)
+        else:
+            batches.append([i])
+    return batches
+
+
+def pad_tokens(token_ids: Sequence[Sequence[int]], pad_id: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return ids and attention mask, both (B, T) int64, T the longest text's."""
+    longest = max(len(ids) for ids in token_ids)
+    padded = np.full((len(token_ids), longest), pad_id, dtype=np.int64)
+    mask = np.zeros_like(padded)
+    for row, ids in enumerate(token_ids):
+        padded[row, : len(ids)] = ids
+        mask[row, : len(ids)] = 1
+    return padded, mask
+
+
+def head_feed(
+    names: Sequence[str], encodings: Mapping[str, Sequence[Encoding | None]], widths: Mapping[str, int]
+) -> dict[str, np.ndarray]:
+    """Collate encodings into the head's inputs, by name; `None` stands for a modality that is absent.
+
+    `text_pooled` (B, D), `text_tokens` (B, T, D), `text_mask` (B, T), `text_present` (B,), and the same for the
+    image. What an absent modality's rows hold does not matter: the head puts its learned token there.
+    """
+    feed: dict[str, np.ndarray] = {}
+    for name in names:
+        modality, _, kind = name.partition("_")
+        rows, width = encodings[modality], widths[modality]
+        if kind == "present":
+            feed[name] = np.array([row is not None for row in rows])
+        elif kind == "pooled":
+            feed[name] = np.stack([np.zeros(width, np.float32) if row is None else row["pooled"] for row in rows])
+        else:
+            tokens, mask = pad_sequences([None if row is None else row["tokens"] for row in rows], width)
+            feed[name] = tokens if kind == "tokens" else mask
+    return feed
+
+
+def pad_sequences(sequences: Sequence[np.ndarray | None], width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pad (T_i, D) sequences to (B, T, D) and return their mask (B, T) too; `None` is one blank, visible place."""
+    longest = max([1] + [len(sequence) for sequence in sequences if sequence is not None])
+    padded = np.zeros((len(sequences), longest, width), np.float32)
+    mask = np.zeros((len(sequences), longest), bool)
+    for row, sequence in enumerate(sequences):
+        length = 1 if sequence is None else len(sequence)
+        mask[row, :length] = True
+        if sequence is not None:
+            padded[row, :length] = sequence
+    return padded, mask

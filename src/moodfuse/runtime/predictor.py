@@ -1,0 +1,178 @@
+"""Predictor: a stream of posts in, a stream of predictions out. Everything that scores a post goes through it."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from moodfuse.config import Modality
+from moodfuse.data.images import ImageSpec, open_image, pixels
+from moodfuse.data.posts import ImageRef, Post, Status
+from moodfuse.data.text import prepare_text
+from moodfuse.errors import DataError
+from moodfuse.runtime.bundle import GRAPHS, TOKENIZER, Bundle, read_bundle
+from moodfuse.runtime.graphs import Encoding, ImageGraph, TextGraph, head_feed, load_tokenizer, open_session
+
+WINDOW = 128  # posts in flight: enough to sort texts by length, and the bound of what memory holds
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the model says of one post. `probabilities` stand in the order of the bundle's labels."""
+
+    id: str
+    label: str
+    probabilities: dict[str, float]
+    confidence: float
+    used: frozenset[Modality]
+    status: tuple[Status, ...]
+    needs_review: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """One post, cleaned, tokenised and decoded; `None` for what the model will not see."""
+
+    id: str
+    token_ids: list[int] | None
+    pixels: np.ndarray | None
+    status: list[Status]
+
+
+class Predictor:
+    """Runs a bundle. A post's answer depends on that post alone, whatever stands beside it.
+
+    `threads` is the number of CPU threads for the graphs and for decoding images; `None` takes all cores.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+        self.bundle = bundle
+        self.manifest = bundle.manifest
+        self.labels = bundle.labels
+        self._threads = threads or os.cpu_count() or 1
+        self._text = self._open_text() if "text" in self.manifest.modalities else None
+        self._image = self._open_image() if "image" in self.manifest.modalities else None
+        self._head = open_session(bundle.path(GRAPHS["head"]), threads=self._threads)
+
+    @classmethod
+    def load(cls, folder: str | Path, *, threads: int | None = None) -> Predictor:
+        """Open the bundle (or the run) in `folder`. Raises `BundleError` where it is not whole."""
+        return cls(read_bundle(Path(folder)), threads=threads)
+
+    def predict(self, text: str | None = None, image: str | Path | bytes | None = None) -> Prediction:
+        """Predict one post from its text, its image (a path or encoded bytes), or both."""
+        if text is not None and not isinstance(text, str):
+            raise DataError(f"text: expected str or None, found {type(text).__name__}")
+        if image is not None and not isinstance(image, str | Path | bytes):
+            raise DataError(f"image: expected a path, bytes or None, found {type(image).__name__}")
+        source = Path(image) if isinstance(image, str) else image
+        post = Post("0", text=text, image=None if source is None else ImageRef(source))
+        return next(self.stream([post]))
+
+    def stream(self, posts: Iterable[Post], *, window: int = WINDOW) -> Iterator[Prediction]:
+        """Yield a prediction for every post, in order. Holds at most two windows of posts at a time.
+
+        While one window runs through the graphs, the next one's images are decoded in threads.
+        """
+        source = iter(posts)
+        pending: deque[list[Future[_Prepared]]] = deque()
+        with ThreadPoolExecutor(self._threads) as pool:
+            try:
+                while True:
+                    if chunk := list(islice(source, window)):
+                        pending.append([pool.submit(self._prepare, post) for post in chunk])
+                    if not pending:
+                        return
+                    if len(pending) > 1 or not chunk:
+                        yield from self._run([future.result() for future in pending.popleft()])
+            finally:  # the consumer may stop early: what it never asked for is not worth waiting for
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _prepare(self, post: Post) -> _Prepared:
+        status: list[Status] = []
+        token_ids = array = None
+        if self._text is not None:
+            text, found = prepare_text(post.text, self._text.spec.cleaning, lossy=post.lossy)
+            status += found
+            if text is not None:
+                [(token_ids, cut)] = self._text.tokenize([text])
+                if cut and Status.TEXT_TRUNCATED not in status:
+                    status.append(Status.TEXT_TRUNCATED)
+        if self._image is not None:
+            array, found = _pixels(post.image, self._image.spec)
+            status += found
+        if token_ids is None and array is None:
+            status.append(Status.NOTHING_TO_READ)
+        return _Prepared(post.id, token_ids, array, status or [Status.OK])
+
+    def _run(self, posts: Sequence[_Prepared]) -> Iterator[Prediction]:
+        text = self._encode_texts(posts)
+        image = self._encode_images(posts)
+        widths = {"text": self._text.dim if self._text else 0, "image": self._image.dim if self._image else 0}
+        feed = head_feed(self.manifest.head_inputs, {"text": text, "image": image}, widths)
+        (logits,) = self._head.run(["logits"], feed)
+        probabilities = softmax(logits / self.manifest.temperature)
+        for post, row, has_text, has_image in zip(posts, probabilities, text, image, strict=True):
+            used: set[Modality] = set()
+            if has_text is not None:
+                used.add("text")
+            if has_image is not None:
+                used.add("image")
+            yield self._prediction(post, row, frozenset(used))
+
+    def _prediction(self, post: _Prepared, row: np.ndarray, used: frozenset[Modality]) -> Prediction:
+        best = int(row.argmax())
+        confidence = float(row[best])
+        return Prediction(
+            id=post.id,
+            label=self.labels.names[best],
+            probabilities=dict(zip(self.labels.names, map(float, row), strict=True)),
+            confidence=confidence,
+            used=used,
+            status=tuple(post.status),
+            needs_review=not used or confidence < self.manifest.review_threshold,
+        )
+
+    def _encode_texts(self, posts: Sequence[_Prepared]) -> list[Encoding | None]:
+        ids = [post.token_ids for post in posts if post.token_ids is not None]
+        encoded = iter(self._text.encode(ids, self._outputs("text")) if self._text and ids else ())
+        return [None if post.token_ids is None else next(encoded) for post in posts]
+
+    def _encode_images(self, posts: Sequence[_Prepared]) -> list[Encoding | None]:
+        arrays = [post.pixels for post in posts if post.pixels is not None]
+        encoded = iter(self._image.encode(arrays, self._outputs("image")) if self._image and arrays else ())
+        return [None if post.pixels is None else next(encoded) for post in posts]
+
+    def _outputs(self, modality: str) -> list[str]:
+        return [kind for kind in ("pooled", "tokens") if f"{modality}_{kind}" in self.manifest.head_inputs]
+
+    def _open_text(self) -> TextGraph:
+        spec = self.manifest.text
+        assert spec is not None  # read_bundle has checked it
+        tokenizer = load_tokenizer(self.bundle.path(TOKENIZER).read_text("utf-8"), max_tokens=spec.max_tokens)
+        return TextGraph(open_session(self.bundle.path(GRAPHS["text"]), threads=self._threads), tokenizer, spec)
+
+    def _open_image(self) -> ImageGraph:
+        spec = self.manifest.image
+        assert spec is not None  # read_bundle has checked it
+        return ImageGraph(open_session(self.bundle.path(GRAPHS["image"]), threads=self._threads), spec)
+
+
+def _pixels(image: ImageRef | None, spec: ImageSpec) -> tuple[np.ndarray | None, list[Status]]:
+    if image is None:
+        return None, [Status.IMAGE_MISSING]
+    opened, status = open_image(image)
+    return (None if opened is None else pixels(opened, spec)), status
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis, in float64."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))

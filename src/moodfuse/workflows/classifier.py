@@ -1,0 +1,134 @@
+"""FusionClassifier: training, prediction and scoring from Python, in scikit-learn's manner."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from moodfuse import files
+from moodfuse.config import Config
+from moodfuse.data.posts import Post, Posts
+from moodfuse.data.readers import read_posts
+from moodfuse.errors import ConfigError, TrainingError
+from moodfuse.runtime.bundle import read_bundle
+from moodfuse.runtime.predictor import Prediction, Predictor
+
+#: What the classifier's methods take: posts, or a path that `read_posts` reads.
+Source = Posts | Iterable[Post] | str | Path
+
+
+class FusionClassifier:
+    """Sentiment of text + image posts, by a fusion of pretrained encoders.
+
+    `recipe` names a packaged system (`moodfuse.learn.recipes`), `config` holds settings over it, nested as in YAML
+    (`{"optim": {"lr": 3e-4}}`), `seed` seeds the training. `run` is the folder of the run; `None` uses a temporary
+    one that goes with the object. Methods raise `MoodfuseError`s that name what to mend.
+    """
+
+    def __init__(
+        self,
+        recipe: str = "concat",
+        *,
+        config: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        run: str | Path | None = None,
+    ) -> None:
+        self.recipe = recipe
+        self.config = config
+        self.seed = seed
+        self.run = run
+        self._predictor: Predictor | None = None
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {"recipe": self.recipe, "config": self.config, "seed": self.seed, "run": self.run}
+
+    def set_params(self, **params: Any) -> FusionClassifier:
+        """Set constructor arguments. Raises `ConfigError` for one that does not exist."""
+        for name, value in params.items():
+            if name not in self.get_params():
+                raise ConfigError(f"FusionClassifier has no parameter {name!r}; it has {', '.join(self.get_params())}")
+            setattr(self, name, value)
+        return self
+
+    def resolved_config(self) -> Config:
+        """Return the whole configuration that `fit` trains with."""
+        from moodfuse.learn.recipes import resolve_config
+
+        return resolve_config(self.recipe, overrides=[dict(self.config or {}), {"seed": self.seed}])
+
+    def fit(self, posts: Source) -> FusionClassifier:
+        """Train on labelled posts; a tenth of them is held out for `metrics_`, a tenth validates."""
+        from moodfuse.workflows.training import train
+
+        if self.run is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="moodfuse-")
+        path = Path(self.run) if self.run is not None else Path(str(self._temporary and self._temporary.name)) / "run"
+        config = self.resolved_config()
+        result = train(as_posts(posts), config, name=path.name, runs=path.parent)
+        self.metrics_: dict[str, Any] = result.metrics
+        self._predictor = Predictor(result.bundle)
+        return self
+
+    @property
+    def predictor(self) -> Predictor:
+        """The predictor on the trained bundle. Raises `TrainingError` before `fit` or `load`."""
+        if self._predictor is None:
+            raise TrainingError(
+                "this FusionClassifier is not trained yet; call fit(posts) or FusionClassifier.load(path)"
+            )
+        return self._predictor
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The label names, in the order of `predict_proba`'s columns."""
+        return np.array(self.predictor.labels.names)
+
+    def predict(self, posts: Source) -> np.ndarray:
+        """Return the label of every post, (N,) strings, in order."""
+        return np.array([prediction.label for prediction in self.predictions(posts)])
+
+    def predict_proba(self, posts: Source) -> np.ndarray:
+        """Return the probabilities of every post, (N, C), in the order of `classes_`."""
+        rows = [list(prediction.probabilities.values()) for prediction in self.predictions(posts)]
+        return np.array(rows).reshape(-1, len(self.classes_))
+
+    def predictions(self, posts: Source) -> list[Prediction]:
+        """Return the whole `Prediction` of every post: status, confidence, what was used."""
+        return list(self.predictor.stream(as_posts(posts)))
+
+    def evaluate(self, posts: Source) -> dict[str, Any]:
+        """Return scores with 95 % intervals on labelled posts that training did not see.
+
+        Raises `DataError` where it has seen them all, or none has a label.
+        """
+        from moodfuse.workflows.evaluation import evaluate_unseen
+
+        return evaluate_unseen(self.predictor, as_posts(posts)).scores
+
+    def save(self, folder: str | Path) -> Path:
+        """Copy the bundle to `folder`, whole or not at all; it needs no PyTorch to predict."""
+        with files.replacing_folder(Path(folder)) as part:
+            shutil.copytree(self.predictor.bundle.folder, part, dirs_exist_ok=True)
+        return Path(folder)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> FusionClassifier:
+        """Open a saved bundle or a run folder, ready to predict."""
+        bundle = read_bundle(Path(folder))
+        loaded = cls(bundle.manifest.fusion, seed=int(bundle.manifest.training.get("seed", 0)))
+        loaded._predictor = Predictor(bundle)
+        return loaded
+
+
+def as_posts(posts: Source) -> Posts:
+    """Return `posts` as `Posts`, reading them where a path is given."""
+    if isinstance(posts, str | Path):
+        return read_posts(Path(posts))
+    return posts if isinstance(posts, Posts) else Posts(posts)

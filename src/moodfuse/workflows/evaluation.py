@@ -1,0 +1,100 @@
+"""Scores of a bundle on labelled posts, each with its interval, all through the `Predictor`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from moodfuse.data.duplicates import Groups, group_duplicates
+from moodfuse.data.posts import Posts
+from moodfuse.errors import DataError
+from moodfuse.evaluate.calibration import expected_calibration_error
+from moodfuse.evaluate.intervals import bootstrap_intervals
+from moodfuse.evaluate.metrics import score
+from moodfuse.labels import Labels
+from moodfuse.progress import Progress
+from moodfuse.runtime.predictor import Prediction, Predictor
+from moodfuse.workflows.runs import post_digests
+
+SEEN = "seen.json"  # in a bundle: digests of the posts that training and model selection saw
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Predictions for labelled posts and what they score."""
+
+    posts: Posts
+    predictions: list[Prediction]
+    scores: dict[str, Any]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row a post: id, label, prediction, probabilities, status."""
+        return [
+            {"id": post.id, "label": post.label, "predicted": prediction.label, "confidence": prediction.confidence}
+            | {f"p_{name}": value for name, value in prediction.probabilities.items()}
+            | {"status": "|".join(prediction.status)}
+            for post, prediction in zip(self.posts, self.predictions, strict=True)
+        ]
+
+
+def run_predictor(
+    predictor: Predictor, posts: Posts, progress: Progress | None = None, what: str = "predicting"
+) -> list[Prediction]:
+    """Predict all of `posts`, telling `progress` how many are done."""
+    predictions = []
+    for prediction in predictor.stream(posts):
+        predictions.append(prediction)
+        if progress:
+            progress(what, len(predictions), len(posts))
+    return predictions
+
+
+def evaluate_posts(
+    predictor: Predictor, posts: Posts, *, groups: Groups | None = None, progress: Progress | None = None
+) -> Evaluation:
+    """Score the labelled ones of `posts`; intervals resample whole groups of near-duplicates."""
+    posts = posts.labelled()
+    if not len(posts):
+        raise DataError(f"{posts.source}: no post has a label; scores need labelled posts")
+    groups = groups or group_duplicates(posts)
+    predictions = run_predictor(predictor, posts, progress, "evaluating")
+    return Evaluation(posts, predictions, score_predictions(posts, predictions, predictor.labels, groups))
+
+
+def score_predictions(posts: Posts, predictions: list[Prediction], labels: Labels, groups: Groups) -> dict[str, Any]:
+    """Return scores, 95 % intervals and calibration error, as `metrics.json` holds them."""
+    true = np.array([labels.id(str(label)) for label in posts.labels])
+    probabilities = np.array([list(prediction.probabilities.values()) for prediction in predictions])  # (N, C)
+    intervals = bootstrap_intervals(true, probabilities, labels=labels, groups=[groups.of[i] for i in posts.ids])
+    return score(true, probabilities, labels).to_dict() | {
+        "intervals": {name: [round(low, 6), round(high, 6)] for name, (low, high) in intervals.items()},
+        "calibration_error": expected_calibration_error(probabilities, true),
+    }
+
+
+def split_seen(predictor: Predictor, posts: Posts) -> tuple[Posts, int]:
+    """Return the posts that the bundle's training never saw, and how many it did.
+
+    A bundle without a record of its training posts (an older or a foreign one) counts as having seen none.
+    """
+    path = predictor.bundle.path(SEEN)
+    if SEEN not in predictor.manifest.files:
+        return posts, 0
+    seen = set(json.loads(path.read_text("utf-8")))
+    digests = post_digests(posts)
+    fresh = posts.subset([post.id for post in posts if digests[post.id] not in seen])
+    return fresh, len(posts) - len(fresh)
+
+
+def evaluate_unseen(predictor: Predictor, posts: Posts, *, progress: Progress | None = None) -> Evaluation:
+    """Score `posts` less those that the bundle was trained or chosen on. Raises `DataError` where none is left."""
+    fresh, seen = split_seen(predictor, posts.labelled())
+    if seen and not len(fresh):
+        raise DataError(
+            f"{posts.source}: the bundle was trained on all {seen} of these posts; a score on them would say nothing"
+        )
+    result = evaluate_posts(predictor, fresh, progress=progress)
+    return Evaluation(result.posts, result.predictions, result.scores | {"seen_in_training": seen})

@@ -1,0 +1,68 @@
+"""The model card that stands in every bundle, written from its manifest."""
+
+from __future__ import annotations
+
+from moodfuse.runtime.bundle import Manifest
+
+_CARD = """# {name}
+
+Tells the sentiment ({labels}) of posts that are text + image. Fusion `{fusion}` over {encoders}; {regime} training,
+seed {seed}, on {posts} posts. Written by moodfuse {version}.
+
+## Scores
+
+{protocol} ({n} posts; 95 % intervals by bootstrap over groups of near-duplicates):
+
+| | score | interval |
+|---|---|---|
+| accuracy | {accuracy:.3f} | {accuracy_low:.3f} to {accuracy_high:.3f} |
+| macro-F1 | {macro:.3f} | {macro_low:.3f} to {macro_high:.3f} |
+
+| label | precision | recall | F1 | posts |
+|---|---|---|---|---|
+{classes}
+
+Calibration error {ece:.3f} after a temperature of {temperature:.2f}. Answers below a confidence of {review:.2f} are
+marked for review.
+
+## Limits
+
+- Learned from the posts above and no others: other languages, platforms, times and topics will score lower.
+- The scores come from one held-out part; a model with other training posts or another seed will differ by about the
+  interval.
+- The sentiment of a post is not the state of mind of its author. Do not decide about persons with it.
+- Data, text encoder and image encoder have licences of their own; a model trained on research-only
+  data is for research.
+"""
+
+
+def model_card(manifest: Manifest) -> str:
+    """Return the card as Markdown."""
+    test, protocol = manifest.scores["test"], manifest.scores["protocol"]
+    classes = "\n".join(
+        f"| {name} | {one['precision']:.3f} | {one['recall']:.3f} | {one['f1']:.3f} | {one['support']} |"
+        for name, one in test["per_class"].items()
+    )
+    (accuracy_low, accuracy_high), (macro_low, macro_high) = (test["intervals"][k] for k in ("accuracy", "macro_f1"))
+    return _CARD.format(
+        name=manifest.name,
+        labels=", ".join(manifest.labels),
+        fusion=manifest.fusion,
+        encoders=" and ".join(f"`{name}` ({modality})" for modality, name in manifest.encoders.items()),
+        regime=manifest.training["regime"],
+        seed=manifest.training["seed"],
+        posts=manifest.training["posts"],
+        version=manifest.moodfuse,
+        protocol=protocol["test"].capitalize(),
+        n=test["n"],
+        accuracy=test["accuracy"],
+        accuracy_low=accuracy_low,
+        accuracy_high=accuracy_high,
+        macro=test["macro_f1"],
+        macro_low=macro_low,
+        macro_high=macro_high,
+        classes=classes,
+        ece=test["calibration_error"],
+        temperature=manifest.temperature,
+        review=manifest.review_threshold,
+    )

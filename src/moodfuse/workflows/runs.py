@@ -1,0 +1,174 @@
+"""The run folder: `runs/NAME/`, what is in it, and whether a run may go on there."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from moodfuse import files
+from moodfuse.config import Config, build_config, load_yaml
+from moodfuse.data.posts import Posts
+from moodfuse.errors import ConfigError, DataError
+from moodfuse.version import __version__
+
+_PACKAGES = ("numpy", "onnxruntime", "tokenizers", "pillow", "torch", "lightning", "transformers", "scikit-learn")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The paths of one run."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def split(self) -> Path:
+        return self.path / "split.json"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.csv"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / "predictions.csv"
+
+    @property
+    def environment(self) -> Path:
+        return self.path / "environment.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.txt"
+
+    @property
+    def bundle(self) -> Path:
+        return self.path / "bundle"
+
+    @property
+    def finished(self) -> bool:
+        """Whether training, export and evaluation have all ended."""
+        return self.metrics.is_file() and (self.bundle / "manifest.json").is_file()
+
+
+def open_run(runs: Path, name: str, config: Config, data_hash: str) -> RunFolder:
+    """Make the run's folder, or go on in it where it holds the same configuration and data.
+
+    Raises `ConfigError` where it holds another configuration, `DataError` where it holds other posts.
+    """
+    if not re.fullmatch(r"[\w][\w.+-]*", name):
+        raise ConfigError(f"--name: expected letters, digits, '-', '_', '.' or '+', found {name!r}")
+    run = RunFolder(runs / name)
+    if not run.config.is_file():
+        files.make_folder(run.path)
+        files.write_json(run.environment, describe_environment(data_hash))
+        files.write_text(run.config, config.to_yaml())
+        return run
+    before = build_config([load_yaml(run.config)])
+    if before != config:
+        old, new = _flat(before.model_dump()), _flat(config.model_dump())
+        changed = [f"{key}: {old.get(key)!r} there, {new[key]!r} now" for key in new if old.get(key) != new[key]]
+        raise ConfigError(
+            f"{run.path}: holds a run with another configuration ({'; '.join(changed[:3])}); "
+            "give this one another --name, or delete that folder"
+        )
+    if json.loads(run.environment.read_text("utf-8"))["data_sha256"] != data_hash:
+        raise DataError(f"{run.path}: holds a run on other posts; give this one another --name, or delete that folder")
+    return run
+
+
+def post_digest(text: str | None, image: bytes | None) -> str:
+    """Return 16 hexadecimal digits that a post with this text and these image bytes always has."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part in (b"" if text is None else text.strip().encode("utf-8", "replace"), image or b""):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+def post_digests(posts: Posts) -> dict[str, str]:
+    """Return `post_digest` of every post, by id."""
+    return {post.id: post_digest(post.text, _image_bytes(post.image)) for post in posts}
+
+
+def data_sha256(posts: Posts, digests: Mapping[str, str], extra: str = "") -> str:
+    """Return one hash of ids, labels, texts and images, in order (and of `extra`)."""
+    rows = [[post.id, post.label, digests[post.id]] for post in posts]
+    return hashlib.sha256(json.dumps([rows, extra]).encode()).hexdigest()
+
+
+def describe_environment(data_hash: str) -> dict[str, Any]:
+    """Return versions, machine and source revision, as a run records them."""
+    versions: dict[str, str | None] = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = None
+    return {
+        "moodfuse": __version__,
+        "git": _git_revision(),
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "processor": platform.machine(),
+        "packages": versions,
+        "command": sys.argv,
+        "data_sha256": data_hash,
+    }
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows with the same keys as CSV, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    files.write_text(path, text.getvalue())
+
+
+def _image_bytes(image: Any) -> bytes | None:
+    if image is None or isinstance(image.source, bytes):
+        return None if image is None else image.source
+    try:
+        content: bytes = image.source.read_bytes()
+    except OSError:
+        return None
+    return content
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        flat |= _flat(item, f"{prefix}{key}.") if isinstance(item, Mapping) else {prefix + key: item}
+    return flat
+
+
+def _git_revision() -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,212 @@
+"""Train: posts in, a run folder out, every score from the bundle itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from moodfuse import files
+from moodfuse.config import Config
+from moodfuse.data.duplicates import Groups, group_duplicates, straddling
+from moodfuse.data.posts import Posts
+from moodfuse.data.splits import Split, make_split, read_split
+from moodfuse.errors import DataError
+from moodfuse.evaluate.calibration import fit_temperature, review_threshold
+from moodfuse.labels import Labels
+from moodfuse.progress import Notify, Progress, mute, silent
+from moodfuse.runtime.bundle import Bundle, add_file, read_bundle, update_manifest
+from moodfuse.runtime.predictor import Prediction, Predictor, softmax
+from moodfuse.workflows.evaluation import SEEN, evaluate_posts, run_predictor, score_predictions
+from moodfuse.workflows.model_card import model_card
+from moodfuse.workflows.runs import RunFolder, data_sha256, open_run, post_digests, write_csv
+
+if TYPE_CHECKING:
+    from moodfuse.learn.pipeline import Trained
+
+REVIEW_SHARE = 0.2  # the least confident fifth of the validation posts sets the review threshold
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A finished run."""
+
+    run: RunFolder
+    metrics: dict[str, Any]
+    resumed: bool = False  # it was finished before: nothing was computed
+
+    @property
+    def bundle(self) -> Bundle:
+        return read_bundle(self.run.bundle)
+
+
+def train(
+    posts: Posts,
+    config: Config,
+    *,
+    name: str,
+    runs: Path = Path("runs"),
+    split_file: Path | None = None,
+    progress: Progress = silent,
+    notify: Notify = mute,
+) -> RunResult:
+    """Train one model on `posts` into `runs/name`; the same call again goes on where an interrupted one stopped.
+
+    The split is fixed before anything is fitted: made (stratified, near-duplicates kept together) or read from
+    `split_file`. Validation posts choose the best state, the temperature and the review threshold; the test posts
+    are looked at once, at the end, through the finished bundle.
+    """
+    from moodfuse.learn.pipeline import check_model, train_model
+
+    check_model(config)
+    labelled = posts.labelled()
+    if not len(labelled):
+        raise DataError(f"{posts.source}: no post has a label; training needs labelled posts")
+    if left_out := len(posts) - len(labelled):
+        notify(f"{left_out} of {len(posts)} posts have no label and are left out of training")
+    digests = post_digests(labelled)
+    given = split_file.read_text("utf-8", "replace") if split_file and split_file.is_file() else ""
+    run = open_run(runs, name, config, data_sha256(labelled, digests, given))
+    if run.finished:
+        return RunResult(run, json.loads(run.metrics.read_text("utf-8")), resumed=True)
+    log = _Log(run, notify)
+    groups = group_duplicates(labelled, progress=lambda done, total: progress("looking for duplicates", done, total))
+    split = _fixed_split(run, labelled, config, groups, split_file, log)
+    parts = {"train": split.train_ids, "validation": split.validation_ids, "test": split.test_ids}
+    trained = train_model(
+        labelled,
+        {part: parts[part] for part in ("train", "validation")},
+        config,
+        run.path,
+        name=name,
+        save_history=lambda rows: write_csv(run.history, rows),
+        progress=progress,
+    )
+    log(f"best epoch {trained.fit.best_epoch + 1} of {len(trained.fit.history)} by validation {config.train.monitor}")
+    bundle, validation = _calibrate(trained.bundle, labelled.subset(parts["validation"]), groups, progress)
+    test = evaluate_posts(Predictor(bundle), labelled.subset(parts["test"]), groups=groups, progress=progress)
+    write_csv(run.predictions, test.rows())
+    metrics = _metrics(config, split, groups, trained, bundle, validation, test.scores)
+    seen = [digests[i] for part in ("train", "validation") for i in parts[part]]
+    _finish_bundle(bundle, run, metrics, sorted(seen))
+    files.write_json(run.metrics, metrics)
+    return RunResult(run, metrics)
+
+
+class _Log:
+    """Writes lines to the run's log and shows them."""
+
+    def __init__(self, run: RunFolder, notify: Notify) -> None:
+        self._path = run.log
+        self._notify = notify
+
+    def __call__(self, line: str) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+        self._notify(line)
+
+
+def _fixed_split(
+    run: RunFolder, posts: Posts, config: Config, groups: Groups, split_file: Path | None, log: Notify
+) -> Split:
+    if run.split.is_file():
+        split = Split.load(run.split)
+    else:
+        split = (
+            read_split(split_file, posts)
+            if split_file
+            else make_split(
+                posts, folds=config.split.folds, seed=config.split.seed, groups=groups, labels=Labels(config.labels)
+            )
+        )
+        split.save(run.split)
+    log(
+        f"{len(posts)} labelled posts in {len(groups)} groups of near-duplicates: {len(split.train_ids)} train, "
+        f"{len(split.validation_ids)} validate, {len(split.test_ids)} test"
+    )
+    if split_file and (across := straddling(groups, split.parts)):
+        log(
+            f"warning: {len(across)} groups of near-duplicates ({sum(map(len, across))} posts) stand on several sides "
+            "of the given split; the scores are too good by what the model remembers of them"
+        )
+    return split
+
+
+def _calibrate(bundle: Bundle, validation: Posts, groups: Groups, progress: Progress) -> tuple[Bundle, dict[str, Any]]:
+    """Fit temperature and review threshold on the validation posts; return their scores too."""
+    predictor = Predictor(bundle)
+    true = np.array([predictor.labels.id(str(label)) for label in validation.labels])
+    raw = run_predictor(predictor, validation, progress, "calibrating")
+    # Log-probabilities differ from logits by a constant a post, which a softmax does not see.
+    logits = np.log(np.array([list(p.probabilities.values()) for p in raw]).clip(min=1e-12))
+    temperature = fit_temperature(logits, true)
+    # What the predictor will say from now on, without a second run: the same logits through the temperature.
+    result = [rescaled(one, row) for one, row in zip(raw, softmax(logits / temperature), strict=True)]
+    correct = [one.label == post.label for one, post in zip(result, validation, strict=True)]
+    review = review_threshold([one.confidence for one in result], correct, share=REVIEW_SHARE)
+    bundle = update_manifest(bundle, temperature=temperature, review_threshold=review.threshold)
+    return bundle, score_predictions(validation, result, predictor.labels, groups) | {
+        "review": {
+            "threshold": review.threshold,
+            "share": review.share,
+            "accuracy_below": review.accuracy_below,
+            "accuracy_above": review.accuracy_above,
+        }
+    }
+
+
+def rescaled(prediction: Prediction, probabilities: np.ndarray) -> Prediction:
+    """Return the prediction with other probabilities (C,) that rank the classes alike."""
+    named = dict(zip(prediction.probabilities, map(float, probabilities), strict=True))
+    return replace(prediction, probabilities=named, confidence=max(named.values()))
+
+
+def _metrics(
+    config: Config,
+    split: Split,
+    groups: Groups,
+    trained: Trained,
+    bundle: Bundle,
+    validation: dict[str, Any],
+    test: dict[str, Any],
+) -> dict[str, Any]:
+    across = straddling(groups, split.parts)
+    return {
+        "test": test,
+        "validation": validation,
+        "protocol": {
+            "test": "held out: looked at once, through the finished bundle",
+            "validation": "chose the best epoch, the temperature and the review threshold: not a score to report",
+            "intervals": "95 %, percentile bootstrap over groups of near-duplicates, 2,000 resamples",
+            "split_sha256": split.sha256,
+            "split_origin": split.origin,
+            "train": len(split.train_ids),
+            "validate": len(split.validation_ids),
+            "held_out": len(split.test_ids),
+            "duplicate_groups_across": len(across),
+        },
+        "training": {
+            "fusion": config.model.fusion,
+            "regime": config.train.regime,
+            "seed": config.seed,
+            "best_epoch": trained.fit.best_epoch + 1,
+            "epochs": len(trained.fit.history),
+            "parameters": trained.parameters,
+        },
+        "bundle": {"temperature": bundle.manifest.temperature, "parity": bundle.manifest.parity},
+    }
+
+
+def _finish_bundle(bundle: Bundle, run: RunFolder, metrics: dict[str, Any], seen: list[str]) -> None:
+    environment = json.loads(run.environment.read_text("utf-8"))
+    bundle = update_manifest(
+        bundle,
+        training=metrics["training"]
+        | {"data_sha256": environment["data_sha256"], "posts": metrics["protocol"]["train"]},
+        scores={key: metrics[key] for key in ("test", "protocol")},
+    )
+    bundle = add_file(bundle, SEEN, json.dumps(seen))
+    add_file(bundle, "MODEL_CARD.md", model_card(bundle.manifest))

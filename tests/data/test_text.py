@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from moodfuse.config import Cleaning
+from moodfuse.data.posts import Status
+from moodfuse.data.text import MAX_CHARS, Decoded, TextSpec, clean, decode, prepare_text
+
+ALL_OFF = Cleaning(retweets=False, mentions=False, urls=False, hashtags="keep", lower=False)
+ALL_ON = Cleaning(retweets=True, mentions=True, urls=True, hashtags="strip", lower=False)
+TWEET = "RT @ann_b: So HAPPY #sunny day with @bob https://t.co/AbC1 !"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", Decoded("", "ascii")),
+        (b"good day", Decoded("good day", "ascii")),
+        ("naïve 好".encode(), Decoded("naïve 好", "utf-8")),
+        ("今天很好…".encode("gb18030"), Decoded("今天很好…", "gb18030")),
+        (b"\xef\xbb\xbfhi", Decoded("hi", "utf-8")),
+        (b"\xff\xfeh\0i\0", Decoded("hi", "utf-16-le")),
+        (b"\xfe\xff\0h\0i", Decoded("hi", "utf-16-be")),
+        ("好".encode("utf-32"), Decoded("好", "utf-32-le")),
+        (b"caf\xe9 ", Decoded("café ", "windows-1252")),
+        (b"\x81 caf\xe9 ", Decoded("\ufffd café ", "windows-1252", lossy=True)),
+        (b"\xff\xfeh\0i", Decoded("h\ufffd", "utf-16-le", lossy=True)),
+        (b"\xef\xbb\xbfa\xff", Decoded("a\ufffd", "utf-8", lossy=True)),
+    ],
+)
+def test_decode_finds_the_encoding(data: bytes, expected: Decoded) -> None:
+    assert decode(data) == expected
+
+
+@given(st.binary(max_size=200))
+def test_decode_takes_any_bytes_and_loses_none_silently(data: bytes) -> None:
+    found = decode(data)
+    found.text.encode("utf-8")  # no lone surrogates
+    if not found.lossy:
+        assert data.endswith(found.text.encode(found.encoding)), "what is not lossy must encode back"
+
+
+@given(st.text())
+def test_utf_8_and_utf_16_texts_come_back(text: str) -> None:
+    assert decode(text.encode()).text == text.removeprefix("\ufeff")
+    assert decode(text.encode("utf-16")).text == text
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, TWEET),
+        ({"retweets": True}, "So HAPPY #sunny day with @bob https://t.co/AbC1 !"),
+        ({"mentions": True}, "RT : So HAPPY #sunny day with https://t.co/AbC1 !"),
+        ({"urls": True}, "RT @ann_b: So HAPPY #sunny day with @bob !"),
+        ({"hashtags": "strip"}, "RT @ann_b: So HAPPY sunny day with @bob https://t.co/AbC1 !"),
+        ({"hashtags": "drop"}, "RT @ann_b: So HAPPY day with @bob https://t.co/AbC1 !"),
+        ({"lower": True}, TWEET.lower()),
+    ],
+)
+def test_each_switch_does_its_own_thing(changes: dict[str, object], expected: str) -> None:
+    assert clean(TWEET, ALL_OFF.model_copy(update=changes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("look http://t.c… now", "look now"),
+        ("look https://t… now", "look now"),
+        ("cut off http…", "cut off"),
+        ("see www.example.org/x?y=1 ok", "see ok"),
+        ("看http://t.cn/R1x你好", "看 你好"),
+        ("a\0b\x07c\td\r\ne\u3000f", "a b c d e f"),
+        ("\ufeffhi \ud800there", "hi there"),
+        ("mail me@example.org about C#", "mail me@example.org about C#"),
+        ("#one#two ##three", "one two three"),
+        ("@a@b hi", "hi"),
+        ("rt @A_1 : hi", "hi"),
+        ("smart @home", "smart"),
+        ("👨‍👩‍👧 ok", "👨‍👩‍👧 ok"),
+    ],
+)
+def test_clean_with_all_on(text: str, expected: str) -> None:
+    assert clean(text, ALL_ON) == expected
+
+
+@given(
+    st.one_of(st.text(), st.text(alphabet="aRTrt @#:/._hps…w\n你İΣ", max_size=60)),
+    st.sampled_from(["keep", "strip", "drop"]),
+    st.booleans(),
+)
+def test_clean_takes_any_text_and_is_idempotent(text: str, hashtags: str, lower: bool) -> None:
+    cleaning = ALL_ON.model_copy(update={"hashtags": hashtags, "lower": lower})
+    once = clean(text, cleaning)
+    assert clean(once, cleaning) == once
+    assert once == " ".join(once.split())
+    once.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    "unit", ["#", "@", "#a", "@a", "RT ", "RT @", "http", "http://", "www.", " ", "\0", "a", "_@#"]
+)
+def test_a_hostile_megabyte_is_no_work(unit: str) -> None:
+    text = unit * (1_000_000 // len(unit))
+    start = time.perf_counter()
+    clean(text, ALL_ON.model_copy(update={"hashtags": "drop", "lower": True}))
+    assert time.perf_counter() - start < 0.5  # some milliseconds; seconds were it quadratic
+
+
+def test_prepare_text_says_what_became_of_it() -> None:
+    cleaning = ALL_ON
+    assert prepare_text("good  day", cleaning) == ("good day", [])
+    assert prepare_text(None, cleaning) == (None, [Status.TEXT_MISSING])
+    assert prepare_text(" \n", cleaning) == (None, [Status.TEXT_EMPTY])
+    assert prepare_text("@ann http://t.co/x", cleaning) == (None, [Status.TEXT_EMPTY])
+    assert prepare_text("a\ufffd", cleaning, lossy=True) == ("a\ufffd", [Status.TEXT_DECODED_LOSSY])
+    assert prepare_text("a" * MAX_CHARS, cleaning) == ("a" * MAX_CHARS, [])
+    text, statuses = prepare_text("a" * (MAX_CHARS + 1), cleaning)
+    assert (len(text or ""), statuses) == (MAX_CHARS, [Status.TEXT_TRUNCATED])
+
+
+def test_the_spec_survives_json_and_refuses_what_it_does_not_know() -> None:
+    spec = TextSpec(cleaning=Cleaning(lower=True), max_tokens=64, pad_id=1)
+    assert TextSpec.model_validate_json(spec.model_dump_json()) == spec
+    with pytest.raises(ValidationError, match="extra"):
+        TextSpec.model_validate({**spec.model_dump(), "code": "x"})
