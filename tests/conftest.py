@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,3 +17,36 @@ def posts_folder() -> Path:
     if not (folder / "train.txt").is_file():
         pytest.skip(f"no real posts in {folder}; set MOODFUSE_DATA to a folder that holds train.txt")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of the test session's own: exported encoders and features are made once, the user's stay untouched."""
+    folder = tmp_path_factory.mktemp("cache")
+    before = os.environ.get("MOODFUSE_CACHE")
+    os.environ["MOODFUSE_CACHE"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["MOODFUSE_CACHE"]
+    else:
+        os.environ["MOODFUSE_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def synthetic_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """120 labelled and 12 unlabelled posts with a strong planted signal, in the report's folder format."""
+    from moodfuse.data.synthetic import write_synthetic
+
+    folder = tmp_path_factory.mktemp("synthetic") / "posts"
+    return write_synthetic(folder, posts=120, unlabelled=12, text=0.9, image=0.9, seed=3)
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory, synthetic_folder: Path) -> Path:
+    """A finished run of `concat` on the synthetic posts, with the packaged encoders."""
+    from moodfuse.data.readers import read_posts
+    from moodfuse.learn.recipes import resolve_config
+    from moodfuse.workflows.training import train
+
+    config = resolve_config("concat", overrides=[{"train": {"epochs": 12, "batch_size": 16}}])
+    return train(read_posts(synthetic_folder), config, name="concat", runs=tmp_path_factory.mktemp("runs")).run.path

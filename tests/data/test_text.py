@@ -48,7 +48,8 @@ def test_decode_takes_any_bytes_and_loses_none_silently(data: bytes) -> None:
 @given(st.text())
 def test_utf_8_and_utf_16_texts_come_back(text: str) -> None:
     assert decode(text.encode()).text == text.removeprefix("\ufeff")
-    assert decode(text.encode("utf-16")).text == text
+    if not text.startswith("\0"):  # after its mark, that would read as UTF-32
+        assert decode(text.encode("utf-16")).text == text
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,7 @@ def test_each_switch_does_its_own_thing(changes: dict[str, object], expected: st
         ("#one#two ##three", "one two three"),
         ("@a@b hi", "hi"),
         ("rt @A_1 : hi", "hi"),
+        ("RT http://t.co/x @ann: hi", "hi"),
         ("smart @home", "smart"),
         ("👨‍👩‍👧 ok", "👨‍👩‍👧 ok"),
     ],

@@ -124,13 +124,14 @@ def _group_texts(posts: Posts) -> dict[str, int]:
 
 
 def _near_texts(texts: list[str], block: int = 256) -> Iterator[tuple[int, int]]:
-    # Sorted by length, a text's near ones lie in a short window: a length ratio under 0.9 rules a pair out.
+    # Sorted by length, a text's near ones lie in a short window: a length ratio under 0.9 rules a pair out. The 1 is
+    # for rounding.
     order = np.array(sorted(range(len(texts)), key=lambda i: len(texts[i])), dtype=np.int64)
     sorted_texts = [texts[i] for i in order]
     lengths = np.array([len(text) for text in sorted_texts])
     for start in range(0, len(texts), block):
         rows = sorted_texts[start : start + block]
-        end = int(np.searchsorted(lengths, len(rows[-1]) / TEXT_SIMILARITY, side="right"))
+        end = int(np.searchsorted(lengths, len(rows[-1]) / TEXT_SIMILARITY + 1, side="right"))
         similarity = cdist(
             rows,
             sorted_texts[start:end],

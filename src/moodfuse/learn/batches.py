@@ -175,7 +175,8 @@ class LengthBatches(Sampler[list[int]]):
             ]
         batches = [order[start : start + self.batch_size] for start in range(0, self.size, self.batch_size)]
         if len(batches) > 1 and len(batches[-1]) == 1:
-            batches[-2] += batches.pop()
+            lone = batches.pop()
+            batches[-1] += lone
         if random:
             random.shuffle(batches)
         yield from batches

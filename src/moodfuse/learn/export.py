@@ -64,7 +64,7 @@ def head_inputs(model: FusionModel) -> list[str]:
 
 
 def encoder_graph(encoder: Encoder, path: Path) -> None:
-    """Export an encoder to `path`: its inputs -> `pooled` (B, D), `tokens` (B, T, D)."""
+    """Export an encoder to `path`: its inputs -> `pooled` (B, D), `tokens` (B, T, D). It is left in eval mode."""
     files.make_folder(path.parent)
     names = [name for name, _ in encoder.inputs]
     axes = [dict(enumerate(dynamic)) for _, dynamic in encoder.inputs]
@@ -72,7 +72,7 @@ def encoder_graph(encoder: Encoder, path: Path) -> None:
 
 
 def head_graph(model: FusionModel, widths: dict[Modality, int]) -> bytes:
-    """Export what stands behind the encoders: named encodings -> `logits` (B, classes)."""
+    """Export what stands behind the encoders: named encodings -> `logits` (B, classes). Leaves eval mode on."""
     names = head_inputs(model)
     examples = []
     axes: list[dict[int, str]] = []
@@ -99,8 +99,7 @@ def _export(
     outputs: Sequence[str],
     axes: Sequence[dict[int, str]],
 ) -> bytes:
-    training = module.training
-    module.eval()  # the wrapper itself: a submodule in training mode would export its dropout
+    module.eval()  # the wrapper itself: its own training flag decides what the exporter does with dropout
     dims: dict[str, Any] = {}
     shapes = tuple({i: dims.setdefault(name, torch.export.Dim(name)) for i, name in axis.items()} for axis in axes)
     try:
@@ -120,8 +119,6 @@ def _export(
             return path.read_bytes()
     except torch.onnx.errors.OnnxExporterError as error:
         raise TrainingError(f"the model cannot be exported to ONNX: {str(error).splitlines()[0]}") from error
-    finally:
-        module.train(training)
 
 
 @contextlib.contextmanager

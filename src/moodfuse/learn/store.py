@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sqlite3
 import time
@@ -24,7 +25,7 @@ _CHUNK = 500  # keys a query: below SQLite's oldest limit of 999 variables
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS features (
   key BLOB PRIMARY KEY, used INTEGER NOT NULL, rows INTEGER NOT NULL, value BLOB NOT NULL
-) WITHOUT ROWID;
+);
 CREATE INDEX IF NOT EXISTS features_used ON features (used);
 """
 
@@ -86,17 +87,16 @@ class FeatureStore:
             (pages,) = connection.execute("PRAGMA page_count").fetchone()
             (free,) = connection.execute("PRAGMA freelist_count").fetchone()
             (size,) = connection.execute("PRAGMA page_size").fetchone()
-            over = (pages - free) * size - self._cap
-            if over <= 0:
+            taken = (pages - free) * size
+            if taken <= self._cap:
                 return
-            doomed: list[tuple[bytes]] = []
-            for key, length in connection.execute("SELECT key, length(value) FROM features ORDER BY used"):
-                doomed.append((key,))
-                over -= length
-                if over <= 0:
-                    break
+            # By the share that is too much, taking rows for equal: reading every row's size could take minutes.
+            (rows,) = connection.execute("SELECT count(*) FROM features").fetchone()
+            doomed = math.ceil(rows * (1 - self._cap / taken))
             with connection:
-                connection.executemany("DELETE FROM features WHERE key = ?", doomed)
+                connection.execute(
+                    "DELETE FROM features WHERE rowid IN (SELECT rowid FROM features ORDER BY used LIMIT ?)", (doomed,)
+                )
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=60)

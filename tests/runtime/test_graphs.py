@@ -1,0 +1,35 @@
+"""Batches by length, padding, and the collation that feeds a head."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moodfuse.runtime.graphs import head_feed, length_batches, pad_sequences, pad_tokens
+
+
+@given(st.lists(st.integers(1, 128), max_size=60), st.integers(1, 400))
+def test_batches_hold_every_text_once_within_the_budget(lengths: list[int], budget: int) -> None:
+    batches = length_batches(lengths, budget)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= budget
+
+
+def test_padding_is_masked() -> None:
+    ids, mask = pad_tokens([[5, 6], [7]], pad_id=9)
+    assert ids.tolist() == [[5, 6], [7, 9]]
+    assert mask.tolist() == [[1, 1], [1, 0]]
+
+
+def test_sequences_pad_to_the_longest_and_an_absent_one_is_a_single_visible_place() -> None:
+    padded, mask = pad_sequences([np.ones((3, 2), np.float32), None], 2)
+    assert padded.shape == (2, 3, 2)
+    assert mask.tolist() == [[True, True, True], [True, False, False]]
+
+
+def test_the_feed_has_the_inputs_that_are_named() -> None:
+    encodings = {"text": [{"pooled": np.ones(2, np.float32)}, None], "image": [None, None]}
+    feed = head_feed(["text_pooled", "text_present"], encodings, {"text": 2, "image": 0})
+    assert set(feed) == {"text_pooled", "text_present"}
+    assert feed["text_present"].tolist() == [True, False]
+    assert feed["text_pooled"].tolist() == [[1, 1], [0, 0]]

@@ -1,0 +1,112 @@
+"""Predictor: an answer for every post, in order, that depends on that post alone."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import moodfuse
+from moodfuse.data.posts import ImageRef, Post
+from moodfuse.data.readers import stream_posts
+from moodfuse.errors import DataError
+from moodfuse.runtime.predictor import Prediction, Predictor
+
+
+@pytest.fixture(scope="module")
+def predictor(trained_run: Path) -> Predictor:
+    return Predictor.load(trained_run)
+
+
+@pytest.fixture(scope="module")
+def posts(synthetic_folder: Path) -> list[Post]:
+    return list(stream_posts(synthetic_folder))
+
+
+def picture(size: tuple[int, int] = (64, 48)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, (250, 210, 40)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def values(predictions: list[Prediction]) -> np.ndarray:
+    return np.array([list(prediction.probabilities.values()) for prediction in predictions])
+
+
+def test_batch_order_and_window_change_nothing(predictor: Predictor, posts: list[Post]) -> None:
+    together = values(list(predictor.stream(posts)))
+    alone = values([next(predictor.stream([post])) for post in posts[:25]])
+    np.testing.assert_allclose(alone, together[:25], atol=1e-5)
+    backwards = values(list(predictor.stream(posts[::-1], window=7)))
+    np.testing.assert_allclose(backwards[::-1], together, atol=1e-5)
+
+
+def test_every_row_gets_an_answer_in_order_whatever_is_wrong_with_it(predictor: Predictor) -> None:
+    image = picture()
+    posts = [
+        Post("both", "what a lovely day", ImageRef(image)),
+        Post("same", "what a lovely day", ImageRef(image)),
+        Post("same", None, None),
+        Post("text only", "what a lovely day", None),
+        Post("image only", None, ImageRef(image)),
+        Post("empty text", "  \n", ImageRef(image)),
+        Post("zero bytes", "fine", ImageRef(b"")),
+        Post("no image", "fine", ImageRef(b"<html>not an image</html>")),
+        Post("gone", "fine", ImageRef(Path("/nonexistent/x.jpg"))),
+        Post("long", "word " * 300_000, None),
+        Post("lossy", "caf\ufffd", None, lossy=True),
+    ]
+    answers = list(predictor.stream(posts, window=4))
+    assert [answer.id for answer in answers] == [post.id for post in posts]
+    status = [list(answer.status) for answer in answers]
+    assert status[0] == status[1] == ["ok"]
+    assert status[2] == ["text_missing", "image_missing", "nothing_to_read"]
+    assert status[3] == ["image_missing"]
+    assert status[4] == ["text_missing"]
+    assert status[5] == ["text_empty"]
+    assert status[6] == status[7] == ["image_unreadable"]
+    assert status[8] == ["image_missing"]
+    assert status[9] == ["text_truncated", "image_missing"]
+    assert status[10] == ["text_decoded_lossy", "image_missing"]
+    assert [sorted(answer.used) for answer in answers[2:6]] == [[], ["text"], ["image"], ["image"]]
+    assert np.isfinite(values(answers)).all()
+    np.testing.assert_allclose(values(answers).sum(1), 1, atol=1e-6)
+    assert answers[2].needs_review
+
+
+def test_a_post_with_nothing_to_read_gets_the_training_shares(predictor: Predictor, posts: list[Post]) -> None:
+    answer = predictor.predict()
+    shares = np.array(list(answer.probabilities.values()))
+    # the temperature flattens or sharpens the shares, and keeps their order
+    counts = [sum(post.label == name for post in posts) for name in answer.probabilities]
+    assert shares.argmax() == int(np.argmax(counts)) or max(counts) - sorted(counts)[-2] <= 6
+    assert shares.max() < 0.6
+
+
+def test_one_post_from_python(trained_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(picture())
+    model = moodfuse.load(trained_run)
+    from_path, from_bytes = model.predict("fine", tmp_path / "a.jpg"), model.predict("fine", picture())
+    assert from_path == from_bytes
+    assert from_path.label in from_path.probabilities
+    assert from_path.confidence == max(from_path.probabilities.values())
+    with pytest.raises(DataError, match="text: expected str"):
+        model.predict(3)  # type: ignore[arg-type]
+
+
+def test_the_stream_takes_no_more_posts_than_two_windows_ahead(predictor: Predictor) -> None:
+    taken = 0
+
+    def endless() -> Iterator[Post]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield Post(str(taken), "hello there", None)
+
+    stream = predictor.stream(endless(), window=8)
+    for _ in range(20):
+        next(stream)
+    assert taken <= 20 + 2 * 8
+    stream.close()
