@@ -7,6 +7,7 @@ group's first member, its leader, never through a chain of near neighbours; shar
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import unicodedata
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from moodfuse.data.images import open_image
 from moodfuse.data.posts import ImageRef, Posts
 from moodfuse.errors import MissingExtraError
+from moodfuse.files import write_json
 
 try:
     import imagehash
@@ -46,6 +48,9 @@ IMAGE_DISTANCE = 4
 #: Least standard deviation of a picture's grey levels (0..255) for its perceptual hash to mean anything.
 LEAST_CONTRAST = 6.0
 
+#: Names the rules above and below: raise it when they change, so that groups kept under it are found anew.
+GROUPING = "1"
+
 #: Called with (images done, images in all).
 Progress = Callable[[int, int], None]
 
@@ -68,6 +73,15 @@ class Groups:
 
     def __len__(self) -> int:
         return len(set(self.of.values()))
+
+    def save(self, path: Path) -> None:
+        """Write the groups as JSON, whole or not at all."""
+        write_json(path, {"of": self.of, "by_text": self.by_text, "by_image": self.by_image})
+
+    @classmethod
+    def load(cls, path: Path) -> Groups:
+        """Read what `save` wrote."""
+        return cls(**json.loads(path.read_text("utf-8")))
 
     @property
     def same_text(self) -> int:

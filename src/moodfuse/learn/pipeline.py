@@ -69,7 +69,6 @@ def train_model(
     the last one there. Raises `TrainingError` where the exported graphs do not compute what the model does.
     """
     labels = Labels(config.labels)
-    torch.manual_seed(config.seed)
     used = posts.subset([*parts["train"], *parts["validation"]])
     modalities = {m: _open(m, source, used, config, progress) for m, source in _sources(config).items()}
     targets = [labels.id(str(label)) for label in used.labels]
@@ -132,6 +131,9 @@ def _image(source: EncoderSource) -> ImageSource:
 
 
 def _build(config: Config, modalities: Mapping[Modality, _Modality], prior: np.ndarray) -> FusionModel:
+    torch.manual_seed(
+        config.seed
+    )  # here and not earlier: exporting an encoder draws numbers, finding it cached does not
     widths = {m: opened.width for m, opened in modalities.items()}
     shapes = Shapes(widths.get("text", 0), widths.get("image", 0), len(config.labels))
     return FusionModel(

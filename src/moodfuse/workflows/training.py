@@ -11,7 +11,7 @@ import numpy as np
 
 from moodfuse import files
 from moodfuse.config import Config
-from moodfuse.data.duplicates import Groups, group_duplicates, straddling
+from moodfuse.data.duplicates import GROUPING, Groups, group_duplicates, straddling
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import Split, make_split, read_split
 from moodfuse.errors import DataError
@@ -69,11 +69,12 @@ def train(
         notify(f"{left_out} of {len(posts)} posts have no label and are left out of training")
     digests = post_digests(labelled)
     given = split_file.read_text("utf-8", "replace") if split_file and split_file.is_file() else ""
-    run = open_run(runs, name, config, data_sha256(labelled, digests, given))
+    data_hash = data_sha256(labelled, digests, given)
+    run = open_run(runs, name, config, data_hash)
     if run.finished:
         return RunResult(run, json.loads(run.metrics.read_text("utf-8")), resumed=True)
     log = _Log(run, notify)
-    groups = group_duplicates(labelled, progress=lambda done, total: progress("looking for duplicates", done, total))
+    groups = _groups(labelled, data_hash, progress)
     split = _fixed_split(run, labelled, config, groups, split_file, log)
     parts = {"train": split.train_ids, "validation": split.validation_ids, "test": split.test_ids}
     trained = train_model(
@@ -107,6 +108,19 @@ class _Log:
         with self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
         self._notify(line)
+
+
+def _groups(posts: Posts, data_hash: str, progress: Progress) -> Groups:
+    """Group the posts, or take what an earlier run on the very same posts has found."""
+    from moodfuse.learn.store import cache_folder
+
+    path = files.make_folder(cache_folder() / "groups") / f"{GROUPING}-{data_hash[:32]}.json"
+    try:
+        return Groups.load(path)
+    except (OSError, ValueError, TypeError):  # not there, or not whole: found again below
+        groups = group_duplicates(posts, progress=lambda done, total: progress("looking for duplicates", done, total))
+        groups.save(path)
+        return groups
 
 
 def _fixed_split(
