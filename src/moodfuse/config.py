@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,6 +17,7 @@ from moodfuse.errors import ConfigError, suggest
 from moodfuse.labels import SENTIMENT
 
 Modality = Literal["text", "image"]
+Augmentation = Literal["crop", "flip", "rotation", "noise", "blur", "grid"]
 
 
 class Section(BaseModel):
@@ -66,7 +67,8 @@ class OptimConfig(Section):
     encoder_lr: float = Field(5e-5, gt=0, le=1, description="AdamW learning rate of encoders that train")
     weight_decay: float = Field(0.01, ge=0, le=10, description="decoupled weight decay (AdamW)")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps over which the rates rise from 0")
-    schedule: Literal["cosine", "constant"] = Field("cosine", description="the rates after the warm-up")
+    l2: float = Field(0.0, ge=0, le=10, description="weight of the squared weights of fusion and heads in the loss")
+    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="the rates after the warm-up")
     clip: float = Field(1.0, ge=0, description="largest norm of the gradient (0: not clipped)")
 
 
@@ -83,6 +85,11 @@ class TrainConfig(Section):
     )
     class_weights: Literal["none", "balanced", "sqrt"] = Field(
         "none", description="loss weights: n / (k n_c) for balanced, its square root for sqrt"
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
+    augment: tuple[Augmentation, ...] = Field(
+        (),
+        description="changes to training images, where the image encoder trains: " + ", ".join(get_args(Augmentation)),
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="bf16 mixed precision where the processor has it and an encoder trains"

@@ -6,13 +6,16 @@ import os
 import sys
 import traceback
 
-import click
 import typer
 
 from moodfuse.cli import config, doctor, encoders, evaluate, fusions, predict, synthetic, train
 from moodfuse.cli.progress import console
 from moodfuse.errors import MoodfuseError
 from moodfuse.version import __version__
+
+#: Typer brings its own copy of click, or takes the installed one, by its version: what it raises tells which.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+_ClickError: type[Exception] = _UsageError.__mro__[1]
 
 app = typer.Typer(
     name="moodfuse",
@@ -48,20 +51,18 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     try:
         code = app(arguments, prog_name="moodfuse", standalone_mode=False)
-        return code if isinstance(code, int) else 0
+        return _interrupted() if code == 130 else code if isinstance(code, int) else 0
     except MoodfuseError as error:
         console.print(f"error: {error}", markup=False)
         return 1
-    except click.exceptions.Abort:
+    except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         return int(stop.exit_code)
-    except KeyboardInterrupt:
-        return _interrupted()
-    except BrokenPipeError:  # `moodfuse predict ... | head`
+    except _ClickError as error:
+        error.show()  # type: ignore[attr-defined]
+        return 2
+    except (BrokenPipeError, SystemExit):  # `moodfuse predict ... | head`; the second is what Typer and Rich make of it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except ModuleNotFoundError as error:
@@ -76,7 +77,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _interrupted() -> int:
-    console.print("\ninterrupted; the same command goes on from here", markup=False)
+    console.print("interrupted: nothing is half-written; the same command goes on or starts anew", markup=False)
     return 130
 
 

@@ -9,14 +9,18 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from moodfuse.config import Augmentation
 from moodfuse.data.images import ImageSpec, open_image, pixels
 from moodfuse.data.posts import ImageRef, Posts, Status
 from moodfuse.data.text import prepare_text
+from moodfuse.learn.augmentation import augment
 from moodfuse.learn.encoders import Encoded, TextSource
 from moodfuse.learn.features import Features
 from moodfuse.learn.model import Batch, Inputs
 from moodfuse.runtime.graphs import load_tokenizer, pad_sequences, pad_tokens
 
+#: From a post's position to the generator that its augmentation draws from.
+Draw = Callable[[int], np.random.Generator]
 _SORTED_BATCHES = 50  # batches whose posts are sorted by length together: more saves little, and shuffles less
 
 
@@ -26,8 +30,8 @@ class ModalityData(Protocol):
     present: np.ndarray
     lengths: Sequence[int] | None
 
-    def batch(self, indices: Sequence[int]) -> Inputs:
-        """Return these posts' encodings, or the inputs of their encoder."""
+    def batch(self, indices: Sequence[int], random: Draw | None = None) -> Inputs:
+        """Return these posts' encodings, or the inputs of their encoder; `random` asks for augmentation."""
 
 
 class FrozenData:
@@ -43,7 +47,7 @@ class FrozenData:
         )  # (N, D)
         self._tokens = tokens
 
-    def batch(self, indices: Sequence[int]) -> Encoded:
+    def batch(self, indices: Sequence[int], random: Draw | None = None) -> Encoded:
         pooled = self._pooled[list(indices)]  # (B, D)
         if not self._tokens:
             return Encoded(pooled)
@@ -64,7 +68,7 @@ class TextData:
         self.present = np.array([text is not None for text in texts], dtype=bool)
         self.lengths: Sequence[int] | None = [len(ids) for ids in self._ids]
 
-    def batch(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
+    def batch(self, indices: Sequence[int], random: Draw | None = None) -> tuple[torch.Tensor, ...]:
         ids, mask = pad_tokens([self._ids[i] or [self._pad_id] for i in indices], self._pad_id)
         return torch.from_numpy(ids), torch.from_numpy(mask)
 
@@ -72,23 +76,28 @@ class TextData:
 class ImageData:
     """Pixels for an image encoder that trains; decoded anew for every batch, so that memory stays flat."""
 
-    def __init__(self, posts: Posts, spec: ImageSpec) -> None:
+    def __init__(self, posts: Posts, spec: ImageSpec, augmentation: Sequence[Augmentation] = ()) -> None:
         self._images = [post.image for post in posts]
+        self._augmentation = augmentation
         self._spec = spec
         self.lengths: Sequence[int] | None = None
         self.present = np.array([self._readable(image) for image in self._images], dtype=bool)
 
-    def batch(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
+    def batch(self, indices: Sequence[int], random: Draw | None = None) -> tuple[torch.Tensor, ...]:
         blank = np.zeros((3, self._spec.size, self._spec.size), np.float32)
-        arrays = [blank if (array := self._decode(i)) is None else array for i in indices]
+        arrays = [blank if (array := self._decode(i, random)) is None else array for i in indices]
         return (torch.from_numpy(np.stack(arrays)),)
 
-    def _decode(self, i: int) -> np.ndarray | None:
+    def _decode(self, i: int, random: Draw | None) -> np.ndarray | None:
         image = self._images[i]
         if image is None or not self.present[i]:
             return None
         opened = open_image(image)[0]
-        return None if opened is None else pixels(opened, self._spec)
+        if opened is None:
+            return None
+        if random is not None and self._augmentation:
+            opened = augment(opened, self._augmentation, random(i))
+        return pixels(opened, self._spec)
 
     @staticmethod
     def _readable(image: ImageRef | None) -> bool:
@@ -99,7 +108,10 @@ class ImageData:
 
 
 class PostBatches(Dataset[int]):
-    """The posts of one part of the split; `load` collates positions into a `Batch`."""
+    """The posts of one part of the split; `load` collates positions into a `Batch`.
+
+    `random`, which training sets, asks for augmentation.
+    """
 
     def __init__(
         self, text: ModalityData | None, image: ModalityData | None, targets: Sequence[int], rows: Sequence[int]
@@ -108,6 +120,7 @@ class PostBatches(Dataset[int]):
         self.image = image
         self.targets = torch.tensor(list(targets), dtype=torch.long)
         self.rows = list(rows)
+        self.random: Draw | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -127,8 +140,8 @@ class PostBatches(Dataset[int]):
         rows = list(rows)
         absent = torch.zeros(len(rows), dtype=torch.bool)
         return Batch(
-            text=None if self.text is None else self.text.batch(rows),
-            image=None if self.image is None else self.image.batch(rows),
+            text=None if self.text is None else self.text.batch(rows, self.random),
+            image=None if self.image is None else self.image.batch(rows, self.random),
             text_present=absent if self.text is None else torch.from_numpy(self.text.present[rows]),
             image_present=absent if self.image is None else torch.from_numpy(self.image.present[rows]),
             targets=self.targets[rows],

@@ -97,7 +97,9 @@ class FusionModel(nn.Module):
         self.encoders = nn.ModuleDict({str(m): encoder for m, encoder in (encoders or {}).items()})
         self.missing = nn.ModuleDict({m: MissingToken(widths[m]) for m in fusion.modalities})
         self.auxiliary = nn.ModuleDict(
-            {m: nn.Linear(widths[m], len(prior)) for m in fusion.modalities} if auxiliary else {}
+            {m: nn.Linear(widths[m], len(prior)) for m in fusion.modalities if m not in fusion.classifiers()}
+            if auxiliary
+            else {}
         )
         self.dropout = nn.Dropout(dropout)
         self.modality_dropout = modality_dropout
@@ -129,7 +131,8 @@ class FusionModel(nn.Module):
         logits = self.fusion(ready.get("text"), ready.get("image"))
         anything = torch.stack([present[m] for m in self.fusion.modalities]).any(0)  # (B,)
         logits = torch.where(anything.unsqueeze(-1), logits, self.prior)
-        alone = {m: head(ready[m].pooled) for m, head in self.auxiliary.items()}
+        heads = {**self.fusion.classifiers(), **self.auxiliary}
+        alone = {m: head(ready[m].pooled) for m, head in heads.items()}
         return Output(logits, alone.get("text"), alone.get("image"))
 
     def _encode(self, modality: Modality, inputs: Inputs | None) -> Encoded | None:

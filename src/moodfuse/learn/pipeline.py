@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from moodfuse.config import Config, Modality
+from moodfuse.config import Augmentation, Config, Modality
 from moodfuse.data.posts import Posts
 from moodfuse.errors import TrainingError
 from moodfuse.labels import Labels
@@ -111,7 +111,7 @@ def _open(modality: Modality, source: EncoderSource, posts: Posts, config: Confi
     tokens = find_fusion(config.model.fusion).consumes == "tokens"
     if modality in config.train.tuned:
         encoder = source.load()
-        return _Modality(source, _live_data(source, posts), encoder.dim, encoder)
+        return _Modality(source, _live_data(source, posts, config.train.augment), encoder.dim, encoder)
     features = _features(source, posts, tokens=tokens, progress=progress)
     if not features.width:
         raise TrainingError(f"no post has a readable {modality}, which fusion {config.model.fusion} needs")
@@ -131,9 +131,8 @@ def _image(source: EncoderSource) -> ImageSource:
 
 
 def _build(config: Config, modalities: Mapping[Modality, _Modality], prior: np.ndarray) -> FusionModel:
-    torch.manual_seed(
-        config.seed
-    )  # here and not earlier: exporting an encoder draws numbers, finding it cached does not
+    # Seeded here and not earlier: exporting an encoder draws numbers, finding it exported does not.
+    torch.manual_seed(config.seed)
     widths = {m: opened.width for m, opened in modalities.items()}
     shapes = Shapes(widths.get("text", 0), widths.get("image", 0), len(config.labels))
     return FusionModel(
@@ -206,7 +205,7 @@ def _check_parity(
     return update_manifest(bundle, parity={"probability": worst, "label_flips": flips, "posts": len(posts)})
 
 
-def _live_data(source: EncoderSource, posts: Posts) -> ModalityData:
+def _live_data(source: EncoderSource, posts: Posts, augmentation: Sequence[Augmentation] = ()) -> ModalityData:
     if isinstance(source, TextSource):
         return TextData(posts, source)
-    return ImageData(posts, _image(source).spec)
+    return ImageData(posts, _image(source).spec, augmentation)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch import Tensor
@@ -68,6 +69,8 @@ class _FitModule(lightning.LightningModule):
             for logits in (output.text, output.image):
                 if logits is not None:
                     loss = loss + self.config.model.auxiliary * self._loss(logits, batch.targets)
+        if self.config.optim.l2:
+            loss = loss + self.config.optim.l2 * self._squared_weights()
         size = len(batch.targets)
         accuracy = (output.logits.argmax(-1) == batch.targets).float().mean()
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=size)
@@ -98,7 +101,15 @@ class _FitModule(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        return F.cross_entropy(logits.float(), targets, weight=self.class_weights)  # type: ignore[arg-type]
+        weights: Tensor = self.class_weights  # type: ignore[assignment]
+        smoothing = self.config.train.label_smoothing
+        return F.cross_entropy(logits.float(), targets, weight=weights, label_smoothing=smoothing)
+
+    def _squared_weights(self) -> Tensor:
+        # The explicit L2 term of one report: of what is learned anew, not of the pretrained weights.
+        named = self.model.named_parameters()
+        squares = [p.square().sum() for name, p in named if not name.startswith("encoders.") and p.ndim > 1]
+        return torch.stack(squares).sum()
 
 
 class _History(Callback):
@@ -174,7 +185,9 @@ def fit(
     history = _History(save_history)
     trainer = _trainer(config, folder, [history, _ProgressCallback(progress, steps)], bool(model.encoders))
     batches.epoch = lambda: trainer.current_epoch
+    train.random = lambda row: np.random.default_rng([config.seed, trainer.current_epoch, row])
     checks = LengthBatches(len(validation), max(64, config.train.batch_size), lengths=validation.lengths)
+    model.train()  # Lightning keeps each submodule's mode, and encoders are loaded in eval mode: without dropout
     with _quiet_lightning():
         try:
             trainer.fit(
@@ -206,7 +219,7 @@ def class_weights(train: PostBatches, classes: int, how: str) -> Tensor:
 
 
 def rate_schedule(steps: int, warmup: float, schedule: str) -> Callable[[int], float]:
-    """Return the factor on the learning rates at a step: linear warm-up, then cosine to 0, or constant."""
+    """Return the factor on the learning rates at a step: linear warm-up, then cosine or linear to 0, or constant."""
     rising = round(steps * warmup)
 
     def factor(step: int) -> float:
@@ -214,6 +227,8 @@ def rate_schedule(steps: int, warmup: float, schedule: str) -> Callable[[int], f
             return (step + 1) / (rising + 1)
         if schedule == "constant":
             return 1.0
+        if schedule == "linear":
+            return max(0.0, (steps - step) / max(1, steps - rising))
         return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / max(1, steps - rising))))
 
     return factor

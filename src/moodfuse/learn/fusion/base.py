@@ -44,6 +44,10 @@ class Fusion(nn.Module, ABC):
     def forward(self, text: Encoded | None, image: Encoded | None) -> Tensor:
         """Return logits (B, classes). A modality that the class does not name in `modalities` may be `None`."""
 
+    def classifiers(self) -> dict[Modality, nn.Module]:
+        """Return its own classifier of each modality's pooled vector; the model takes these as auxiliary heads."""
+        return {}
+
 
 FUSIONS: dict[str, type[Fusion]] = {}
 _Class = TypeVar("_Class", bound=type[Fusion])

@@ -1,4 +1,4 @@
-"""Concatenation."""
+"""Concatenation: of the vectors as they are, or of features learned from each."""
 
 from __future__ import annotations
 
@@ -37,5 +37,39 @@ class Concat(Fusion):
         assert text is not None
         assert image is not None
         joined = torch.cat([self.text(text.pooled), self.image(image.pooled)], dim=-1)  # (B, D_text + D_image)
+        logits: Tensor = self.classify(joined)  # (B, classes)
+        return logits
+
+
+@fusion
+class Late(Fusion):
+    """logits = W relu(V [P_t text; P_i image]): each pooled vector to `width`, joined, mixed in one hidden layer.
+
+    `width` wide throughout, `dropout` before the last layer. Its report calls it late, though features are what it
+    fuses; see `decision` for late in the usual sense.
+    Source: report 4.
+    """
+
+    name = "late"
+    family = "concatenation"
+    source = "report 4"
+    interacts = True
+
+    def __init__(self, shapes: Shapes, *, width: int = 512, dropout: float = 0.3) -> None:
+        super().__init__()
+        width = whole_number("width", width, least=1)
+        self.text = nn.Linear(shapes.text, width)
+        self.image = nn.Linear(shapes.image, width)
+        self.classify = nn.Sequential(
+            nn.Linear(2 * width, width),
+            nn.ReLU(),
+            nn.Dropout(share("dropout", dropout)),
+            nn.Linear(width, shapes.classes),
+        )
+
+    def forward(self, text: Encoded | None, image: Encoded | None) -> Tensor:
+        assert text is not None
+        assert image is not None
+        joined = torch.cat([self.text(text.pooled), self.image(image.pooled)], -1)  # (B, 2 width)
         logits: Tensor = self.classify(joined)  # (B, classes)
         return logits

@@ -1,0 +1,158 @@
+"""Transformer layers over text tokens and image regions: in one stream, in two, or through a bottleneck.
+
+The bias of each modality's projection is its embedding: it tells text tokens from image regions. The encoders have
+put order and place into text tokens already; regions carry none, since their number is the encoder's choice.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from moodfuse.learn.encoders.base import Encoded
+from moodfuse.learn.fusion.attention import AttentionBlock, lead, masked_mean, sequence
+from moodfuse.learn.fusion.base import Fusion, Shapes, fusion, share, whole_number
+
+
+@fusion
+class SingleStream(Fusion):
+    """logits = W x_CLS, x = `layers` Transformer layers over [CLS; text tokens; image regions] (B, 1 + T + R, width).
+
+    Text tokens and image regions come in linearly, each modality with its own weights and embedding.
+    Source: report 3 (there the layer was given (B, 512) and attended across the batch); VisualBERT, Li et al., 2019.
+    """
+
+    name = "single_stream"
+    family = "attention over sequences"
+    source = "report 3; Li et al. 2019 (VisualBERT)"
+    consumes = "tokens"
+    interacts = True
+
+    def __init__(
+        self,
+        shapes: Shapes,
+        *,
+        width: int = 256,
+        heads: int = 16,
+        layers: int = 1,
+        hidden: int = 512,
+        dropout: float = 0.3,
+    ) -> None:
+        super().__init__()
+        width, heads = whole_number("width", width, least=1), whole_number("heads", heads, least=1)
+        hidden, rate = whole_number("hidden", hidden, least=1), share("dropout", dropout)
+        self.text = nn.Linear(shapes.text, width)
+        self.image = nn.Linear(shapes.image, width)
+        self.cls = nn.Parameter(torch.randn(1, width) * 0.02)
+        self.layers = nn.ModuleList(
+            AttentionBlock(width, heads, hidden, rate, fewest=3) for _ in range(whole_number("layers", layers, least=1))
+        )
+        self.dropout = nn.Dropout(rate)
+        self.classify = nn.Linear(width, shapes.classes)
+
+    def forward(self, text: Encoded | None, image: Encoded | None) -> Tensor:
+        (words, seen_words), (regions, seen_regions) = sequence(text), sequence(image)
+        joined = torch.cat([self.text(words), self.image(regions)], 1)  # (B, T + R, width)
+        x, mask = lead(self.cls, joined, torch.cat([seen_words, seen_regions], 1))  # (B, 1 + T + R, width)
+        for layer in self.layers:
+            x = layer(x, x, mask)
+        logits: Tensor = self.classify(self.dropout(x[:, 0]))  # (B, classes)
+        return logits
+
+
+@fusion
+class DualStream(Fusion):
+    """logits = W [mean of the text stream; mean of the image stream] after co-attention both ways.
+
+    Text tokens (B, T, width) pass a Transformer layer of their own; then each stream queries the other (keys and
+    values), and passes one more layer of its own. A learned null key stands beside the keys of every layer.
+    Source: report 3 (which threw the co-attended text away); ViLBERT, Lu et al., 2019.
+    """
+
+    name = "dual_stream"
+    family = "attention over sequences"
+    source = "report 3; Lu et al. 2019 (ViLBERT)"
+    consumes = "tokens"
+    interacts = True
+
+    def __init__(
+        self, shapes: Shapes, *, width: int = 256, heads: int = 8, hidden: int = 512, dropout: float = 0.3
+    ) -> None:
+        super().__init__()
+        width, heads = whole_number("width", width, least=1), whole_number("heads", heads, least=1)
+        hidden, rate = whole_number("hidden", hidden, least=1), share("dropout", dropout)
+        self.text = nn.Linear(shapes.text, width)
+        self.image = nn.Linear(shapes.image, width)
+        self.text_first, self.text_to_image, self.image_to_text, self.text_last, self.image_last = (
+            AttentionBlock(width, heads, hidden, rate, fewest=1, null_key=True) for _ in range(5)
+        )
+        self.dropout = nn.Dropout(rate)
+        self.classify = nn.Linear(2 * width, shapes.classes)
+
+    def forward(self, text: Encoded | None, image: Encoded | None) -> Tensor:
+        (words, seen_words), (regions, seen_regions) = sequence(text), sequence(image)
+        a = self.text(words)  # (B, T, width)
+        b = self.image(regions)  # (B, R, width)
+        a = self.text_first(a, a, seen_words)
+        a, b = self.text_to_image(a, b, seen_regions), self.image_to_text(b, a, seen_words)
+        a, b = self.text_last(a, a, seen_words), self.image_last(b, b, seen_regions)
+        pooled = torch.cat([masked_mean(a, seen_words), masked_mean(b, seen_regions)], -1)  # (B, 2 width)
+        logits: Tensor = self.classify(self.dropout(pooled))  # (B, classes)
+        return logits
+
+
+@fusion
+class Bottleneck(Fusion):
+    """logits = (W_t CLS_text + W_i CLS_image) / 2; the modalities meet in `bottlenecks` learned tokens z alone.
+
+    In each of `layers` layers, [z; CLS; text tokens] and [z; CLS; image regions] pass a Transformer layer of their own
+    modality, and z becomes the mean of the two z that come out. It takes two layers for a modality to reach the other.
+    The paper's layers before the fusion are the encoders here.
+    Source: Nagrani et al., 2021, "Attention bottlenecks for multimodal fusion" (MBT).
+    """
+
+    name = "bottleneck"
+    family = "attention over sequences"
+    source = "Nagrani et al. 2021 (MBT)"
+    consumes = "tokens"
+    interacts = True
+
+    def __init__(
+        self,
+        shapes: Shapes,
+        *,
+        width: int = 256,
+        heads: int = 8,
+        layers: int = 2,
+        bottlenecks: int = 4,
+        hidden: int = 512,
+        dropout: float = 0.3,
+    ) -> None:
+        super().__init__()
+        width, heads = whole_number("width", width, least=1), whole_number("heads", heads, least=1)
+        hidden, rate = whole_number("hidden", hidden, least=1), share("dropout", dropout)
+        depth = whole_number("layers", layers, least=2)
+        self.bottlenecks = nn.Parameter(torch.randn(whole_number("bottlenecks", bottlenecks, least=1), width) * 0.02)
+        self.project = nn.ModuleList([nn.Linear(shapes.text, width), nn.Linear(shapes.image, width)])
+        self.cls = nn.ParameterList([nn.Parameter(torch.randn(1, width) * 0.02) for _ in range(2)])
+        self.layers = nn.ModuleList(
+            nn.ModuleList(AttentionBlock(width, heads, hidden, rate, fewest=3) for _ in range(2)) for _ in range(depth)
+        )
+        self.dropout = nn.Dropout(rate)
+        self.classify = nn.ModuleList(nn.Linear(width, shapes.classes) for _ in range(2))
+
+    def forward(self, text: Encoded | None, image: Encoded | None) -> Tensor:
+        streams, masks = [], []
+        for encoded, project, cls in zip((text, image), self.project, self.cls, strict=True):
+            tokens, seen = sequence(encoded)
+            x, mask = lead(cls, project(tokens), seen)  # (B, 1 + T, width)
+            x, mask = lead(self.bottlenecks, x, mask)  # (B, Z + 1 + T, width)
+            streams.append(x)
+            masks.append(mask)
+        size = len(self.bottlenecks)
+        for layer in self.layers:
+            streams = [block(x, x, mask) for block, x, mask in zip(layer, streams, masks, strict=True)]  # type: ignore[arg-type]
+            shared = (streams[0][:, :size] + streams[1][:, :size]) / 2  # (B, Z, width)
+            streams = [torch.cat([shared, x[:, size:]], 1) for x in streams]
+        logits = [classify(self.dropout(x[:, size])) for classify, x in zip(self.classify, streams, strict=True)]
+        return (logits[0] + logits[1]) / 2  # (B, classes)
