@@ -45,7 +45,7 @@ class DataConfig(Section):
 
 class SplitConfig(Section):
     folds: int = Field(10, ge=3, le=100, description="folds; fold 0 tests, fold 1 validates, the rest train")
-    seed: int = Field(0, ge=0, description="seed of the fold assignment, apart from the training seed")
+    seed: int = Field(0, ge=0, lt=2**31, description="seed of the fold assignment, apart from the training seed")
 
 
 class ModelConfig(Section):
@@ -73,12 +73,15 @@ class OptimConfig(Section):
 
 
 class TrainConfig(Section):
-    regime: Literal["frozen", "end_to_end"] = Field(
-        "frozen", description="frozen: encoders stay as they are; end_to_end: those in `tune` train too"
+    regime: Literal["frozen", "end_to_end", "two_stage"] = Field(
+        "frozen",
+        description="frozen: encoders stay; end_to_end: those in `tune` train too; two_stage: alone first, then frozen",
     )
-    tune: tuple[Modality, ...] = Field(("text",), description="encoders that train under `end_to_end`")
-    epochs: int = Field(30, ge=1, le=10_000)
-    batch_size: int = Field(64, ge=2, le=65_536)
+    tune: tuple[Modality, ...] = Field(("text",), description="encoders that train, unless the regime is frozen")
+    stage_epochs: int = Field(4, ge=1, le=1_000, description="two_stage: epochs of each encoder's own stage")
+    stage_batch_size: int = Field(16, ge=2, le=65_536, description="two_stage: batch size of that stage")
+    epochs: int = Field(30, ge=1, le=10_000, description="epochs at most")
+    batch_size: int = Field(64, ge=2, le=65_536, description="posts a step")
     patience: int = Field(8, ge=0, description="epochs without a better `monitor` before stopping (0: never stop)")
     monitor: Literal["macro_f1", "accuracy", "loss"] = Field(
         "macro_f1", description="validation score by which the best state is kept"
@@ -99,20 +102,20 @@ class TrainConfig(Section):
 
     @model_validator(mode="after")
     def _something_to_tune(self) -> TrainConfig:
-        if self.regime == "end_to_end" and not self.tune:
-            raise ValueError("end_to_end needs at least one encoder in train.tune (text, image)")
+        if self.regime != "frozen" and not self.tune:
+            raise ValueError(f"{self.regime} needs at least one encoder in train.tune (text, image)")
         return self
 
     @property
     def tuned(self) -> tuple[Modality, ...]:
-        """The modalities whose encoder trains."""
+        """The modalities whose encoder trains with the fusion."""
         return self.tune if self.regime == "end_to_end" else ()
 
 
 class Config(Section):
     """Everything that decides what a run computes."""
 
-    seed: int = Field(0, ge=0, description="initial weights, order of posts, dropout")
+    seed: int = Field(0, ge=0, lt=2**31, description="initial weights, order of posts, dropout")
     labels: tuple[str, ...] = Field(SENTIMENT.names, description="label names, in order")
     data: DataConfig = DataConfig()
     split: SplitConfig = SplitConfig()
@@ -202,6 +205,9 @@ def _explain(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
+        leaf = key.rpartition(".")[2]  # `lr`, or `train.lr`: its name is right, its section is not
+        if there := [known for known in known_keys() if known.rpartition(".")[2] == leaf]:
+            return f"unknown key {key!r}; did you mean {' or '.join(there)}?"
         return suggest(key, known_keys(), what="key")
     found = "" if first["type"] == "value_error" else f", found {first['input']!r}"
     return f"{key or 'settings'}: {first['msg']}{found}"

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,15 +16,26 @@ from typing import Any, BinaryIO
 
 from moodfuse.errors import OutputError
 
+#: What a full or failing disk answers.
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Open a file that takes the place of `path` only when all of it has been written.
 
-    Whatever stood at `path` stays whole until then, also when the disk fills up or the process dies.
-    Raises `OutputError` where the folder cannot be written to or has no room.
+    Whatever stood at `path` stays whole until then, also when the disk fills up or the process dies. A link stays
+    a link: the file that it leads to is the one replaced.
+    Raises `OutputError` where the folder cannot be written to or has no room, and where `path` is a folder, a device
+    or a pipe: putting a file in the place of /dev/null would break more than a run.
     """
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    with _output_errors(path, every=True):
+        target = Path(os.path.realpath(path))
+        mode = path.stat().st_mode if path.exists() else stat.S_IFREG
+    if not stat.S_ISREG(mode):
+        found = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
+        raise OutputError(f"{path}: expected a file or a new name to write to, found {found}; name a file")
+    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
     with _output_errors(path, every=True):
         file = part.open("xb")
     try:
@@ -32,7 +44,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         with _output_errors(path, every=True):
-            part.replace(path)
+            part.replace(target)
     finally:
         part.unlink(missing_ok=True)
 
@@ -56,22 +68,37 @@ def write_json(path: Path, value: Any) -> None:
 @contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
     """Give an empty folder that takes the place of `folder` only when the block has ended well."""
+    folder = Path(os.path.realpath(folder))
     part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
-    old = part.with_suffix(".old")
     try:
         with _output_errors(folder, every=True):
             part.mkdir(parents=True)
         with _output_errors(folder):
             yield part
-        with _output_errors(folder, every=True):
-            if folder.exists():
-                folder.rename(old)
-            part.rename(folder)
+        move_folder(part, folder)
     finally:
-        if old.exists() and not folder.exists():
-            old.rename(folder)
         shutil.rmtree(part, ignore_errors=True)
+
+
+def move_folder(source: Path, target: Path) -> None:
+    """Put the folder `source` in the place of `target`, beside it on the same disk."""
+    old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old")
+    try:
+        with _output_errors(target, every=True):
+            if target.exists():
+                target.rename(old)
+            source.rename(target)
+    finally:
+        if old.exists() and not target.exists():
+            old.rename(target)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process left half-written in `folder` by the functions above."""
+    for kind in ("part", "old"):
+        for left in folder.glob(f".*.{'[0-9a-f]' * 8}.{kind}"):
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> Path:
@@ -94,7 +121,15 @@ def _output_errors(path: Path, *, every: bool = False) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if every or error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}:
+        if every or error.errno in NO_ROOM:
             reason = error.strerror or str(error)
-            raise OutputError(f"{path}: cannot be written ({reason}); what was there before is unchanged") from None
+            raise OutputError(
+                f"{path}: cannot be written ({reason}); what was there before is unchanged; {_remedy(error)}"
+            ) from None
         raise
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in NO_ROOM:
+        return "make room, or write to another disk"
+    return "make the folder first" if error.errno == errno.ENOENT else "write to another place"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from moodfuse.errors import ConfigError, DataError, suggest
@@ -41,8 +43,32 @@ class Labels:
         for name in self.names:
             if value == name.lower():
                 return name
-        raise DataError(f"{where}: {suggest(str(raw).strip(), self.names, what='label')}")
+        hint = "; a number names no label: write the name in its place" if value.lstrip("-").isdigit() else ""
+        raise DataError(f"{where}: {suggest(str(raw).strip(), self.names, what='label')}{hint}")
 
 
 #: negative, neutral, positive, in that order.
 SENTIMENT = Labels()
+
+
+def merge_annotations(annotations: Sequence[tuple[str, str]], where: str) -> tuple[str | None, str | None]:
+    """Return the one label of a post of MVSA, or `None` and why it has none.
+
+    `annotations` holds a (text label, image label) of each annotator. Each modality first takes the label that most
+    annotators gave it; then equal labels stay, a polar one wins over neutral, and positive against negative drops the
+    post: the cleaning of Xu & Mao (MultiSentiNet, CIKM 2017) for the data of Niu et al. (MMM 2016). It leaves 4,511
+    of the 4,869 posts of MVSA-Single. Raises `DataError`, naming `where`, for a label that is none of `SENTIMENT`.
+    """
+    parsed = [tuple(SENTIMENT.parse(raw, where=where) for raw in pair) for pair in annotations]
+    if any(None in pair for pair in parsed):
+        raise DataError(f"{where}: expected a label for text and image, found {list(annotations)}")
+    merged = set()
+    for given in zip(*parsed, strict=True):
+        label, votes = Counter(given).most_common(1)[0]
+        if 2 * votes <= len(given):
+            return None, "annotators who do not agree"
+        merged.add(label)
+    polar = merged - {"neutral"}
+    if len(polar) > 1:
+        return None, "text and image of opposite sentiment"
+    return (polar.pop() if polar else "neutral"), None

@@ -14,6 +14,7 @@ from transformers import BertConfig, BertModel
 from moodfuse.config import DataConfig
 from moodfuse.errors import ConfigError
 from moodfuse.learn.encoders import find_encoder, image_source, text_source
+from moodfuse.learn.encoders.image import regions
 from moodfuse.learn.features import frozen_graph
 from moodfuse.runtime.graphs import open_session
 
@@ -37,7 +38,7 @@ def tiny_bert(tmp_path: Path) -> Path:
 def test_minilm_has_the_weights_of_its_file() -> None:
     source = text_source("minilm", DataConfig())
     encoder = source.load()
-    stored = load_file(source.weights)
+    stored = load_file(source.weights[0])
     for name, tensor in encoder.transformer.state_dict().items():
         if name in stored:
             torch.testing.assert_close(tensor, stored[name], atol=0, rtol=0)
@@ -45,16 +46,17 @@ def test_minilm_has_the_weights_of_its_file() -> None:
     assert len(compared) > 100
 
 
-def test_lite0_has_the_weights_of_its_file() -> None:
-    source = image_source("efficientnet-lite0", DataConfig())
-    stored = torch.load(source.weights, weights_only=True)
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "efficientnet-lite2"])
+def test_a_packaged_efficientnet_has_the_weights_of_its_file(name: str) -> None:
+    source = image_source(name, DataConfig())
+    stored = torch.load(source.weights[0], weights_only=True)
     loaded = source.load().network.state_dict()
     assert set(stored) - set(loaded) == {"_fc.weight", "_fc.bias"}
     for name, tensor in loaded.items():
         torch.testing.assert_close(tensor, stored[name], atol=0, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["minilm", "efficientnet-lite0"])
+@pytest.mark.parametrize("name", ["minilm", "efficientnet-lite0", "efficientnet-lite2"])
 def test_the_onnx_graph_computes_what_the_encoder_does_at_any_size(name: str) -> None:
     modality = "text" if name == "minilm" else "image"
     source = find_encoder(name, modality, DataConfig())  # type: ignore[arg-type]
@@ -66,7 +68,7 @@ def test_the_onnx_graph_computes_what_the_encoder_does_at_any_size(name: str) ->
             mask[-1, 6:] = 0
             inputs = (ids, mask)
         else:
-            inputs = (torch.randn(size, 3, 224, 224),)
+            inputs = (torch.randn(size, 3, source.spec.size, source.spec.size),)
         with torch.no_grad():
             expected = encoder(*inputs)
         feed = {key: value.numpy() for (key, _), value in zip(encoder.inputs, inputs, strict=True)}
@@ -105,10 +107,30 @@ def test_a_folder_that_lacks_a_file_is_refused_by_name(tiny_bert: Path, missing:
         text_source(str(tiny_bert), DataConfig())
 
 
+def test_lite2_regions_cover_its_map() -> None:
+    encoder = image_source("efficientnet-lite2", DataConfig()).load()
+    with torch.no_grad():
+        features = encoder.network.extract_features(torch.randn(1, 3, 260, 260))
+        assert features.shape == (1, 1280, 9, 9)
+        tokens = regions(features)
+    assert tokens.shape == (1, 9, 1280)
+    torch.testing.assert_close(tokens.mean(1), features.mean((2, 3)), atol=1e-5, rtol=1e-4)  # 3 x 3 windows of 3 x 3
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 7, 8, 14, 16])
+def test_regions_of_a_map_of_any_size_see_all_of_it(side: int) -> None:
+    features = torch.zeros(1, 1, side, side)
+    features[..., -1, -1] = 1.0  # the corner that a window too short would miss
+    tokens = regions(features)
+    assert tokens.shape[1] == min(side, 3) ** 2
+    assert tokens[0, -1, 0] > 0
+    assert tokens[0, 0, 0] == (1.0 if side == 1 else 0.0)
+
+
 def test_altered_image_weights_are_refused(tmp_path: Path) -> None:
     source = image_source("efficientnet-lite0", DataConfig())
     copy = tmp_path / "w.pth"
-    shutil.copy(source.weights, copy)
+    shutil.copy(source.weights[0], copy)
     with copy.open("r+b") as file:
         file.seek(1_000_000)
         file.write(b"\x00\x01\x02")

@@ -18,7 +18,9 @@ def _config() -> None:
 
 @app.command("show")
 def show(
-    overrides: Annotated[list[str] | None, typer.Argument(help="Settings: optim.lr=3e-4 ...")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings: optim.lr=3e-4 ...")
+    ] = None,
     recipe: Annotated[str | None, typer.Option(help="A recipe over the defaults.")] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file over the recipe.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

@@ -9,17 +9,14 @@ import typer
 
 
 def encoders(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the encoders that need no network."""
-    from moodfuse.config import DataConfig
-    from moodfuse.learn.encoders import ENCODERS
+    """List the encoders that have a name, and what each needs."""
+    from moodfuse.learn.encoders import list_encoders
 
-    rows = [
-        {"name": name, "modality": modality, "summary": make(DataConfig()).summary}
-        for name, (modality, make) in ENCODERS.items()
-    ]
+    rows = list_encoders()
     if as_json:
-        print(json.dumps(rows, indent=1))
+        print(json.dumps([row._asdict() for row in rows], indent=1))
         return
     for row in rows:
-        print(f"{row['name']:<20} {row['modality']:<6} {row['summary']}")
-    print("model.text also takes a folder with a Hugging Face text model (safetensors, tokenizer.json)")
+        print(f"{row.name:<40} {' + '.join(row.modalities):<12} {row.summary} [needs {row.needs}]")
+    print("model.text and model.image also take any other id of the Hub, and a folder with a Hugging Face model:")
+    print("config.json, *.safetensors, and tokenizer.json (text) or preprocessor_config.json (image)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +14,8 @@ from moodfuse.cli.train import print_scores
 
 
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="A bundle or run folder.")],
-    data: Annotated[Path, typer.Argument(help="Labelled posts.")],
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle or run folder.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Labelled posts.")],
     format: Annotated[str | None, typer.Option("--format", help="Format of DATA, if not plain.")] = None,
     predictions: Annotated[Path | None, typer.Option(help="Write each post's prediction to this CSV.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
@@ -22,16 +23,19 @@ def evaluate(
 ) -> None:
     """Score a bundle on labelled posts; those that its training saw are left out, and counted."""
     from moodfuse.data.readers import read_posts
+    from moodfuse.files import replacing
     from moodfuse.runtime.predictor import Predictor
     from moodfuse.workflows.evaluation import evaluate_unseen
-    from moodfuse.workflows.runs import write_csv
+    from moodfuse.workflows.runs import csv_text
 
     predictor = Predictor.load(bundle)
     posts = read_posts(data, format=format, labels=predictor.labels)
-    with Bar(quiet=quiet) as bar:
-        result = evaluate_unseen(predictor, posts, progress=bar)
-    if predictions is not None:
-        write_csv(predictions, result.rows())
+    with ExitStack() as stack:
+        # Opened first: that it cannot be written should not be learnt after the work.
+        sink = stack.enter_context(replacing(predictions)) if predictions else None
+        result = evaluate_unseen(predictor, posts, progress=stack.enter_context(Bar(quiet=quiet)))
+        if sink:
+            sink.write(csv_text(result.rows()).encode())
     if as_json:
         print(json.dumps(result.scores, indent=1))
         return

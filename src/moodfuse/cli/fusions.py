@@ -3,40 +3,70 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 
-def fusions(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the fusions: family, what they read, options, source."""
+def fusions(
+    name: Annotated[str | None, typer.Argument(help="Draw this one.")] = None,
+    overrides: Annotated[list[str] | None, typer.Argument(help="Its options, as in width=256.")] = None,
+    svg: Annotated[Path | None, typer.Option(help="Write the drawing to this SVG file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the fusions (family, what they read, weights, options, source), or draw the one named."""
+    if name is not None:
+        _draw(name, overrides or [], svg, as_json)
+        return
+    rows = _rows()
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    table = Table("name", "family", "reads", "learns combinations", "weights", "source", box=None, pad_edge=False)
+    for row in rows:
+        interacts = "yes" if row["interacts"] else "no"
+        table.add_row(row["name"], row["family"], row["reads"], interacts, f"{row['weights']:,}", row["source"])
+    console = Console(width=None if Console().is_terminal else 160)
+    console.print(table)
+    print("options of one, and its picture: moodfuse fusions NAME [--svg FILE]")
+
+
+def _rows() -> list[dict[str, Any]]:
+    from moodfuse.learn.diagram import draw_fusion
     from moodfuse.learn.fusion import FUSIONS, fusion_options
 
-    rows = [
+    return [
         {
             "name": name,
             "family": cls.family,
             "reads": f"{' + '.join(cls.modalities)} ({cls.consumes})",
             "interacts": cls.interacts,
+            "weights": draw_fusion(name).weights,  # over the packaged encoders
             "options": fusion_options(cls),
             "source": cls.source,
         }
-        for name, cls in FUSIONS.items()
+        for name, cls in sorted(FUSIONS.items())
     ]
+
+
+def _draw(name: str, overrides: list[str], svg: Path | None, as_json: bool) -> None:
+    from moodfuse import files
+    from moodfuse.config import parse_overrides
+    from moodfuse.learn.diagram import draw_fusion
+    from moodfuse.learn.fusion import find_fusion, fusion_options
+
+    drawing = draw_fusion(name, parse_overrides(overrides))
+    if svg is not None:
+        files.write_text(svg, drawing.to_svg())
     if as_json:
-        print(json.dumps(rows, indent=1))
-        return
-    table = Table("name", "family", "reads", "learns combinations", "options", "source", box=None, pad_edge=False)
-    for row in rows:
-        options = ", ".join(f"{key}={value}" for key, value in row["options"].items())  # type: ignore[attr-defined]
-        table.add_row(
-            str(row["name"]),
-            str(row["family"]),
-            str(row["reads"]),
-            "yes" if row["interacts"] else "no",
-            options,
-            str(row["source"]),
+        steps = [[step.name, step.kind, step.shape, step.weights] for step in drawing.steps]
+        print(
+            json.dumps({"fusion": name, "weights": drawing.weights, "reads": drawing.reads, "steps": steps}, indent=1)
         )
-    Console().print(table)
+        return
+    print(drawing.to_text())
+    options = ", ".join(f"{key}={value}" for key, value in fusion_options(find_fusion(name)).items())
+    print(f"\noptions: {options or 'none'}")

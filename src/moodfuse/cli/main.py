@@ -8,9 +8,10 @@ import traceback
 
 import typer
 
-from moodfuse.cli import config, doctor, encoders, evaluate, fusions, predict, synthetic, train
+from moodfuse.cli import config, convert, doctor, encoders, evaluate, fusions, predict, synthetic, train
 from moodfuse.cli.progress import console
 from moodfuse.errors import MoodfuseError
+from moodfuse.files import NO_ROOM
 from moodfuse.version import __version__
 
 #: Typer brings its own copy of click, or takes the installed one, by its version: what it raises tells which.
@@ -31,6 +32,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("fusions")(fusions.fusions)
 app.command("encoders")(encoders.encoders)
 app.command("doctor")(doctor.doctor)
+app.command("convert")(convert.convert)
 app.command("synthetic")(synthetic.synthetic)
 app.add_typer(config.app, name="config")
 
@@ -67,18 +69,30 @@ def run(arguments: list[str]) -> int:
         return 0
     except ModuleNotFoundError as error:
         return _missing_module(error)
+    except OSError as error:
+        return _no_room(error) if error.errno in NO_ROOM else _ours()
     except MemoryError:
         console.print("error: out of memory; use a smaller train.batch_size", markup=False)
         return 3
     except Exception:
-        console.print(traceback.format_exc(), markup=False)
-        console.print("error: this is a fault of moodfuse, not of your input; please report the lines above")
-        return 3
+        return _ours()
 
 
 def _interrupted() -> int:
     console.print("interrupted: nothing is half-written; the same command goes on or starts anew", markup=False)
     return 130
+
+
+def _no_room(error: OSError) -> int:
+    where = f"{error.filename}: " if error.filename else ""
+    console.print(f"error: {where}cannot be written ({error.strerror}); make room, or write elsewhere", markup=False)
+    return 1
+
+
+def _ours() -> int:
+    console.print(traceback.format_exc(), markup=False)
+    console.print("error: this is a fault of moodfuse, not of your input; please report the lines above")
+    return 3
 
 
 def _missing_module(error: ModuleNotFoundError) -> int:

@@ -32,6 +32,7 @@ def predict(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
 ) -> None:
     """Label posts: every row of SOURCE gets an answer, in order."""
+    from moodfuse.runtime.bundle import is_bundle
     from moodfuse.runtime.predictor import Predictor
     from moodfuse.runtime.writers import FORMATS
 
@@ -40,13 +41,16 @@ def predict(
     single = text is not None or image is not None
     wanted = 1 if single else 2
     paths = paths or []
+    if not single and len(paths) == 1 and is_bundle(paths[0]):
+        raise ConfigError(f"{paths[0]}: expected posts to label behind it: moodfuse predict {paths[0]} SOURCE -o FILE")
     if len(paths) < wanted:
         raise BundleError(
             "no model named, and this version ships no default one yet: train one (moodfuse train DATA --name NAME), "
             "then moodfuse predict runs/NAME " + ("--text ..." if single else "SOURCE -o FILE")
         )
     if len(paths) > wanted:
-        raise ConfigError(f"expected {wanted} path(s), found {len(paths)}: {' '.join(map(str, paths))}")
+        expected = "BUNDLE alone beside --text or --image" if single else "BUNDLE SOURCE"
+        raise ConfigError(f"expected {expected}, found {len(paths)} paths: {' '.join(map(str, paths))}")
     predictor = Predictor.load(paths[0], threads=threads)
     if single:
         _one(predictor, text, image, as_json)

@@ -9,16 +9,18 @@ import typer
 
 
 def synthetic(
-    folder: Annotated[Path, typer.Argument(help="A new folder for the posts.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder for the posts.")],
     posts: Annotated[int, typer.Option(min=1, help="Labelled posts.")] = 600,
     unlabelled: Annotated[int, typer.Option(min=0, help="Posts without a label.")] = 60,
     text: Annotated[float, typer.Option(min=0, max=1, help="Strength of the signal in the text.")] = 0.6,
     image: Annotated[float, typer.Option(min=0, max=1, help="Strength of the signal in the image.")] = 0.6,
     joint: Annotated[float, typer.Option(min=0, max=1, help="Strength of the signal in the combination only.")] = 0.0,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other posts.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")] = False,
 ) -> None:
     """Write posts with a planted signal, in the report's folder format, to try things out on."""
     from moodfuse.data.synthetic import write_synthetic
 
     write_synthetic(folder, posts=posts, unlabelled=unlabelled, text=text, image=image, joint=joint, seed=seed)
-    print(folder)
+    if not quiet:
+        print(folder)

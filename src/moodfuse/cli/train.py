@@ -12,8 +12,12 @@ from moodfuse.cli.progress import Bar, console
 
 
 def train(
-    data: Annotated[Path, typer.Argument(help="Labelled posts: a folder with train.txt, a CSV, TSV or JSONL file.")],
-    overrides: Annotated[list[str] | None, typer.Argument(help="Settings: optim.lr=3e-4 ...")] = None,
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Labelled posts: a folder with train.txt, a CSV, TSV or JSONL file.")
+    ],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings: optim.lr=3e-4 ...")
+    ] = None,
     recipe: Annotated[str | None, typer.Option(help="The system to train: see `moodfuse fusions`.")] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file over the recipe.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run; by default the recipe's.")] = None,

@@ -24,7 +24,10 @@ _MAX_TEXT_BYTES = 16 * 2**20
 
 def columns(header: str | None, delimiter: str) -> list[str]:
     """Split a header line into column names as they are compared: without blanks around, lower case."""
-    return [name.strip().lower() for name in next(csv.reader([header or ""], delimiter=delimiter), [])]
+    try:
+        return [name.strip().lower() for name in next(csv.reader([header or ""], delimiter=delimiter), [])]
+    except csv.Error:  # a carriage return in the middle: the line is no header
+        return []
 
 
 def roles(names: Iterable[str], where: str) -> dict[str, int]:
@@ -73,7 +76,7 @@ def files_beside(folder: Path, guid: str, strict: bool) -> tuple[Decoded | None,
 
     A guid that could name a file elsewhere has no files. Raises `DataError` if `strict` and the text may not be read.
     """
-    if not guid or any(part in guid for part in ("/", "\\", "\0", "..")) or os.path.splitdrive(guid)[0]:
+    if not names_files(guid):
         return None, None
     text = folder / f"{guid}.txt"
     images = (folder / f"{guid}{suffix}" for suffix in IMAGE_SUFFIXES)
@@ -89,6 +92,20 @@ def files_beside(folder: Path, guid: str, strict: bool) -> tuple[Decoded | None,
         if isinstance(error, OSError):
             cannot_read(text, error)
         raise
+
+
+def names_files(guid: str) -> bool:
+    """Say whether files named by a guid lie in the folder where they are looked for: nowhere else, ever."""
+    outside = any(part in guid for part in ("/", "\\", "\0", "..")) or os.path.splitdrive(guid)[0]
+    return bool(guid) and not outside and not (os.name == "nt" and ":" in guid)
+
+
+def held_in(folder: Path) -> list[str]:
+    """Return the names of what a folder holds, in order. Raises `DataError` where it cannot be read."""
+    try:
+        return sorted(entry.name for entry in folder.iterdir())
+    except OSError as error:
+        cannot_read(folder, error)
 
 
 def image_file(folder: Path, cell: str | None) -> ImageRef | None:

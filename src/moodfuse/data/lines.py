@@ -40,9 +40,28 @@ def first_line(path: Path) -> str:
     if _wide(head) is None:
         head, newline, _ = head.partition(b"\n")
         if b"\0" in head:
-            raise DataError(f"{path}: expected a text file (CSV, TSV, JSONL or a guid,tag list), found binary data")
+            raise DataError(
+                f"{path}: expected a text file (CSV, TSV, JSONL or a guid,tag list) or Parquet, found binary data"
+            )
         return decode(head + newline).text.rstrip("\r\n")
     return decode(head).text.partition("\n")[0].rstrip("\r")
+
+
+def opening(path: Path) -> str:
+    """Return how a file starts: its first line; of a binary file the first 4 bytes as Latin-1.
+
+    Raises `DataError` where there is nothing to read.
+    """
+    with open_file(path) as file:
+        head = file.read(_HEAD_BYTES)
+    binary = _wide(head) is None and b"\0" in head.partition(b"\n")[0]
+    return head[:4].decode("latin-1") if binary else first_line(path)
+
+
+def line_ends(path: Path) -> int:
+    """Count the line ends of a file: about its rows, quickly."""
+    with open_file(path) as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
 
 def decoded_lines(path: Path) -> Iterator[Decoded]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -52,12 +52,18 @@ class Post:
 
 
 class Posts(Sequence[Post]):
-    """Posts in order, with different ids. Images stay references until somebody decodes them."""
+    """Posts in order, with different ids. Images stay references until somebody decodes them.
 
-    def __init__(self, posts: Iterable[Post], *, source: str = "posts") -> None:
+    `dropped` counts, by reason, posts that the source's format leaves out by a rule of its own (MVSA's, for one).
+    """
+
+    def __init__(
+        self, posts: Iterable[Post], *, source: str = "posts", dropped: Mapping[str, int] | None = None
+    ) -> None:
         self._posts = tuple(posts)
         self._index = {post.id: i for i, post in enumerate(self._posts)}
         self.source = source
+        self.dropped = dict(dropped or {})
         if len(self._index) != len(self._posts):
             twice = [i for i, n in Counter(post.id for post in self._posts).items() if n > 1]
             raise DataError(

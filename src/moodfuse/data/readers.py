@@ -1,18 +1,18 @@
-"""From files to posts. A reader is one class here, registered under the name of its format."""
+"""From files and objects to posts. A reader is one class, registered under the name of its format."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
+# Importing a format registers it. They are asked in this order: MVSA's header would do for a table too.
+from moodfuse.data import mvsa, report, tables  # noqa: F401
 from moodfuse.data.fields import (
     NAMES,
     cells_by_role,
     columns,
-    files_beside,
     image_file,
     json_id,
     json_image,
@@ -21,113 +21,110 @@ from moodfuse.data.fields import (
     roles,
     short,
 )
-from moodfuse.data.lines import cannot_read, decoded_lines, first_line, records
-from moodfuse.data.posts import ImageRef, Post, Posts
+from moodfuse.data.formats import READERS, Part, Reader, Row, reader
+from moodfuse.data.lines import decoded_lines, first_line, line_ends, opening, records
+from moodfuse.data.objects import object_count, object_name, object_rows
+from moodfuse.data.posts import Post, Posts
 from moodfuse.data.text import Decoded
 from moodfuse.errors import DataError, suggest
 from moodfuse.labels import SENTIMENT, Labels
 
-Part = Literal["train", "predict"]
-
-LISTINGS: dict[Part, tuple[str, ...]] = {"train": ("train.txt",), "predict": ("test_without_label.txt", "train.txt")}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A post as a file has it: where it stands, and its label unchecked."""
-
-    where: Path
-    line: int
-    id: str
-    text: Decoded | None
-    image: ImageRef | None
-    label: str | None
-
-
-class Reader(ABC):
-    """Reads one format. Rows come in the order of the file, one at a time, none left out."""
-
-    @abstractmethod
-    def recognises(self, path: Path, header: str | None) -> bool:
-        """Say whether this is the format of `path`, whose first line is `header` (`None`: a folder)."""
-
-    @abstractmethod
-    def rows(self, path: Path, *, part: Part, strict: bool) -> Iterator[Row]:
-        """Yield the rows. Raises `DataError` for what is no row; `strict` refuses what prediction can live with."""
-
-
-READERS: dict[str, Reader] = {}
-
-
-def reader(name: str) -> Callable[[type[Reader]], type[Reader]]:
-    """Register a reader class under the name of its format. Those registered first are asked first."""
-
-    def register(cls: type[Reader]) -> type[Reader]:
-        READERS[name] = cls()
-        return cls
-
-    return register
+__all__ = ["READERS", "Part", "Reader", "Row", "count_posts", "read_posts", "reader", "source_format", "stream_posts"]
 
 
 def source_format(path: str | Path) -> str:
     """Return the name of the format of a file or folder. Raises `DataError` where no reader knows it."""
     path = Path(path)
-    header = None if path.is_dir() else first_line(path)
+    header = None if path.is_dir() else opening(path)
     for name, candidate in READERS.items():
         if candidate.recognises(path, header):
             return name
     raise DataError(
-        f"{path}: expected a folder with train.txt, JSON lines, or a header line such as guid,tag or "
-        f"id,text,image,label; found {short(header or '')}; add the header, or name the format "
+        f"{path}: expected a folder with train.txt, JSON lines, Parquet, or a header line such as guid,tag or "
+        f"id,text,image,label; found {short(first_line(path))}; add the header, or name the format "
         f"({', '.join(READERS)})"
     )
 
 
 def stream_posts(
-    path: str | Path,
+    source: Any,
     *,
     format: str | None = None,
     labels: Labels = SENTIMENT,
     part: Part = "train",
     strict: bool = True,
+    dropped: Counter[str] | None = None,
 ) -> Iterator[Post]:
-    """Yield the posts of a file or folder in order, in memory that does not grow with their number.
+    """Yield the posts of a file, a folder or an object in order, in memory that does not grow with their number.
 
-    `format` is found out where it is `None`. `part` names what of a report folder is read: train.txt, or
-    test_without_label.txt where there is one. `strict=False`, for prediction, ignores labels that are none and
-    empty ids. Ids may repeat. Raises `DataError` on the way, naming file and line.
+    `source` is a path or what `object_rows` takes. `format` of a path is found out where it is `None`. `part` names
+    what of a report folder is read: train.txt, or test_without_label.txt where there is one. `strict=False`, for
+    prediction, ignores labels that are none and empty ids. Ids may repeat. Posts that the format's own rule leaves out
+    of the labelled ones are counted in `dropped`, by reason; to predict, they stay. Raises `DataError` on the way,
+    naming file and line.
     """
-    for row in _rows(Path(path), format, part, strict):
-        yield _post(row, labels, strict)
+    for row in _rows(source, format, part, labels, strict):
+        if row.dropped is None or part == "predict":
+            yield _post(row, labels, strict)
+        elif dropped is not None:
+            dropped[row.dropped] += 1
 
 
-def read_posts(path: str | Path, *, format: str | None = None, labels: Labels = SENTIMENT) -> Posts:
-    """Read labelled posts. Raises `DataError` for what `stream_posts` refuses, and for an id that stands twice."""
-    posts, lines = [], dict[str, int]()
-    for row in _rows(Path(path), format, "train", True):
+def read_posts(source: Any, *, format: str | None = None, labels: Labels = SENTIMENT) -> Posts:
+    """Read labelled posts: of a path, a pandas DataFrame, a Hugging Face Dataset, a pyarrow Table, or mappings.
+
+    Raises `DataError` for what `stream_posts` refuses, and for an id that stands twice.
+    """
+    posts, lines, dropped = [], dict[str, int](), Counter[str]()
+    for row in _rows(source, format, "train", labels, True):
         if row.id in lines:
             raise DataError(
-                f"{row.where}: id {row.id!r} stands on line {lines[row.id]} and again on line {row.line}; "
+                f"{row.where}: id {row.id!r} stands on {row.unit} {lines[row.id]} and again on {row.unit} {row.line}; "
                 "give every post an id of its own, or remove one of them"
             )
         lines[row.id] = row.line
-        posts.append(_post(row, labels, True))
-    return Posts(posts, source=str(path))
+        if row.dropped is None:
+            posts.append(_post(row, labels, True))
+        else:
+            dropped[row.dropped] += 1
+    name = str(source) if isinstance(source, str | Path) else object_name(source)
+    return Posts(posts, source=name, dropped=dropped)
 
 
-def _rows(path: Path, format: str | None, part: Part, strict: bool) -> Iterator[Row]:
+def count_posts(source: Any, *, format: str | None = None, part: Part = "train") -> int:
+    """Return about how many rows a source has, for a progress bar; 0 where only reading it tells."""
+    if not isinstance(source, str | Path):
+        return object_count(source)
+    return _reader(Path(source), format).count(Path(source), part)
+
+
+def _reader(path: Path, format: str | None) -> Reader:
     name = source_format(path) if format is None else format
     if name not in READERS:
         raise DataError(f"{path}: {suggest(name, READERS, what='format')}")
-    return READERS[name].rows(path, part=part, strict=strict)
+    return READERS[name]
+
+
+def _rows(source: Any, format: str | None, part: Part, labels: Labels, strict: bool) -> Iterator[Row]:
+    if not isinstance(source, str | Path):
+        if format is not None:
+            raise DataError(f"{object_name(source)}: expected no format with an object, found {format!r}; leave it out")
+        return object_rows(source, strict)
+    path = Path(source)
+    reader = _reader(path, format)
+    if strict and reader.labels is not None and set(reader.labels.names) != set(labels.names):
+        raise DataError(
+            f"{path}: the labels of this format are {', '.join(reader.labels.names)}, "
+            f"but {', '.join(labels.names)} are asked for; leave `labels` as it is by default"
+        )
+    return reader.rows(path, part=part, strict=strict)
 
 
 def _post(row: Row, labels: Labels, strict: bool) -> Post:
-    where = f"{row.where} line {row.line}"
     if strict and not row.id.strip():
-        raise DataError(f"{where}: the id is empty; give every post an id of its own")
+        raise DataError(f"{row.place}: the id is empty; give every post an id of its own")
     try:
-        label = labels.parse(row.label, where=where)
+        label = labels.parse(row.label, where=row.place)
     except DataError:
         if strict:
             raise
@@ -135,45 +132,6 @@ def _post(row: Row, labels: Labels, strict: bool) -> Post:
     if row.text is None:
         return Post(row.id, image=row.image, label=label)
     return Post(row.id, row.text.text, row.image, label, row.text.encoding, row.text.lossy)
-
-
-@reader("report")
-class ReportReader(Reader):
-    """`guid,tag` in a list (train.txt); the texts and images lie in data/ beside it, as GUID.txt and GUID.jpg."""
-
-    def recognises(self, path: Path, header: str | None) -> bool:
-        found = columns(header, ",")
-        return header is None or ("guid" in found and not {"text", "image"} & set(found))
-
-    def rows(self, path: Path, *, part: Part, strict: bool) -> Iterator[Row]:
-        listing = self._listing(path, part) if path.is_dir() else path
-        first_line(listing)  # refuses what is no text file
-        data = listing.parent / "data"
-        data = data if data.is_dir() else listing.parent
-        table = records(listing, ",")
-        found = roles(next(table).cells, f"{listing} line 1")
-        if "id" not in found:
-            raise DataError(f"{listing} line 1: expected the header guid,tag, found {short(first_line(listing))}")
-        for record in table:
-            cells = cells_by_role(record, found, listing, strict)
-            guid = cells.get("id") or ""
-            text, image = files_beside(data, guid.strip(), strict)
-            yield Row(listing, record.line, guid, text, image, cells.get("label"))
-
-    @staticmethod
-    def _listing(folder: Path, part: Part) -> Path:
-        try:
-            held = sorted(entry.name for entry in folder.iterdir())
-        except OSError as error:
-            cannot_read(folder, error)
-        for name in LISTINGS[part]:
-            if name in held:
-                return folder / name
-        few = ", ".join(held[:5]) + (f" and {len(held) - 5:,} more" if len(held) > 5 else "")
-        raise DataError(
-            f"{folder}: expected {' or '.join(LISTINGS[part])} in this folder, found {few or 'nothing'}; "
-            "add the list (guid,tag), or name a CSV or JSONL file"
-        )
 
 
 @reader("jsonl")
@@ -207,6 +165,9 @@ class JsonLinesReader(Reader):
                 json_image(values.get("image"), path.parent, where, strict),
                 None if label is None else str(label),
             )
+
+    def count(self, path: Path, part: Part) -> int:
+        return line_ends(path)  # no line is a header
 
 
 @reader("tsv")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from moodfuse.errors import ConfigError
+
 
 def has_fast_bf16() -> bool:
     """Return whether bf16 arithmetic is faster than fp32 on the device that training would use."""
@@ -11,6 +13,17 @@ def has_fast_bf16() -> bool:
         return bool(torch.cuda.is_bf16_supported())
     # Without these instructions a CPU computes bf16 in fp32 and converts to and fro.
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def check_device(device: str, devices: int) -> None:
+    """Raise `ConfigError` where `train.device` or `train.devices` ask for what this machine does not have."""
+    gpus, mps = torch.cuda.device_count(), torch.backends.mps.is_available()
+    there = {"gpu": gpus or int(mps), "mps": int(mps)}.get(device, devices)
+    if there < devices:
+        raise ConfigError(
+            f"train.device={device}, train.devices={devices}: this machine has {there} ({describe_devices()}); "
+            "use train.device=auto or fewer train.devices"
+        )
 
 
 def describe_devices() -> str:

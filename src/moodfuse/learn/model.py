@@ -69,7 +69,8 @@ class MissingToken(nn.Module):
         tokens = torch.where(seen.unsqueeze(-1), _normalise(encoded.tokens), self.token)  # (B, T, D)
         first = torch.zeros_like(encoded.mask)
         first[:, 0] = True
-        return Encoded(pooled, tokens, torch.where(seen, encoded.mask, first))
+        mask = (seen & encoded.mask) | (~seen & first)  # what torch.where would give, which ONNX Runtime lacks for bool
+        return Encoded(pooled, tokens, mask)
 
 
 class FusionModel(nn.Module):
@@ -131,8 +132,8 @@ class FusionModel(nn.Module):
         logits = self.fusion(ready.get("text"), ready.get("image"))
         anything = torch.stack([present[m] for m in self.fusion.modalities]).any(0)  # (B,)
         logits = torch.where(anything.unsqueeze(-1), logits, self.prior)
-        heads = {**self.fusion.classifiers(), **self.auxiliary}
-        alone = {m: head(ready[m].pooled) for m, head in heads.items()}
+        heads = [*self.fusion.classifiers().items(), *self.auxiliary.items()]
+        alone = {str(m): head(ready[m].pooled) for m, head in heads}
         return Output(logits, alone.get("text"), alone.get("image"))
 
     def _encode(self, modality: Modality, inputs: Inputs | None) -> Encoded | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -188,6 +190,7 @@ def fit(
     train.random = lambda row: np.random.default_rng([config.seed, trainer.current_epoch, row])
     checks = LengthBatches(len(validation), max(64, config.train.batch_size), lengths=validation.lengths)
     model.train()  # Lightning keeps each submodule's mode, and encoders are loaded in eval mode: without dropout
+    on_interrupt = signal.getsignal(signal.SIGINT)
     with _quiet_lightning():
         try:
             trainer.fit(
@@ -197,6 +200,8 @@ def fit(
                 ckpt_path=str(last) if last.exists() else None,
             )
         except SystemExit:  # what Lightning makes of Ctrl-C
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGINT, on_interrupt)  # Lightning has switched Ctrl-C off, for good
             raise KeyboardInterrupt from None
     model.load_state_dict(load_model_state(folder / f"best{SUFFIX}"))
     model.eval()

@@ -61,6 +61,11 @@ class Bundle:
         return self.folder / name
 
 
+def is_bundle(folder: Path) -> bool:
+    """Say whether `folder` looks like a bundle or a run that holds one; whether it is whole, `read_bundle` says."""
+    return any((folder / place / MANIFEST).is_file() for place in ("", "bundle"))
+
+
 def read_bundle(folder: Path) -> Bundle:
     """Read a bundle and check every file against its recorded SHA-256.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ import numpy as np
 from moodfuse import files
 from moodfuse.config import Config
 from moodfuse.data.posts import Post, Posts
-from moodfuse.data.readers import read_posts
-from moodfuse.errors import ConfigError, TrainingError
-from moodfuse.runtime.bundle import read_bundle
+from moodfuse.data.readers import read_posts, stream_posts
+from moodfuse.errors import ConfigError, DataError, OutputError, TrainingError
+from moodfuse.labels import Labels
+from moodfuse.runtime.bundle import MANIFEST, read_bundle
 from moodfuse.runtime.predictor import Prediction, Predictor
 
 #: What the classifier's methods take: posts, or a path that `read_posts` reads.
@@ -71,28 +72,28 @@ class FusionClassifier:
             self._temporary = tempfile.TemporaryDirectory(prefix="moodfuse-")
         path = Path(self.run) if self.run is not None else Path(str(self._temporary and self._temporary.name)) / "run"
         config = self.resolved_config()
-        result = train(as_posts(posts), config, name=path.name, runs=path.parent)
+        result = train(as_posts(posts, Labels(config.labels)), config, name=path.name, runs=path.parent)
         self.metrics_: dict[str, Any] = result.metrics
         self._predictor = Predictor(result.bundle)
         return self
 
     @property
     def predictor(self) -> Predictor:
-        """The predictor on the trained bundle. Raises `TrainingError` before `fit` or `load`."""
+        """The predictor on the trained bundle. Raises `NotTrainedError` before `fit` or `load`."""
         if self._predictor is None:
-            raise TrainingError(
+            raise NotTrainedError(
                 "this FusionClassifier is not trained yet; call fit(posts) or FusionClassifier.load(path)"
             )
         return self._predictor
 
     @property
     def classes_(self) -> np.ndarray:
-        """The label names, in the order of `predict_proba`'s columns."""
+        """The label names, in the order of `predict_proba`'s columns. Raises `NotTrainedError` before `fit`."""
         return np.array(self.predictor.labels.names)
 
     def predict(self, posts: Source) -> np.ndarray:
         """Return the label of every post, (N,) strings, in order."""
-        return np.array([prediction.label for prediction in self.predictions(posts)])
+        return np.array([prediction.label for prediction in self.predictions(posts)], dtype=self.classes_.dtype)
 
     def predict_proba(self, posts: Source) -> np.ndarray:
         """Return the probabilities of every post, (N, C), in the order of `classes_`."""
@@ -100,8 +101,11 @@ class FusionClassifier:
         return np.array(rows).reshape(-1, len(self.classes_))
 
     def predictions(self, posts: Source) -> list[Prediction]:
-        """Return the whole `Prediction` of every post: status, confidence, what was used."""
-        return list(self.predictor.stream(as_posts(posts)))
+        """Return the whole `Prediction` of every post: status, confidence, what was used. Ids may repeat.
+
+        Of a report folder it is test_without_label.txt that is read, as `moodfuse predict` does.
+        """
+        return list(self.predictor.stream(_unlabelled(posts, self.predictor.labels)))
 
     def evaluate(self, posts: Source) -> dict[str, Any]:
         """Return scores with 95 % intervals on labelled posts that training did not see.
@@ -110,11 +114,17 @@ class FusionClassifier:
         """
         from moodfuse.workflows.evaluation import evaluate_unseen
 
-        return evaluate_unseen(self.predictor, as_posts(posts)).scores
+        return evaluate_unseen(self.predictor, as_posts(posts, self.predictor.labels)).scores
 
     def save(self, folder: str | Path) -> Path:
-        """Copy the bundle to `folder`, whole or not at all; it needs no PyTorch to predict."""
-        with files.replacing_folder(Path(folder)) as part:
+        """Copy the bundle to `folder`, whole or not at all; it needs no PyTorch to predict.
+
+        An older bundle there is replaced. Raises `OutputError` where `folder` holds anything else.
+        """
+        target = Path(folder)
+        if target.exists() and not (target / MANIFEST).is_file() and (not target.is_dir() or any(target.iterdir())):
+            raise OutputError(f"{target}: expected a new folder or a bundle to replace, found neither; name another")
+        with files.replacing_folder(target) as part:
             shutil.copytree(self.predictor.bundle.folder, part, dirs_exist_ok=True)
         return Path(folder)
 
@@ -127,8 +137,25 @@ class FusionClassifier:
         return loaded
 
 
-def as_posts(posts: Source) -> Posts:
-    """Return `posts` as `Posts`, reading them where a path is given."""
+class NotTrainedError(TrainingError, AttributeError):
+    """A `FusionClassifier` was asked for what only training gives; to `hasattr` the attribute is not there."""
+
+
+def as_posts(posts: Source, labels: Labels) -> Posts:
+    """Return `posts` as `Posts`, reading them where a path is given. Ids must differ."""
     if isinstance(posts, str | Path):
-        return read_posts(Path(posts))
-    return posts if isinstance(posts, Posts) else Posts(posts)
+        return read_posts(Path(posts), labels=labels)
+    return posts if isinstance(posts, Posts) else Posts(_checked(posts))
+
+
+def _unlabelled(posts: Source, labels: Labels) -> Iterable[Post]:
+    if isinstance(posts, str | Path):
+        return stream_posts(Path(posts), part="predict", strict=False, labels=labels)
+    return _checked(posts)
+
+
+def _checked(posts: Iterable[Post]) -> Iterator[Post]:
+    for post in posts:
+        if not isinstance(post, Post):
+            raise DataError(f"expected moodfuse.Post objects or a path, found {type(post).__name__}")
+        yield post

@@ -10,7 +10,7 @@ import numpy as np
 
 from moodfuse.data.duplicates import Groups, group_duplicates
 from moodfuse.data.posts import Posts
-from moodfuse.errors import DataError
+from moodfuse.errors import DataError, suggest
 from moodfuse.evaluate.calibration import expected_calibration_error
 from moodfuse.evaluate.intervals import bootstrap_intervals
 from moodfuse.evaluate.metrics import score
@@ -59,6 +59,11 @@ def evaluate_posts(
     posts = posts.labelled()
     if not len(posts):
         raise DataError(f"{posts.source}: no post has a label; scores need labelled posts")
+    for post in posts:
+        if post.label not in predictor.labels.names:
+            raise DataError(
+                f"{posts.source}: post {post.id!r}: {suggest(str(post.label), predictor.labels.names, what='label')}"
+            )
     groups = groups or group_duplicates(posts)
     predictions = run_predictor(predictor, posts, progress, "evaluating")
     return Evaluation(posts, predictions, score_predictions(posts, predictions, predictor.labels, groups))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from moodfuse import files
-from moodfuse.data.readers import source_format, stream_posts
+from moodfuse.data.readers import count_posts, source_format, stream_posts
 from moodfuse.errors import OutputError
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.predictor import Prediction, Predictor
-from moodfuse.runtime.writers import Format, writer
+from moodfuse.runtime.writers import FORMATS, Format, start_writing
 
 
 @dataclass(slots=True)
@@ -53,54 +53,32 @@ def predict_source(
     `style` is the output's format; `None` gives back the format that came in. With `guid,tag` the rest of each
     answer goes to `details_path(output)`. Files take their place when they are whole.
     """
-    style = style or _style_of(source_style or source_format(source))
+    style = style or _style_of(source_style or source_format(source), stdout=output is None)
     posts = stream_posts(source, format=source_style, part="predict", strict=False, labels=predictor.labels)
-    total = _rows(source)
+    total = count_posts(source, format=source_style, part="predict")
     summary = Summary()
     with ExitStack() as stack:
-        sinks: list[tuple[BinaryIO, Callable[[Prediction], str]]] = []
+        sinks: list[Callable[[Prediction], None]] = []
         if output is None:
             if stdout is None:
                 raise OutputError("expected an output file or a stream, found neither")
-            sinks.append(_start(stdout, style, predictor))
+            if style == "parquet":
+                raise OutputError("Parquet is written to a file, not to stdout; name one with --output")
+            sinks.append(stack.enter_context(start_writing(stdout, style, predictor.labels)))
         else:
-            if output.is_dir():
-                raise OutputError(f"{output}: is a folder; name a file")
-            sinks.append(_start(stack.enter_context(files.replacing(output)), style, predictor))
+            file = stack.enter_context(files.replacing(output))
+            sinks.append(stack.enter_context(start_writing(file, style, predictor.labels)))
             if style == "report":
                 details = stack.enter_context(files.replacing(details_path(output)))
-                sinks.append(_start(details, "csv", predictor))
+                sinks.append(stack.enter_context(start_writing(details, "csv", predictor.labels)))
         for prediction in predictor.stream(posts):
             summary.add(prediction)
-            for sink, line in sinks:
-                sink.write(line(prediction).encode())
+            for write in sinks:
+                write(prediction)
             progress("predicting", summary.posts, total)
     return summary
 
 
-def _start(sink: BinaryIO, style: Format, predictor: Predictor) -> tuple[BinaryIO, Callable[[Prediction], str]]:
-    header, line = writer(style, predictor.labels)
-    sink.write(header.encode())
-    return sink, line
-
-
-def _style_of(source_style: str) -> Format:
-    if source_style == "report":
-        return "report"
-    return "jsonl" if source_style == "jsonl" else "csv"
-
-
-def _rows(source: Path) -> int:
-    """Return about how many rows a source has, for the progress bar: its lines, less the header."""
-    if source.is_dir():
-        listings = [source / name for name in ("test_without_label.txt", "train.txt")]
-        source = next((path for path in listings if path.is_file()), source)
-    if not source.is_file():
-        return 0
-    return max(0, sum(block.count(b"\n") for block in _blocks(source)) - 1)
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            yield block
+def _style_of(source_style: str, *, stdout: bool) -> Format:
+    """Return the format that came in, where answers have it too; Parquet cannot go onto a stream."""
+    return next((name for name in FORMATS if name == source_style and not (stdout and name == "parquet")), "csv")

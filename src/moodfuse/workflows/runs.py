@@ -43,6 +43,10 @@ class RunFolder:
     def history(self) -> Path:
         return self.path / "history.csv"
 
+    def stage_history(self, stage: str) -> Path:
+        """Return where a stage's epochs go; the empty name is the model itself."""
+        return self.path / f"history-{stage}.csv" if stage else self.history
+
     @property
     def metrics(self) -> Path:
         return self.path / "metrics.json"
@@ -74,14 +78,16 @@ def open_run(runs: Path, name: str, config: Config, data_hash: str) -> RunFolder
 
     Raises `ConfigError` where it holds another configuration, `DataError` where it holds other posts.
     """
-    if not re.fullmatch(r"[\w][\w.+-]*", name):
-        raise ConfigError(f"--name: expected letters, digits, '-', '_', '.' or '+', found {name!r}")
+    if not re.fullmatch(r"[\w][\w.+-]{0,99}", name):
+        raise ConfigError(
+            f"--name: expected up to 100 letters, digits, '-', '_', '.' or '+', found {name[:120]!r}; name another"
+        )
     run = RunFolder(runs / name)
-    if not run.config.is_file():
-        files.make_folder(run.path)
-        files.write_json(run.environment, describe_environment(data_hash))
-        files.write_text(run.config, config.to_yaml())
+    if not run.split.is_file():  # nothing has been fitted there: what failed before may come again, mended
+        _claim(run, config, data_hash)
         return run
+    if not run.finished:
+        files.sweep(run.path)
     before = build_config([load_yaml(run.config)])
     if before != config:
         old, new = _flat(before.model_dump()), _flat(config.model_dump())
@@ -91,8 +97,23 @@ def open_run(runs: Path, name: str, config: Config, data_hash: str) -> RunFolder
             "give this one another --name, or delete that folder"
         )
     if json.loads(run.environment.read_text("utf-8"))["data_sha256"] != data_hash:
-        raise DataError(f"{run.path}: holds a run on other posts; give this one another --name, or delete that folder")
+        raise DataError(
+            f"{run.path}: holds a run on other posts or on another --split; give this one another --name, or delete "
+            "that folder"
+        )
     return run
+
+
+def _claim(run: RunFolder, config: Config, data_hash: str) -> None:
+    files.make_folder(run.path)
+    ours = {run.config.name, run.environment.name, run.log.name}
+    if foreign := sorted(e.name for e in run.path.iterdir() if e.name not in ours and not e.name.startswith(".")):
+        raise ConfigError(
+            f"{run.path}: expected a run of moodfuse or a new folder, found one with {foreign[0]}; give this run "
+            "another --name, or another folder with --runs"
+        )
+    files.write_json(run.environment, describe_environment(data_hash))
+    files.write_text(run.config, config.to_yaml())
 
 
 def post_digest(text: str | None, image: bytes | None) -> str:
@@ -136,11 +157,16 @@ def describe_environment(data_hash: str) -> dict[str, Any]:
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows with the same keys as CSV, whole or not at all."""
+    files.write_text(path, csv_text(rows))
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows with the same keys as CSV."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    files.write_text(path, text.getvalue())
+    return text.getvalue()
 
 
 def _image_bytes(image: Any) -> bytes | None:

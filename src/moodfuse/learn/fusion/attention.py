@@ -18,9 +18,7 @@ class Attention(nn.Module):
     Source: Vaswani et al., 2017, "Attention is all you need"; the null key is `add_bias_kv` of PyTorch.
     """
 
-    def __init__(
-        self, width: int, heads: int, *, fewest: int, null_key: bool = False, dropout: float = 0.0
-    ) -> None:
+    def __init__(self, width: int, heads: int, *, fewest: int, null_key: bool = False, dropout: float = 0.0) -> None:
         super().__init__()
         if fewest + null_key < 2:
             raise ConfigError(
@@ -58,8 +56,8 @@ class AttentionBlock(nn.Module):
     def forward(self, x: Tensor, context: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return (B, T, width) for x (B, T, width); `mask` (B, K) says which of `context` (B, K, width) is visible."""
         x = self.norms[0](x + self.dropout(self.attention(x, context, context, mask)))
-        x = self.norms[1](x + self.dropout(self.feed_forward(x)))
-        return x
+        result: Tensor = self.norms[1](x + self.dropout(self.feed_forward(x)))
+        return result
 
 
 def sequence(encoded: Encoded | None) -> tuple[Tensor, Tensor]:
@@ -71,7 +69,7 @@ def sequence(encoded: Encoded | None) -> tuple[Tensor, Tensor]:
 
 def lead(token: Tensor, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Put learned tokens (L, D) before the sequence x (B, T, D), visible: (B, L + T, D) and its mask."""
-    leaders = token.expand(len(x), -1, -1)  # (B, L, D)
+    leaders = token.expand(x.shape[0], -1, -1)  # (B, L, D)
     seen = torch.ones_like(leaders[..., 0], dtype=torch.bool)  # (B, L)
     return torch.cat([leaders, x], 1), torch.cat([seen, mask], 1)
 

@@ -102,6 +102,13 @@ def whole_number(option: str, value: object, *, least: int) -> int:
     return value
 
 
+def whole_numbers(option: str, value: object, *, least: int) -> list[int]:
+    """Return `value` as a list where it is one of whole numbers of at least `least`. Raises `ConfigError` otherwise."""
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"option {option}: expected a list of whole numbers, found {value!r}")
+    return [whole_number(option, one, least=least) for one in value]
+
+
 def share(option: str, value: object) -> float:
     """Return `value` where it is a number in [0, 1). Raises `ConfigError` otherwise."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:

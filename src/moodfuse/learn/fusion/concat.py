@@ -47,12 +47,12 @@ class Late(Fusion):
 
     `width` wide throughout, `dropout` before the last layer. Its report calls it late, though features are what it
     fuses; see `decision` for late in the usual sense.
-    Source: report 4.
+    Source: one of the five reports.
     """
 
     name = "late"
     family = "concatenation"
-    source = "report 4"
+    source = "one of the five reports"
     interacts = True
 
     def __init__(self, shapes: Shapes, *, width: int = 512, dropout: float = 0.3) -> None:

@@ -15,17 +15,18 @@ class CrossAttention(Fusion):
 
     a (B, T, width) and b (B, R, width) come in linearly. A learned null key stands beside the regions, so that a token
     may look at none, and a missing image is not the only thing to look at.
-    Source: report 4 (there one query saw one key); Tsai et al., 2019 (MulT).
+    Sources: one of the five reports (there one query saw one key); Tsai et al., 2019, "Multimodal transformer for
+    unaligned multimodal language sequences" (MulT).
     """
 
     name = "cross_attention"
     family = "attention over sequences"
-    source = "report 4; Tsai et al. 2019 (MulT)"
+    source = "one of the five reports; Tsai et al. 2019 (MulT)"
     consumes = "tokens"
     interacts = True
 
     def __init__(
-        self, shapes: Shapes, *, width: int = 256, heads: int = 2, hidden: int = 512, dropout: float = 0.3
+        self, shapes: Shapes, *, width: int = 128, heads: int = 2, hidden: int = 256, dropout: float = 0.3
     ) -> None:
         super().__init__()
         width, heads = whole_number("width", width, least=1), whole_number("heads", heads, least=1)

@@ -19,12 +19,13 @@ class SingleStream(Fusion):
     """logits = W x_CLS, x = `layers` Transformer layers over [CLS; text tokens; image regions] (B, 1 + T + R, width).
 
     Text tokens and image regions come in linearly, each modality with its own weights and embedding.
-    Source: report 3 (there the layer was given (B, 512) and attended across the batch); VisualBERT, Li et al., 2019.
+    Sources: one of the five reports (there the layer got (B, 512) and attended across the batch);
+    Li et al., 2019, "VisualBERT".
     """
 
     name = "single_stream"
     family = "attention over sequences"
-    source = "report 3; Li et al. 2019 (VisualBERT)"
+    source = "one of the five reports; Li et al. 2019 (VisualBERT)"
     consumes = "tokens"
     interacts = True
 
@@ -66,17 +67,17 @@ class DualStream(Fusion):
 
     Text tokens (B, T, width) pass a Transformer layer of their own; then each stream queries the other (keys and
     values), and passes one more layer of its own. A learned null key stands beside the keys of every layer.
-    Source: report 3 (which threw the co-attended text away); ViLBERT, Lu et al., 2019.
+    Sources: one of the five reports (which threw the co-attended text away); Lu et al., 2019, "ViLBERT".
     """
 
     name = "dual_stream"
     family = "attention over sequences"
-    source = "report 3; Lu et al. 2019 (ViLBERT)"
+    source = "one of the five reports; Lu et al. 2019 (ViLBERT)"
     consumes = "tokens"
     interacts = True
 
     def __init__(
-        self, shapes: Shapes, *, width: int = 256, heads: int = 8, hidden: int = 512, dropout: float = 0.3
+        self, shapes: Shapes, *, width: int = 128, heads: int = 8, hidden: int = 512, dropout: float = 0.3
     ) -> None:
         super().__init__()
         width, heads = whole_number("width", width, least=1), whole_number("heads", heads, least=1)
@@ -121,11 +122,11 @@ class Bottleneck(Fusion):
         self,
         shapes: Shapes,
         *,
-        width: int = 256,
+        width: int = 128,
         heads: int = 8,
         layers: int = 2,
         bottlenecks: int = 4,
-        hidden: int = 512,
+        hidden: int = 256,
         dropout: float = 0.3,
     ) -> None:
         super().__init__()
@@ -133,26 +134,27 @@ class Bottleneck(Fusion):
         hidden, rate = whole_number("hidden", hidden, least=1), share("dropout", dropout)
         depth = whole_number("layers", layers, least=2)
         self.bottlenecks = nn.Parameter(torch.randn(whole_number("bottlenecks", bottlenecks, least=1), width) * 0.02)
-        self.project = nn.ModuleList([nn.Linear(shapes.text, width), nn.Linear(shapes.image, width)])
-        self.cls = nn.ParameterList([nn.Parameter(torch.randn(1, width) * 0.02) for _ in range(2)])
-        self.layers = nn.ModuleList(
-            nn.ModuleList(AttentionBlock(width, heads, hidden, rate, fewest=3) for _ in range(2)) for _ in range(depth)
+        self.cls = nn.Parameter(torch.randn(2, 1, width) * 0.02)
+        self.text = nn.Linear(shapes.text, width)
+        self.image = nn.Linear(shapes.image, width)
+        fewest = bottlenecks + 2  # with the CLS and the token of a missing modality
+        self.text_layers, self.image_layers = (
+            nn.ModuleList(AttentionBlock(width, heads, hidden, rate, fewest=fewest) for _ in range(depth))
+            for _ in range(2)
         )
         self.dropout = nn.Dropout(rate)
-        self.classify = nn.ModuleList(nn.Linear(width, shapes.classes) for _ in range(2))
+        self.classify_text = nn.Linear(width, shapes.classes)
+        self.classify_image = nn.Linear(width, shapes.classes)
 
     def forward(self, text: Encoded | None, image: Encoded | None) -> Tensor:
-        streams, masks = [], []
-        for encoded, project, cls in zip((text, image), self.project, self.cls, strict=True):
-            tokens, seen = sequence(encoded)
-            x, mask = lead(cls, project(tokens), seen)  # (B, 1 + T, width)
-            x, mask = lead(self.bottlenecks, x, mask)  # (B, Z + 1 + T, width)
-            streams.append(x)
-            masks.append(mask)
+        (words, seen_words), (regions, seen_regions) = sequence(text), sequence(image)
         size = len(self.bottlenecks)
-        for layer in self.layers:
-            streams = [block(x, x, mask) for block, x, mask in zip(layer, streams, masks, strict=True)]  # type: ignore[arg-type]
-            shared = (streams[0][:, :size] + streams[1][:, :size]) / 2  # (B, Z, width)
-            streams = [torch.cat([shared, x[:, size:]], 1) for x in streams]
-        logits = [classify(self.dropout(x[:, size])) for classify, x in zip(self.classify, streams, strict=True)]
-        return (logits[0] + logits[1]) / 2  # (B, classes)
+        a, seen_words = lead(torch.cat([self.bottlenecks, self.cls[0]]), self.text(words), seen_words)
+        b, seen_regions = lead(torch.cat([self.bottlenecks, self.cls[1]]), self.image(regions), seen_regions)
+        for text_layer, image_layer in zip(self.text_layers, self.image_layers, strict=True):
+            a, b = text_layer(a, a, seen_words), image_layer(b, b, seen_regions)  # (B, Z + 1 + T, width), same with R
+            shared = (a[:, :size] + b[:, :size]) / 2  # (B, Z, width)
+            a, b = torch.cat([shared, a[:, size:]], 1), torch.cat([shared, b[:, size:]], 1)
+        text_logits: Tensor = self.classify_text(self.dropout(a[:, size]))  # (B, classes)
+        image_logits: Tensor = self.classify_image(self.dropout(b[:, size]))
+        return (text_logits + image_logits) / 2

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from moodfuse.errors import ConfigError
 from moodfuse.learn.encoders.base import Encoded
 from moodfuse.learn.fusion.attention import Attention, AttentionBlock
-from moodfuse.learn.fusion.base import Fusion, Shapes, fusion, share, whole_number
+from moodfuse.learn.fusion.base import Fusion, Shapes, fusion, share, whole_number, whole_numbers
 
 
 class _Pair(nn.Module):
@@ -33,12 +33,12 @@ class TwoTokenAttention(Fusion):
 
     Q = [Q_t text; Q_i image], and so K and V: each modality has projections of its own, because the two do not share
     a space. Two keys a query, always: no weight is constant.
-    Source: report 4 (whose forward returned the text branch whatever was given).
+    Source: one of the five reports (whose forward returned the text branch whatever was given).
     """
 
     name = "mha"
     family = "attention over two tokens"
-    source = "report 4"
+    source = "one of the five reports"
     interacts = True
 
     def __init__(self, shapes: Shapes, *, width: int = 1000, heads: int = 2, dropout: float = 0.3) -> None:
@@ -63,12 +63,12 @@ class TwoTokenTransformer(Fusion):
 
     The MLP goes 2 width -> each of `classifier` (ReLU, dropout) -> classes. The report's auxiliary text and image
     classifiers are the setting `model.auxiliary` of every fusion (0.2 there); its feed-forward width is not given.
-    Source: report 4.
+    Source: one of the five reports.
     """
 
     name = "transformer"
     family = "attention over two tokens"
-    source = "report 4"
+    source = "one of the five reports"
     interacts = True
 
     def __init__(
@@ -85,15 +85,13 @@ class TwoTokenTransformer(Fusion):
         super().__init__()
         width, heads = whole_number("width", width, least=1), whole_number("heads", heads, least=1)
         hidden, rate = whole_number("hidden", hidden, least=1), share("dropout", dropout)
-        if isinstance(classifier, str) or not isinstance(classifier, Sequence):
-            raise ConfigError(f"option classifier: expected a list of widths, found {classifier!r}")
         self.pair = _Pair(shapes, width)
         self.layers = nn.ModuleList(
             AttentionBlock(width, heads, hidden, rate, fewest=2) for _ in range(whole_number("layers", layers, least=1))
         )
-        widths = [2 * width, *(whole_number("classifier", size, least=1) for size in classifier)]
+        widths = [2 * width, *whole_numbers("classifier", classifier, least=1)]
         steps: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             steps += [nn.Linear(before, after), nn.ReLU(), nn.Dropout(rate)]
         self.classify = nn.Sequential(*steps, nn.Linear(widths[-1], shapes.classes))
 
@@ -110,12 +108,12 @@ class ResidualAttention(Fusion):
     """logits = W norm(h + FF(h)), h = the mean of attention over the two tokens, FF(h) = V relu(U h).
 
     Text goes linearly to `width`; image to `image_hidden`, batch norm, ReLU, dropout, then to `width`; U doubles it.
-    Source: report 5.
+    Source: one of the five reports.
     """
 
     name = "residual_attention"
     family = "attention over two tokens"
-    source = "report 5"
+    source = "one of the five reports"
     interacts = True
 
     def __init__(

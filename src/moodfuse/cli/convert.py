@@ -1,0 +1,64 @@
+"""moodfuse convert"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from moodfuse.cli.progress import Bar
+from moodfuse.errors import ConfigError, suggest
+
+if TYPE_CHECKING:
+    from moodfuse.data.formats import Part
+
+
+def convert(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="SOURCE", help="Posts: a report or MVSA folder, a CSV, TSV, JSONL or Parquet file."),
+    ],
+    destination: Annotated[Path, typer.Argument(metavar="DEST", help="Where they go; nothing may be there yet.")],
+    to: Annotated[
+        str | None, typer.Option(help="report, csv, tsv, jsonl or parquet; by default what DEST ends with.")
+    ] = None,
+    part: Annotated[
+        str, typer.Option(help="Of a folder: train (train.txt), or predict (test_without_label.txt).")
+    ] = "train",
+    labels: Annotated[str | None, typer.Option(help="Label names, with commas between; by default the three.")] = None,
+    embed: Annotated[bool, typer.Option("--embed", help="Put images into the file itself (jsonl, parquet).")] = False,
+    format: Annotated[str | None, typer.Option("--format", help="Format of SOURCE, if not plain.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+) -> None:
+    """Write posts as another format: every row in order, with its id, text, image and label."""
+    from moodfuse.labels import SENTIMENT, Labels
+    from moodfuse.workflows.conversion import convert as run_conversion
+
+    names = SENTIMENT if labels is None else Labels(tuple(name.strip() for name in labels.split(",")))
+    with Bar(quiet=quiet) as bar:
+        done = run_conversion(
+            source, destination, to=to, format=format, part=_part(part), labels=names, embed=embed, progress=bar
+        )
+    by_label = {label or "unlabelled": n for label, n in done.labels.most_common()}
+    notes = {note: n for note, n in done.notes.items() if n}
+    if as_json:
+        print(json.dumps({"posts": done.posts, "labels": by_label, "dropped": done.dropped, "notes": notes}))
+        return
+    print(f"{destination}: {done.posts:,} posts as {done.format}")
+    for label, n in by_label.items():
+        print(f"  {label:<12} {n:>9,}")
+    for reason, n in done.dropped.items():
+        print(f"  {'dropped':<12} {n:>9,}  {reason}")
+    for note, n in notes.items():
+        print(f"  {'note':<12} {n:>9,}  {note}")
+
+
+def _part(name: str) -> Part:
+    if name == "train":
+        return "train"
+    if name == "predict":
+        return "predict"
+    raise ConfigError(suggest(name, ("train", "predict"), what="--part"))

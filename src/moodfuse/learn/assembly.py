@@ -1,0 +1,130 @@
+"""From a configuration and posts to the parts of a training: opened encoders, an untrained model, batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from moodfuse.config import Augmentation, Config, Modality
+from moodfuse.data.posts import Posts
+from moodfuse.errors import ConfigError, TrainingError
+from moodfuse.labels import Labels
+from moodfuse.learn.batches import FrozenData, ImageData, ModalityData, PostBatches, TextData
+from moodfuse.learn.encoders import Encoder, EncoderSource, ImageSource, TextSource, image_source, text_source
+from moodfuse.learn.features import Features, image_features, text_features
+from moodfuse.learn.fusion import Shapes, build_fusion, find_fusion
+from moodfuse.learn.model import FusionModel
+from moodfuse.progress import Progress, silent
+
+
+@dataclass(frozen=True, slots=True)
+class OpenModality:
+    """One modality that the fusion reads: where its encoder comes from, and its data."""
+
+    source: EncoderSource
+    data: ModalityData
+    width: int
+    encoder: Encoder | None = None  # the one that trains
+    features: Features | None = None  # those of a frozen one
+
+
+def check_model(config: Config) -> None:
+    """Raise `ConfigError` for a fusion, an option of it or an encoder that does not exist, before any work."""
+    encoder_sources(config)
+    build_fusion(config.model.fusion, Shapes(8, 8, len(config.labels)), config.model.options)
+    reads = find_fusion(config.model.fusion).modalities
+    if config.train.tuned and not set(config.train.tuned) & set(reads):
+        raise ConfigError(
+            f"train.tune: expected {' or '.join(reads)}, which fusion {config.model.fusion} reads, found "
+            f"{', '.join(config.train.tuned)}; set train.tune=[{','.join(reads)}]"
+        )
+
+
+def open_modalities(
+    posts: Posts,
+    config: Config,
+    progress: Progress = silent,
+    sources: Mapping[Modality, EncoderSource] | None = None,
+) -> dict[Modality, OpenModality]:
+    """Return the modalities that the fusion reads: frozen encoders' features, encoders that train with their inputs.
+
+    `sources` are the encoders to use; `None` takes those that `config` names.
+    """
+    sources = encoder_sources(config) if sources is None else sources
+    return {m: _open(m, source, posts, config, progress) for m, source in sources.items()}
+
+
+def encoder_sources(config: Config) -> dict[Modality, EncoderSource]:
+    """Return the source of each modality that the fusion reads. Raises `ConfigError` for an encoder that is none."""
+    sources: dict[Modality, EncoderSource] = {}
+    wanted = find_fusion(config.model.fusion).modalities
+    if "text" in wanted:
+        sources["text"] = text_source(config.model.text, config.data)
+    if "image" in wanted:
+        sources["image"] = image_source(config.model.image, config.data)
+    return sources
+
+
+def _open(modality: Modality, source: EncoderSource, posts: Posts, config: Config, progress: Progress) -> OpenModality:
+    """Compute a frozen encoder's features, or load an encoder that trains."""
+    tokens = find_fusion(config.model.fusion).consumes == "tokens"
+    if modality in config.train.tuned:
+        encoder = source.load()
+        return OpenModality(source, live_data(source, posts, config.train.augment), encoder.dim, encoder)
+    features = _features(source, posts, tokens=tokens, progress=progress)
+    if not features.width:
+        raise TrainingError(f"no post has a readable {modality}, which fusion {config.model.fusion} needs")
+    return OpenModality(source, FrozenData(features, tokens=tokens), features.width, features=features)
+
+
+def _features(source: EncoderSource, posts: Posts, *, tokens: bool, progress: Progress = silent) -> Features:
+    outputs = ("pooled", "tokens") if tokens else ("pooled",)
+    if isinstance(source, TextSource):
+        return text_features(source, posts, outputs=outputs, progress=progress)
+    return image_features(_image(source), posts, outputs=outputs, progress=progress)
+
+
+def _image(source: EncoderSource) -> ImageSource:
+    assert isinstance(source, ImageSource)
+    return source
+
+
+def build_model(config: Config, modalities: Mapping[Modality, OpenModality], prior: np.ndarray) -> FusionModel:
+    """Build the untrained model, its new weights drawn from `config.seed` alone; `prior` (C,) are class shares."""
+    # Seeded here and not earlier: exporting an encoder draws numbers, finding it exported does not.
+    torch.manual_seed(config.seed)
+    widths = {m: opened.width for m, opened in modalities.items()}
+    shapes = Shapes(widths.get("text", 0), widths.get("image", 0), len(config.labels))
+    return FusionModel(
+        build_fusion(config.model.fusion, shapes, config.model.options),
+        widths=widths,
+        prior=prior.tolist(),
+        encoders={m: opened.encoder for m, opened in modalities.items() if opened.encoder is not None},
+        auxiliary=config.model.auxiliary > 0,
+        dropout=config.model.dropout,
+        modality_dropout=config.model.modality_dropout,
+    )
+
+
+def live_data(source: EncoderSource, posts: Posts, augmentation: Sequence[Augmentation] = ()) -> ModalityData:
+    """Return the posts as inputs of an encoder."""
+    if isinstance(source, TextSource):
+        return TextData(posts, source)
+    return ImageData(posts, _image(source).spec, augmentation)
+
+
+def make_parts(
+    posts: Posts, modalities: Mapping[Modality, OpenModality], train: int, labels: Labels
+) -> tuple[PostBatches, PostBatches, np.ndarray]:
+    """Return the first `train` posts as training part, the others as validation part, and the class shares (C,)."""
+    targets = [labels.id(str(label)) for label in posts.labels]
+    text, image = (modalities[m].data if m in modalities else None for m in ("text", "image"))
+    prior = np.bincount(targets[:train], minlength=len(labels)) / train
+    return (
+        PostBatches(text, image, targets, range(train)),
+        PostBatches(text, image, targets, range(train, len(posts))),
+        prior,
+    )

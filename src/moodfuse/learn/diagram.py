@@ -1,0 +1,168 @@
+"""A picture of a fusion: what it reads, each layer it runs with its shapes, what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from moodfuse.learn.encoders import Encoded
+from moodfuse.learn.fusion import Shapes, build_fusion, find_fusion
+
+# Sizes that stand for themselves nowhere else, so that a shape can be told as B, T, R.
+_BATCH, _TOKENS, _REGIONS = 2, 11, 9
+_WHOLE = (nn.MultiheadAttention, nn.TransformerEncoderLayer)
+_WIDTH, _BLOCK, _LINE = 720, 56, 18
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One layer as it ran: its name in the fusion, its type, its output's shape, its weights."""
+
+    name: str
+    kind: str
+    shape: str
+    weights: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A fusion's layers in the order in which they run."""
+
+    fusion: str
+    reads: Mapping[str, str]
+    steps: Sequence[Step]
+    weights: int
+    formula: str
+
+    def to_text(self) -> str:
+        """Return the drawing for a terminal."""
+        lines = [f"{self.fusion}   {self.weights:,} weights", *self.formula.splitlines(), ""]
+        lines += [f"  {modality:<6} {shape}" for modality, shape in self.reads.items()]
+        lines += ["    |"]
+        wide = max([len(step.name) for step in self.steps] + [8])
+        for step in self.steps:
+            lines.append(f"  {step.name:<{wide}}  {step.kind:<24} {step.shape:<16} {step.weights:>9,}")
+        return "\n".join([*lines, "    |", "  logits (B, 3)"])
+
+    def _blocks(self) -> list[Step]:
+        """Return one step for each part of the fusion: its layers in a row, its last shape, all its weights."""
+        parts: dict[str, list[Step]] = {}
+        for step in self.steps:
+            parts.setdefault(step.name.split(".")[0], []).append(step)
+        return [
+            Step(name, " > ".join(step.kind for step in steps), steps[-1].shape, sum(step.weights for step in steps))
+            for name, steps in parts.items()
+        ]
+
+    def to_svg(self) -> str:
+        """Return the drawing as an SVG file's content, readable on light and dark."""
+        formula = self.formula.splitlines()
+        panel_top = 60 + 16 + len(formula) * _LINE + 70
+        blocks = self._blocks()
+        panel = len(blocks) * _BLOCK + 16
+        height = panel_top + panel + 90
+        parts = [_text(20, 34, f"{self.fusion}: {self.weights:,} weights", "title")]
+        parts += [_text(20, 60 + i * _LINE, line, "note") for i, line in enumerate(formula)]
+        top = panel_top - 62
+        slot = (_WIDTH - 40) // max(1, len(self.reads))
+        for i, (modality, shape) in enumerate(self.reads.items()):
+            x = 20 + i * slot
+            parts += [_box(x, top, slot - 16, 34, modality), _text(x + 12, top + 22, f"{modality}: {shape}", "label")]
+            parts.append(_arrow(x + (slot - 16) // 2, top + 34, panel_top))
+        parts.append(_box(20, panel_top, _WIDTH - 40, panel, "panel"))
+        for i, block in enumerate(blocks):
+            y = panel_top + 14 + i * _BLOCK
+            parts.append(_box(34, y, _WIDTH - 68, _BLOCK - 10, "block"))
+            parts += [_text(46, y + 19, block.name, "label"), _text(46, y + 37, block.kind, "note")]
+            parts.append(_text(430, y + 19, block.shape, "label"))
+            parts.append(_text(560, y + 19, f"{block.weights:,} weights" if block.weights else "", "note"))
+        end = panel_top + panel
+        parts += [_arrow(_WIDTH // 2, end, end + 34), _box(_WIDTH // 2 - 70, end + 34, 140, 34, "out")]
+        parts.append(_text(_WIDTH // 2 - 52, end + 56, "logits (B, 3)", "label"))
+        return _SVG.format(
+            width=_WIDTH, height=height, body="\n".join(parts), label=escape(f"the fusion {self.fusion}")
+        )
+
+
+def draw_fusion(name: str, options: Mapping[str, Any] | None = None, *, text: int = 384, image: int = 1280) -> Drawing:
+    """Build a fusion for encoders `text` and `image` wide, run it once, and return what ran.
+
+    Raises `ConfigError` for an unknown fusion or option.
+    """
+    cls = find_fusion(name)
+    fusion = build_fusion(name, Shapes(text, image, 3), options or {}).eval()
+    steps: list[Step] = []
+    for path, module in fusion.named_modules():
+        inside = any(isinstance(parent, _WHOLE) for parent in _parents(fusion, path))
+        if path and not inside and (isinstance(module, _WHOLE) or not list(module.children())):
+            module.register_forward_hook(_recorder(path, steps))
+    widths, lengths = {"text": text, "image": image}, {"text": _TOKENS, "image": _REGIONS}
+    encoded = {m: _example(lengths[m], widths[m]) for m in cls.modalities}
+    with torch.no_grad():
+        fusion(encoded.get("text"), encoded.get("image"))
+    reads: dict[str, str] = {}
+    for m in cls.modalities:
+        reads[m] = _shape(encoded[m].tokens if cls.consumes == "tokens" else encoded[m].pooled)
+    kept = [step for step in steps if step.kind not in {"Dropout", "Identity"}]
+    weights = sum(parameter.numel() for parameter in fusion.parameters())
+    formula = (cls.__doc__ or "").strip().split("\n\n")[0]
+    return Drawing(name, reads, kept, weights, "\n".join(line.strip() for line in formula.splitlines()))
+
+
+def _example(length: int, width: int) -> Encoded:
+    tokens = torch.zeros(_BATCH, length, width)
+    return Encoded(tokens.mean(1), tokens, torch.ones(_BATCH, length, dtype=torch.bool))
+
+
+def _recorder(path: str, steps: list[Step]) -> Any:
+    def hook(module: nn.Module, _: Any, output: Any) -> None:
+        first = output[0] if isinstance(output, tuple) else output
+        weights = sum(parameter.numel() for parameter in module.parameters())
+        steps.append(Step(path, type(module).__name__, _shape(first), weights))
+
+    return hook
+
+
+def _parents(fusion: nn.Module, path: str) -> list[nn.Module]:
+    names = path.split(".")[:-1]
+    return [fusion.get_submodule(".".join(names[: i + 1])) for i in range(len(names))]
+
+
+def _shape(tensor: Tensor | None) -> str:
+    letters = {_BATCH: "B", _TOKENS: "T", _REGIONS: "R", _TOKENS + 1: "T+1", _REGIONS + 1: "R+1"}
+    sizes = list(tensor.shape) if isinstance(tensor, Tensor) else []
+    named = [letters.get(size, str(size)) if i < len(sizes) - 1 else str(size) for i, size in enumerate(sizes)]
+    return f"({', '.join(named)})"
+
+
+def _text(x: int, y: int, text: str, kind: str) -> str:
+    return f'<text x="{x}" y="{y}" class="{kind}">{escape(text)}</text>'
+
+
+def _box(x: int, y: int, width: int, height: int, kind: str) -> str:
+    return f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="6" class="{kind}"/>'
+
+
+def _arrow(x: int, top: int, bottom: int) -> str:
+    return f'<path d="M{x} {top} V{bottom - 3}" class="line" marker-end="url(#head)"/>'
+
+
+_SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">
+<style>
+text {{ font: 13px ui-sans-serif, system-ui, sans-serif; fill: #1c2733 }}
+.title {{ font-size: 17px; font-weight: 600 }} .note {{ fill: #5a6b7d }}
+rect {{ stroke: #8da2b8; fill: #f4f7fa }} .text {{ fill: #dfeefb }} .image {{ fill: #fdeedb }} .out {{ fill: #e3f4e6 }}
+.block {{ fill: #ffffff }}
+.line {{ stroke: #5a6b7d; fill: none }} svg {{ background: #ffffff }}
+</style>
+<defs><marker id="head" markerWidth="8" markerHeight="8" refX="5" refY="3" orient="auto">
+<path d="M0 0 L6 3 L0 6 z" fill="#5a6b7d"/></marker></defs>
+<rect x="0" y="0" width="{width}" height="{height}" style="fill:#ffffff;stroke:none"/>
+{body}
+</svg>
+"""

@@ -1,0 +1,73 @@
+"""Convert: posts of any source into any format, row for row."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from moodfuse.data.formats import Part
+from moodfuse.data.posts import Post
+from moodfuse.data.readers import count_posts, stream_posts
+from moodfuse.data.writers import Target, destination_format, start_writing
+from moodfuse.labels import SENTIMENT, Labels
+from moodfuse.progress import Progress, silent
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_REPLACED = "text with characters that UTF-8 does not have: replaced"
+_LOSSY = "text with bytes of no known encoding: replaced"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What was written, and what there is to tell of it."""
+
+    format: str
+    posts: int = 0
+    #: Posts by label; `None` counts those without.
+    labels: Counter[str | None] = field(default_factory=Counter)
+    #: Posts that the source's format leaves out by a rule of its own, by reason.
+    dropped: Counter[str] = field(default_factory=Counter)
+    #: Other things of note, with how many posts they concern.
+    notes: Counter[str] = field(default_factory=Counter)
+
+
+def convert(
+    source: Any,
+    destination: str | Path,
+    *,
+    to: str | None = None,
+    format: str | None = None,
+    part: Part = "train",
+    labels: Labels = SENTIMENT,
+    embed: bool = False,
+    progress: Progress = silent,
+) -> Conversion:
+    """Write the posts of a path or an object as another format, in order; memory does not grow with their number.
+
+    `to` is the format written, by default what the name of `destination` says. A report folder gets copies of the
+    images; the others get paths to where they are, or with `embed` the images themselves. The bytes of an image never
+    change; a text comes out as UTF-8. Whatever goes wrong, nothing half-written is left. Raises `DataError` for the
+    source, `ConfigError` for what the format cannot do, `OutputError` where something is at `destination`.
+    """
+    destination = Path(destination)
+    to = to or destination_format(destination)
+    dropped, notes, found = Counter[str](), Counter[str](), Counter[str | None]()
+    posts = stream_posts(source, format=format, labels=labels, part=part, dropped=dropped)
+    total = count_posts(source, format=format, part=part)
+    with start_writing(Target(destination, part, embed, notes), to) as write:
+        for done, post in enumerate(posts, start=1):
+            write(_encodable(post, notes))
+            found[post.label] += 1
+            progress("converting", done, total)
+    return Conversion(to, found.total(), found, dropped, notes)
+
+
+def _encodable(post: Post, notes: Counter[str]) -> Post:
+    notes[_LOSSY] += post.lossy
+    if post.text is None or not _SURROGATES.search(post.text):
+        return post
+    notes[_REPLACED] += 1
+    return replace(post, text=_SURROGATES.sub("\ufffd", post.text))

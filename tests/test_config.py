@@ -1,0 +1,117 @@
+"""The configuration: what it refuses, what it offers instead, and its way through YAML."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from moodfuse.config import Config, build_config, describe_fields, known_keys, load_yaml, parse_overrides
+from moodfuse.errors import ConfigError
+from moodfuse.learn.recipes import load_recipe, recipe_names, resolve_config
+
+
+@pytest.mark.parametrize(
+    ("word", "offered"),
+    [
+        ("optm.lr=1", r"optim\.lr"),
+        ("optim.learning_rte=1", r"did you mean .*optim\.lr"),
+        ("train.epoch=3", r"did you mean train\.epochs"),
+        ("lr=1", r"did you mean optim\.lr\?"),  # the right name in no section
+        ("train.dropout=0.1", r"did you mean model\.dropout\?"),  # the right name in another section
+    ],
+)
+def test_an_unknown_key_names_the_nearest_ones(word: str, offered: str) -> None:
+    with pytest.raises(ConfigError, match=offered):
+        build_config([parse_overrides([word])])
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("optim.lr=-1", r"optim\.lr: .*greater than 0, found -1"),
+        ("optim.lr=nan", r"optim\.lr"),
+        ("train.epochs=0", r"train\.epochs: .*found 0"),
+        ("data.max_tokens=abc", r"data\.max_tokens: .*integer.*found 'abc'"),
+        ("seed=1.5", r"seed: .*found 1\.5"),
+        ("seed=99999999999999999999", "seed: .*less than"),  # PyTorch and numpy take no such seed
+        ("split.seed=5000000000", r"split\.seed: .*less than"),
+        ("train.device=cuda", r"train\.device: .*'gpu'.*found 'cuda'"),
+        ("optim=3", "optim: .*found 3"),
+        ("model.options=3", r"model\.options: .*found 3"),
+    ],
+)
+def test_a_bad_value_is_told_with_its_key(word: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as told:
+        build_config([parse_overrides([word])])
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("word", ["optim.lr", "=3", "optim..lr=3", ".lr=3", "optim.lr=[", "labels=a: b: c"])
+def test_an_override_that_is_none_is_refused_with_what_it_says(word: str) -> None:
+    with pytest.raises(ConfigError, match=r"expected KEY=VALUE|no YAML") as told:
+        parse_overrides([word])
+    assert repr(word) in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_overrides_are_read_as_yaml_and_nest() -> None:
+    words = ["optim.lr=3e-5", "optim.clip=0", "train.tune=[text, image]", "model.options={width: 8}", "seed=7"]
+    assert parse_overrides(words) == {
+        "optim": {"lr": 3e-5, "clip": 0},
+        "train": {"tune": ["text", "image"]},
+        "model": {"options": {"width": 8}},
+        "seed": 7,
+    }
+    assert parse_overrides(["seed=1", "seed=2"]) == {"seed": 2}
+    assert parse_overrides(["model.text=/a=b"]) == {"model": {"text": "/a=b"}}
+
+
+def test_later_layers_win_and_leave_the_rest() -> None:
+    config = build_config([{"optim": {"lr": 0.1, "clip": 3}}, {"optim": {"lr": 0.2}}])
+    assert (config.optim.lr, config.optim.clip) == (0.2, 3)
+
+
+def test_layers_are_not_altered_by_what_is_laid_over_them() -> None:
+    below = {"optim": {"lr": 0.1}}
+    build_config([below, {"optim": {"lr": 0.2}}])
+    assert below == {"optim": {"lr": 0.1}}
+
+
+@pytest.mark.parametrize("recipe", [None, *recipe_names()])
+def test_yaml_gives_the_same_configuration_back(recipe: str | None, tmp_path: Path) -> None:
+    config = resolve_config(recipe, overrides=[parse_overrides(["optim.lr=3e-5", "labels=[ja, nein]"])])
+    (tmp_path / "config.yaml").write_text(config.to_yaml(), "utf-8")
+    assert build_config([load_yaml(tmp_path / "config.yaml")]) == config
+
+
+@pytest.mark.parametrize("content", ["a: [1", "- 1", "", "text"])
+def test_a_file_that_is_no_mapping_is_refused_by_name(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=r"config\.yaml") as told:
+        load_yaml(path)
+    assert "\n" not in str(told.value)
+    with pytest.raises(ConfigError, match="nowhere"):
+        load_yaml(tmp_path / "nowhere.yaml")
+
+
+def test_every_setting_has_a_help_text() -> None:
+    assert [key for key, _, text in describe_fields() if not text] == []
+    assert "optim.lr" in known_keys()
+    assert "data.cleaning.urls" in known_keys()
+
+
+def test_the_configuration_is_frozen() -> None:
+    with pytest.raises(ValidationError):
+        Config().seed = 3  # type: ignore[misc]
+
+
+def test_an_unknown_recipe_names_the_nearest_ones() -> None:
+    with pytest.raises(ConfigError, match=r"unknown recipe 'gate'.*gated"):
+        load_recipe("gate")
+
+
+def test_the_regime_of_the_upper_layers_brings_its_own_epochs() -> None:
+    frozen, tuned = (resolve_config("concat", overrides=[{"train": {"regime": r}}]) for r in ("frozen", "end_to_end"))
+    assert frozen.train.epochs != tuned.train.epochs
+    assert resolve_config("concat", overrides=[{"train": {"regime": "end_to_end", "epochs": 2}}]).train.epochs == 2

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from moodfuse.cli.main import run
+from moodfuse.data.posts import ImageRef
+from moodfuse.data.readers import read_posts, stream_posts
+from moodfuse.errors import ConfigError, DataError, OutputError
+from moodfuse.labels import Labels
+from moodfuse.runtime.predictor import Predictor
+from moodfuse.workflows.conversion import convert
+from moodfuse.workflows.prediction import predict_source
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three labelled posts and one without a label."""
+    (tmp_path / "posts" / "data").mkdir(parents=True)
+    (tmp_path / "posts" / "train.txt").write_text("guid,tag\n7,positive\n3,negative\n5,positive\n")
+    (tmp_path / "posts" / "test_without_label.txt").write_text("guid,tag\n9,null\n")
+    for id in "7359":
+        (tmp_path / "posts" / "data" / f"{id}.txt").write_bytes("很好".encode("gb18030") + id.encode())
+        (tmp_path / "posts" / "data" / f"{id}.jpg").write_bytes(id.encode())
+    return tmp_path / "posts"
+
+
+def test_images_are_pointed_to_from_where_the_file_is(folder: Path, tmp_path: Path) -> None:
+    convert(folder, tmp_path / "deep" / "er" / "out.csv")
+    assert (tmp_path / "deep" / "er" / "out.csv").read_text("utf-8") == (
+        "id,text,image,label\n"
+        "7,很好7,../../posts/data/7.jpg,positive\n"
+        "3,很好3,../../posts/data/3.jpg,negative\n"
+        "5,很好5,../../posts/data/5.jpg,positive\n"
+    )
+    assert sorted(tmp_path.rglob("out*")) == [tmp_path / "deep" / "er" / "out.csv"]
+
+
+def test_bytes_become_files_beside(folder: Path, tmp_path: Path) -> None:
+    convert(folder, tmp_path / "a.jsonl", embed=True)
+    shutil.rmtree(folder)
+    (tmp_path / "home").mkdir()
+    convert(tmp_path / "a.jsonl", tmp_path / "home" / "b.tsv")
+    (tmp_path / "home").rename(tmp_path / "elsewhere")
+    posts = read_posts(tmp_path / "elsewhere" / "b.tsv")
+    assert [post.image for post in posts] == [
+        ImageRef(tmp_path / "elsewhere" / "b_images" / f"000000{n}.jpg") for n in (1, 2, 3)
+    ]
+    assert [post.image.source.read_bytes() for post in posts] == [b"7", b"3", b"5"]  # type: ignore[union-attr]
+    (tmp_path / "elsewhere" / "b.tsv").unlink()
+    with pytest.raises(OutputError, match="b_images: exists already"):
+        convert(tmp_path / "a.jsonl", tmp_path / "elsewhere" / "b.tsv")
+    assert not (tmp_path / "elsewhere" / "b.tsv").exists()
+
+
+def test_the_part_to_predict(folder: Path, tmp_path: Path) -> None:
+    done = convert(folder, tmp_path / "out", part="predict")
+    assert (done.posts, done.labels) == (1, {None: 1})
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["data", "test_without_label.txt"]
+    assert [post.text for post in stream_posts(tmp_path / "out", part="predict")] == ["很好9"]
+
+
+def test_characters_that_no_file_holds_are_replaced_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(r'{"id": 1, "text": "a\ud800"}' + "\n" + '{"id": 2, "text": "b"}\n')
+    done = convert(tmp_path / "a.jsonl", tmp_path / "b.csv")
+    assert [post.text for post in read_posts(tmp_path / "b.csv")] == ["a\ufffd", "b"]
+    assert (+done.notes).most_common() == [("text with characters that UTF-8 does not have: replaced", 1)]
+
+
+@pytest.mark.parametrize("style", ["out", "out.jsonl"])
+def test_an_image_that_cannot_be_read_is_counted(tmp_path: Path, style: str) -> None:
+    (tmp_path / "gone.jpg").mkdir()
+    (tmp_path / "a.csv").write_text("id,text,image\n1,a,gone.jpg\n2,b,\n")
+    done = convert(tmp_path / "a.csv", tmp_path / style, embed=style != "out")
+    assert (+done.notes).most_common() == [("image file that cannot be read: written without it", 1)]
+    assert [post.image for post in read_posts(tmp_path / style)] == [None, None]
+
+
+def test_labels_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\na,joy\n")
+    with pytest.raises(DataError, match=r"a\.csv line 2: unknown label 'joy'"):
+        convert(tmp_path / "a.csv", tmp_path / "b.jsonl")
+    assert not (tmp_path / "b.jsonl").exists()
+    convert(tmp_path / "a.csv", tmp_path / "b.jsonl", labels=Labels(("anger", "joy")))
+    assert json.loads((tmp_path / "b.jsonl").read_text())["label"] == "joy"
+
+
+def test_progress_counts_to_the_end(folder: Path, tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    convert(folder, tmp_path / "a.csv", progress=lambda *step: seen.append(step))
+    assert seen == [("converting", n, 3) for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("destination", "options", "error", "part"),
+    [
+        ("out.xlsx", {}, ConfigError, "--to"),
+        ("out", {"to": "json"}, ConfigError, "did you mean jsonl"),
+        ("out.csv", {"embed": True}, ConfigError, "csv cannot hold images"),
+        ("out", {"embed": True}, ConfigError, "report cannot hold images"),
+        ("posts", {}, OutputError, "not empty"),
+        ("posts", {"to": "csv"}, OutputError, "is a folder"),
+        ("posts/train.txt", {"to": "csv"}, OutputError, "exists already"),
+        ("posts/train.txt", {"to": "report"}, OutputError, "exists already"),
+    ],
+)
+def test_what_cannot_be_written(
+    folder: Path, destination: str, options: dict[str, object], error: type[Exception], part: str
+) -> None:
+    before = sorted(folder.parent.rglob("*"))
+    with pytest.raises(error, match=part):
+        convert(folder, folder.parent / destination, **options)  # type: ignore[arg-type]
+    assert sorted(folder.parent.rglob("*")) == before
+
+
+def test_a_file_does_not_become_a_folder(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="exists already"):
+        convert(folder, tmp_path / "file", to="report")
+    assert (tmp_path / "file").is_file()
+    convert(folder, tmp_path / "file", to="csv")  # an empty file, such as mktemp makes, is no loss
+    assert len(read_posts(tmp_path / "file")) == 3
+
+
+# The command line
+
+
+def test_the_command_prints_what_it_counted(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["convert", str(folder), str(tmp_path / "a.jsonl"), "--embed"]) == 0
+    lines = capsys.readouterr().out.split()
+    assert lines == [f"{tmp_path}/a.jsonl:", "3", "posts", "as", "jsonl", "positive", "2", "negative", "1"]
+    assert run(["convert", str(tmp_path / "a.jsonl"), str(tmp_path / "b"), "--to", "report", "--json"]) == 0
+    counts = json.loads(capsys.readouterr().out)
+    assert counts == {"posts": 3, "labels": {"positive": 2, "negative": 1}, "dropped": {}, "notes": {}}
+    assert read_posts(tmp_path / "b").ids == ["7", "3", "5"]
+
+
+def test_the_command_prints_what_was_dropped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "labelResultAll.txt").write_text("ID\ttext,image\n1\tpositive,negative\n2\tneutral,neutral\n")
+    assert run(["convert", str(tmp_path), str(tmp_path / "a.csv"), "--quiet"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "dropped 1 text and image of opposite sentiment" in out
+    assert "neutral 1" in out
+
+
+def test_the_command_tells_in_one_line_what_is_wrong(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["convert", str(folder), str(tmp_path / "a.csv"), "--part", "test"]) == 1
+    assert "--part" in capsys.readouterr().err
+    assert run(["convert", str(folder), str(tmp_path / "a.csv"), "--labels", "bad,good"]) == 1
+    err = capsys.readouterr().err
+    assert "train.txt line 2: unknown label 'positive'" in err
+    assert not (tmp_path / "a.csv").exists()
+
+
+# Predictions as Parquet
+
+
+def test_predictions_as_parquet(trained_run: Path, synthetic_folder: Path, tmp_path: Path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    predictor = Predictor.load(trained_run)
+    source, answers = tmp_path / "in.parquet", tmp_path / "out.parquet"
+    convert(synthetic_folder, source, part="predict", embed=True)
+    summary = predict_source(predictor, source, answers)  # what came in goes out
+    rows = pq.read_table(answers).to_pylist()
+    expected = list(predictor.stream(stream_posts(synthetic_folder, part="predict")))
+    assert summary.posts == len(rows) == len(expected) == 12
+    for row, prediction in zip(rows, expected, strict=True):
+        assert (row["id"], row["label"]) == (prediction.id, prediction.label)
+        assert [row[f"p_{name}"] for name in predictor.labels.names] == pytest.approx(
+            list(prediction.probabilities.values()), abs=1e-5
+        )
+        assert (row["used"], row["status"]) == (["image", "text"], ["ok"])
+        assert row["needs_review"] is prediction.needs_review
+
+
+def test_parquet_is_not_written_to_a_stream(trained_run: Path, synthetic_folder: Path, tmp_path: Path) -> None:
+    predictor = Predictor.load(trained_run)
+    source = tmp_path / "in.parquet"
+    convert(synthetic_folder, source, part="predict")
+    with (tmp_path / "stream").open("wb") as stream, pytest.raises(OutputError, match="--output"):
+        predict_source(predictor, source, None, stdout=stream, style="parquet")
+    with (tmp_path / "stream").open("wb") as stream:
+        predict_source(predictor, source, None, stdout=stream)
+    assert (tmp_path / "stream").read_text().startswith("id,label,p_negative")

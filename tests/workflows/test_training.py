@@ -1,0 +1,225 @@
+"""A run: everything in its folder, every score from the bundle, and no end that a killed run cannot still reach."""
+
+import csv
+import hashlib
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from moodfuse.config import Config
+from moodfuse.data.posts import Posts
+from moodfuse.data.readers import read_posts
+from moodfuse.data.splits import Split
+from moodfuse.errors import BundleError, ConfigError, DataError, TrainingError
+from moodfuse.learn.recipes import resolve_config
+from moodfuse.runtime.bundle import read_bundle
+from moodfuse.runtime.predictor import Predictor
+from moodfuse.workflows.evaluation import evaluate_posts, evaluate_unseen
+from moodfuse.workflows.runs import open_run
+from moodfuse.workflows.training import train
+
+
+class Stop(BaseException):
+    """Ends a run where a test wants it to end, as a Ctrl-C would."""
+
+
+def stop_at(what: str):
+    def progress(doing: str, *_: int) -> None:
+        if doing.startswith(what):
+            raise Stop
+
+    return progress
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def history(run: Path) -> list[dict[str, str]]:
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows(run / "history.csv")]
+
+
+def state(folder: Path) -> dict[str, str]:
+    return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def posts(synthetic_folder: Path) -> Posts:
+    return read_posts(synthetic_folder)
+
+
+@pytest.fixture(scope="module")
+def config(trained_run: Path) -> Config:
+    return resolve_config(file=trained_run / "config.yaml")
+
+
+def test_the_run_folder_is_complete(trained_run: Path, posts: Posts) -> None:
+    assert {path.name for path in trained_run.iterdir()} == {
+        "config.yaml", "split.json", "history.csv", "metrics.json", "predictions.csv",
+        "checkpoints", "bundle", "environment.json", "log.txt",
+    }  # fmt: skip
+    assert {path.name for path in (trained_run / "checkpoints").iterdir()} == {"best.safetensors", "last.safetensors"}
+    split = Split.load(trained_run / "split.json")
+    assert sorted(split.folds) == sorted(posts.ids)
+    assert [row["id"] for row in rows(trained_run / "predictions.csv")] == split.test_ids
+    environment = json.loads((trained_run / "environment.json").read_text())
+    assert {"moodfuse", "python", "platform", "packages", "git", "data_sha256"} <= set(environment)
+    assert "near-duplicates" in (trained_run / "log.txt").read_text()
+    metrics = json.loads((trained_run / "metrics.json").read_text())
+    assert metrics["training"]["epochs"] == len(history(trained_run))
+    best = max(history(trained_run), key=lambda row: (float(row["val_macro_f1"]), -int(row["epoch"])))
+    assert metrics["training"]["best_epoch"] == int(best["epoch"]) + 1
+    assert metrics["protocol"]["split_sha256"] == split.sha256
+    assert read_bundle(trained_run).manifest.scores["test"] == metrics["test"]
+
+
+def test_the_scores_are_those_of_the_bundle_on_the_held_out_posts(trained_run: Path, posts: Posts) -> None:
+    split = Split.load(trained_run / "split.json")
+    metrics = json.loads((trained_run / "metrics.json").read_text())
+    again = evaluate_posts(Predictor.load(trained_run), posts.subset(split.test_ids))
+    for name in ("n", "accuracy", "macro_f1", "per_class", "confusion"):
+        if name in metrics["test"]:
+            assert again.scores[name] == metrics["test"][name]
+    assert metrics["test"]["n"] == len(split.test_ids)
+    assert metrics["test"]["accuracy"] > 0.6  # a strong signal is planted
+    told = {row["id"]: row["predicted"] for row in rows(trained_run / "predictions.csv")}
+    assert told == {prediction.id: prediction.label for prediction in again.predictions}
+
+
+def test_posts_that_training_saw_are_counted_and_left_out_of_a_score(trained_run: Path, posts: Posts) -> None:
+    split = Split.load(trained_run / "split.json")
+    predictor = Predictor.load(trained_run)
+    renamed = Posts([replace(post, id=f"new-{post.id}") for post in posts])  # other ids, the same posts
+    result = evaluate_unseen(predictor, renamed)
+    assert result.scores["seen_in_training"] == len(split.train_ids) + len(split.validation_ids)
+    assert result.posts.ids == [f"new-{id}" for id in posts.ids if id in set(split.test_ids)]
+    with pytest.raises(DataError, match="trained on all"):
+        evaluate_unseen(predictor, posts.subset(split.train_ids))
+
+
+def test_no_test_post_takes_part_in_training_or_selection(
+    trained_run: Path, posts: Posts, config: Config, tmp_path: Path
+) -> None:
+    """With other labels and texts in the test part, the very same model comes out."""
+    test = set(Split.load(trained_run / "split.json").test_ids)
+    other = {"negative": "positive", "positive": "neutral", "neutral": "negative"}
+    changed = [
+        replace(post, label=other[str(post.label)], text=f"{post.text} changed") if post.id in test else post
+        for post in posts
+    ]
+    split = json.loads((trained_run / "split.json").read_text())
+    (tmp_path / "split.json").write_text(json.dumps(split["folds"]))
+    result = train(Posts(changed), config, name="changed", runs=tmp_path, split_file=tmp_path / "split.json")
+    before = json.loads((trained_run / "metrics.json").read_text())
+    assert history(result.run.path) == history(trained_run)
+    assert (result.run.bundle / "head.onnx").read_bytes() == (trained_run / "bundle" / "head.onnx").read_bytes()
+    assert result.metrics["bundle"]["temperature"] == before["bundle"]["temperature"]
+    assert result.metrics["validation"]["accuracy"] == before["validation"]["accuracy"]
+    assert result.metrics["test"] != before["test"]
+    assert result.metrics["protocol"]["split_origin"].endswith("split.json")
+
+
+def test_a_finished_run_is_not_touched_again(trained_run: Path, posts: Posts, config: Config) -> None:
+    before = state(trained_run)
+    result = train(posts, config, name=trained_run.name, runs=trained_run.parent, progress=stop_at(""))
+    assert result.resumed
+    assert result.metrics == json.loads((trained_run / "metrics.json").read_text())
+    assert state(trained_run) == before
+
+
+def test_a_name_that_holds_something_else_is_refused(trained_run: Path, posts: Posts, config: Config) -> None:
+    name, runs, before = trained_run.name, trained_run.parent, state(trained_run)
+    other = config.model_copy(update={"optim": config.optim.model_copy(update={"lr": 0.5})})
+    with pytest.raises(ConfigError, match=r"another configuration \(optim\.lr: .* there, 0\.5 now\); .*--name"):
+        train(posts, other, name=name, runs=runs)
+    with pytest.raises(DataError, match=r"other posts .*--name"):
+        train(posts[:100], config, name=name, runs=runs)
+    relabelled = Posts([replace(posts[0], label="neutral" if posts[0].label != "neutral" else "positive"), *posts[1:]])
+    with pytest.raises(DataError, match="other posts"):
+        train(relabelled, config, name=name, runs=runs)
+    assert state(trained_run) == before
+
+
+@pytest.mark.parametrize("name", ["../x", "", ".", "a/b", "x" * 300])
+def test_a_name_that_cannot_be_a_folder_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^--name: expected .*found"):
+        open_run(tmp_path, name, Config(), "hash")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_other_things_in_it_is_never_made_a_run(tmp_path: Path) -> None:
+    (tmp_path / "posts").mkdir()
+    (tmp_path / "posts" / "train.txt").write_text("guid,tag\n")
+    with pytest.raises(ConfigError, match=r"found one with train\.txt"):
+        open_run(tmp_path, "posts", Config(), "hash")
+    assert [path.name for path in (tmp_path / "posts").iterdir()] == ["train.txt"]
+
+
+def test_a_mistake_before_anything_is_fitted_does_not_take_the_name(
+    posts: Posts, config: Config, tmp_path: Path
+) -> None:
+    bad, good = tmp_path / "bad.csv", tmp_path / "good.csv"
+    part = ["test", "val", "train", "train", "train"]
+    lines = [f"{post.id},{part[i % 5]}\n" for i, post in enumerate(posts)]
+    bad.write_text("id,split\n" + "".join(lines[:-1]))
+    good.write_text("id,split\n" + "".join(lines))
+    with pytest.raises(DataError, match=r"bad\.csv: says nothing of 1 labelled posts"):
+        train(posts, config, name="run", runs=tmp_path / "runs", split_file=bad)
+    with pytest.raises(Stop):
+        train(posts, config, name="run", runs=tmp_path / "runs", split_file=good, progress=stop_at("training"))
+    split = Split.load(tmp_path / "runs" / "run" / "split.json")
+    assert split.test_ids == posts.ids[::5]
+    assert split.validation_ids == posts.ids[1::5]
+
+
+def test_duplicates_across_a_given_split_are_warned_of_and_not_moved(
+    posts: Posts, config: Config, tmp_path: Path
+) -> None:
+    twin = Posts([*posts, replace(posts[0], id="twin")])
+    part = ["test", "val", "train", "train", "train"]
+    (tmp_path / "split.csv").write_text(
+        "guid,split\n" + "".join(f"{post.id},{part[i % 5]}\n" for i, post in enumerate(posts)) + "twin,train\n"
+    )
+    told: list[str] = []
+    with pytest.raises(Stop):
+        train(
+            twin, config, name="run", runs=tmp_path / "runs", split_file=tmp_path / "split.csv",
+            progress=stop_at("training"), notify=told.append,
+        )  # fmt: skip
+    [warning] = [line for line in told if line.startswith("warning")]
+    assert re.search(r"[1-9]\d* groups of near-duplicates \(\d+ posts\)", warning)
+    assert warning in (tmp_path / "runs" / "run" / "log.txt").read_text()
+    assert {"twin", posts[0].id} <= set(Split.load(tmp_path / "runs" / "run" / "split.json").folds)
+    assert Split.load(tmp_path / "runs" / "run" / "split.json").parts["twin"] == "train"
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_what_to_do(posts: Posts, config: Config, tmp_path: Path) -> None:
+    wild = config.model_copy(
+        update={"optim": config.optim.model_copy(update={"lr": 10.0, "weight_decay": 10.0, "clip": 0.0})}
+    )
+    with pytest.raises(TrainingError, match=r"epoch \d+: the loss is no longer a number; lower optim\.lr"):
+        train(posts, wild, name="wild", runs=tmp_path)
+    with pytest.raises(BundleError, match="no bundle here"):
+        read_bundle(tmp_path / "wild")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"model": {"fusion": "gatd"}}, "unknown fusion 'gatd'; did you mean .*gated"),
+        ({"model": {"text": "minilmm"}}, "did you mean .*minilm"),
+        ({"model": {"options": {"widht": 3}}}, "unknown option 'widht'"),
+        ({"train": {"device": "mps", "devices": 99}}, "this machine has .*use train.device=auto"),
+        ({"model": {"fusion": "text"}, "train": {"regime": "end_to_end", "tune": ["image"]}}, "found image; .*text"),
+    ],
+)
+def test_what_cannot_be_trained_is_told_before_any_work(
+    words: dict, said: str, posts: Posts, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        train(posts, resolve_config("concat", overrides=[words]), name="x", runs=tmp_path, progress=stop_at(""))
+    assert list(tmp_path.iterdir()) == []
