@@ -217,9 +217,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_what_to_do(posts: Posts, con
         ({"model": {"fusion": "text"}, "train": {"regime": "end_to_end", "tune": ["image"]}}, "found image; .*text"),
     ],
 )
-def test_what_cannot_be_trained_is_told_before_any_work(
-    words: dict, said: str, posts: Posts, tmp_path: Path
-) -> None:
+def test_what_cannot_be_trained_is_told_before_any_work(words: dict, said: str, posts: Posts, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=said):
         train(posts, resolve_config("concat", overrides=[words]), name="x", runs=tmp_path, progress=stop_at(""))
     assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,10 +14,11 @@ from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError, TrainingError
 from moodfuse.labels import Labels
 from moodfuse.learn.batches import FrozenData, ImageData, ModalityData, PostBatches, TextData
-from moodfuse.learn.encoders import Encoder, EncoderSource, ImageSource, TextSource, image_source, text_source
+from moodfuse.learn.encoders import Encoder, EncoderSource, ImageSource, TextSource, find_encoder
 from moodfuse.learn.features import Features, image_features, text_features
 from moodfuse.learn.fusion import Shapes, build_fusion, find_fusion
 from moodfuse.learn.model import FusionModel
+from moodfuse.learn.tuned import is_run, run_encoder
 from moodfuse.progress import Progress, silent
 
 
@@ -61,10 +63,12 @@ def encoder_sources(config: Config) -> dict[Modality, EncoderSource]:
     """Return the source of each modality that the fusion reads. Raises `ConfigError` for an encoder that is none."""
     sources: dict[Modality, EncoderSource] = {}
     wanted = find_fusion(config.model.fusion).modalities
-    if "text" in wanted:
-        sources["text"] = text_source(config.model.text, config.data)
-    if "image" in wanted:
-        sources["image"] = image_source(config.model.image, config.data)
+    for modality in wanted:
+        name = config.model.text if modality == "text" else config.model.image
+        if is_run(name):
+            sources[modality] = run_encoder(Path(name), modality, config.data)
+        else:
+            sources[modality] = find_encoder(name, modality, config.data)
     return sources
 
 

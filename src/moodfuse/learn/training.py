@@ -57,9 +57,11 @@ class _FitModule(lightning.LightningModule):
         self.register_buffer("class_weights", weights, persistent=False)
         self._seen: list[tuple[Tensor, Tensor]] = []
 
-    def on_train_epoch_start(self) -> None:
-        # Dropout draws from here: a function of (seed, epoch), so that a resumed epoch repeats itself.
-        torch.manual_seed(self.config.seed * 1_000_003 + self.current_epoch)
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        # Dropout draws from here: a function of (seed, epoch), so that a resumed epoch repeats itself. Not at the
+        # epoch's start: between there and here Lightning draws once or twice, by whether it has resumed.
+        if batch_idx == 0:
+            torch.manual_seed(self.config.seed * 1_000_003 + self.current_epoch)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return batch.to(device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -85,13 +86,19 @@ def split_seen(predictor: Predictor, posts: Posts) -> tuple[Posts, int]:
 
     A bundle without a record of its training posts (an older or a foreign one) counts as having seen none.
     """
-    path = predictor.bundle.path(SEEN)
     if SEEN not in predictor.manifest.files:
         return posts, 0
-    seen = set(json.loads(path.read_text("utf-8")))
+    parts = read_seen(predictor.bundle.path(SEEN))
+    seen = parts["train"] | parts["validation"]
     digests = post_digests(posts)
     fresh = posts.subset([post.id for post in posts if digests[post.id] not in seen])
     return fresh, len(posts) - len(fresh)
+
+
+def read_seen(path: Path) -> dict[str, set[str]]:
+    """Return the digests of the posts that a bundle's training and its model selection saw, by part."""
+    raw = json.loads(path.read_text("utf-8"))
+    return {part: set(raw[part]) for part in ("train", "validation")}
 
 
 def evaluate_unseen(predictor: Predictor, posts: Posts, *, progress: Progress | None = None) -> Evaluation:

@@ -22,6 +22,7 @@ from moodfuse.progress import Notify, Progress, mute, silent
 from moodfuse.runtime.bundle import Bundle, add_file, read_bundle, update_manifest
 from moodfuse.runtime.predictor import Prediction, Predictor, softmax
 from moodfuse.workflows.evaluation import SEEN, evaluate_posts, run_predictor, score_predictions
+from moodfuse.workflows.leaks import refuse_leaks
 from moodfuse.workflows.model_card import model_card
 from moodfuse.workflows.runs import RunFolder, data_sha256, open_run, post_digests, write_csv
 
@@ -81,6 +82,7 @@ def train(
     groups = _groups(labelled, data_hash, progress)
     split = _fixed_split(run, labelled, config, groups, split_file, log)
     parts = {"train": split.train_ids, "validation": split.validation_ids, "test": split.test_ids}
+    refuse_leaks(config, parts, digests)
     trained = train_model(
         labelled,
         {part: parts[part] for part in ("train", "validation")},
@@ -95,8 +97,8 @@ def train(
     test = evaluate_posts(Predictor(bundle), labelled.subset(parts["test"]), groups=groups, progress=progress)
     write_csv(run.predictions, test.rows())
     metrics = _metrics(config, split, groups, trained, bundle, validation, test.scores)
-    seen = [digests[i] for part in ("train", "validation") for i in parts[part]]
-    _finish_bundle(bundle, run, metrics, sorted(seen))
+    seen = {part: sorted(digests[i] for i in parts[part]) for part in ("train", "validation")}
+    _finish_bundle(bundle, run, metrics, seen)
     files.write_json(run.metrics, metrics)
     return RunResult(run, metrics)
 
@@ -219,7 +221,7 @@ def _metrics(
     }
 
 
-def _finish_bundle(bundle: Bundle, run: RunFolder, metrics: dict[str, Any], seen: list[str]) -> None:
+def _finish_bundle(bundle: Bundle, run: RunFolder, metrics: dict[str, Any], seen: dict[str, list[str]]) -> None:
     environment = json.loads(run.environment.read_text("utf-8"))
     bundle = update_manifest(
         bundle,

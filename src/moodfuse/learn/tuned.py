@@ -1,0 +1,102 @@
+"""Encoders that a training has changed: a stage of this run's, or another run's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from moodfuse.config import Config, DataConfig, Modality, build_config, load_yaml
+from moodfuse.data.images import ImageSpec
+from moodfuse.data.text import TextSpec
+from moodfuse.errors import ConfigError, TrainingError
+from moodfuse.learn.checkpoints import SUFFIX, load_model_state
+from moodfuse.learn.encoders import Encoder, EncoderSource, ImageSource, TextSource, find_encoder
+
+BEST = f"best{SUFFIX}"
+
+
+class _Tuned(EncoderSource):
+    """An encoder with the weights that a stage has left in a checkpoint."""
+
+    def __init__(self, base: EncoderSource, checkpoint: Path) -> None:
+        self.base = base
+        self.name = base.name
+        self.summary = f"{base.summary}, fine-tuned"
+        self.graph_folder = checkpoint.parent
+        self._checkpoint = checkpoint
+
+    @property
+    def weights(self) -> tuple[Path, ...]:
+        return (self._checkpoint,)
+
+    def load(self) -> Encoder:
+        encoder = self.base.load()
+        encoder.load_state_dict(encoder_state(self._checkpoint, self.base.modality), strict=True)
+        return encoder.eval()
+
+
+class TunedText(_Tuned, TextSource):
+    """A fine-tuned text encoder: the base's tokenizer and preparation, the stage's weights."""
+
+    base: TextSource
+
+    @property
+    def spec(self) -> TextSpec:
+        return self.base.spec
+
+    @property
+    def tokenizer_json(self) -> str:
+        return self.base.tokenizer_json
+
+
+class TunedImage(_Tuned, ImageSource):
+    """A fine-tuned image encoder: the base's preparation, the stage's weights."""
+
+    base: ImageSource
+
+    @property
+    def spec(self) -> ImageSpec:
+        return self.base.spec
+
+
+def encoder_state(checkpoint: Path, modality: Modality) -> dict[str, Tensor]:
+    """Return an encoder's weights from a training checkpoint. Raises `TrainingError` where it trained none."""
+    prefix = f"encoders.{modality}."
+    state = load_model_state(checkpoint)
+    found = {key[len(prefix) :]: tensor for key, tensor in state.items() if key.startswith(prefix)}
+    if not found:
+        raise TrainingError(f"{checkpoint}: holds no {modality} encoder that was trained")
+    return found
+
+
+def tuned_source(base: EncoderSource, checkpoint: Path) -> EncoderSource:
+    """Return `base` with a checkpoint's weights."""
+    return TunedText(base, checkpoint) if isinstance(base, TextSource) else TunedImage(base, checkpoint)
+
+
+def is_run(name: str) -> bool:
+    """Return whether `name` is the folder of a run, whose encoder another run can take over."""
+    return (Path(name) / "config.yaml").is_file() and (Path(name) / "checkpoints").is_dir()
+
+
+def run_encoder(folder: Path, modality: Modality, data: DataConfig) -> EncoderSource:
+    """Return the encoder that the run in `folder` has fine-tuned. Raises `ConfigError` where it has tuned none.
+
+    Whether the run that takes it over may evaluate on its own posts is for the workflow to check: it knows the split.
+    """
+    config = build_config([load_yaml(folder / "config.yaml")])
+    places: dict[str, Path] = {
+        "end_to_end": folder / "checkpoints" / BEST,
+        "two_stage": folder / "checkpoints" / f"stage-{modality}" / BEST,
+    }
+    checkpoint = places.get(config.train.regime)
+    if checkpoint is None or modality not in config.train.tune or not checkpoint.is_file():
+        raise ConfigError(
+            f"model.{modality}: the run in {folder} has fine-tuned no {modality} encoder; name the encoder itself"
+        )
+    return tuned_source(find_encoder(_encoder_name(config, modality), modality, data), checkpoint)
+
+
+def _encoder_name(config: Config, modality: Modality) -> str:
+    return config.model.text if modality == "text" else config.model.image

@@ -1,0 +1,34 @@
+"""No stage may evaluate or select on posts that another stage trained on, also when the stages are different runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from moodfuse.config import Config
+from moodfuse.errors import DataError
+from moodfuse.workflows.evaluation import SEEN, read_seen
+from moodfuse.workflows.runs import RunFolder
+
+
+def refuse_leaks(config: Config, parts: Mapping[str, Sequence[str]], digests: Mapping[str, str]) -> None:
+    """Check the encoders that come from other runs (`model.text=runs/NAME`) against this run's split.
+
+    Raises `DataError` where such a run trained on posts that this one validates or tests on, or selected on posts that
+    this one tests on: the scores would be of what the encoder remembers.
+    """
+    for name in {config.model.text, config.model.image}:
+        run = RunFolder(Path(name))
+        if not run.config.is_file():
+            continue
+        if not (run.bundle / SEEN).is_file():
+            raise DataError(f"{run.path}: not finished, so what it trained on is not known; finish it first")
+        seen = read_seen(run.bundle / SEEN)
+        tested = [i for i in parts["test"] if digests[i] in seen["train"] | seen["validation"]]
+        chosen = [i for i in parts["validation"] if digests[i] in seen["train"]]
+        if tested or chosen:
+            raise DataError(
+                f"{run.path}: its encoder was trained or chosen on {len(tested)} of the {len(parts['test'])} posts "
+                f"that this run tests on, and trained on {len(chosen)} of the {len(parts['validation'])} that it "
+                f"validates on; a score on them would say nothing. Use its split: --split {run.split}"
+            )

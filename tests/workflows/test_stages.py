@@ -1,0 +1,67 @@
+"""Two-stage training: one split throughout, and a refusal where stages of different runs would leak."""
+
+from pathlib import Path
+
+import pytest
+
+from moodfuse.config import Config
+from moodfuse.data.posts import Posts
+from moodfuse.data.readers import read_posts
+from moodfuse.errors import ConfigError, DataError
+from moodfuse.learn.recipes import resolve_config
+from moodfuse.workflows.training import RunResult, train
+
+
+@pytest.fixture(scope="module")
+def posts(synthetic_folder: Path) -> Posts:
+    return read_posts(synthetic_folder)[:60]
+
+
+def config(text: str, recipe: str = "concat", **train_settings: object) -> Config:
+    settings = {"epochs": 2, "batch_size": 16, "precision": "fp32"} | train_settings
+    model = {"text": text, "modality_dropout": 0.0}
+    return resolve_config(
+        recipe, overrides=[{"model": model, "train": settings, "split": {"folds": 5}, "optim": {"encoder_lr": 1e-2}}]
+    )
+
+
+@pytest.fixture(scope="module")
+def tuned_run(tiny_bert: Path, posts: Posts, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    """A text model, trained end to end: what a first stage of one's own would be."""
+    return train(
+        posts, config(str(tiny_bert), "text", regime="end_to_end"), name="text", runs=tmp_path_factory.mktemp("stages")
+    )
+
+
+def test_the_encoder_trains_first_and_the_head_on_what_it_became(tiny_bert: Path, posts: Posts, tmp_path: Path) -> None:
+    result = train(posts, config(str(tiny_bert), regime="two_stage", stage_epochs=2), name="two", runs=tmp_path)
+    assert len((result.run.path / "history-text.csv").read_text().splitlines()) == 1 + 2
+    assert len(result.run.history.read_text().splitlines()) == 1 + 2
+    frozen = train(posts, config(str(tiny_bert)), name="frozen", runs=tmp_path)
+    tuned, before = ((run.bundle.path("text.onnx")).read_bytes() for run in (result, frozen))
+    assert tuned != before
+    assert result.bundle.manifest.parity["probability"] <= 1e-4
+
+
+def test_an_encoder_of_another_run_is_refused_on_another_split(
+    tuned_run: RunResult, posts: Posts, tmp_path: Path
+) -> None:
+    other = config(str(tuned_run.run.path)).model_copy(update={"split": tuned_run_split(seed=7)})
+    with pytest.raises(DataError, match=r"was trained or chosen on \d+ of the \d+ posts.*--split .*split\.json"):
+        train(posts, other, name="leaky", runs=tmp_path)
+
+
+def tuned_run_split(seed: int) -> object:
+    return resolve_config(overrides=[{"split": {"folds": 5, "seed": seed}}]).split
+
+
+def test_an_encoder_of_another_run_is_taken_on_the_same_split(
+    tuned_run: RunResult, posts: Posts, tmp_path: Path
+) -> None:
+    result = train(posts, config(str(tuned_run.run.path)), name="second", runs=tmp_path, split_file=tuned_run.run.split)
+    assert result.bundle.path("text.onnx").read_bytes() == tuned_run.bundle.path("text.onnx").read_bytes()
+
+
+def test_a_run_that_tuned_no_encoder_has_none_to_give(trained_run: Path, posts: Posts, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="has fine-tuned no text encoder"):
+        train(posts, config(str(trained_run)), name="none", runs=tmp_path)
