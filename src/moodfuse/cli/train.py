@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,10 +27,16 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Same as seed=N.")] = None,
     device: Annotated[str | None, typer.Option(help="Same as train.device=auto|cpu|gpu|mps.")] = None,
     format: Annotated[str | None, typer.Option("--format", help="Format of DATA, if not plain.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Train one model; the same command again goes on where an interrupted one stopped."""
+    from moodfuse.workflows.extras import require_training
+
+    require_training()
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
     from moodfuse.config import parse_overrides
     from moodfuse.data.readers import read_posts
     from moodfuse.labels import Labels

@@ -66,6 +66,9 @@ class FusionClassifier:
 
     def fit(self, posts: Source) -> FusionClassifier:
         """Train on labelled posts; a tenth of them is held out for `metrics_`, a tenth validates."""
+        from moodfuse.workflows.extras import require_training
+
+        require_training()
         from moodfuse.workflows.training import train
 
         if self.run is None:

@@ -1,0 +1,13 @@
+"""Commands that need an extra say so first, in one line, before anything half-works."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from moodfuse.errors import MissingExtraError
+
+
+def require_training() -> None:
+    """Raise `MissingExtraError` where PyTorch is not installed: prediction lives without it, training does not."""
+    if find_spec("torch") is None:
+        raise MissingExtraError("training needs PyTorch, which is not installed; pip install 'moodfuse[train]'")
