@@ -31,7 +31,7 @@ def test_a_file_takes_its_place_only_at_the_end(tmp_path: Path) -> None:
 def test_what_was_there_stays_whole_and_nothing_is_left_beside_it(error: BaseException, tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("before")
-    with pytest.raises(BaseException) as raised, files.replacing(path) as file:  # noqa: PT011 (each its own)
+    with pytest.raises(BaseException) as raised, files.replacing(path) as file:  # noqa: PT011, PT012
         file.write(b"half")
         raise error
     assert isinstance(raised.value, OutputError if isinstance(error, OSError) else type(error))
@@ -114,7 +114,7 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         with files.replacing_folder(target) as part:
             (part / "a").write_text(content)
         assert (target / "a").read_text() == content
-    with pytest.raises(KeyboardInterrupt), files.replacing_folder(target) as part:
+    with pytest.raises(KeyboardInterrupt), files.replacing_folder(target) as part:  # noqa: PT012
         (part / "a").write_text("half")
         raise KeyboardInterrupt
     assert (target / "a").read_text() == "two"

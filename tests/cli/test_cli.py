@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class Done:
     @property
     def error(self) -> str:
         """The only line of an error."""
-        lines = [line for line in self.err.splitlines() if line.strip() and not line.endswith("...")]
+        lines = [line for line in self.err.splitlines() if line.startswith("error") or not line.endswith(" ...")]
         assert len(lines) == 1, self.err
         assert lines[0].startswith("error: ")
         return lines[0]
@@ -87,7 +88,7 @@ def test_no_verb_prints_the_help_and_the_version_is_the_package(moodfuse: Callab
     [
         (["nowhere"], "nowhere: no such file or folder"),
         (["empty"], "empty: expected train.txt"),
-        (["misspelt"], r"misspelt/train.txt line 3: unknown label 'postive'; did you mean positive?"),
+        (["misspelt"], r"misspelt/train.txt line 3: unknown label 'postive'; did you mean positive"),
         (["twice"], "twice/train.txt: id '1' stands on line 2 and again on line 4"),
         (["three"], "expected at least 10 groups"),
         (["single"], "label 'negative': expected posts in 3 or more groups"),
@@ -168,8 +169,9 @@ def test_predict_one_post(moodfuse: Callable[..., Done], trained_run: Path) -> N
 def test_a_bundle_with_a_byte_changed_is_refused(
     file: str, moodfuse: Callable[..., Done], trained_run: Path, tmp_path: Path
 ) -> None:
-    bundle = shutil.copytree(trained_run / "bundle", tmp_path / "bundle", copy_function=shutil.copyfile)
+    bundle = shutil.copytree(trained_run / "bundle", tmp_path / "bundle", copy_function=os.symlink)
     content = bytearray((bundle / file).read_bytes())
+    (bundle / file).unlink()
     content[len(content) // 2] ^= 1
     (bundle / file).write_bytes(content)
     altered = moodfuse("predict", bundle, "--text", "hi")

@@ -45,8 +45,9 @@ def names(folder: Path) -> list[str]:
     return sorted(os.listdir(folder))  # noqa: PTH208 (hidden ones count)
 
 
+@pytest.mark.usefixtures("trained_run")  # which leaves features in the cache
 def test_ctrl_c_in_training_ends_with_130_and_leaves_nothing_half_written(
-    trained_run: Path, synthetic_folder: Path, tmp_path: Path
+    synthetic_folder: Path, tmp_path: Path
 ) -> None:
     history = tmp_path / "run" / "history.csv"
     words = ["--runs", tmp_path, "--name", "run", "train.epochs=9000", "train.patience=0", "train.batch_size=16"]
