@@ -163,5 +163,5 @@ def test_memory_does_not_grow_with_the_number_of_posts(predictor: Predictor, tmp
         finally:
             tracemalloc.stop()
 
-    few, many = peak(3 * WINDOW), peak(9 * WINDOW)
+    few, many = peak(400), peak(1_200)
     assert many < few + 3_000_000, (few, many)
