@@ -35,8 +35,9 @@ main-job:
 	@echo "probabilities, status, what to check  $(OUT)/test_result.txt.details.csv"
 	@echo "scores, split, history, bundle        $(OUT)/runs/$(NAME)/"
 
+# Two processes of one thread each: small models gain nothing from more threads, and fight over them.
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow

@@ -22,7 +22,10 @@ def posts_folder() -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cache of the test session's own: exported encoders and features are made once, the user's stay untouched."""
-    folder = tmp_path_factory.mktemp("cache")
+    # Shared between the processes of one `pytest -n`, whose own folders lie in a common one.
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "cache"
+    folder.mkdir(exist_ok=True)
     before = os.environ.get("MOODFUSE_CACHE")
     os.environ["MOODFUSE_CACHE"] = str(folder)
     yield folder

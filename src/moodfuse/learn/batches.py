@@ -40,6 +40,8 @@ class FrozenData:
     def __init__(self, features: Features, *, tokens: bool) -> None:
         self.present = features.present
         self.lengths: Sequence[int] | None = None
+        if tokens:
+            self.lengths = [1 if row is None else len(row["tokens"]) for row in features.rows]
         self._features = features
         blank = np.zeros(features.width, np.float32)
         self._pooled = torch.from_numpy(

@@ -31,6 +31,7 @@ from moodfuse.learn.batches import LengthBatches, PostBatches, loader
 from moodfuse.learn.checkpoints import SUFFIX, SafeCheckpointIO, load_model_state
 from moodfuse.learn.devices import has_fast_bf16
 from moodfuse.learn.model import Batch, FusionModel
+from moodfuse.learn.optimisation import class_weights, rate_schedule
 from moodfuse.progress import Progress, silent
 
 #: One epoch: epoch, losses, scores, learning rate, seconds.
@@ -185,7 +186,9 @@ def fit(
     last = folder / f"last{SUFFIX}"
     batches = LengthBatches(len(train), config.train.batch_size, lengths=train.lengths, seed=config.seed)
     steps = len(batches) * config.train.epochs
-    module = _FitModule(model, config, labels, class_weights(train, len(labels), config.train.class_weights), steps)
+    module = _FitModule(
+        model, config, labels, class_weights(train.targets[train.rows], len(labels), config.train.class_weights), steps
+    )
     history = _History(save_history)
     trainer = _trainer(config, folder, [history, _ProgressCallback(progress, steps)], bool(model.encoders))
     batches.epoch = lambda: trainer.current_epoch
@@ -214,31 +217,6 @@ def best_epoch(history: History, monitor: str) -> int:
     """Return the epoch whose state is kept: the first with the best validation score."""
     sign = -1 if monitor == "loss" else 1
     return int(max(history, key=lambda row: (sign * row[f"val_{monitor}"], -row["epoch"]))["epoch"])
-
-
-def class_weights(train: PostBatches, classes: int, how: str) -> Tensor:
-    """Return loss weights (classes,): ones; n / (k n_c) for `balanced`; its square root for `sqrt`."""
-    if how == "none":
-        return torch.ones(classes)
-    counts = torch.bincount(train.targets[train.rows], minlength=classes).clamp(min=1)
-    balanced = counts.sum() / (classes * counts)
-    return balanced if how == "balanced" else balanced.sqrt()
-
-
-def rate_schedule(steps: int, warmup: float, schedule: str) -> Callable[[int], float]:
-    """Return the factor on the learning rates at a step: linear warm-up, then cosine or linear to 0, or constant."""
-    rising = round(steps * warmup)
-
-    def factor(step: int) -> float:
-        if step < rising:
-            return (step + 1) / (rising + 1)
-        if schedule == "constant":
-            return 1.0
-        if schedule == "linear":
-            return max(0.0, (steps - step) / max(1, steps - rising))
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / max(1, steps - rising))))
-
-    return factor
 
 
 def resolve_precision(config: Config, *, tuning: bool) -> str:
