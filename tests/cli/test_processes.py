@@ -17,7 +17,12 @@ MOODFUSE = [sys.executable, "-c", "from moodfuse.cli.main import main; main()"]
 @contextmanager
 def started(*arguments: object) -> Iterator[subprocess.Popen[str]]:
     command = [*MOODFUSE, *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # Where the tests themselves run in the background, Ctrl-C is off, and a child would inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
     try:
         yield process
     finally:
