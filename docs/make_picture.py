@@ -1,5 +1,6 @@
 """Run commands and draw what the terminal shows: python docs/make_picture.py OUT.svg 'COMMAND' ['COMMAND' ...]"""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ def main(out: Path, commands: list[str]) -> None:
         done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
         console.print(Text((done.stderr + done.stdout).rstrip()))
         console.print()
-    out.write_text(console.export_svg(title="moodfuse"), "utf-8")
+    svg = console.export_svg(title="moodfuse")
+    out.write_text(re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL), "utf-8")  # fonts from a network
 
 
 if __name__ == "__main__":
