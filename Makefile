@@ -20,8 +20,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 # Train on DATA (or on posts drawn for the occasion), then label its unlabelled file.
 quickstart: setup
 ifeq ($(DATA),)
-	test -f $(OUT)/posts/train.txt || $(BIN)/moodfuse synthetic $(OUT)/posts --quiet
-	$(MAKE) --no-print-directory main-job DATA=$(OUT)/posts
+	test -f $(OUT)/synthetic/posts/train.txt || $(BIN)/moodfuse synthetic $(OUT)/synthetic/posts --quiet
+	$(MAKE) --no-print-directory main-job DATA=$(OUT)/synthetic/posts OUT=$(OUT)/synthetic
 else
 	$(MAKE) --no-print-directory main-job DATA='$(DATA)'
 endif

@@ -9,6 +9,7 @@ post once. Prints a Markdown table; a recipe that FOLDER has a result of is not 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import time
@@ -63,7 +64,10 @@ def main() -> None:
     groups = group_duplicates(posts)
     print("| recipe | weights | s an epoch | posts | accuracy | macro-F1 |\n|---|---|---|---|---|---|", flush=True)
     for recipe in recipes:
-        path = files.make_folder(arguments.out) / f"{recipe}.json"
+        config = resolve_config(recipe, overrides=[parse_overrides(overrides)])
+        key = json.dumps([config.model_dump(mode="json"), arguments.folds, posts.ids, str(arguments.data.resolve())])
+        digest = hashlib.sha256(key.encode()).hexdigest()[:10]
+        path = files.make_folder(arguments.out) / f"{recipe}-{digest}.json"
         if not path.exists():
             print(f"{recipe} ...", file=sys.stderr, flush=True)
             files.write_json(path, measure(recipe, overrides, posts, groups, arguments.folds))

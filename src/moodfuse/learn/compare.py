@@ -21,6 +21,7 @@ from moodfuse.learn.export import head_graph, head_inputs
 from moodfuse.learn.features import Features
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.training import fit
+from moodfuse.learn.tuned import is_run
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.graphs import Encoding, head_feed, open_session
 from moodfuse.runtime.predictor import softmax
@@ -59,8 +60,12 @@ def cross_validate(
 ) -> CrossValidated:
     """Train and test `config` on each of `pairs`, features computed once; rows of untested posts are NaN.
 
-    The best epoch of a cell is chosen on its own validation fold; its test folds are looked at once.
+    The best epoch of a cell is chosen on its own validation fold; its test folds are looked at once. Raises
+    `ConfigError` for two-stage training and for encoders of other runs.
     """
+    if config.train.regime == "two_stage" or is_run(config.model.text) or is_run(config.model.image):
+        # A stage before the cell's own would have seen posts that the cell tests on.
+        raise ConfigError("cross-validation takes frozen and end_to_end, with encoders that no other run has trained")
     labels = Labels(config.labels)
     modalities = open_modalities(posts, config, progress)
     targets = np.array([labels.id(str(label)) for label in posts.labels])

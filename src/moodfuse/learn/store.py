@@ -54,6 +54,8 @@ class FeatureStore:
         """Return what is there of `keys`: float16 arrays, (D,) or (T, D)."""
         wanted = list(keys)
         found: dict[bytes, np.ndarray] = {}
+        if self._broken:
+            return found
         with self._guarded(), closing(self._connect()) as connection:
             now = int(time.time())
             for start in range(0, len(wanted), _CHUNK):
@@ -73,6 +75,8 @@ class FeatureStore:
 
     def put(self, arrays: Mapping[bytes, np.ndarray]) -> None:
         """Keep arrays, (D,) or (T, D), as float16."""
+        if self._broken:
+            return
         now = int(time.time())
         rows = [
             (key, now, array.shape[0] if array.ndim == 2 else 0, array.astype(np.float16).tobytes())
@@ -83,6 +87,8 @@ class FeatureStore:
 
     def trim(self) -> None:
         """Throw the least recently used features out until the store is under its cap."""
+        if self._broken:
+            return
         with self._guarded(), closing(self._connect()) as connection:
             (pages,) = connection.execute("PRAGMA page_count").fetchone()
             (free,) = connection.execute("PRAGMA freelist_count").fetchone()

@@ -168,7 +168,17 @@ class _Patience(EarlyStopping):
 
 
 class _SafeCheckpoint(ModelCheckpoint):
+    """Checkpoints in our format, whose best score survives the moving of the run's folder."""
+
     FILE_EXTENSION = SUFFIX
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        def here(path: str) -> str:
+            return str(Path(str(self.dirpath)) / Path(path).name) if path else path
+
+        paths = {key: here(state_dict[key]) for key in ("best_model_path", "kth_best_model_path", "last_model_path")}
+        best = {here(path): value for path, value in state_dict["best_k_models"].items()}
+        super().load_state_dict(state_dict | paths | {"dirpath": self.dirpath, "best_k_models": best})
 
 
 def fit(

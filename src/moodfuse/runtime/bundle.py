@@ -84,6 +84,9 @@ def read_bundle(folder: Path) -> Bundle:
             raise BundleError(f"{folder}: {name} is missing; copy the whole folder again")
         if files.sha256(folder / name) != digest:
             raise BundleError(f"{folder}: {name} is not what was exported (its SHA-256 differs); copy it again")
+    allowed = {f"{m}_{kind}" for m in manifest.modalities for kind in ("pooled", "tokens", "mask", "present")}
+    if strange := sorted(set(manifest.head_inputs) - allowed):
+        raise BundleError(f"{folder}: the manifest names a head input {strange[0]!r}; expected {sorted(allowed)}")
     needed = [GRAPHS[m] for m in manifest.modalities] + [GRAPHS["head"]]
     needed += [TOKENIZER] if "text" in manifest.modalities else []
     if absent := [name for name in needed if name not in manifest.files]:

@@ -118,7 +118,9 @@ class Predictor:
         widths = {"text": self._text.dim if self._text else 0, "image": self._image.dim if self._image else 0}
         feed = head_feed(self.manifest.head_inputs, {"text": text, "image": image}, widths)
         (logits,) = self._head.run(["logits"], feed)
-        probabilities = softmax(logits / self.manifest.temperature)
+        # The training shares, which a post with nothing to read gets, are no logits to be calibrated.
+        read = np.array([one is not None or other is not None for one, other in zip(text, image, strict=True)])
+        probabilities = softmax(logits / np.where(read, self.manifest.temperature, 1.0)[:, None])
         for post, row, has_text, has_image in zip(posts, probabilities, text, image, strict=True):
             used: set[Modality] = set()
             if has_text is not None:

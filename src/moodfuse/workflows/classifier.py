@@ -16,7 +16,7 @@ from moodfuse.data.posts import Post, Posts
 from moodfuse.data.readers import read_posts, stream_posts
 from moodfuse.errors import ConfigError, DataError, OutputError, TrainingError
 from moodfuse.labels import Labels
-from moodfuse.runtime.bundle import MANIFEST, read_bundle
+from moodfuse.runtime.bundle import SEAL, read_bundle
 from moodfuse.runtime.predictor import Prediction, Predictor
 
 #: What the classifier's methods take: posts, or a path that `read_posts` reads.
@@ -62,7 +62,7 @@ class FusionClassifier:
         """Return the whole configuration that `fit` trains with."""
         from moodfuse.learn.recipes import resolve_config
 
-        return resolve_config(self.recipe, overrides=[dict(self.config or {}), {"seed": self.seed}])
+        return resolve_config(self.recipe, overrides=[{"seed": self.seed}, dict(self.config or {})])
 
     def fit(self, posts: Source) -> FusionClassifier:
         """Train on labelled posts; a tenth of them is held out for `metrics_`, a tenth validates."""
@@ -125,7 +125,7 @@ class FusionClassifier:
         An older bundle there is replaced. Raises `OutputError` where `folder` holds anything else.
         """
         target = Path(folder)
-        if target.exists() and not (target / MANIFEST).is_file() and (not target.is_dir() or any(target.iterdir())):
+        if target.exists() and not (target / SEAL).is_file() and (not target.is_dir() or any(target.iterdir())):
             raise OutputError(f"{target}: expected a new folder or a bundle to replace, found neither; name another")
         with files.replacing_folder(target) as part:
             shutil.copytree(self.predictor.bundle.folder, part, dirs_exist_ok=True)

@@ -17,10 +17,7 @@ def refuse_leaks(config: Config, parts: Mapping[str, Sequence[str]], digests: Ma
     Raises `DataError` where such a run trained on posts that this one validates or tests on, or selected on posts that
     this one tests on: the scores would be of what the encoder remembers.
     """
-    for name in {config.model.text, config.model.image}:
-        run = RunFolder(Path(name))
-        if not run.config.is_file():
-            continue
+    for run in _borrowed(config):
         if not (run.bundle / SEEN).is_file():
             raise DataError(f"{run.path}: not finished, so what it trained on is not known; finish it first")
         seen = read_seen(run.bundle / SEEN)
@@ -32,3 +29,17 @@ def refuse_leaks(config: Config, parts: Mapping[str, Sequence[str]], digests: Ma
                 f"that this run tests on, and trained on {len(chosen)} of the {len(parts['validation'])} that it "
                 f"validates on; a score on them would say nothing. Use its split: --split {run.split}"
             )
+
+
+def borrowed_seen(config: Config) -> dict[str, set[str]]:
+    """Return the digests of what the encoders of other runs were trained and chosen on."""
+    seen: dict[str, set[str]] = {"train": set(), "validation": set()}
+    for run in _borrowed(config):
+        for part, digests in read_seen(run.bundle / SEEN).items():
+            seen[part] |= digests
+    return seen
+
+
+def _borrowed(config: Config) -> list[RunFolder]:
+    runs = [RunFolder(Path(name)) for name in sorted({config.model.text, config.model.image})]
+    return [run for run in runs if run.config.is_file()]

@@ -22,7 +22,7 @@ from moodfuse.progress import Notify, Progress, mute, silent
 from moodfuse.runtime.bundle import Bundle, add_file, read_bundle, update_manifest
 from moodfuse.runtime.predictor import Prediction, Predictor, softmax
 from moodfuse.workflows.evaluation import SEEN, evaluate_posts, run_predictor, score_predictions
-from moodfuse.workflows.leaks import refuse_leaks
+from moodfuse.workflows.leaks import borrowed_seen, refuse_leaks
 from moodfuse.workflows.model_card import model_card
 from moodfuse.workflows.runs import RunFolder, data_sha256, open_run, post_digests, write_csv
 
@@ -97,7 +97,8 @@ def train(
     test = evaluate_posts(Predictor(bundle), labelled.subset(parts["test"]), groups=groups, progress=progress)
     write_csv(run.predictions, test.rows())
     metrics = _metrics(config, split, groups, trained, bundle, validation, test.scores)
-    seen = {part: sorted(digests[i] for i in parts[part]) for part in ("train", "validation")}
+    borrowed = borrowed_seen(config)  # what an encoder of another run saw, this bundle has seen too
+    seen = {part: sorted({digests[i] for i in parts[part]} | borrowed[part]) for part in ("train", "validation")}
     _finish_bundle(bundle, run, metrics, seen)
     files.write_json(run.metrics, metrics)
     return RunResult(run, metrics)
@@ -165,7 +166,9 @@ def _calibrate(bundle: Bundle, validation: Posts, groups: Groups, progress: Prog
     logits = np.log(np.array([list(p.probabilities.values()) for p in raw]).clip(min=1e-12))
     temperature = fit_temperature(logits, true)
     # What the predictor will say from now on, without a second run: the same logits through the temperature.
-    result = [rescaled(one, row) for one, row in zip(raw, softmax(logits / temperature), strict=True)]
+    result = [
+        rescaled(one, row) if one.used else one for one, row in zip(raw, softmax(logits / temperature), strict=True)
+    ]
     correct = [one.label == post.label for one, post in zip(result, validation, strict=True)]
     review = review_threshold([one.confidence for one in result], correct, share=REVIEW_SHARE)
     bundle = update_manifest(bundle, temperature=temperature, review_threshold=review.threshold)
