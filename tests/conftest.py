@@ -56,6 +56,17 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory, synthetic_folder: Path
 
 
 @pytest.fixture(scope="session")
+def text_run(tmp_path_factory: pytest.TempPathFactory, synthetic_folder: Path) -> Path:
+    """A finished run of a text-only model on the synthetic posts: its bundle holds one modality."""
+    from moodfuse.data.readers import read_posts
+    from moodfuse.learn.recipes import resolve_config
+    from moodfuse.workflows.training import train
+
+    config = resolve_config("text", overrides=[{"train": {"epochs": 3, "batch_size": 16}}])
+    return train(read_posts(synthetic_folder), config, name="text", runs=tmp_path_factory.mktemp("runs")).run.path
+
+
+@pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random two-layer BERT in a folder, as `save_pretrained` writes it."""
     import torch

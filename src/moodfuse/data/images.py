@@ -101,10 +101,11 @@ class ImageSpec(Section):
     scale: float = Field(1 / 255, gt=0, allow_inf_nan=False, description="multiplies the values 0..255 first")
 
 
-def open_image(ref: ImageRef) -> tuple[Image.Image | None, list[Status]]:
+def open_image(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image | None, list[Status]]:
     """Decode an image to RGB, turned upright, transparency on white, first frame of several.
 
     Returns `None` where there is nothing to see, and what is to be said of it (an empty list where all is well).
+    An image of more than `max_pixels` is not decoded; `MAX_PIXELS` is the most there can be.
     An image whose end is missing comes back as far as it goes (`image_truncated`); one of which nothing but a single
     colour is left is unreadable. Never raises for what a file holds. Thread-safe.
     """
@@ -119,7 +120,7 @@ def open_image(ref: ImageRef) -> tuple[Image.Image | None, list[Status]]:
         return None, [Status.IMAGE_TOO_LARGE]
     try:
         image = _parse(data)
-        if image.width * image.height > MAX_PIXELS:
+        if image.width * image.height > min(max_pixels, MAX_PIXELS):
             return None, [Status.IMAGE_TOO_LARGE]
         loaded, truncated = _load(image, data)
         rgb = _to_rgb(_upright(loaded))

@@ -61,6 +61,17 @@ class Bundle:
         return self.folder / name
 
 
+def default_bundle() -> Path:
+    """Return the folder of the bundle that comes with the package. Raises `BundleError` where there is none."""
+    folder = Path(__file__).with_name("default_bundle")
+    if not (folder / MANIFEST).is_file():
+        raise BundleError(
+            "no model named, and this version ships no default one: train one (moodfuse train DATA --name NAME), "
+            "then name its folder (runs/NAME)"
+        )
+    return folder
+
+
 def is_bundle(folder: Path) -> bool:
     """Say whether `folder` looks like a bundle or a run that holds one; whether it is whole, `read_bundle` says."""
     return any((folder / place / MANIFEST).is_file() for place in ("", "bundle"))

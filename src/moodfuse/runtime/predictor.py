@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from moodfuse.config import Modality
-from moodfuse.data.images import ImageSpec, open_image, pixels
+from moodfuse.data.images import MAX_PIXELS, ImageSpec, open_image, pixels
 from moodfuse.data.posts import ImageRef, Post, Status
 from moodfuse.data.text import prepare_text
 from moodfuse.errors import DataError
@@ -37,8 +37,11 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
-    """One post, cleaned, tokenised and decoded; `None` for what the model will not see."""
+class Prepared:
+    """One post, cleaned, tokenised and decoded; `None` for what the model will not see.
+
+    `pixels` is the encoder's input, (3, size, size).
+    """
 
     id: str
     token_ids: list[int] | None
@@ -49,14 +52,16 @@ class _Prepared:
 class Predictor:
     """Runs a bundle. A post's answer depends on that post alone, whatever stands beside it.
 
-    `threads` is the number of CPU threads for the graphs and for decoding images; `None` takes all cores.
+    `threads` is the number of CPU threads for the graphs and for decoding images; `None` takes all cores. An image of
+    more than `max_pixels` is not decoded (`image_too_large`).
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int | None = None, max_pixels: int = MAX_PIXELS) -> None:
         self.bundle = bundle
         self.manifest = bundle.manifest
         self.labels = bundle.labels
         self._threads = threads or os.cpu_count() or 1
+        self._max_pixels = max_pixels
         self._text = self._open_text() if "text" in self.manifest.modalities else None
         self._image = self._open_image() if "image" in self.manifest.modalities else None
         self._head = open_session(bundle.path(GRAPHS["head"]), threads=self._threads)
@@ -82,20 +87,21 @@ class Predictor:
         While one window runs through the graphs, the next one's images are decoded in threads.
         """
         source = iter(posts)
-        pending: deque[list[Future[_Prepared]]] = deque()
+        pending: deque[list[Future[Prepared]]] = deque()
         with ThreadPoolExecutor(self._threads) as pool:
             try:
                 while True:
                     if chunk := list(islice(source, window)):
-                        pending.append([pool.submit(self._prepare, post) for post in chunk])
+                        pending.append([pool.submit(self.prepare, post) for post in chunk])
                     if not pending:
                         return
                     if len(pending) > 1 or not chunk:
-                        yield from self._run([future.result() for future in pending.popleft()])
+                        yield from self.run([future.result() for future in pending.popleft()])
             finally:  # the consumer may stop early: what it never asked for is not worth waiting for
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def _prepare(self, post: Post) -> _Prepared:
+    def prepare(self, post: Post) -> Prepared:
+        """Clean, tokenise and decode a post: what needs no graph, and may run in many threads at once."""
         status: list[Status] = []
         token_ids = array = None
         if self._text is not None:
@@ -106,22 +112,21 @@ class Predictor:
                 if cut and Status.TEXT_TRUNCATED not in status:
                     status.append(Status.TEXT_TRUNCATED)
         if self._image is not None:
-            array, found = _pixels(post.image, self._image.spec)
+            array, found = _pixels(post.image, self._image.spec, self._max_pixels)
             status += found
         if token_ids is None and array is None:
             status.append(Status.NOTHING_TO_READ)
-        return _Prepared(post.id, token_ids, array, status or [Status.OK])
+        return Prepared(post.id, token_ids, array, status or [Status.OK])
 
-    def _run(self, posts: Sequence[_Prepared]) -> Iterator[Prediction]:
-        text = self._encode_texts(posts)
-        image = self._encode_images(posts)
-        widths = {"text": self._text.dim if self._text else 0, "image": self._image.dim if self._image else 0}
-        feed = head_feed(self.manifest.head_inputs, {"text": text, "image": image}, widths)
-        (logits,) = self._head.run(["logits"], feed)
-        # The training shares, which a post with nothing to read gets, are no logits to be calibrated.
-        read = np.array([one is not None or other is not None for one, other in zip(text, image, strict=True)])
-        probabilities = softmax(logits / np.where(read, self.manifest.temperature, 1.0)[:, None])
-        for post, row, has_text, has_image in zip(posts, probabilities, text, image, strict=True):
+    def run(self, posts: Sequence[Prepared]) -> Iterator[Prediction]:
+        """Yield the prediction of each prepared post. Meant for one thread: the graphs use all cores by themselves."""
+        return self.answer(posts, *self.encode(posts))
+
+    def answer(
+        self, posts: Sequence[Prepared], text: Sequence[Encoding | None], image: Sequence[Encoding | None]
+    ) -> Iterator[Prediction]:
+        """Yield the prediction of each post from what `encode` made of it."""
+        for post, row, has_text, has_image in zip(posts, self.score(text, image), text, image, strict=True):
             used: set[Modality] = set()
             if has_text is not None:
                 used.add("text")
@@ -129,7 +134,20 @@ class Predictor:
                 used.add("image")
             yield self._prediction(post, row, frozenset(used))
 
-    def _prediction(self, post: _Prepared, row: np.ndarray, used: frozenset[Modality]) -> Prediction:
+    def encode(self, posts: Sequence[Prepared]) -> tuple[list[Encoding | None], list[Encoding | None]]:
+        """Return what the encoders make of each post's text and of its image; `None` for what is absent."""
+        return self._encode_texts(posts), self._encode_images(posts)
+
+    def score(self, text: Sequence[Encoding | None], image: Sequence[Encoding | None]) -> np.ndarray:
+        """Return the probabilities (B, C) of B pairs of encodings, which may come from different posts."""
+        widths = {"text": self._text.dim if self._text else 0, "image": self._image.dim if self._image else 0}
+        feed = head_feed(self.manifest.head_inputs, {"text": text, "image": image}, widths)
+        (logits,) = self._head.run(["logits"], feed)
+        # The training shares, which a post with nothing to read gets, are no logits to be calibrated.
+        read = np.array([one is not None or other is not None for one, other in zip(text, image, strict=True)])
+        return softmax(logits / np.where(read, self.manifest.temperature, 1.0)[:, None])
+
+    def _prediction(self, post: Prepared, row: np.ndarray, used: frozenset[Modality]) -> Prediction:
         best = int(row.argmax())
         confidence = float(row[best])
         return Prediction(
@@ -142,12 +160,12 @@ class Predictor:
             needs_review=not used or confidence < self.manifest.review_threshold,
         )
 
-    def _encode_texts(self, posts: Sequence[_Prepared]) -> list[Encoding | None]:
+    def _encode_texts(self, posts: Sequence[Prepared]) -> list[Encoding | None]:
         ids = [post.token_ids for post in posts if post.token_ids is not None]
         encoded = iter(self._text.encode(ids, self._outputs("text")) if self._text and ids else ())
         return [None if post.token_ids is None else next(encoded) for post in posts]
 
-    def _encode_images(self, posts: Sequence[_Prepared]) -> list[Encoding | None]:
+    def _encode_images(self, posts: Sequence[Prepared]) -> list[Encoding | None]:
         arrays = [post.pixels for post in posts if post.pixels is not None]
         encoded = iter(self._image.encode(arrays, self._outputs("image")) if self._image and arrays else ())
         return [None if post.pixels is None else next(encoded) for post in posts]
@@ -167,10 +185,10 @@ class Predictor:
         return ImageGraph(open_session(self.bundle.path(GRAPHS["image"]), threads=self._threads), spec)
 
 
-def _pixels(image: ImageRef | None, spec: ImageSpec) -> tuple[np.ndarray | None, list[Status]]:
+def _pixels(image: ImageRef | None, spec: ImageSpec, max_pixels: int) -> tuple[np.ndarray | None, list[Status]]:
     if image is None:
         return None, [Status.IMAGE_MISSING]
-    opened, status = open_image(image)
+    opened, status = open_image(image, max_pixels=max_pixels)
     return (None if opened is None else pixels(opened, spec)), status
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Literal
 
 from moodfuse.data.tables import Kind, parquet_sink
 from moodfuse.labels import Labels
+from moodfuse.runtime.explain import Explanation
 from moodfuse.runtime.predictor import Prediction
 
 Format = Literal["report", "csv", "jsonl", "parquet"]
@@ -27,6 +28,45 @@ def prediction_row(prediction: Prediction) -> dict[str, Any]:
         "status": "|".join(prediction.status),
         "needs_review": prediction.needs_review,
     }
+
+
+def prediction_object(prediction: Prediction) -> dict[str, Any]:
+    """Return a prediction as what a JSON line holds, numbers rounded to 6 places."""
+    return {
+        "id": prediction.id,
+        "label": prediction.label,
+        "probabilities": _rounded(prediction.probabilities),
+        "confidence": round(prediction.confidence, 6),
+        "used": sorted(prediction.used),
+        "status": list(map(str, prediction.status)),
+        "needs_review": prediction.needs_review,
+    }
+
+
+def explanation_object(explanation: Explanation) -> dict[str, Any]:
+    """Return an explanation as JSON holds it: the answer's own keys, and its reasons."""
+    regions = explanation.regions
+    return prediction_object(explanation.prediction) | {
+        "prior": _rounded(explanation.prior),
+        "alone": {modality: _rounded(values) for modality, values in explanation.alone.items()},
+        "shares": {modality: _rounded(values) for modality, values in explanation.shares.items()},
+        "text": explanation.text,
+        "words": [
+            {"text": word.text, "start": word.start, "end": word.end, "weight": round(word.weight, 6)}
+            for word in explanation.words
+        ],
+        "words_left_out": explanation.words_left_out,
+        "regions": None
+        if regions is None
+        else {
+            "weights": [[round(weight, 6) for weight in row] for row in regions.weights],
+            "seen": [round(edge, 6) for edge in regions.seen],
+        },
+    }
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 6) for name, value in values.items()}
 
 
 @contextmanager
@@ -76,16 +116,7 @@ def _parquet_row(prediction: Prediction) -> dict[str, Any]:
 
 
 def _json_line(prediction: Prediction) -> str:
-    row = {
-        "id": prediction.id,
-        "label": prediction.label,
-        "probabilities": {name: round(value, 6) for name, value in prediction.probabilities.items()},
-        "confidence": round(prediction.confidence, 6),
-        "used": sorted(prediction.used),
-        "status": list(prediction.status),
-        "needs_review": prediction.needs_review,
-    }
-    return json.dumps(row, ensure_ascii=False) + "\n"
+    return json.dumps(prediction_object(prediction), ensure_ascii=False) + "\n"
 
 
 def _csv_line(values: list[Any]) -> str:

@@ -1,0 +1,70 @@
+"""moodfuse explain"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from moodfuse.errors import ConfigError
+
+if TYPE_CHECKING:
+    from moodfuse.runtime.explain import Explanation
+
+
+def explain(
+    bundle: Annotated[
+        Path | None, typer.Argument(metavar="[BUNDLE]", help="A bundle or run folder; by default the packaged one.")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="The post's text.")] = None,
+    image: Annotated[Path | None, typer.Option(help="The post's image.")] = None,
+    grid: Annotated[int, typer.Option(min=2, max=14, help="Rows and columns that the image is divided into.")] = 5,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default all cores.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say why a post gets its answer: what text and image each did, which words, which parts of the image."""
+    from moodfuse.data.posts import ImageRef, Post
+    from moodfuse.runtime.bundle import default_bundle
+    from moodfuse.runtime.explain import explain as run_explain
+    from moodfuse.runtime.predictor import Predictor
+    from moodfuse.runtime.writers import explanation_object
+
+    if text is None and image is None:
+        raise ConfigError("expected a post to explain, found none; give --text, --image, or both")
+    predictor = Predictor.load(bundle or default_bundle(), threads=threads)
+    found = run_explain(predictor, Post("0", text, ImageRef(image) if image else None), grid=grid)
+    if as_json:
+        print(json.dumps(explanation_object(found), ensure_ascii=False, indent=1))
+    else:
+        _print(found)
+
+
+def _print(found: Explanation) -> None:
+    answer = found.prediction
+    review = "  (check by hand)" if answer.needs_review else ""
+    print(f"{answer.label}  {answer.confidence:.3f}{review}   status: {', '.join(answer.status)}")
+    names = list(found.prior)
+    width = max(map(len, names)) + 2
+    print(f"\n{'':<18}" + "".join(f"{name:>{width}}" for name in names))
+    _line("nothing to read", found.prior, width)
+    for modality, values in found.alone.items():
+        _line(f"{modality} alone", values, width)
+    for modality, values in found.shares.items():
+        _line(f"{modality} moved it", values, width, sign="+")
+    _line("the answer", answer.probabilities, width)
+    if found.words:
+        print(f"\nwords, by how far {answer.label} falls without them")
+        for word in sorted(found.words, key=lambda word: -abs(word.weight))[:12]:
+            print(f"  {word.weight:+.3f}  {word.text}")
+        if found.words_left_out:
+            print(f"  the last {found.words_left_out} words were not weighed")
+    if found.regions:
+        print(f"\nimage, by how far {answer.label} falls where a part is greyed out")
+        for row in found.regions.weights:
+            print("  " + "  ".join(f"{weight:+.3f}" for weight in row))
+
+
+def _line(name: str, values: dict[str, float], width: int, sign: str = "") -> None:
+    print(f"{name:<18}" + "".join(f"{value:{sign}{width}.3f}" for value in values.values()))
