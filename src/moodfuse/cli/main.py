@@ -8,7 +8,7 @@ import traceback
 
 import typer
 
-from moodfuse.cli import config, convert, doctor, encoders, evaluate, explain, fusions, predict, synthetic, train
+from moodfuse.cli import config, convert, doctor, encoders, evaluate, explain, fusions, predict, serve, synthetic, train
 from moodfuse.cli.progress import console
 from moodfuse.errors import MoodfuseError
 from moodfuse.files import NO_ROOM
@@ -34,6 +34,7 @@ app.command("fusions")(fusions.fusions)
 app.command("encoders")(encoders.encoders)
 app.command("doctor")(doctor.doctor)
 app.command("convert")(convert.convert)
+app.command("serve")(serve.serve)
 app.command("synthetic")(synthetic.synthetic)
 app.add_typer(config.app, name="config")
 

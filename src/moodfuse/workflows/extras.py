@@ -11,3 +11,10 @@ def require_training() -> None:
     """Raise `MissingExtraError` where PyTorch is not installed: prediction lives without it, training does not."""
     if find_spec("torch") is None:
         raise MissingExtraError("training needs PyTorch, which is not installed; pip install 'moodfuse[train]'")
+
+
+def require_serving() -> None:
+    """Raise `MissingExtraError` where what the service runs on is not installed."""
+    for module in ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "gradio"):
+        if find_spec(module) is None:
+            raise MissingExtraError(f"serving needs {module}, which is not installed; pip install 'moodfuse[serve]'")

@@ -1,0 +1,111 @@
+"""moodfuse serve"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from moodfuse.cli.progress import console
+from moodfuse.errors import ConfigError
+
+
+def serve(
+    bundle: Annotated[
+        Path | None, typer.Argument(metavar="[BUNDLE]", help="A bundle or run folder; by default the packaged one.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is the whole network.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; one that dies is replaced.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads a worker; by default all cores.")] = None,
+    page: Annotated[bool, typer.Option("--page/--no-page", help="Whether the web page is served at /.")] = True,
+    keys: Annotated[Path | None, typer.Option(help="File of key hashes; without a key nothing is answered.")] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A name that the service goes by, beside the machine's own.")
+    ] = None,
+    max_body: Annotated[float | None, typer.Option(min=0.001, help="MiB of a request for one post. [16]")] = None,
+    max_batch: Annotated[float | None, typer.Option(min=0.001, help="MiB of a batch. [256]")] = None,
+    max_unpacked: Annotated[float | None, typer.Option(min=0.001, help="MiB of a zip once unpacked. [1024]")] = None,
+    max_pixels: Annotated[int | None, typer.Option(min=1, help="Pixels of an image. [64000000]")] = None,
+    max_chars: Annotated[int | None, typer.Option(min=1, help="Characters of one post's text. [20000]")] = None,
+    max_posts: Annotated[int | None, typer.Option(min=1, help="Posts of a batch. [10000]")] = None,
+    max_seconds: Annotated[float | None, typer.Option(min=0.1, help="Seconds a request. [30]")] = None,
+    max_batch_seconds: Annotated[float | None, typer.Option(min=0.1, help="Seconds a batch. [600]")] = None,
+    max_in_flight: Annotated[int | None, typer.Option(min=1, help="Requests at a time, a worker. [64]")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Posts that are run together. [32]")] = None,
+    batch_wait_ms: Annotated[float | None, typer.Option(min=0, help="Milliseconds a post waits for more. [2]")] = None,
+    new_key: Annotated[bool, typer.Option("--new-key", help="Print a new key and its line for --keys; exit.")] = False,
+) -> None:
+    """Serve a bundle: REST at /v1, its description at /docs, a web page at /."""
+    from moodfuse.workflows.extras import require_serving
+
+    require_serving()
+    if new_key:
+        _print_key()
+        return
+    mebibytes = {"body_bytes": max_body, "batch_bytes": max_batch, "unpacked_bytes": max_unpacked}
+    limits: dict[str, Any] = {
+        **{name: None if value is None else int(value * 2**20) for name, value in mebibytes.items()},
+        "pixels": max_pixels,
+        "text_chars": max_chars,
+        "posts": max_posts,
+        "seconds": max_seconds,
+        "batch_seconds": max_batch_seconds,
+        "in_flight": max_in_flight,
+        "batch_size": batch_size,
+        "batch_wait_ms": batch_wait_ms,
+    }
+    _serve(
+        bundle,
+        host,
+        port,
+        workers,
+        {name: value for name, value in limits.items() if value is not None},
+        {"threads": threads, "page": page},
+        keys,
+        allow_host or [],
+    )
+
+
+def _serve(
+    bundle: Path | None,
+    host: str,
+    port: int,
+    workers: int,
+    limits: dict[str, Any],
+    other: dict[str, Any],
+    keys: Path | None,
+    allowed: list[str],
+) -> None:
+    from pydantic import ValidationError
+
+    from moodfuse.runtime.bundle import default_bundle, read_bundle
+    from moodfuse.serve.guard import loopback_names
+    from moodfuse.serve.keys import read_keys
+    from moodfuse.serve.limits import Limits, Settings
+    from moodfuse.serve.server import serve as run
+
+    found = read_bundle(bundle or default_bundle())
+    hashes = read_keys(keys) if keys else ()
+    own = loopback_names(host)
+    hosts = (*own, *(name.lower() for name in allowed)) if own or allowed else ()
+    try:
+        chosen = Limits(**limits)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ConfigError(f"limits: {first['loc'][0]}: {first['msg']}, found {first['input']!r}") from None
+    if not own and not hashes:
+        console.print(f"note: {host} is open to the network and no key is asked for; see --keys", markup=False)
+
+    def settings(folder: Path) -> Settings:
+        return Settings(bundle=found.folder.resolve(), folder=folder, limits=chosen, keys=hashes, hosts=hosts, **other)
+
+    run(settings, host=host, port=port, workers=workers, notify=lambda line: console.print(line, markup=False))
+
+
+def _print_key() -> None:
+    from moodfuse.serve.keys import new_key
+
+    key, line = new_key()
+    print(f"key, for whoever asks (it is kept nowhere):\n  {key}\nline for the keys file:\n  {line}")

@@ -1,0 +1,219 @@
+"""The REST API: every answer comes from the one `Predictor`, through the one engine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
+
+from moodfuse.errors import MoodfuseError
+from moodfuse.runtime.bundle import SEAL, read_bundle
+from moodfuse.runtime.explain import explain
+from moodfuse.runtime.predictor import Predictor
+from moodfuse.runtime.writers import explanation_object, prediction_object
+from moodfuse.serve import problems, schemas
+from moodfuse.serve.answers import COUNT, AnswerStream, answer_batch
+from moodfuse.serve.batching import Engine
+from moodfuse.serve.docs_page import docs_page
+from moodfuse.serve.guard import Guard
+from moodfuse.serve.limits import Settings
+from moodfuse.serve.metrics import Metrics
+from moodfuse.serve.problems import Problem
+from moodfuse.serve.requests import read_post, refuse_unread
+from moodfuse.serve.stopping import Stopping
+from moodfuse.serve.uploads import CONTENT_TYPES
+from moodfuse.version import __version__
+
+SETTINGS = "MOODFUSE_SERVE"  # environment variable: the settings as JSON, for workers
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_LINES = {
+    "description": "an answer a line, in the order of the posts; `text` and `thumbnail` too with `preview`",
+    "headers": {COUNT: {"schema": {"type": "integer"}, "description": "how many answers come"}},
+    "content": {"application/x-ndjson": {"schema": {"type": "string"}}, "text/csv": {"schema": {"type": "string"}}},
+}
+
+
+def app_from_environment() -> Guard:
+    """Make the app of a worker process, from what its parent left in the environment."""
+    return create_app(Settings.model_validate_json(os.environ[SETTINGS]))
+
+
+def create_app(settings: Settings) -> Guard:
+    """Open the bundle and return the app that serves it. Raises `BundleError` where it is not whole."""
+    limits = settings.limits
+    bundle = read_bundle(settings.bundle)
+    predictor = Predictor(bundle, threads=settings.threads, max_pixels=limits.pixels)
+    metrics = Metrics()
+    engine = Engine(
+        predictor,
+        size=limits.batch_size,
+        wait=limits.batch_wait_ms / 1000,
+        threads=settings.threads,
+        observe=metrics.batch_size.observe,
+    )
+    stopping = Stopping()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        sweep_folder(settings.folder)
+        home = settings.folder / str(os.getpid())
+        home.mkdir(exist_ok=True)
+        with stopping.watched():
+            yield
+        await engine.aside(lambda: None)
+        engine.close()
+        shutil.rmtree(home, ignore_errors=True)
+
+    app = FastAPI(
+        title="moodfuse",
+        version=__version__,
+        summary="The sentiment of posts that are text + image.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    _add_handlers(app)
+    _add_posts(app, settings, engine, metrics)
+    _add_rest(app, settings, engine, metrics, stopping)
+    if settings.page:
+        from moodfuse.serve.page import add_page
+
+        add_page(app, predictor)
+    return Guard(app, settings, metrics)
+
+
+def sweep_folder(folder: Path) -> None:
+    """Remove what processes that are no more (killed, not stopped) have left in the service's temporary folder."""
+    for left in folder.iterdir():
+        if left.name.isdecimal() and not Path(f"/proc/{left.name}").exists() and Path("/proc").exists():
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _add_posts(app: FastAPI, settings: Settings, engine: Engine, metrics: Metrics) -> None:
+    limits = settings.limits
+
+    @app.post("/v1/predict", response_model=schemas.Answer, openapi_extra=schemas.POST_BODY, responses=_errors())
+    async def predict(request: Request) -> dict[str, Any]:
+        """Answer one post: JSON with the image in base64, or multipart with its file."""
+        prediction = await engine.predict(await read_post(request, limits))
+        refuse_unread(prediction, limits)
+        metrics.posts.labels(prediction.label).inc()
+        return prediction_object(prediction)
+
+    @app.post(
+        "/v1/explain", response_model=schemas.ExplanationBody, openapi_extra=schemas.POST_BODY, responses=_errors()
+    )
+    async def explain_post(request: Request) -> dict[str, Any]:
+        """Answer one post, and say what its text, its image, their words and regions did to the answer."""
+        post = await read_post(request, limits)
+        explanation = await engine.run(lambda: explain(engine.predictor, post))
+        refuse_unread(explanation.prediction, limits)
+        metrics.posts.labels(explanation.prediction.label).inc()
+        return explanation_object(explanation)
+
+    @app.post(
+        "/v1/predict/batch",
+        response_class=Response,
+        openapi_extra={"requestBody": {"required": True, "content": dict.fromkeys(CONTENT_TYPES, _BINARY)}},
+        responses={200: _LINES, **_errors()},
+    )
+    async def predict_batch(request: Request, preview: bool = False) -> AnswerStream:
+        """Answer many posts: JSON lines, CSV, TSV, or a zip of a folder of posts. Answers stream, order kept."""
+        home = settings.folder / str(os.getpid())
+        return await answer_batch(request, engine, limits, metrics, home, preview=preview)
+
+
+def _add_rest(app: FastAPI, settings: Settings, engine: Engine, metrics: Metrics, stopping: Stopping) -> None:
+    model = describe_model(settings, engine.predictor)
+
+    @app.get("/v1/model", response_model=schemas.ModelBody, responses=_errors(401, 429))
+    async def get_model() -> dict[str, Any]:
+        """Say what is served: labels, scores with their protocol, hashes, the model card, the limits."""
+        return model
+
+    @app.get("/healthz", response_model=schemas.Health)
+    async def healthz() -> dict[str, str]:
+        """Say that the process lives."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", response_model=schemas.Health, responses=_errors(503))
+    async def readyz() -> dict[str, str]:
+        """Say whether requests should be sent here: the model is loaded and the service is not stopping."""
+        if stopping.begun or not engine.alive:
+            raise Problem(503, "the service is stopping" if stopping.begun else "the model's thread has died")
+        return {"status": "ready"}
+
+    @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}, **_errors(401)})
+    async def get_metrics() -> Response:
+        """Counts and times for Prometheus."""
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(docs_page(app.openapi()))
+
+
+def describe_model(settings: Settings, predictor: Predictor) -> dict[str, Any]:
+    """Return what `GET /v1/model` says."""
+    manifest, folder = predictor.manifest, predictor.bundle.folder
+    card = folder / "MODEL_CARD.md"
+    kept = ("name", "labels", "modalities", "fusion", "encoders", "precision", "temperature", "review_threshold")
+    dump = manifest.model_dump(mode="json")
+    return {name: dump[name] for name in (*kept, "training", "scores", "files")} | {
+        "version": __version__,
+        "manifest_sha256": (folder / SEAL).read_text("ascii").strip(),
+        "card": card.read_text("utf-8") if card.is_file() else "",
+        "limits": settings.limits.model_dump(),
+    }
+
+
+def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return OpenAPI's description of the errors that an endpoint can answer with."""
+    problem = {"content": {problems.CONTENT_TYPE: {"schema": problems.SCHEMA}}}
+    texts = {
+        400: "the body is malformed",
+        401: "no key, or none that is known",
+        408: "the request did not arrive in time",
+        413: "too large",
+        415: "a content type that is not taken",
+        422: "not what was expected",
+        429: "too many requests at a time; see Retry-After",
+        503: "no answer in time",
+    }
+    return {status: {"description": texts[status], **problem} for status in statuses or texts}
+
+
+def _add_handlers(app: FastAPI) -> None:
+    def respond(request: Request, problem: Problem) -> Response:
+        body = problem.body(request.scope.get("state", {}).get("request_id", ""))
+        return Response(body, problem.status, {"Content-Type": problems.CONTENT_TYPE, **problem.headers})
+
+    @app.exception_handler(Problem)
+    async def on_problem(request: Request, problem: Problem) -> Response:
+        return respond(request, problem)
+
+    @app.exception_handler(MoodfuseError)
+    async def on_data_error(request: Request, error: MoodfuseError) -> Response:
+        return respond(request, Problem(422, str(error)[:500]))
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        return respond(request, Problem(422, f"{first['loc'][-1]}: {first['msg']}"))
+
+    @app.exception_handler(HTTPException)
+    async def on_http(request: Request, error: HTTPException) -> Response:
+        return respond(request, Problem(error.status_code, str(error.detail)[:300], error.headers))
+
+    @app.exception_handler(Exception)
+    async def on_fault(request: Request, _error: Exception) -> Response:
+        return respond(request, Problem(500, "a fault of the service, not of the request"))

@@ -1,0 +1,94 @@
+"""One post out of a request: JSON with base64, or multipart. Nothing in it is ever followed: no path, no address."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import json
+import zipfile
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+
+from moodfuse.data.fields import json_id
+from moodfuse.data.posts import ImageRef, Post, Status
+from moodfuse.runtime.predictor import Prediction
+from moodfuse.serve.limits import Limits
+from moodfuse.serve.problems import Problem
+from moodfuse.serve.schemas import PostBody
+
+_MARKUP = (b"%pdf-", b"<html", b"<script", b"<?php", b"<!doctype", b"<svg")
+
+
+async def read_post(request: Request, limits: Limits) -> Post:
+    """Return the post of a request. Raises `Problem` for a request that is none."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        id, text, image = _from_json(await request.body())
+    elif kind == "multipart/form-data":
+        async with request.form(max_files=1, max_fields=1, max_part_size=limits.body_bytes) as form:
+            id, (text, image) = "0", await _from_form(form)
+    else:
+        raise Problem(415, f"expected application/json or multipart/form-data, found {kind[:100] or 'no content type'}")
+    if text is None and image is None:
+        raise Problem(422, "expected a text, an image or both, found neither")
+    if text is not None and len(text) > limits.text_chars:
+        raise Problem(422, f"text: {len(text):,} characters; at most {limits.text_chars:,} are taken")
+    if image is not None:
+        _refuse_polyglot(image)
+    return Post(id, text, None if image is None else ImageRef(image))
+
+
+def refuse_unread(prediction: Prediction, limits: Limits) -> None:
+    """Raise `Problem` where the one image of a request could not be read; in a batch that is a status."""
+    if Status.IMAGE_TOO_LARGE in prediction.status:
+        raise Problem(413, f"image: too large; at most {limits.pixels:,} pixels are decoded")
+    if Status.IMAGE_UNREADABLE in prediction.status:
+        raise Problem(422, "image: cannot be read; expected JPEG, PNG, WEBP, GIF, BMP or TIFF")
+
+
+def _from_json(body: bytes) -> tuple[str, str | None, bytes | None]:
+    try:
+        value = json.loads(body, parse_constant=_no_constant)
+    except (ValueError, RecursionError):  # bytes in no Unicode are a ValueError too
+        raise Problem(400, "the body is no valid JSON (UTF-8, no NaN or Infinity)") from None
+    try:
+        post = PostBody.model_validate(value, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part)[:40] for part in first["loc"]) or "the body"
+        raise Problem(422, f"{place[:120]}: {first['msg'][:200]}") from None
+    return json_id(post.id, "id"), post.text, None if post.image is None else _decoded(post.image.base64)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _decoded(value: str) -> bytes:
+    try:
+        return base64.b64decode("".join(value.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise Problem(422, "image.base64: is no valid base64") from None
+
+
+async def _from_form(form: FormData) -> tuple[str | None, bytes | None]:
+    fields: dict[str, Any] = dict(form)
+    if unknown := [name for name in fields if name not in ("text", "image")]:
+        raise Problem(422, f"expected the parts text and image, found {unknown[0][:40]!r}")
+    text, image = fields.get("text"), fields.get("image")
+    if isinstance(text, UploadFile):
+        raise Problem(422, "text: expected a field, found a file")
+    if image is not None and not isinstance(image, UploadFile):
+        raise Problem(422, "image: expected a file, found a field; addresses and paths are never followed")
+    return text, None if image is None else await image.read()
+
+
+def _refuse_polyglot(data: bytes) -> None:
+    """Refuse an image that is a zip, a PDF or a page too: no camera makes those, and nothing good is meant."""
+    head = data[:1024].lower()
+    if any(mark in head for mark in _MARKUP) or zipfile.is_zipfile(io.BytesIO(data)):
+        raise Problem(422, "image: is more than an image (a zip, PDF, script or page in the same file)")

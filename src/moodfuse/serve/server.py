@@ -1,0 +1,83 @@
+"""Starting the service: one process, or a parent that keeps several workers alive."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+
+from moodfuse.errors import OutputError
+from moodfuse.serve.api import SETTINGS
+from moodfuse.serve.limits import Settings
+from moodfuse.serve.metrics import SHARED
+
+_LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+    # uvicorn's own access log would hold the path and the client's address; ours holds neither.
+    "loggers": {
+        "uvicorn.error": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "uvicorn.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
+        "moodfuse.serve": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+    },
+}
+
+
+def serve(
+    settings: Callable[[Path], Settings], *, host: str, port: int, workers: int, notify: Callable[[str], None]
+) -> None:
+    """Serve until the process is told to stop; its temporary folder goes with it.
+
+    `settings` makes the settings for a temporary folder. Raises `OutputError` where host and port cannot be had.
+    """
+    _check_address(host, port)
+    # When all is finished uvicorn raises the signal that it was stopped by once more: that must not end us before the
+    # temporary folder is gone.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    with tempfile.TemporaryDirectory(prefix="moodfuse-serve-", ignore_cleanup_errors=True) as temporary:
+        folder = Path(temporary)
+        chosen = settings(folder)
+        os.environ[SETTINGS] = chosen.model_dump_json()
+        if workers > 1:
+            (folder / "metrics").mkdir()
+            os.environ[SHARED] = str(folder / "metrics")
+        logging.captureWarnings(True)
+        notify(f"serving on http://{_shown(host)}:{port}  (API at /docs{', page at /' if chosen.page else ''})")
+        uvicorn.run(
+            "moodfuse.serve.api:app_from_environment",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            log_config=_LOGGING,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            ws="none",
+            lifespan="on",
+            timeout_graceful_shutdown=int(chosen.stop_seconds) + 1,
+        )
+
+
+def _check_address(host: str, port: int) -> None:
+    try:
+        [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise OutputError(
+            f"{host}:{port}: cannot be listened on ({error.strerror or error}); choose another --port or --host"
+        ) from None
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
