@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from moodfuse.serve.docs_page import docs_page
 from moodfuse.serve.guard import Guard
 from moodfuse.serve.limits import Settings
 from moodfuse.serve.metrics import Metrics
+from moodfuse.serve.page import create_page
 from moodfuse.serve.problems import Problem
 from moodfuse.serve.requests import read_post, refuse_unread
 from moodfuse.serve.stopping import Stopping
@@ -61,14 +62,16 @@ def create_app(settings: Settings) -> Guard:
         observe=metrics.batch_size.observe,
     )
     stopping = Stopping()
+    page = create_page(predictor, settings.folder) if settings.page else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         sweep_folder(settings.folder)
         home = settings.folder / str(os.getpid())
         home.mkdir(exist_ok=True)
-        with stopping.watched():
-            yield
+        async with page.router.lifespan_context(page) if page else nullcontext():
+            with stopping.watched():
+                yield
         await engine.aside(lambda: None)
         engine.close()
         shutil.rmtree(home, ignore_errors=True)
@@ -84,11 +87,7 @@ def create_app(settings: Settings) -> Guard:
     _add_handlers(app)
     _add_posts(app, settings, engine, metrics)
     _add_rest(app, settings, engine, metrics, stopping)
-    if settings.page:
-        from moodfuse.serve.page import add_page
-
-        add_page(app, predictor)
-    return Guard(app, settings, metrics)
+    return Guard(app, settings, metrics, page)
 
 
 def sweep_folder(folder: Path) -> None:

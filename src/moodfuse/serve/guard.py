@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from moodfuse.serve.keys import is_known, presented_key
 from moodfuse.serve.limits import Limits, Settings
 from moodfuse.serve.metrics import Metrics
+from moodfuse.serve.page import is_page
 from moodfuse.serve.problems import CONTENT_TYPE, Problem
 
 LOG = logging.getLogger("moodfuse.serve")
@@ -63,8 +64,9 @@ class _Exchange:
 class Guard:
     """ASGI middleware around everything that is served. `busy` counts the requests for posts in flight."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, page: ASGIApp | None = None) -> None:
         self.app = app
+        self.page = page
         self.settings = settings
         self.metrics = metrics
         self.busy = 0
@@ -100,6 +102,11 @@ class Guard:
             raise Problem(401, "expected a key: Authorization: Bearer KEY", {"WWW-Authenticate": scheme})
         if _declared(headers) > exchange.limit:
             raise _too_long(exchange)
+        if self.page is not None and is_page(path):
+            if exchange.scope["method"] not in ("GET", "HEAD"):
+                raise Problem(405, "the page is there to be read", {"Allow": "GET, HEAD"})
+            await self.page(exchange.scope, receive, send)
+            return
         if not path.startswith("/v1/"):
             await self.app(exchange.scope, receive, send)
             return
@@ -130,7 +137,9 @@ class Guard:
         seconds = time.monotonic() - exchange.started
         self.metrics.requests.labels(exchange.route, exchange.status).inc()
         self.metrics.seconds.labels(exchange.route).observe(seconds)
-        LOG.info(
+        asset = exchange.route in ("page", "-") or not exchange.route.startswith("/v1/")
+        LOG.log(
+            logging.DEBUG if asset and exchange.status < 400 else logging.INFO,
             "id=%s %s %s status=%d in=%d out=%d ms=%.1f",
             exchange.id,
             exchange.scope["method"] if exchange.scope["method"].isalpha() else "-",

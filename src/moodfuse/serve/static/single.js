@@ -1,0 +1,176 @@
+// One post: an image, a text or both in, the answer and its reasons out, by POST /v1/explain.
+import { drawHeat } from "./heat.js";
+import { failure, labelName, make, percent, t } from "./words.js";
+
+const byId = (id) => document.getElementById(id);
+
+export function startSingle(model) {
+  let image = null; // the File, which stays in the browser and is sent with each request
+  let url = "";
+  let found = null; // the last explanation, and the object URL of its image
+  let error = () => "";
+
+  function setImage(file) {
+    if (url && url !== found?.url) URL.revokeObjectURL(url);
+    image = file;
+    url = file ? URL.createObjectURL(file) : "";
+    byId("mf-preview").hidden = byId("mf-remove").hidden = !file;
+    byId("mf-empty").hidden = Boolean(file);
+    if (file) byId("mf-preview").src = url;
+    byId("mf-preview").alt = file ? file.name : "";
+  }
+
+  function say(message) {
+    error = message;
+    byId("mf-error").textContent = message();
+    byId("mf-error").hidden = !message();
+  }
+
+  async function send() {
+    const text = byId("mf-text").value;
+    if (!image && !text.trim()) {
+      say(() => t("nothing"));
+      byId("mf-text").focus();
+      return;
+    }
+    say(() => "");
+    const form = new FormData();
+    if (text.trim()) form.append("text", text);
+    if (image) form.append("image", image);
+    const button = byId("mf-go");
+    button.disabled = true;
+    button.textContent = t("working");
+    byId("mf-answer").setAttribute("aria-busy", "true");
+    const sent = url;
+    try {
+      const response = await fetch("/v1/explain", { method: "POST", body: form });
+      if (!response.ok) {
+        const message = await failure(response);
+        found = null;
+        say(() => message);
+      } else {
+        found = { ...(await response.json()), url: sent };
+      }
+    } catch {
+      found = null;
+      say(() => t("errors.0"));
+    }
+    button.disabled = false;
+    byId("mf-answer").removeAttribute("aria-busy");
+    redraw();
+    if (found) byId("mf-answer").focus();
+  }
+
+  function redraw() {
+    byId("mf-go").textContent = t("go");
+    if (!byId("mf-error").hidden) say(error);
+    byId("mf-answer").hidden = !found;
+    if (found) byId("mf-answer").replaceChildren(...answer(found, model));
+  }
+
+  byId("mf-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    send();
+  });
+  byId("mf-form").addEventListener("reset", () => {
+    setImage(null);
+    found = null;
+    say(() => "");
+    redraw();
+  });
+  byId("mf-text").addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send();
+  });
+  byId("mf-image").addEventListener("change", (event) => {
+    if (event.target.files[0]) setImage(event.target.files[0]);
+  });
+  byId("mf-remove").addEventListener("click", () => {
+    byId("mf-image").value = "";
+    setImage(null);
+  });
+  document.addEventListener("paste", (event) => {
+    const file = [...(event.clipboardData?.files || [])].find((one) => one.type.startsWith("image/"));
+    if (file && byId("mf-single").offsetParent) setImage(file);
+  });
+  const drop = byId("mf-drop");
+  drop.addEventListener("dragover", () => drop.classList.add("mf-over"));
+  ["dragleave", "drop"].forEach((name) => drop.addEventListener(name, () => drop.classList.remove("mf-over")));
+  return redraw;
+}
+
+function answer(found, model) {
+  const label = labelName(found.label);
+  const notes = found.status.filter((status) => status !== "ok").map((status) => t(`status.${status}`));
+  return [
+    make("h2", {}, `${t("answer")}: `, make("b", { class: `mf-ink-${found.label}` }, label)),
+    make("div", { class: "mf-bars" }, ...bars(found.probabilities, found.label)),
+    found.needs_review
+      ? make("p", { class: "mf-review" }, make("b", {}, t("byHand")), " ", t("byHandWhy", {
+          confidence: percent(found.confidence), threshold: percent(model.threshold),
+        }))
+      : null,
+    notes.length ? make("p", { class: "mf-muted" }, notes.join(" · ")) : null,
+    make("h3", {}, t("said")),
+    make("div", { class: "mf-parts" }, ...model.modalities.map((modality) => part(modality, found))),
+    make("p", { class: "mf-muted" }, t("prior", { values: listed(found.prior) })),
+    ...(found.words.length ? words(found) : []),
+    ...(found.regions && found.url ? drawHeat(found) : []),
+  ].filter(Boolean);
+}
+
+function listed(probabilities) {
+  return Object.entries(probabilities).map(([name, value]) => `${labelName(name)} ${percent(value)}`).join(", ");
+}
+
+function bars(probabilities, best) {
+  return Object.entries(probabilities).map(([name, value]) =>
+    make("div", { class: `mf-bar${name === best ? " mf-best" : ""}` },
+      make("span", { class: "mf-name" }, labelName(name)),
+      make("span", { class: "mf-track" }, make("span", { class: `mf-fill mf-${name}`, style: `width:${100 * value}%` })),
+      make("span", { class: "mf-value" }, percent(value))));
+}
+
+function part(modality, found) {
+  const alone = found.alone[modality];
+  const title = make("h4", {}, t(modality));
+  if (!alone) return make("div", { class: "mf-part" }, title, make("p", { class: "mf-muted" }, t(`absent.${modality}`)));
+  const [best] = Object.entries(alone).sort((one, other) => other[1] - one[1]);
+  const points = 100 * found.shares[modality][found.label];
+  return make("div", { class: "mf-part" }, title,
+    make("p", {}, t("alone", { label: labelName(best[0]), value: percent(best[1]) })),
+    make("div", { class: "mf-bars mf-thin" }, ...bars(alone, best[0])),
+    make("p", { class: "mf-moved" },
+      make("b", { class: points < 0 ? "mf-against" : "mf-for" }, points < 0 ? "▼ " : "▲ "),
+      t("moved", { label: labelName(found.label), points: `${points < 0 ? "−" : "+"}${Math.abs(points).toFixed(0)}` })));
+}
+
+export function legend(label) {
+  return make("p", { class: "mf-legend mf-muted" },
+    make("span", { class: "mf-key mf-key-for" }), t("for", { label: labelName(label) }),
+    make("span", { class: "mf-key mf-key-against" }), t("against", { label: labelName(label) }));
+}
+
+function words(found) {
+  const most = Math.max(...found.words.map((word) => Math.abs(word.weight)), 0.02);
+  const line = make("p", { class: "mf-words", dir: "auto" });
+  const characters = found.text.length === [...found.text].length ? found.text : [...found.text]; // places count code points
+  const cut = (from, to) => (typeof characters === "string" ? characters.slice(from, to) : characters.slice(from, to).join(""));
+  let at = 0;
+  for (const word of found.words) {
+    line.append(cut(at, word.start));
+    const share = Math.abs(word.weight) / most;
+    const kind = share < 0.15 ? "" : word.weight < 0 ? "mf-word-against" : "mf-word-for";
+    const points = `${word.weight < 0 ? "−" : "+"}${Math.abs(100 * word.weight).toFixed(1)}`;
+    line.append(make("span", { class: `mf-word ${kind}`, style: `--share:${share.toFixed(2)}`, title: points }, word.text));
+    at = word.end;
+  }
+  line.append(cut(at));
+  const strongest = [...found.words].sort((one, other) => Math.abs(other.weight) - Math.abs(one.weight)).slice(0, 5);
+  const list = strongest.filter((word) => Math.abs(word.weight) > 0.005)
+    .map((word) => `${word.text} ${word.weight < 0 ? "−" : "+"}${Math.abs(100 * word.weight).toFixed(0)}`);
+  return [
+    make("h3", {}, t("words")), line, legend(found.label),
+    make("p", { class: "mf-muted" }, list.length ? list.join(" · ") : t("wordsNone")),
+    found.words_left_out ? make("p", { class: "mf-muted" }, t("wordsLeft", { n: found.words_left_out })) : null,
+  ];
+}
