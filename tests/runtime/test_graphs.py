@@ -1,5 +1,10 @@
 """Batches by length, padding, and the collation that feeds a head."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,3 +38,11 @@ def test_the_feed_has_the_inputs_that_are_named() -> None:
     assert set(feed) == {"text_pooled", "text_present"}
     assert feed["text_present"].tolist() == [True, False]
     assert feed["text_pooled"].tolist() == [[1, 1], [0, 0]]
+
+
+def test_onnx_runtime_tells_nobody_of_its_start(tmp_path: Path) -> None:
+    """Where its telemetry is on, it leaves a session file in the temporary folder before it looks for the network."""
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    code = "import moodfuse.runtime.graphs, onnxruntime, time; time.sleep(0.5)"
+    subprocess.run([sys.executable, "-c", code], env=environment | {"TMPDIR": str(tmp_path)}, check=True)
+    assert not list(tmp_path.iterdir())

@@ -100,6 +100,8 @@ class Engine:
         self._pool.shutdown()
 
     async def _enqueue(self, make: Callable[[Future[Any]], _Job]) -> Any:
+        if not self.alive:
+            raise RuntimeError("the engine is closed")  # else the future would never be fulfilled
         future: Future[Any] = Future()
         self._queue.put(make(future))
         return await asyncio.wrap_future(future)

@@ -89,6 +89,8 @@ def _unpack(path: Path, limits: Limits) -> Path:
             left = limits.unpacked_bytes
             for name, entry in entries:
                 left -= _extract(archive, entry, target / name, left, limits)
+    except Problem:
+        raise
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError) as error:
         raise Problem(422, f"the zip cannot be unpacked ({error.__class__.__name__})") from None
     except Exception as error:  # zlib.error, lzma.LZMAError and their like share no base class

@@ -1,0 +1,93 @@
+"""The engine: batches change no answer, one post's fault is its own, and stopping finishes what was accepted."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from moodfuse.data.posts import Post
+from moodfuse.data.readers import stream_posts
+from moodfuse.runtime.predictor import Prediction, Predictor, Prepared
+from moodfuse.serve.batching import Engine
+
+
+@pytest.fixture(scope="module")
+def posts(synthetic_folder: Path) -> list[Post]:
+    return list(stream_posts(synthetic_folder))[:24]
+
+
+def values(predictions: list[Prediction]) -> np.ndarray:
+    return np.array([list(prediction.probabilities.values()) for prediction in predictions])
+
+
+@pytest.mark.parametrize(("size", "wait"), [(1, 0.0), (5, 0.0), (32, 0.05)])
+def test_no_size_and_no_wait_changes_an_answer(predictor: Predictor, posts: list[Post], size: int, wait: float) -> None:
+    seen: list[int] = []
+
+    async def ask() -> list[Prediction]:
+        return await asyncio.gather(*(engine.predict(post) for post in posts))
+
+    engine = Engine(predictor, size=size, wait=wait, threads=1, observe=seen.append)
+    answers = asyncio.run(ask())
+    engine.close()
+    np.testing.assert_allclose(values(answers), values(list(predictor.stream(posts))), atol=1e-5)
+    assert [answer.id for answer in answers] == [post.id for post in posts]
+    assert max(seen) <= size
+    assert sum(seen) == len(posts)
+
+
+def test_a_post_that_breaks_the_graph_breaks_no_other(predictor: Predictor, posts: list[Post]) -> None:
+    class Odd(Predictor):
+        def prepare(self, post: Post) -> Prepared:
+            prepared = super().prepare(post)
+            return replace(prepared, token_ids=[10**9]) if post.id == "odd" else prepared  # no such token
+
+    async def ask() -> list[Prediction | BaseException]:
+        asked = [*posts[:3], Post("odd", "text"), *posts[3:6]]
+        return await asyncio.gather(*(engine.predict(post) for post in asked), return_exceptions=True)
+
+    engine = Engine(Odd(predictor.bundle, threads=1), size=8, wait=0.2, threads=1)
+    answers = asyncio.run(ask())
+    engine.close()
+    assert isinstance(answers.pop(3), Exception)
+    assert [answer.id for answer in answers if isinstance(answer, Prediction)] == [post.id for post in posts[:6]]
+
+
+def test_a_stream_reads_no_further_ahead_than_two_batches(predictor: Predictor) -> None:
+    taken = 0
+
+    def endless() -> Iterator[Post]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield Post(str(taken), "hello there")
+
+    async def read() -> list[str]:
+        ids = []
+        stream = engine.stream(endless())
+        async for _, prediction in stream:
+            ids.append(prediction.id)
+            if len(ids) == 10:
+                break
+        await stream.aclose()
+        return ids
+
+    engine = Engine(predictor, size=4, threads=1)
+    assert asyncio.run(read()) == [str(i) for i in range(1, 11)]
+    engine.close()
+    assert taken <= 10 + 2 * 4
+
+
+def test_closing_answers_what_is_queued_first(predictor: Predictor) -> None:
+    async def ask() -> list[Prediction]:
+        asked = [asyncio.create_task(engine.predict(Post(str(i), "what a day"))) for i in range(20)]
+        await asyncio.sleep(0.2)
+        await asyncio.to_thread(engine.close)
+        return await asyncio.gather(*asked)
+
+    engine = Engine(predictor, size=2, threads=1)
+    assert len(asyncio.run(ask())) == 20
+    assert not engine.alive
