@@ -1,0 +1,172 @@
+"""Load on `moodfuse serve`, beside what the same bundle does offline in the same run.
+
+    python benchmarks/serve_load.py BUNDLE [DATA] [--seconds 8] [--clients 1,4,16,32,64]
+
+Closed loop on loopback: each client sends a post (multipart, with its image) as soon as it has the answer to the last
+one; the clients share the machine with the service. Offline is `Predictor.stream` on the same posts, measured before
+and after. The service takes 48 requests at a time here, so that 64 clients are above its limit: they are told 429 and
+wait as long as Retry-After says. Without DATA the posts are synthetic.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from moodfuse import Post, Predictor
+from moodfuse.data.readers import stream_posts
+from moodfuse.data.synthetic import write_synthetic
+
+IN_FLIGHT = 48
+BOUNDARY = "moodfuse-load"
+
+
+@dataclass
+class Load:
+    """What came back: seconds of each answered post, and how many answers had each status (0: no answer)."""
+
+    seconds: list[float] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--clients", default="1,4,16,32,64")
+    parser.add_argument("--posts", type=int, default=300)
+    parser.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        data = options.data or write_synthetic(Path(folder) / "posts", posts=options.posts, unlabelled=0)
+        posts = list(stream_posts(data, strict=False))[: options.posts]
+        predictor = Predictor.load(options.bundle)
+        offline = [offline_rate(predictor, posts, options.seconds)]
+        results = {}
+        with service(options.bundle, options.workers) as url:
+            bodies = [multipart(post) for post in posts]
+            run(url, bodies, 4, 1.0)  # warm
+            for clients in map(int, options.clients.split(",")):
+                results[clients] = run(url, bodies, clients, options.seconds)
+        offline.append(offline_rate(predictor, posts, options.seconds))
+    report(offline, results, options.seconds)
+
+
+def report(offline: list[float], results: dict[int, Load], seconds: float) -> None:
+    base = sum(offline) / len(offline)
+    print(f"offline batches: {offline[0]:.1f} posts/s before, {offline[1]:.1f} after, {base:.1f} on average\n")
+    print("| clients | posts/s | of offline | p50 ms | p99 ms | errors | 429 |")
+    print("|---:|---:|---:|---:|---:|---:|---:|")
+    for clients, load in results.items():
+        rate = len(load.seconds) / seconds
+        p50, p99 = np.percentile(load.seconds, [50, 99]) * 1000 if load.seconds else (np.nan, np.nan)
+        refused = load.statuses[429]
+        errors = sum(load.statuses.values()) - load.statuses[200] - refused
+        print(f"| {clients} | {rate:.1f} | {rate / base:.2f} | {p50:.0f} | {p99:.0f} | {errors} | {refused} |")
+
+
+def offline_rate(predictor: Predictor, posts: list[Post], seconds: float) -> float:
+    """Return the posts a second of one stream that goes on for about `seconds`."""
+    end = time.monotonic() + seconds
+
+    def until_the_end() -> Iterator[Post]:
+        for post in cycle(posts):
+            if time.monotonic() > end:
+                return
+            yield post
+
+    began = time.monotonic()
+    done = sum(1 for _ in predictor.stream(until_the_end()))
+    return done / (time.monotonic() - began)
+
+
+def multipart(post: Post) -> bytes:
+    """Return a post as the body of a form."""
+    parts = []
+    if post.text is not None:
+        parts.append(b'Content-Disposition: form-data; name="text"\r\n\r\n' + post.text.encode())
+    if post.image is not None and isinstance(post.image.source, Path):
+        head = b'Content-Disposition: form-data; name="image"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+        parts.append(head + post.image.source.read_bytes())
+    mark = b"--" + BOUNDARY.encode()
+    return b"".join(mark + b"\r\n" + part + b"\r\n" for part in parts) + mark + b"--\r\n"
+
+
+def run(url: str, bodies: list[bytes], clients: int, seconds: float) -> Load:
+    """Let `clients` threads send posts for `seconds`."""
+    load, lock, end = Load(), threading.Lock(), time.monotonic() + seconds
+
+    def client(number: int) -> None:
+        own = Load()
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+        for body in cycle(bodies[number::clients] or bodies):
+            if time.monotonic() > end:
+                break
+            began = time.monotonic()
+            try:
+                headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+                connection.request("POST", "/v1/predict", body, headers)
+                response = connection.getresponse()
+                response.read()
+            except OSError:
+                own.statuses[0] += 1
+                connection.close()
+                continue
+            own.statuses[response.status] += 1
+            if response.status == 200:
+                own.seconds.append(time.monotonic() - began)
+            elif response.status == 429:
+                time.sleep(float(response.headers["Retry-After"]))
+        connection.close()
+        with lock:
+            load.seconds += own.seconds
+            load.statuses += own.statuses
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return load
+
+
+@contextmanager
+def service(bundle: Path, workers: int) -> Iterator[str]:
+    """Start the service in a process of its own and give its address."""
+    port = 8765
+    code = "from moodfuse.cli.main import main; main()"
+    words = ["serve", str(bundle), "--no-page", "--port", str(port), "--workers", str(workers)]
+    limits = ["--max-in-flight", str(IN_FLIGHT)]
+    process = subprocess.Popen([sys.executable, "-c", code, *words, *limits], stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"{url}/readyz", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""The page in a real browser on a live service: every way through it, and no request to any other machine."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from service_cases import Server, picture, started_server, zipped
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}")
+
+
+@dataclass
+class Visit:
+    """An open page, and every request and error since it was opened."""
+
+    page: Any
+    asked: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def server(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with started_server(trained_run, tmp_path_factory.mktemp("page")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def visit(server: Server, browser: Any) -> Visit:
+    return open_page(browser, server, viewport={"width": 1280, "height": 860}, locale="en-GB")
+
+
+def open_page(browser: Any, server: Server, **context: Any) -> Visit:
+    page = browser.new_context(**context).new_page()
+    seen = Visit(page)
+    page.on("request", lambda request: seen.asked.append(request.url))
+    page.on("pageerror", lambda error: seen.errors.append(str(error)))
+    page.goto(server.url)
+    page.wait_for_selector("#mf-single[data-started=yes]")
+    return seen
+
+
+def clear(page: Any) -> None:
+    page.get_by_role("tab").first.click()
+    page.get_by_role("button", name="Clear").click()
+    assert page.locator("#mf-answer").is_hidden()
+
+
+def image_file(name: str = "a.jpg", content: bytes | None = None) -> dict[str, Any]:
+    return {"name": name, "mimeType": "image/jpeg", "buffer": picture((300, 200)) if content is None else content}
+
+
+def test_text_and_image_are_answered_and_explained(visit: Visit) -> None:
+    page = visit.page
+    clear(page)
+    page.get_by_label("Image", exact=True).set_input_files(image_file())
+    page.get_by_label("Text", exact=True).fill("she was reading the paper, horrible")
+    page.get_by_role("button", name="Tell the mood").click()
+    page.wait_for_selector("#mf-answer h2")
+    answer = page.locator("#mf-answer")
+    assert answer.locator(":scope > .mf-bars .mf-bar").count() == 3
+    assert answer.locator(".mf-part").count() == 2
+    assert answer.locator(".mf-moved").all_inner_texts()[0].endswith("points")
+    assert answer.locator(".mf-word").all_inner_texts() == ["she", "was", "reading", "the", "paper,", "horrible"]
+    page.wait_for_function("document.querySelector('.mf-heat canvas').width > 300")
+    assert "speaks most for" in answer.locator(".mf-heat img").get_attribute("alt")
+
+
+def test_text_alone_and_by_keyboard(visit: Visit) -> None:
+    page = visit.page
+    clear(page)
+    page.get_by_label("Text", exact=True).focus()
+    page.keyboard.type("such a lovely day")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "mf-go"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#mf-answer h2")
+    assert page.evaluate("document.activeElement.id") == "mf-answer"  # a screen reader goes on there
+    assert "No image was read" in page.locator("#mf-answer").inner_text()
+    assert page.locator(".mf-heat").count() == 0
+
+
+def test_image_alone(visit: Visit) -> None:
+    page = visit.page
+    clear(page)
+    page.get_by_label("Image", exact=True).set_input_files(image_file())
+    page.get_by_role("button", name="Tell the mood").click()
+    page.wait_for_selector("#mf-answer h2")
+    assert "No text was read" in page.locator("#mf-answer").inner_text()
+    assert page.locator(".mf-words").count() == 0
+
+
+def test_nothing_and_a_bad_file_are_told(visit: Visit) -> None:
+    page = visit.page
+    clear(page)
+    page.get_by_role("button", name="Tell the mood").click()
+    assert "Give an image, a text, or both" in page.get_by_role("alert").first.inner_text()
+    page.get_by_label("Image", exact=True).set_input_files(image_file("bad.jpg", b"no image"))
+    page.get_by_role("button", name="Tell the mood").click()
+    page.wait_for_function("document.getElementById('mf-error').textContent.includes('cannot be read')")
+    assert page.locator("#mf-answer").is_hidden()
+
+
+def test_a_batch_is_labelled_filtered_corrected_and_downloaded(visit: Visit, synthetic_folder: Path) -> None:
+    page = visit.page
+    page.get_by_role("tab", name="Many posts").click()
+    page.wait_for_selector("#mf-batch[data-started=yes]")
+    page.get_by_role("button", name="Label the posts").click()
+    assert "Choose a file first" in page.locator("#mf-batch-error").inner_text()
+    upload = {"name": "posts.zip", "mimeType": "application/zip", "buffer": zipped(synthetic_folder)}
+    page.get_by_label("File of posts").set_input_files(upload)
+    page.get_by_role("button", name="Label the posts").click()
+    page.wait_for_selector("#mf-save:not([disabled])", timeout=60_000)
+    rows = page.locator("#mf-rows tr")
+    assert rows.count() == 12
+    assert page.locator("#mf-rows img").count() > 0
+    page.get_by_label("Sort by").select_option("low")
+    sure = [float(text.split()[0]) for text in page.locator("#mf-rows .mf-number").all_inner_texts()]
+    assert sure == sorted(sure)
+    first = rows.first.locator("select")
+    given = first.input_value()
+    first.select_option("neutral" if given != "neutral" else "positive")
+    page.get_by_label("Show", exact=True).select_option("corrected")
+    assert rows.count() == 1
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download everything").click()
+    table = list(csv.DictReader(io.StringIO(Path(waiting.value.path()).read_text("utf-8"))))
+    listed = (synthetic_folder / "test_without_label.txt").read_text().split()[1:]
+    assert [row["id"] for row in table] == [line.split(",")[0] for line in listed]
+    assert [row["predicted"] for row in table if row["corrected"] == "true"] == [given]
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download guid,tag").click()
+    assert Path(waiting.value.path()).read_text().startswith("guid,tag\n")
+
+
+def test_a_batch_that_cannot_be_read_is_told(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_role("tab", name="Many posts").click()
+    page.wait_for_selector("#mf-batch[data-started=yes]")
+    upload = {"name": "posts.csv", "mimeType": "text/csv", "buffer": b"a,b\n1,2\n"}
+    page.get_by_label("File of posts").set_input_files(upload)
+    page.get_by_role("button", name="Label the posts").click()
+    page.wait_for_function("document.getElementById('mf-batch-error').textContent.includes('text or an image column')")
+
+
+def test_chinese_on_a_small_dark_screen_fits(browser: Any, server: Server) -> None:
+    phone = {"width": 390, "height": 844}
+    visit = open_page(browser, server, viewport=phone, locale="zh-CN", color_scheme="dark")
+    page = visit.page
+    page.get_by_label("文字", exact=True).fill("今天真好")
+    page.get_by_role("button", name="判断情感").click()
+    page.wait_for_selector("#mf-answer h2")
+    assert page.evaluate("document.documentElement.lang") == "zh"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("tab", name="批量帖子").click()
+    page.get_by_label("语言").select_option("en")
+    assert page.get_by_role("button", name="Label the posts").is_visible()
+    assert visit.errors == []
+
+
+def test_no_request_left_the_machine_and_no_file_stayed(visit: Visit, server: Server) -> None:
+    assert len(visit.asked) > 20
+    remote = {urlsplit(url).netloc for url in visit.asked if not url.startswith(("data:", "blob:"))}
+    assert remote == {urlsplit(server.url).netloc}
+    assert not any("gradio_api" in url for url in visit.asked)
+    assert visit.errors == []
+    assert [path for path in server.temporary.rglob("*") if path.is_file()] == []
