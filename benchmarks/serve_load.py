@@ -4,8 +4,9 @@
 
 Closed loop on loopback: each client sends a post (multipart, with its image) as soon as it has the answer to the last
 one; the clients share the machine with the service. Offline is `Predictor.stream` on the same posts, measured before
-and after. The service takes 48 requests at a time here, so that 64 clients are above its limit: they are told 429 and
-wait as long as Retry-After says. Without DATA the posts are synthetic.
+and after each number of clients, so that what else the machine does weighs on both. The service takes 48 requests at a
+time here, so that 64 clients are above its limit: they are told 429 and wait as long as Retry-After says. Without DATA
+the posts are synthetic.
 """
 
 from __future__ import annotations
@@ -64,21 +65,21 @@ def main() -> None:
             run(url, bodies, 4, 1.0)  # warm
             for clients in map(int, options.clients.split(",")):
                 results[clients] = run(url, bodies, clients, options.seconds)
-        offline.append(offline_rate(predictor, posts, options.seconds))
+                offline.append(offline_rate(predictor, posts, options.seconds))
     report(offline, results, options.seconds)
 
 
 def report(offline: list[float], results: dict[int, Load], seconds: float) -> None:
-    base = sum(offline) / len(offline)
-    print(f"offline batches: {offline[0]:.1f} posts/s before, {offline[1]:.1f} after, {base:.1f} on average\n")
-    print("| clients | posts/s | of offline | p50 ms | p99 ms | errors | 429 |")
-    print("|---:|---:|---:|---:|---:|---:|---:|")
-    for clients, load in results.items():
+    print("| clients | posts/s | offline posts/s | ratio | p50 ms | p99 ms | errors | 429 |")
+    print("|---:|---:|---:|---:|---:|---:|---:|---:|")
+    for (clients, load), before, after in zip(results.items(), offline, offline[1:], strict=False):
+        base = (before + after) / 2
         rate = len(load.seconds) / seconds
         p50, p99 = np.percentile(load.seconds, [50, 99]) * 1000 if load.seconds else (np.nan, np.nan)
         refused = load.statuses[429]
         errors = sum(load.statuses.values()) - load.statuses[200] - refused
-        print(f"| {clients} | {rate:.1f} | {rate / base:.2f} | {p50:.0f} | {p99:.0f} | {errors} | {refused} |")
+        cells = [clients, f"{rate:.1f}", f"{base:.1f}", f"{rate / base:.2f}", f"{p50:.0f}", f"{p99:.0f}"]
+        print("| " + " | ".join(map(str, [*cells, errors, refused])) + " |")
 
 
 def offline_rate(predictor: Predictor, posts: list[Post], seconds: float) -> float:
