@@ -13,7 +13,7 @@ from moodfuse.data.posts import ImageRef, Post
 from moodfuse.data.readers import stream_posts
 from moodfuse.data.splits import Split
 from moodfuse.errors import DataError
-from moodfuse.runtime.predictor import Prediction, Predictor
+from moodfuse.runtime.predictor import Prediction, Predictor, map_graphs
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +112,23 @@ def test_the_stream_takes_no_more_posts_than_two_windows_ahead(predictor: Predic
         next(stream)
     assert taken <= 20 + 2 * 8
     stream.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="needs /proc/self/smaps")
+def test_mapped_graphs_answer_the_same_and_their_weights_stay_in_the_file(
+    predictor: Predictor, posts: list[Post], tmp_path: Path
+) -> None:
+    mapped = Predictor(predictor.bundle, graphs=map_graphs(predictor.bundle, tmp_path))
+    np.testing.assert_allclose(
+        values(list(mapped.stream(posts[:30]))), values(list(predictor.stream(posts[:30]))), atol=1e-6
+    )
+    lines = Path("/proc/self/smaps").read_text().splitlines()
+    clean = 0  # kilobytes of the weights that are mapped and not copied
+    inside = False
+    for line in lines:
+        name, _, rest = line.partition(":")
+        if " " in name:
+            inside = ".weights" in line
+        elif inside and name == "Rss":
+            clean += int(rest.split()[0])
+    assert clean > 20_000

@@ -66,7 +66,7 @@ def test_serving_needs_no_training_package() -> None:
 
 @pytest.mark.slow
 def test_the_steps_run_in_a_plain_environment(trained_run: Path, tmp_path: Path) -> None:
-    """Builds what the image would hold, without PyTorch, and serves from it; only the temporary folder is written to."""
+    """Makes what the image would hold, without PyTorch, serves from it, writing to the temporary folder alone."""
     home = tmp_path / "opt"
     venv.create(home, with_pip=True)
     [install] = [value for value in values("RUN") if " install " in value]

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from service_cases import MOODFUSE, Server, started_server, wait_until
 
+from moodfuse.runtime.predictor import Predictor
+
 
 def post(server: Server, path: str, body: bytes, kind: str = "application/json") -> bytes:
     request = urllib.request.Request(server.url + path, body, {"Content-Type": kind})
@@ -40,6 +42,7 @@ def test_stopping_finishes_what_was_accepted_and_leaves_no_files(trained_run: Pa
 @pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_its_files_are_swept(trained_run: Path, tmp_path: Path) -> None:
     good, bad = 0, 0
+    wanted = Predictor.load(trained_run).predict("what a day").probabilities
     with started_server(trained_run, tmp_path, "--no-page", "--workers", 2) as server:
         [home] = server.temporary.iterdir()
         first = {path.name for path in home.iterdir() if path.name.isdecimal()}
@@ -49,7 +52,8 @@ def test_a_killed_worker_is_replaced_and_its_files_are_swept(trained_run: Path, 
         end, killed = time.monotonic() + 25, False
         while time.monotonic() < end:
             try:
-                post(server, "/v1/predict", b'{"text": "what a day"}')
+                answer = json.loads(post(server, "/v1/predict", b'{"text": "what a day"}'))
+                assert answer["probabilities"] == pytest.approx(wanted, abs=1e-5)
                 good += 1
             except OSError:  # the connection went with the worker
                 bad += 1

@@ -21,12 +21,42 @@ TEXT_BATCH_TOKENS = 2_048  # tokens a batch, padding counted: beyond it a CPU ga
 IMAGE_BATCH = 4  # images a batch: larger ones fall out of a small CPU's cache (220/s at 1-4, 150/s at 32)
 
 
-def open_session(graph: Path | bytes, *, threads: int | None = None) -> onnxruntime.InferenceSession:
-    """Open an ONNX graph on the CPU. Raises `BundleError` where the file is no graph."""
+def open_session(
+    graph: Path | bytes, *, threads: int | None = None, mapped: bool = False
+) -> onnxruntime.InferenceSession:
+    """Open an ONNX graph on the CPU. `mapped` says that `map_graph` wrote it. Raises `BundleError` for what is none."""
+    options = _options(threads)
+    if mapped:  # it was optimised when it was written
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return _open(graph, options)
+
+
+def map_graph(graph: Path, target: Path) -> None:
+    """Write a graph as it runs on this machine, its weights beside it as they lie in memory.
+
+    `open_session(target, mapped=True)` maps those weights instead of copying them: processes share one copy. The
+    result belongs to this machine and this version of ONNX Runtime, and is not to be kept.
+    """
+    options = _options(1)
+    options.optimized_model_filepath = str(target)
+    for key, value in (
+        ("optimized_model_external_initializers_file_name", f"{target.name}.weights"),
+        ("optimized_model_external_initializers_min_size_in_bytes", "1024"),
+        ("save_external_prepacked_constant_initializers", "1"),
+    ):
+        options.add_session_config_entry(f"session.{key}", value)
+    _open(graph, options)
+
+
+def _options(threads: int | None) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or os.cpu_count() or 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    return options
+
+
+def _open(graph: Path | bytes, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(
             graph if isinstance(graph, bytes) else str(graph), options, providers=["CPUExecutionProvider"]

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from onnxruntime import InferenceSession
 
 from moodfuse.config import Modality
 from moodfuse.data.images import MAX_PIXELS, ImageSpec, open_image, pixels
@@ -18,7 +19,15 @@ from moodfuse.data.posts import ImageRef, Post, Status
 from moodfuse.data.text import prepare_text
 from moodfuse.errors import DataError
 from moodfuse.runtime.bundle import GRAPHS, TOKENIZER, Bundle, read_bundle
-from moodfuse.runtime.graphs import Encoding, ImageGraph, TextGraph, head_feed, load_tokenizer, open_session
+from moodfuse.runtime.graphs import (
+    Encoding,
+    ImageGraph,
+    TextGraph,
+    head_feed,
+    load_tokenizer,
+    map_graph,
+    open_session,
+)
 
 WINDOW = 128  # posts in flight: enough to sort texts by length, and the bound of what memory holds
 
@@ -53,18 +62,26 @@ class Predictor:
     """Runs a bundle. A post's answer depends on that post alone, whatever stands beside it.
 
     `threads` is the number of CPU threads for the graphs and for decoding images; `None` takes all cores. An image of
-    more than `max_pixels` is not decoded (`image_too_large`).
+    more than `max_pixels` is not decoded (`image_too_large`). `graphs` is a folder that `map_graphs` wrote.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        threads: int | None = None,
+        max_pixels: int = MAX_PIXELS,
+        graphs: Path | None = None,
+    ) -> None:
         self.bundle = bundle
         self.manifest = bundle.manifest
         self.labels = bundle.labels
         self._threads = threads or os.cpu_count() or 1
         self._max_pixels = max_pixels
+        self._graphs = graphs
         self._text = self._open_text() if "text" in self.manifest.modalities else None
         self._image = self._open_image() if "image" in self.manifest.modalities else None
-        self._head = open_session(bundle.path(GRAPHS["head"]), threads=self._threads)
+        self._head = self._open("head")
 
     @classmethod
     def load(cls, folder: str | Path, *, threads: int | None = None) -> Predictor:
@@ -173,16 +190,27 @@ class Predictor:
     def _outputs(self, modality: str) -> list[str]:
         return [kind for kind in ("pooled", "tokens") if f"{modality}_{kind}" in self.manifest.head_inputs]
 
+    def _open(self, name: str) -> InferenceSession:
+        place = self.bundle.folder if self._graphs is None else self._graphs
+        return open_session(place / GRAPHS[name], threads=self._threads, mapped=self._graphs is not None)
+
     def _open_text(self) -> TextGraph:
         spec = self.manifest.text
         assert spec is not None  # read_bundle has checked it
         tokenizer = load_tokenizer(self.bundle.path(TOKENIZER).read_text("utf-8"), max_tokens=spec.max_tokens)
-        return TextGraph(open_session(self.bundle.path(GRAPHS["text"]), threads=self._threads), tokenizer, spec)
+        return TextGraph(self._open("text"), tokenizer, spec)
 
     def _open_image(self) -> ImageGraph:
         spec = self.manifest.image
         assert spec is not None  # read_bundle has checked it
-        return ImageGraph(open_session(self.bundle.path(GRAPHS["image"]), threads=self._threads), spec)
+        return ImageGraph(self._open("image"), spec)
+
+
+def map_graphs(bundle: Bundle, folder: Path) -> Path:
+    """Write the bundle's graphs to `folder` so that processes which open them there share their weights."""
+    for name in (*bundle.manifest.modalities, "head"):
+        map_graph(bundle.path(GRAPHS[name]), folder / GRAPHS[name])
+    return folder
 
 
 def _pixels(image: ImageRef | None, spec: ImageSpec, max_pixels: int) -> tuple[np.ndarray | None, list[Status]]:

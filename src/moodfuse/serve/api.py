@@ -52,7 +52,7 @@ def create_app(settings: Settings) -> Guard:
     """Open the bundle and return the app that serves it. Raises `BundleError` where it is not whole."""
     limits = settings.limits
     bundle = read_bundle(settings.bundle)
-    predictor = Predictor(bundle, threads=settings.threads, max_pixels=limits.pixels)
+    predictor = Predictor(bundle, threads=settings.threads, max_pixels=limits.pixels, graphs=settings.graphs)
     metrics = Metrics()
     engine = Engine(
         predictor,

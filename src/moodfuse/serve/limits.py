@@ -39,5 +39,6 @@ class Settings(Section):
     keys: tuple[str, ...] = Field((), description="SHA-256 of each key; none: no key is asked for")
     hosts: tuple[str, ...] = Field((), description="names that the Host header may give")
     page: bool = True
+    graphs: Path | None = Field(None, description="folder of graphs whose weights several workers share")
     threads: int | None = Field(None, ge=1)
     stop_seconds: float = Field(60.0, gt=0, description="seconds that accepted requests get when the service stops")

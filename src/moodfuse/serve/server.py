@@ -13,6 +13,8 @@ from pathlib import Path
 import uvicorn
 
 from moodfuse.errors import OutputError
+from moodfuse.runtime.bundle import read_bundle
+from moodfuse.runtime.predictor import map_graphs
 from moodfuse.serve.api import SETTINGS
 from moodfuse.serve.limits import Settings
 from moodfuse.serve.metrics import SHARED
@@ -45,10 +47,13 @@ def serve(
     with tempfile.TemporaryDirectory(prefix="moodfuse-serve-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary)
         chosen = settings(folder)
-        os.environ[SETTINGS] = chosen.model_dump_json()
         if workers > 1:
+            (folder / "graphs").mkdir()
+            graphs = map_graphs(read_bundle(chosen.bundle), folder / "graphs")
+            chosen = chosen.model_copy(update={"graphs": graphs})
             (folder / "metrics").mkdir()
             os.environ[SHARED] = str(folder / "metrics")
+        os.environ[SETTINGS] = chosen.model_dump_json()
         logging.captureWarnings(True)
         notify(f"serving on http://{_shown(host)}:{port}  (API at /docs{', page at /' if chosen.page else ''})")
         uvicorn.run(
