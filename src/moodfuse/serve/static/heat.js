@@ -1,6 +1,13 @@
 // The heat map: the browser's own copy of the image, with the weights of its parts drawn over what the model saw.
 import { labelName, make, t } from "./words.js";
 
+// What blue and orange mean; `more` stands behind it.
+export function legend(name, ...more) {
+  const label = labelName(name);
+  const entry = (kind) => make("span", { class: "mf-entry" }, make("span", { class: `mf-key mf-key-${kind}` }), t(kind, { label }));
+  return make("p", { class: "mf-legend mf-muted" }, entry("for"), entry("against"), ...more);
+}
+
 export function drawHeat(found) {
   const { weights, seen } = found.regions;
   const flat = weights.flat();
@@ -16,14 +23,15 @@ export function drawHeat(found) {
   box.addEventListener("change", () => {
     canvas.hidden = !box.checked;
   });
-  return [
+  const parts = [
     make("h3", {}, t("heat")),
     make("div", { class: "mf-heat" }, image, canvas),
-    make("p", { class: "mf-legend mf-muted" },
-      make("span", { class: "mf-key mf-key-for" }), t("for", { label }),
-      make("span", { class: "mf-key mf-key-against" }), t("against", { label }),
-      make("label", { class: "mf-inline" }, box, ` ${t("heatShow")}`)),
+    legend(found.label, make("label", { class: "mf-inline" }, box, ` ${t("heatShow")}`)),
   ];
+  image.addEventListener("error", () => parts.forEach((part) => { // a TIFF, say, which few browsers show
+    part.hidden = true;
+  }));
+  return parts;
 }
 
 function paint(canvas, weights, seen, image) {

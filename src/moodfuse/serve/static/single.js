@@ -1,5 +1,5 @@
 // One post: an image, a text or both in, the answer and its reasons out, by POST /v1/explain.
-import { drawHeat } from "./heat.js";
+import { drawHeat, legend } from "./heat.js";
 import { failure, labelName, make, percent, t } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -142,12 +142,6 @@ function part(modality, found) {
     make("p", { class: "mf-moved" },
       make("b", { class: points < 0 ? "mf-against" : "mf-for" }, points < 0 ? "▼ " : "▲ "),
       t("moved", { label: labelName(found.label), points: `${points < 0 ? "−" : "+"}${Math.abs(points).toFixed(0)}` })));
-}
-
-export function legend(label) {
-  return make("p", { class: "mf-legend mf-muted" },
-    make("span", { class: "mf-key mf-key-for" }), t("for", { label: labelName(label) }),
-    make("span", { class: "mf-key mf-key-against" }), t("against", { label: labelName(label) }));
 }
 
 function words(found) {
