@@ -89,7 +89,8 @@ export function startBatch(model) {
         rows.push({ ...row, given: row.label, place: rows.length });
       }
       tell({ done: rows.length });
-      if (Date.now() - drawn > 500) draw();
+      const correcting = byId("mf-rows").contains(document.activeElement);
+      if (Date.now() - drawn > 500 && !correcting) draw();
     }
     if (rows.length < state.total) throw new Error("the answer broke off");
     tell({ kind: "done" });
