@@ -37,7 +37,13 @@ def check_model(config: Config) -> None:
     """Raise `ConfigError` for a fusion, an option of it or an encoder that does not exist, before any work."""
     encoder_sources(config)
     build_fusion(config.model.fusion, Shapes(8, 8, len(config.labels)), config.model.options)
-    reads = find_fusion(config.model.fusion).modalities
+    cls = find_fusion(config.model.fusion)
+    reads = cls.modalities
+    tuned = config.train.tune if config.train.regime != "frozen" else ()
+    if unread := [m for m in tuned if cls.reads(m) == "pixels"]:
+        raise ConfigError(
+            f"train.tune: fusion {config.model.fusion} reads the {unread[0]} without an encoder; take it off"
+        )
     if config.train.tuned and not set(config.train.tuned) & set(reads):
         raise ConfigError(
             f"train.tune: expected {' or '.join(reads)}, which fusion {config.model.fusion} reads, found "
@@ -73,8 +79,11 @@ def encoder_sources(config: Config) -> dict[Modality, EncoderSource]:
 
 
 def _open(modality: Modality, source: EncoderSource, posts: Posts, config: Config, progress: Progress) -> OpenModality:
-    """Compute a frozen encoder's features, or load an encoder that trains."""
-    tokens = find_fusion(config.model.fusion).consumes == "tokens"
+    """Compute a frozen encoder's features, load an encoder that trains, or leave the pixels as they are."""
+    reads = find_fusion(config.model.fusion).reads(modality)
+    tokens = reads == "tokens"
+    if reads == "pixels":
+        return OpenModality(source, live_data(source, posts, config.train.augment), 3)
     if modality in config.train.tuned:
         encoder = source.load()
         return OpenModality(source, live_data(source, posts, config.train.augment), encoder.dim, encoder)

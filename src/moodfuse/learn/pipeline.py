@@ -15,7 +15,7 @@ from moodfuse.errors import TrainingError
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import OpenModality, build_model, live_data, make_parts, open_modalities
 from moodfuse.learn.batches import PostBatches
-from moodfuse.learn.encoders import TextSource
+from moodfuse.learn.encoders import ImageSource, TextSource
 from moodfuse.learn.export import PARITY, encoder_graph, head_graph, head_inputs
 from moodfuse.learn.features import frozen_graph
 from moodfuse.learn.model import FusionModel
@@ -90,9 +90,12 @@ def _export(
     model: FusionModel, modalities: Mapping[Modality, OpenModality], config: Config, folder: Path, name: str
 ) -> Bundle:
     widths = {m: opened.width for m, opened in modalities.items()}
-    contents: dict[str, bytes | Path] = {GRAPHS["head"]: head_graph(model.cpu().eval(), widths)}
     specs = {m: opened.source.spec for m, opened in modalities.items()}
+    side = next((o.source.spec.size for o in modalities.values() if isinstance(o.source, ImageSource)), 0)
+    contents: dict[str, bytes | Path] = {GRAPHS["head"]: head_graph(model.cpu().eval(), widths, side=side)}
     for modality, opened in modalities.items():
+        if model.fusion.reads(modality) == "pixels":
+            continue
         if opened.encoder is None:
             graph = frozen_graph(opened.source)
         else:
@@ -107,7 +110,7 @@ def _export(
         labels=config.labels,
         modalities=model.fusion.modalities,
         fusion=config.model.fusion,
-        encoders={m: opened.source.name for m, opened in modalities.items()},
+        encoders={m: o.source.name for m, o in modalities.items() if model.fusion.reads(m) != "pixels"},
         text=specs.get("text"),
         image=specs.get("image"),
         head_inputs=tuple(head_inputs(model)),
@@ -126,7 +129,7 @@ def _check_parity(
     posts: Posts,
 ) -> Bundle:
     """Run real posts through PyTorch, encoders included, and through the bundle; record the largest difference."""
-    opened = {m: one.encoder or one.source.load() for m, one in modalities.items()}
+    opened = {m: one.encoder or one.source.load() for m, one in modalities.items() if model.fusion.reads(m) != "pixels"}
     live = {m: live_data(one.source, posts) for m, one in modalities.items()}
     batch = PostBatches(live.get("text"), live.get("image"), [0] * len(posts), range(len(posts))).load(
         range(len(posts))

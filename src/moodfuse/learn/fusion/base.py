@@ -34,8 +34,8 @@ class Fusion(nn.Module, ABC):
     name: ClassVar[str]
     family: ClassVar[str]
     source: ClassVar[str]
-    #: What it reads of each encoding.
-    consumes: ClassVar[Literal["pooled", "tokens"]] = "pooled"
+    #: What it reads: of each encoding its vector or its tokens, or the pixels of the image beside the text's vector.
+    consumes: ClassVar[Literal["pooled", "tokens", "pixels"]] = "pooled"
     modalities: ClassVar[tuple[Modality, ...]] = ("text", "image")
     #: Whether it can learn what only the combination of text and image reveals.
     interacts: ClassVar[bool]
@@ -43,6 +43,11 @@ class Fusion(nn.Module, ABC):
     @abstractmethod
     def forward(self, text: Encoded | None, image: Encoded | None) -> Tensor:
         """Return logits (B, classes). A modality that the class does not name in `modalities` may be `None`."""
+
+    @classmethod
+    def reads(cls, modality: Modality) -> Literal["pooled", "tokens", "pixels"]:
+        """Return what it reads of one modality: no fusion reads pixels of a text."""
+        return "pooled" if cls.consumes == "pixels" and modality == "text" else cls.consumes
 
     def classifiers(self) -> dict[Modality, nn.Module]:
         """Return its own classifier of each modality's pooled vector; the model takes these as auxiliary heads."""
