@@ -16,7 +16,7 @@ from moodfuse.labels import Labels
 from moodfuse.learn.batches import FrozenData, ImageData, ModalityData, PostBatches, TextData
 from moodfuse.learn.encoders import Encoder, EncoderSource, ImageSource, TextSource, find_encoder
 from moodfuse.learn.features import Features, image_features, text_features
-from moodfuse.learn.fusion import Shapes, build_fusion, find_fusion
+from moodfuse.learn.fusion import Fusion, Shapes, build_fusion, find_fusion
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.tuned import is_run, run_encoder
 from moodfuse.progress import Progress, silent
@@ -36,7 +36,7 @@ class OpenModality:
 def check_model(config: Config) -> None:
     """Raise `ConfigError` for a fusion, an option of it or an encoder that does not exist, before any work."""
     encoder_sources(config)
-    build_fusion(config.model.fusion, Shapes(8, 8, len(config.labels)), config.model.options)
+    _check_stacker(build_fusion(config.model.fusion, Shapes(8, 8, len(config.labels)), config.model.options), config)
     cls = find_fusion(config.model.fusion)
     reads = cls.modalities
     tuned = config.train.tune if config.train.regime != "frozen" else ()
@@ -49,6 +49,19 @@ def check_model(config: Config) -> None:
             f"train.tune: expected {' or '.join(reads)}, which fusion {config.model.fusion} reads, found "
             f"{', '.join(config.train.tuned)}; set train.tune=[{','.join(reads)}]"
         )
+
+
+def _check_stacker(fusion: Fusion, config: Config) -> None:
+    if fusion.stacker() is None:
+        return
+    if config.train.regime != "frozen":
+        # An encoder that was tuned on these posts has seen them, whatever the classifiers behind it have.
+        raise ConfigError(
+            "stacking needs logits for posts that nothing was trained on; with train.regime="
+            f"{config.train.regime} the encoders have seen them all: use train.regime=frozen"
+        )
+    if not config.model.auxiliary:
+        raise ConfigError("stacking needs each modality's own logits: set model.auxiliary=1")
 
 
 def open_modalities(

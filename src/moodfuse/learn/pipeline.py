@@ -19,6 +19,7 @@ from moodfuse.learn.encoders import ImageSource, TextSource
 from moodfuse.learn.export import PARITY, encoder_graph, head_graph, head_inputs
 from moodfuse.learn.features import frozen_graph
 from moodfuse.learn.model import FusionModel
+from moodfuse.learn.stacking import fit_stacker
 from moodfuse.learn.stages import tune_encoders
 from moodfuse.learn.training import FitResult, History, fit
 from moodfuse.progress import Progress, silent
@@ -47,15 +48,16 @@ def train_model(
     folder: Path,
     *,
     name: str,
+    groups: Mapping[str, int],
     save_history: Callable[[str, History], None] = lambda stage, rows: None,
     progress: Progress = silent,
 ) -> Trained:
     """Train on `parts["train"]`, keep the state that does best on `parts["validation"]`, export it.
 
-    `parts` holds ids; no other post is looked at. The bundle goes to `folder/UNFINISHED`, checkpoints go to
-    `folder/checkpoints`, and training goes on from the last one there. `save_history` is given the stage's name, empty
-    for the model itself, and the epochs so far. Raises `TrainingError` where the exported
-    graphs do not compute what the model does.
+    `parts` holds ids; no other post is looked at. `groups` numbers each post's group of near-duplicates. The bundle
+    goes to `folder/UNFINISHED`, checkpoints go to `folder/checkpoints`, and training goes on from the last one there.
+    `save_history` is given the stage's name, empty for the model itself, and the epochs so far. Raises
+    `TrainingError` where the exported graphs do not compute what the model does.
     """
     labels = Labels(config.labels)
     sources = None
@@ -76,6 +78,10 @@ def train_model(
         folder / "checkpoints",
         save_history=lambda rows: save_history("", rows),
         progress=progress,
+    )
+    train_groups = [groups[i] for i in parts["train"]]
+    fit_stacker(
+        model, train, validation, train_groups, config, labels, modalities, folder / "checkpoints", progress=progress
     )
     parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     progress("exporting the bundle", 0, 1)

@@ -91,6 +91,7 @@ def train(
         config,
         run.path,
         name=name,
+        groups=groups.of,
         save_history=lambda stage, rows: write_csv(run.stage_history(stage), rows),
         progress=progress,
     )

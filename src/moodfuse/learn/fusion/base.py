@@ -53,6 +53,10 @@ class Fusion(nn.Module, ABC):
         """Return its own classifier of each modality's pooled vector; the model takes these as auxiliary heads."""
         return {}
 
+    def stacker(self) -> nn.Linear | None:
+        """Return the layer over all modalities' own logits that is fitted after training, where it has one."""
+        return None
+
 
 FUSIONS: dict[str, type[Fusion]] = {}
 _Class = TypeVar("_Class", bound=type[Fusion])
