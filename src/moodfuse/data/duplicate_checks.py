@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 from moodfuse.data.duplicates import Groups, normalise, straddling
-from moodfuse.data.findings import Finding, Severity, are, flat, of, share
+from moodfuse.data.findings import Finding, Severity, are, flat, of
 from moodfuse.data.image_facts import ImageFacts
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import Split
@@ -38,6 +38,7 @@ def check_duplicates(
         "template": _unlike(_gather(pool, cleaned), texts),
         "near_text": _unlike(_gather(pool, groups.by_text), cleaned),
         "near_image": _unlike(_gather(pool, groups.by_image), digests),
+        "any_text": _unlike(_gather(pool, groups.by_text), texts),
     }
     facts = {
         "posts": len(pool),
@@ -70,31 +71,25 @@ def check_split(groups: Groups, split: Split) -> Iterator[Finding]:
 
 
 def _repeats(found: Mapping[str, list[_Ids]], near: Mapping[str, list[_Ids]], total: int) -> Iterator[Finding]:
-    kept = "moodfuse's own split keeps them together"
-    kinds = {
-        "duplicate_posts": (found["post"], Severity.WARNING, "the same text and the same image as another, byte for "
-                            "byte", "keep one of each"),
-        "duplicate_text": (found["text"], Severity.NOTE, "the same text as another, character for character", kept),
-        "duplicate_image": (found["image"], Severity.NOTE, "the same image as another, byte for byte", kept),
-        "text_templates": (near["template"], Severity.NOTE, "the text of another but for RT, mentions, URLs, case and "
-                           "punctuation (a retweet or a template)", kept),
-        "near_duplicate_text": (near["near_text"], Severity.NOTE, "nearly the text of another, a tenth of its letters "
-                                "apart at most", kept),
-        "near_duplicate_image": (near["near_image"], Severity.NOTE, "nearly the image of another (perceptual hash)",
-                                 f"{kept}; look at a few, for two pictures can look alike"),
-    }  # fmt: skip
-    for check, (groups, severity, what, advice) in kinds.items():
+    for check, groups, what in (
+        ("duplicate_posts", found["post"], "exactly the text and exactly the image of another"),
+        ("duplicate_text", found["text"], "exactly the text of another"),
+        ("duplicate_image", found["image"], "exactly the image of another, byte for byte"),
+        ("text_templates", near["template"], "the text of another but for RT, mentions, URLs, case and punctuation"),
+        ("near_duplicate_text", near["near_text"], "nearly the text of another, a tenth of its letters apart at most"),
+        ("near_duplicate_image", near["near_image"], "nearly the image of another, by perceptual hash"),
+    ):
         if groups:
             ids = flat(groups)
-            size = max(map(len, groups))
+            copies = check == "duplicate_posts"
             yield Finding(
                 check,
-                severity,
+                Severity.WARNING if copies else Severity.NOTE,
                 len(ids),
                 total,
                 f"{of(len(ids), total, 'posts')} have {what}: {len(groups):,} {are(len(groups), 'group', 'groups')}, "
-                f"the largest of {size:,}",
-                advice,
+                f"the largest of {len(groups[0]):,}",
+                "keep one of each" if copies else "moodfuse's own split keeps them together; others tear them apart",
                 ids,
                 tuple(groups),
             )
@@ -107,7 +102,7 @@ def _conflicts(
         "post": (found["post"], "the same text and image", "one of the labels is wrong: settle it, or remove them"),
         "text": (found["text"], "the same text", _BOTH),
         "image": (found["image"], "the same image", _BOTH),
-        "near_text": (near["template"] + near["near_text"], "nearly the same text", _BOTH),
+        "near_text": (near["any_text"], "nearly the same text", _BOTH),
         "near_image": (near["near_image"], "nearly the same image", _BOTH),
     }
     for name, (groups, what, advice) in kinds.items():
@@ -134,23 +129,24 @@ def _leaks(posts: Posts, exact: Mapping[str, Mapping[str, Hashable]], groups: Gr
         return
     kinds: list[Sharing] = [*exact.items(), ("near", groups.of)]
     words = {
-        "post": "text and image", "text": "text", "image": "image",
-        "near": "text or image, the same or nearly,",
-    }  # fmt: skip
+        "post": "exactly the text and exactly the image",
+        "text": "exactly the text",
+        "image": "exactly the image",
+        "near": "the text or the image, or nearly so,",
+    }
     for name, key in kinds:
         pairs = _pairs(labelled, unlabelled, key)
         if pairs:
             count = len({id for pair in pairs for id in pair[1:]})
-            identical = "" if name == "near" else " byte for byte"
             yield Finding(
                 f"unlabelled_{name}_among_labelled",
                 Severity.WARNING,
                 count,
                 len(unlabelled),
-                f"{of(count, len(unlabelled), 'unlabelled posts')} {are(count, 'has', 'have')} the {words[name]} of a "
-                f"labelled one{identical}",
+                f"{of(count, len(unlabelled), 'unlabelled posts')} {are(count, 'has', 'have')} {words[name]} of a "
+                "labelled one",
                 "if their labels are to be a test, a model that has learnt the labelled ones knows these by heart: "
-                f"leave them out of it ({share(count, len(unlabelled))} of it would be remembered)",
+                "leave them out of it",
                 flat(pairs),
                 tuple(pairs),
             )

@@ -13,6 +13,7 @@ from functools import lru_cache
 METHOD = "script and stop-words"
 NO_LETTERS = "no letters"
 LATIN = "latin script, undecided"
+_FEWEST_HITS = 2  # stop-words: a single one is often a name, or a word of another language
 
 # The most frequent words that few of the other languages here share.
 _STOP_WORDS = {
@@ -46,7 +47,7 @@ def guess_language(text: str) -> str:
     hits = {name: sum(word in stop for word in words) for name, stop in _LANGUAGES.items()}
     best = max(hits.values())
     winners = [name for name, count in hits.items() if count == best]
-    return winners[0] if best and len(winners) == 1 else LATIN
+    return winners[0] if best >= _FEWEST_HITS and len(winners) == 1 else LATIN
 
 
 @lru_cache(maxsize=8192)

@@ -18,6 +18,7 @@ BARE = Cleaning(retweets=True, mentions=True, urls=True, hashtags="drop")
 
 _WORD = re.compile(r"[^\W_]")  # a letter or a digit, of any script
 _RETWEET = re.compile(r"\s*RT\b\s*@?", re.ASCII)
+_LOST = re.compile(r"[^\W\d_]\?+[^\W\d_]")  # what a careless export makes of the ç in Fenerbahçe
 _UTF8 = frozenset({None, "ascii", "utf-8"})  # None: the source held text, not bytes
 _FEW = 0.05  # share of texts in other languages from which on a data set is mixed
 
@@ -38,7 +39,13 @@ def check_texts(posts: Posts) -> tuple[dict[str, Any], list[Finding]]:
         "languages": dict(Counter(languages.values()).most_common()),
         "languages_by": METHOD,
     }
-    findings = [*_absent(posts), *_encodings(written), *_contents(written, bare), *_languages(languages)]
+    findings = [
+        *_absent(posts),
+        *_encodings(written),
+        *_lost(written, bare),
+        *_contents(written, bare),
+        *_languages(languages),
+    ]
     return facts, findings
 
 
@@ -92,17 +99,21 @@ def _encodings(written: list[Post]) -> Iterator[Finding]:
             "look at them; export them again as UTF-8",
             lossy,
         )
-    if broken := tuple(post.id for post in written if not post.lossy and "\ufffd" in (post.text or "")):
-        yield Finding(
-            "text_replacement_characters",
-            Severity.WARNING,
-            len(broken),
-            len(written),
-            f"{of(len(broken), len(written), 'texts')} {are(len(broken), 'holds', 'hold')} U+FFFD: characters were "
-            "lost before they came here",
-            "export them again from where they were whole",
-            broken,
-        )
+
+
+def _lost(written: list[Post], bare: dict[str, str]) -> Iterator[Finding]:
+    """Yield texts that lost characters before they came here."""
+    signed = tuple(post.id for post in written if not post.lossy and "\ufffd" in (post.text or ""))
+    marked = tuple(id for id, text in bare.items() if _LOST.search(text))
+    advice = "nothing here can bring them back: export the texts again from where they were whole"
+    kinds = {
+        "text_replacement_characters": (signed, Severity.WARNING, "U+FFFD, which stands for lost characters"),
+        "text_question_marks": (marked, Severity.NOTE, "a question mark within a word, where a letter was likely lost"),
+    }
+    for check, (ids, severity, what) in kinds.items():
+        if ids:
+            line = f"{of(len(ids), len(written), 'texts')} {are(len(ids), 'holds', 'hold')} {what}"
+            yield Finding(check, severity, len(ids), len(written), line, advice, ids)
 
 
 def _contents(written: list[Post], bare: dict[str, str]) -> Iterator[Finding]:
