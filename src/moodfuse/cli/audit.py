@@ -52,7 +52,7 @@ def audit(
             write_audit_page(result, html)
             bar.line(f"page written to {html}")
     if as_json:
-        print(json.dumps(result.to_json(), ensure_ascii=False, indent=1))
+        print(json.dumps(result.to_json(), indent=1))
     else:
         _show(result)
     if strict and result.worst == "error":
@@ -62,9 +62,11 @@ def audit(
 def _show(result: Audit) -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
     summary = result.to_json()
-    console.print(f"{summary['source']}: {summary['posts']:,} posts, {summary['labelled']:,} of them labelled")
+    console.print(
+        f"{_plain(summary['source'], 200)}: {summary['posts']:,} posts, {summary['labelled']:,} of them labelled"
+    )
     if summary["labelled"]:
-        console.print(_class_table(summary["classes"]))
+        console.print(_class_table(summary["classes"], "█" if console.encoding.startswith("utf") else "#"))
     console.print(f"texts   {_texts(summary['texts'])}")
     console.print(f"images  {_images(summary['images'])}\n")
     for finding in result.findings:
@@ -93,7 +95,7 @@ def _show_finding(console: Console, finding: Finding) -> None:
         console.print(f"        {told}", style="dim")
 
 
-def _class_table(classes: dict[str, int]) -> Table:
+def _class_table(classes: dict[str, int], mark: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("label")
     table.add_column("posts", justify="right")
@@ -101,7 +103,7 @@ def _class_table(classes: dict[str, int]) -> Table:
     table.add_column("")
     total, largest = sum(classes.values()), max(classes.values())
     for name, count in classes.items():
-        table.add_row(name, f"{count:,}", f"{100 * count / total:.1f} %", "█" * round(_BAR * count / largest))
+        table.add_row(name, f"{count:,}", f"{100 * count / total:.1f} %", mark * round(_BAR * count / largest))
     return table
 
 
@@ -148,7 +150,7 @@ def _counts(counts: dict[str, int], most: int = 4) -> str:
     return shown + (f", others {rest:,}" if rest else "")
 
 
-def _plain(id: str) -> str:
-    """Return an id as a terminal may show it."""
-    shown = id if id.isprintable() else ascii(id)
-    return shown if len(shown) <= 40 else shown[:39] + "…"
+def _plain(text: str, most: int = 40) -> str:
+    """Return an id or a path as a terminal may show it."""
+    shown = text if text.isprintable() else ascii(text)
+    return shown if len(shown) <= most else shown[: most - 1] + "…"

@@ -18,6 +18,7 @@ from moodfuse.data.label_checks import check_classes, check_ids
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import read_split
 from moodfuse.data.text_checks import check_texts
+from moodfuse.errors import DataError
 from moodfuse.labels import SENTIMENT, Labels
 from moodfuse.progress import Progress, silent
 
@@ -116,7 +117,9 @@ def audit_posts(
 ) -> Audit:
     """Look at every text and every image once. Raises `DataError` for a split file that `read_split` refuses."""
     posts = inventory.posts
-    split = read_split(split_file, posts) if split_file and len(inventory.labelled) else None
+    if split_file and not len(inventory.labelled):
+        raise DataError(f"{posts.source}: no post has a label, and a split is of labelled posts; leave the split out")
+    split = read_split(split_file, posts) if split_file else None
     text_facts, findings = check_texts(posts)
     images = examine_images(posts, progress)
     image_facts, image_findings = check_images(posts, images)

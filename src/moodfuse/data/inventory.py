@@ -36,7 +36,12 @@ class Inventory:
 
 
 def take_inventory(source: Any, *, format: str | None = None, labels: Labels = SENTIMENT) -> Inventory:
-    """Read `source`, of a report folder both its lists. Raises `DataError` for what `read_posts` refuses, ids aside."""
+    """Read `source`, of a report folder both its lists; `Posts` stay as they are.
+
+    Raises `DataError` for what `read_posts` refuses, ids aside, and for a source without posts.
+    """
+    if isinstance(source, Posts):
+        return Inventory(source, {}, (), (), source.dropped)
     dropped: Counter[str] = Counter()
     kept: dict[str, Post] = {}
     times: Counter[str] = Counter()

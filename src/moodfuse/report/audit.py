@@ -9,7 +9,7 @@ from typing import Any
 from moodfuse.data.audit import Audit
 from moodfuse.data.findings import Finding, share
 from moodfuse.data.posts import Post
-from moodfuse.report.document import Card, Value
+from moodfuse.report.document import Card, Value, readable
 from moodfuse.report.page import render, thumbnail
 
 #: Thumbnails on a page, and how many of them each part may have; the rest is told in numbers.
@@ -75,7 +75,7 @@ def audit_page(audit: Audit) -> str:
     return render(
         "audit.html",
         kind="audit",
-        title=audit.posts.source.rstrip("/").rpartition("/")[2] or audit.posts.source,
+        title=readable(audit.posts.source.rstrip("/").rpartition("/")[2]) or "posts",
         subtitle=f"{summary['posts']:,} posts, {summary['labelled']:,} of them labelled",
         sections=sections,
         findings=[_told(one) for one in audit.findings],
