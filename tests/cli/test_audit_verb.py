@@ -31,7 +31,7 @@ def faulty(synthetic_folder: Path, tmp_path: Path) -> Path:
 def test_findings_are_told_in_words(faulty: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(capsys, faulty)
     assert code == 0
-    assert "132 posts, 120 of them labelled" in out
+    assert "132 posts, 120 labelled" in out
     assert "positive" in out
     lines = [line for line in out.splitlines() if line.startswith(("error", "warning", "note"))]
     assert lines[0].startswith("error   1 of 132 ids (0.8 %) stands for more than one post")

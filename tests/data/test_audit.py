@@ -64,7 +64,12 @@ def audited(clean: list[Post]) -> Callable[..., Audit]:
     return run
 
 
+DOCUMENTED = (Path(__file__).parents[2] / "docs" / "audit.md").read_text("utf-8")
+
+
 def checks(audit: Audit) -> dict[str, int]:
+    """How many posts each check found; every check stands in the documentation."""
+    assert [one.check for one in audit.findings if f"`{one.check}`" not in DOCUMENTED] == []
     return {one.check: one.count for one in audit.findings}
 
 
@@ -160,7 +165,7 @@ def test_a_set_whose_images_all_fail_is_an_error_and_one_without_any_a_warning(c
     without = audit_posts(take_inventory(Posts(replace(post, image=None) for post in clean)))
     assert (broken.worst, checks(broken)) == (Severity.ERROR, {"image_unreadable": 120})
     assert (without.worst, checks(without)) == (Severity.WARNING, {"image_missing": 120})
-    assert without.findings[0].what == "No post has an image"
+    assert without.findings[0].what == "none of 120 posts has an image"
 
 
 def test_duplicates_and_their_conflicting_labels_are_found(audited: Callable[..., Audit]) -> None:
@@ -258,7 +263,9 @@ def test_copies_do_not_make_a_class_large_enough(clean: list[Post]) -> None:
     audit = audit_posts(take_inventory(Posts([*clean, *copies])), labels=Labels((*SENTIMENT.names, "mixed")))
     finding = audit.finding("class_too_rare")
     assert finding is not None
-    assert "'mixed' has 1 of different text and image post of 160" in finding.what
+    assert (
+        "'mixed' has 40 of 160 posts (25.0 %), all of them near-duplicates in 1 group; training needs 3" in finding.what
+    )
 
 
 def test_posts_without_labels_get_an_audit_that_says_so(clean: list[Post]) -> None:

@@ -60,10 +60,13 @@ def audit(
 
 
 def _show(result: Audit) -> None:
+    from moodfuse.data.findings import are
+
     console = Console(highlight=False, markup=False, soft_wrap=True)
     summary = result.to_json()
     console.print(
-        f"{_plain(summary['source'], 200)}: {summary['posts']:,} posts, {summary['labelled']:,} of them labelled"
+        f"{_plain(summary['source'], 200)}: {summary['posts']:,} {are(summary['posts'], 'post', 'posts')}, "
+        f"{summary['labelled']:,} labelled"
     )
     if summary["labelled"]:
         console.print(_class_table(summary["classes"], "█" if console.encoding.startswith("utf") else "#"))

@@ -68,13 +68,13 @@ def _absent(posts: Posts, facts: Mapping[str, ImageFacts]) -> Iterator[Finding]:
     gone = {id for id, one in facts.items() if Status.IMAGE_MISSING in one.status}
     missing = tuple(post.id for post in posts if post.image is None or post.id in gone)
     if missing:
-        where = "No post has an image" if len(missing) == len(posts) else None
+        none = f"none of {len(posts):,} posts has an image" if len(missing) == len(posts) else ""
         yield Finding(
             "image_missing",
             Severity.WARNING,
             len(missing),
             len(posts),
-            where or f"{of(len(missing), len(posts), 'posts')} {are(len(missing), 'has', 'have')} no image",
+            none or f"{of(len(missing), len(posts), 'posts')} {are(len(missing), 'has', 'have')} no image",
             "the model sees their text only; if they should have one, check the files' names and the paths",
             missing,
         )

@@ -75,7 +75,7 @@ def check_classes(inventory: Inventory, groups: Groups, labels: Labels) -> Itera
             Severity.WARNING,
             len(labelled),
             len(inventory.posts),
-            f"only {len(labelled):,} posts have a label",
+            f"only {of(len(labelled), len(inventory.posts), 'posts')} {are(len(labelled), 'has', 'have')} a label",
             f"a score on a tenth of them says next to nothing; label {FEW_LABELLED:,} or, better, a thousand",
         )
     for name in labels.names:
@@ -86,14 +86,16 @@ def check_classes(inventory: Inventory, groups: Groups, labels: Labels) -> Itera
 
 def _rare(name: str, members: tuple[str, ...], groups: int, total: int) -> Iterator[Finding]:
     if groups < LEAST_GROUPS:
-        found = f"{groups:,} of different text and image" if groups < len(members) else f"{len(members):,}"
+        count = len(members)
+        copies = f", all of them near-duplicates in {groups:,} {are(groups, 'group', 'groups')}"
+        found = of(count, total, "posts") + (copies if groups < count else "") if count else f"none of {total:,} posts"
         yield Finding(
             "class_too_rare",
             Severity.ERROR,
-            len(members),
+            count,
             total,
-            f"label {name!r} has {found if members else 'no'} {are(groups, 'post', 'posts')} of {total:,}; training "
-            f"needs {LEAST_GROUPS} at the very least (to train, validate and test)",
+            f"label {name!r} has {found}; training needs {LEAST_GROUPS} different ones at the very least, to train, "
+            "validate and test",
             f"add posts labelled {name!r}, or take it out of `labels`",
             members,
         )

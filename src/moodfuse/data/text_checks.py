@@ -51,13 +51,13 @@ def check_texts(posts: Posts) -> tuple[dict[str, Any], list[Finding]]:
 
 def _absent(posts: Posts) -> Iterator[Finding]:
     if missing := tuple(post.id for post in posts if post.text is None):
-        where = "No post has a text" if len(missing) == len(posts) else None
+        none = f"none of {len(posts):,} posts has a text" if len(missing) == len(posts) else ""
         yield Finding(
             "text_missing",
             Severity.WARNING,
             len(missing),
             len(posts),
-            where or f"{of(len(missing), len(posts), 'posts')} {are(len(missing), 'has', 'have')} no text",
+            none or f"{of(len(missing), len(posts), 'posts')} {are(len(missing), 'has', 'have')} no text",
             "the model sees their image only; if they should have one, check the files' names or the column",
             missing,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from moodfuse.data.audit import Audit
-from moodfuse.data.findings import Finding, share
+from moodfuse.data.findings import Finding, are, share
 from moodfuse.data.posts import Post
 from moodfuse.report.document import Card, Value, readable
 from moodfuse.report.page import render, thumbnail
@@ -76,7 +76,7 @@ def audit_page(audit: Audit) -> str:
         "audit.html",
         kind="audit",
         title=readable(audit.posts.source.rstrip("/").rpartition("/")[2]) or "posts",
-        subtitle=f"{summary['posts']:,} posts, {summary['labelled']:,} of them labelled",
+        subtitle=f"{summary['posts']:,} {are(summary['posts'], 'post', 'posts')}, {summary['labelled']:,} labelled",
         sections=sections,
         findings=[_told(one) for one in audit.findings],
         counts=_severities(audit.findings),

@@ -52,8 +52,9 @@ def _with_label_errors(result: Audit, config: Config, progress: Progress) -> Aud
         found = find_label_errors(labelled, result.groups, config, progress)
     except DataError as error:  # too few posts: everything else still holds
         what = f"label errors were not looked for: {error}"
+        advice = "label more posts, different ones; all else that this audit says holds"
         total = len(labelled)
-        return result.adding(Finding("label_errors_skipped", Severity.NOTE, total, total, what, "label more posts"))
+        return result.adding(Finding("label_errors_skipped", Severity.NOTE, total, total, what, advice))
     return result.adding(*_findings(found, len(labelled), result), label_errors=found)
 
 
