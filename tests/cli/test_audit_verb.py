@@ -93,3 +93,9 @@ def test_settings_name_other_labels(tmp_path: Path, capsys: pytest.CaptureFixtur
     code, out, _ = call(capsys, tmp_path / "posts.csv", "labels=[good,bad]", "--json")
     assert code == 0
     assert json.loads(out)["classes"] == {"good": 1, "bad": 1}
+
+
+def test_the_verb_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "--help")
+    assert code == 0
+    assert all(option in out for option in ("--labels", "--split", "--html", "--json", "--strict"))

@@ -45,6 +45,8 @@ def audit(
     from moodfuse.workflows.auditing import audit as run_audit
     from moodfuse.workflows.auditing import write_audit_page
 
+    if html is not None:
+        import moodfuse.report.page  # noqa: F401  (an extra that is missing is told before the work, not after)
     config = build_config([parse_overrides(overrides or [])])
     with Bar(quiet=quiet) as bar:
         result = run_audit(data, labels=labels, split_file=split, config=config, format=format, progress=bar)
