@@ -20,7 +20,7 @@ from moodfuse.learn.batches import LengthBatches, PostBatches, loader
 from moodfuse.learn.export import head_graph, head_inputs
 from moodfuse.learn.features import Features
 from moodfuse.learn.model import FusionModel
-from moodfuse.learn.training import fit
+from moodfuse.learn.soup import fit
 from moodfuse.learn.tuned import is_run
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.graphs import Encoding, head_feed, open_session
