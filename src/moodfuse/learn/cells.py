@@ -1,0 +1,180 @@
+"""One cell of a comparison: train on some posts, choose on others, predict those that neither has seen."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from moodfuse.config import Config, Modality
+from moodfuse.evaluate.calibration import fit_temperature
+from moodfuse.evaluate.metrics import score
+from moodfuse.labels import Labels
+from moodfuse.learn.assembly import OpenModality, build_model, make_parts
+from moodfuse.learn.batches import PostBatches
+from moodfuse.learn.export import head_graph, head_inputs
+from moodfuse.learn.model import FusionModel
+from moodfuse.learn.training import History, best_epoch, fit
+from moodfuse.progress import Progress, silent
+from moodfuse.runtime.graphs import Encoding, head_feed, open_session
+from moodfuse.runtime.predictor import softmax
+
+_BATCH = 256
+#: Opens the modalities that a configuration reads, an encoder that trains with its pretrained weights each time.
+Opener = Callable[[Config], Mapping[Modality, OpenModality]]
+Rows = Mapping[str, Sequence[int]]
+Encodings = Mapping[str, Sequence[Encoding | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class CellData:
+    """The posts of a comparison as cells need them: label ids (N,), and how to open what a model reads."""
+
+    targets: Sequence[int]
+    labels: Labels
+    open: Opener
+
+
+@dataclass(frozen=True, slots=True)
+class FittedCell:
+    """A trained model, what it was trained on, and how that went."""
+
+    config: Config
+    model: FusionModel
+    modalities: Mapping[Modality, OpenModality]
+    history: History
+    seconds: float
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The row of the epoch whose state is kept."""
+        return self.history[best_epoch(self.history, self.config.train.monitor)]
+
+    @property
+    def score(self) -> float:
+        """The validation score that it was chosen by; more is better."""
+        monitor = self.config.train.monitor
+        return self.best[f"val_{monitor}"] * (-1 if monitor == "loss" else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """What a cell leaves.
+
+    `probabilities`: (test posts, C) after the temperature, under "" for the posts as they are and under each modality
+    that the model reads for the posts without it. `head`: its ONNX graph.
+    """
+
+    fitted: FittedCell
+    probabilities: dict[str, np.ndarray]
+    temperature: float
+    head: bytes
+    seconds: float
+    trials: list[dict[str, Any]] = field(default_factory=list)
+
+
+def run_cell(
+    config: Config, data: CellData, rows: Rows, *, trials: int = 0, progress: Progress = silent
+) -> CellResult:
+    """Train on `rows["train"]`, choose on `rows["validation"]`, predict `rows["test"]`; rows are places in the data.
+
+    The validation posts choose the epoch, the temperature and, with `trials`, the settings; the test posts are looked
+    at once, by the exported head.
+    """
+    started = time.perf_counter()
+    tried: list[dict[str, Any]] = []
+    if trials:
+        from moodfuse.learn.search import tune  # Optuna is imported only where something is searched
+
+        fitted, tried = tune(lambda one: fit_cell(one, data, rows, progress), config, trials)
+    else:
+        fitted = fit_cell(config, data, rows, progress)
+    widths = {m: opened.width for m, opened in fitted.modalities.items()}
+    head = head_graph(fitted.model.cpu().eval(), widths)
+    validation = _logits(head, fitted, _encode(fitted, rows["validation"]))
+    temperature = fit_temperature(validation, [data.targets[row] for row in rows["validation"]])
+    test = _encode(fitted, rows["test"])
+    probabilities = {}
+    for withheld in ("", *fitted.model.fusion.modalities):
+        given = {m: [None] * len(encodings) if m == withheld else encodings for m, encodings in test.items()}
+        probabilities[withheld] = calibrated(_logits(head, fitted, given), temperature, readable(given))
+    return CellResult(fitted, probabilities, temperature, head, time.perf_counter() - started, tried)
+
+
+def fit_cell(config: Config, data: CellData, rows: Rows, progress: Progress = silent) -> FittedCell:
+    """Train one model on the cell's training posts and leave it in the state its validation posts choose."""
+    started = time.perf_counter()
+    modalities = data.open(config)
+    classes = len(data.labels)
+    train, validation, prior = make_parts(
+        data.targets, modalities, rows["train"], rows["validation"], classes=classes
+    )
+    model = build_model(config, modalities, prior)
+    with tempfile.TemporaryDirectory(prefix="moodfuse-cell-") as folder:
+        result = fit(model, train, validation, config, data.labels, Path(folder), progress=progress)
+    return FittedCell(config, model, modalities, result.history, time.perf_counter() - started)
+
+
+def cell_scores(result: CellResult, data: CellData, rows: Rows) -> dict[str, float]:
+    """Return accuracy and macro-F1 on the cell's test posts."""
+    scores = score([data.targets[row] for row in rows["test"]], result.probabilities[""], data.labels)
+    return {"accuracy": scores.accuracy, "macro_f1": scores.macro_f1}
+
+
+def run_head(
+    head: bytes | Path, inputs: Sequence[str], encodings: Encodings, widths: Mapping[str, int]
+) -> np.ndarray:
+    """Return logits (B, C) of a head's graph for encodings of B posts."""
+    session = open_session(head, threads=1)
+    count = len(next(iter(encodings.values())))
+    logits = []
+    for start in range(0, count, _BATCH):
+        part = {m: rows[start : start + _BATCH] for m, rows in encodings.items()}
+        logits.append(session.run(["logits"], head_feed(inputs, part, widths))[0])
+    return np.concatenate(logits)
+
+
+def calibrated(logits: np.ndarray, temperature: float, anything: np.ndarray) -> np.ndarray:
+    """Return probabilities (B, C); a post with nothing to read, (B,) says which has any, keeps the training shares."""
+    return softmax(logits / np.where(anything, temperature, 1.0)[:, None])
+
+
+def readable(encodings: Encodings) -> np.ndarray:
+    """Return which posts have something that the model reads, (B,)."""
+    return np.any([[row is not None for row in rows] for rows in encodings.values()], axis=0)
+
+
+def _logits(head: bytes, fitted: FittedCell, encodings: Encodings) -> np.ndarray:
+    widths: dict[str, int] = {m: opened.width for m, opened in fitted.modalities.items()}
+    return run_head(head, head_inputs(fitted.model), encodings, widths)
+
+
+def _encode(fitted: FittedCell, rows: Sequence[int]) -> dict[str, list[Encoding | None]]:
+    """Return each modality's encodings: the frozen encoder's features, or what the encoder that trained now says."""
+    return {
+        m: _encode_live(m, fitted, rows) if opened.features is None else [opened.features.rows[row] for row in rows]
+        for m, opened in fitted.modalities.items()
+    }
+
+
+@torch.no_grad()
+def _encode_live(modality: Modality, fitted: FittedCell, rows: Sequence[int]) -> list[Encoding | None]:
+    data, encoder = fitted.modalities[modality].data, fitted.model.encoders[modality]
+    encoder.eval()
+    result: list[Encoding | None] = []
+    for start in range(0, len(rows), _BATCH):
+        part = PostBatches(data, None, [0] * len(data.present), rows[start : start + _BATCH])
+        inputs = part.load(part.rows).text
+        assert isinstance(inputs, tuple)  # an encoder that trains is given its inputs
+        encoded = encoder(*inputs)
+        for i, row in enumerate(part.rows):
+            tokens = encoded.tokens[i] if encoded.mask is None else encoded.tokens[i][encoded.mask[i]]
+            one = {"pooled": encoded.pooled[i].float().numpy(), "tokens": tokens.float().numpy()}
+            result.append(one if data.present[row] else None)
+    return result
