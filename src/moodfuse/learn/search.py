@@ -204,6 +204,8 @@ class StoredStudy:
             try:
                 with self._claim(trial.number):
                     self._study.tell(trial.number, state=TrialState.FAIL)
+                    if trial.params:
+                        self._study.enqueue_trial(trial.params)
             except Timeout:  # somebody is at it
                 continue
 
