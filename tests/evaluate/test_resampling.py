@@ -26,9 +26,7 @@ def verdicts(truth: np.ndarray, said: dict[str, np.ndarray], groups: list[int] |
     systems = {name: System(np.atleast_2d(ids), name) for name, ids in said.items()}
     resampler = Resampler(truth, systems, labels=SENTIMENT, folds=np.arange(len(truth)) % 5, groups=groups)
     mean = {name: one_hot(np.atleast_2d(ids)[0]) for name, ids in said.items()}
-    return compare_pairs(
-        resampler, resampler.draws(400), list(said), true=truth, probabilities=mean, labels=SENTIMENT
-    )
+    return compare_pairs(resampler, resampler.draws(400), list(said), true=truth, probabilities=mean, labels=SENTIMENT)
 
 
 def test_scores_equal_those_of_each_system_alone() -> None:
@@ -56,7 +54,9 @@ def test_groups_are_drawn_whole() -> None:
     systems = {"a": System(said[None], "a")}
     width = {}
     for name, groups in (("whole", [i // 10 for i in range(600)]), ("single", None)):
-        low, high = percentiles(Resampler(truth, systems, labels=SENTIMENT, groups=groups).draws(2000)["accuracy"][:, 0])
+        low, high = percentiles(
+            Resampler(truth, systems, labels=SENTIMENT, groups=groups).draws(2000)["accuracy"][:, 0]
+        )
         width[name] = high - low
     assert width["whole"] / width["single"] == pytest.approx(np.sqrt(10), rel=0.15)
 
@@ -140,7 +140,11 @@ def test_the_best_of_noise_is_corrected_to_chance() -> None:
         truth = generator.integers(0, 3, 300)
         systems = {f"m{i}": System(generator.integers(0, 3, (1, 300)), f"m{i}") for i in range(30)}
         best = best_of(
-            Resampler(truth, systems, labels=SENTIMENT), list(systems), metric="accuracy", resamples=200, seed=simulation
+            Resampler(truth, systems, labels=SENTIMENT),
+            list(systems),
+            metric="accuracy",
+            resamples=200,
+            seed=simulation,
         )
         naive.append(best.value)
         corrected.append(best.corrected)

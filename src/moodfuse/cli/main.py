@@ -8,7 +8,7 @@ import traceback
 
 import typer
 
-from moodfuse.cli import config, convert, doctor, encoders, evaluate, fusions, predict, synthetic, train
+from moodfuse.cli import compare, config, convert, doctor, encoders, evaluate, fusions, predict, synthetic, train
 from moodfuse.cli.progress import console
 from moodfuse.errors import MoodfuseError
 from moodfuse.files import NO_ROOM
@@ -29,6 +29,7 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.command("fusions")(fusions.fusions)
 app.command("encoders")(encoders.encoders)
 app.command("doctor")(doctor.doctor)

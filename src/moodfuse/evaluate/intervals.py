@@ -99,7 +99,9 @@ def paired_bootstrap(
     differences = []
     for counts in (observed, drawn):
         cube = counts.reshape(-1, size, size, size)  # (R, true, a, b)
-        differences.append(confusion_metrics(cube.sum(3), labels)[metric] - confusion_metrics(cube.sum(2), labels)[metric])
+        differences.append(
+            confusion_metrics(cube.sum(3), labels)[metric] - confusion_metrics(cube.sum(2), labels)[metric]
+        )
     return paired_difference(metric, float(differences[0][0]), differences[1], level)
 
 

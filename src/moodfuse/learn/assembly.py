@@ -18,6 +18,7 @@ from moodfuse.learn.encoders import Encoder, EncoderSource, ImageSource, TextSou
 from moodfuse.learn.features import Features, image_features, text_features
 from moodfuse.learn.fusion import Shapes, build_fusion, find_fusion
 from moodfuse.learn.model import FusionModel
+from moodfuse.learn.store import FeatureStore
 from moodfuse.learn.tuned import is_run, run_encoder
 from moodfuse.progress import Progress, silent
 
@@ -84,12 +85,19 @@ def _open(modality: Modality, source: EncoderSource, posts: Posts, config: Confi
     return OpenModality(source, FrozenData(features, tokens=tokens), features.width, features=features)
 
 
-def frozen_features(source: EncoderSource, posts: Posts, *, tokens: bool, progress: Progress = silent) -> Features:
+def frozen_features(
+    source: EncoderSource,
+    posts: Posts,
+    *,
+    tokens: bool,
+    store: FeatureStore | None = None,
+    progress: Progress = silent,
+) -> Features:
     """Return the posts' pooled vectors by a frozen encoder, and with `tokens` its tokens too, computed where new."""
     outputs = ("pooled", "tokens") if tokens else ("pooled",)
     if isinstance(source, TextSource):
-        return text_features(source, posts, outputs=outputs, progress=progress)
-    return image_features(_image(source), posts, outputs=outputs, progress=progress)
+        return text_features(source, posts, outputs=outputs, store=store, progress=progress)
+    return image_features(_image(source), posts, outputs=outputs, store=store, progress=progress)
 
 
 def _image(source: EncoderSource) -> ImageSource:

@@ -90,7 +90,9 @@ def read_cell(comparison: Path, key: CellKey, labels: Labels) -> StoredCell:
         return StoredCell(key, ids, true, probabilities, metrics)
     except (OSError, ValueError, KeyError, IndexError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise DataError(f"{folder}: is no whole cell ({reason}); delete that folder and run the command again") from None
+        raise DataError(
+            f"{folder}: is no whole cell ({reason}); delete that folder and run the command again"
+        ) from None
 
 
 def prediction_file(withheld: str) -> str:

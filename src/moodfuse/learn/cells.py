@@ -18,7 +18,7 @@ from moodfuse.evaluate.metrics import score
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import OpenModality, build_model, make_parts
 from moodfuse.learn.batches import PostBatches
-from moodfuse.learn.export import head_graph, head_inputs
+from moodfuse.learn.export import head_graph
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.training import History, best_epoch, fit
 from moodfuse.progress import Progress, silent
@@ -79,9 +79,7 @@ class CellResult:
     trials: list[dict[str, Any]] = field(default_factory=list)
 
 
-def run_cell(
-    config: Config, data: CellData, rows: Rows, *, trials: int = 0, progress: Progress = silent
-) -> CellResult:
+def run_cell(config: Config, data: CellData, rows: Rows, *, trials: int = 0, progress: Progress = silent) -> CellResult:
     """Train on `rows["train"]`, choose on `rows["validation"]`, predict `rows["test"]`; rows are places in the data.
 
     The validation posts choose the epoch, the temperature and, with `trials`, the settings; the test posts are looked
@@ -112,9 +110,7 @@ def fit_cell(config: Config, data: CellData, rows: Rows, progress: Progress = si
     started = time.perf_counter()
     modalities = data.open(config)
     classes = len(data.labels)
-    train, validation, prior = make_parts(
-        data.targets, modalities, rows["train"], rows["validation"], classes=classes
-    )
+    train, validation, prior = make_parts(data.targets, modalities, rows["train"], rows["validation"], classes=classes)
     model = build_model(config, modalities, prior)
     with tempfile.TemporaryDirectory(prefix="moodfuse-cell-") as folder:
         result = fit(model, train, validation, config, data.labels, Path(folder), progress=progress)
@@ -127,11 +123,10 @@ def cell_scores(result: CellResult, data: CellData, rows: Rows) -> dict[str, flo
     return {"accuracy": scores.accuracy, "macro_f1": scores.macro_f1}
 
 
-def run_head(
-    head: bytes | Path, inputs: Sequence[str], encodings: Encodings, widths: Mapping[str, int]
-) -> np.ndarray:
+def run_head(head: bytes | Path, encodings: Encodings, widths: Mapping[str, int]) -> np.ndarray:
     """Return logits (B, C) of a head's graph for encodings of B posts."""
     session = open_session(head, threads=1)
+    inputs = [one.name for one in session.get_inputs()]
     count = len(next(iter(encodings.values())))
     logits = []
     for start in range(0, count, _BATCH):
@@ -152,7 +147,7 @@ def readable(encodings: Encodings) -> np.ndarray:
 
 def _logits(head: bytes, fitted: FittedCell, encodings: Encodings) -> np.ndarray:
     widths: dict[str, int] = {m: opened.width for m, opened in fitted.modalities.items()}
-    return run_head(head, head_inputs(fitted.model), encodings, widths)
+    return run_head(head, encodings, widths)
 
 
 def _encode(fitted: FittedCell, rows: Sequence[int]) -> dict[str, list[Encoding | None]]:

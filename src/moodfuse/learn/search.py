@@ -77,9 +77,7 @@ def recipe_settings(config: Config) -> dict[str, float]:
     return result
 
 
-def tune(
-    fit: Callable[[Config], FittedCell], config: Config, trials: int
-) -> tuple[FittedCell, list[dict[str, Any]]]:
+def tune(fit: Callable[[Config], FittedCell], config: Config, trials: int) -> tuple[FittedCell, list[dict[str, Any]]]:
     """Fit `trials` configurations and return the one with the best validation score, and what was tried.
 
     The first is the configuration's own values; the others are drawn by TPE (Bergstra et al. 2011), seeded. None is

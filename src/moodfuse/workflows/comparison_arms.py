@@ -96,7 +96,9 @@ def gather(comparison: ComparisonFolder) -> Gathered:
                 raise DataError(f"{comparison.path}: the cells of {name} are of other posts; delete them and run again")
     split, groups = Split.load(comparison.split), Groups.load(comparison.groups)
     if missing := [i for i in ids if i not in split.folds or i not in groups.of]:
-        raise DataError(f"{comparison.path}: split.json and groups.json say nothing of {len(missing)} posts of the cells")
+        raise DataError(
+            f"{comparison.path}: split.json and groups.json say nothing of {len(missing)} posts of the cells"
+        )
     return Gathered(
         labels,
         seeds,
@@ -113,9 +115,7 @@ def _arm(arm: Mapping[str, Any], cells: Mapping[CellKey, StoredCell], seeds: Seq
     return Arm(arm["name"], arm["model"], arm["reads"], arm["withheld"], probabilities)
 
 
-def _stack(
-    cells: Mapping[CellKey, StoredCell], model: str, seeds: Sequence[int], withheld: str
-) -> np.ndarray:
+def _stack(cells: Mapping[CellKey, StoredCell], model: str, seeds: Sequence[int], withheld: str) -> np.ndarray:
     return np.stack([np.concatenate([cell.probabilities[withheld] for cell in _of(cells, model, s)]) for s in seeds])
 
 

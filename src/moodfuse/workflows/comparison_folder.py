@@ -49,7 +49,9 @@ class ComparisonFolder:
     def cells(self) -> list[CellKey]:
         """Return every cell of the plan, whole seeds first."""
         names = [model["name"] for model in self.plan["models"]]
-        return sorted(CellKey(s, f, name) for s in self.plan["seeds"] for f in range(self.plan["folds"]) for name in names)
+        return sorted(
+            CellKey(s, f, name) for s in self.plan["seeds"] for f in range(self.plan["folds"]) for name in names
+        )
 
     def todo(self) -> list[CellKey]:
         """Return the cells that are not there yet."""

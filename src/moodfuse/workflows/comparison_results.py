@@ -107,7 +107,9 @@ def _row(gathered: Gathered, arm: Arm, draws: Mapping[str, np.ndarray]) -> dict[
     row["per_class"] = {}
     for label in gathered.labels.names:
         low, high = percentiles(draws[f"f1_{label}"])
-        mean = {m: float(np.mean([getattr(s.per_class[label], m) for s in scores])) for m in ("precision", "recall", "f1")}
+        mean = {
+            m: float(np.mean([getattr(s.per_class[label], m) for s in scores])) for m in ("precision", "recall", "f1")
+        }
         row["per_class"][label] = mean | {"low": low, "high": high, "support": scores[0].per_class[label].support}
     row["confusion"] = np.mean([one.confusion for one in scores], axis=0).tolist()
     metrics = [cell.metrics for key, cell in gathered.cells.items() if key.model == arm.model]
