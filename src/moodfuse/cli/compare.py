@@ -81,8 +81,10 @@ def _print(results: dict[str, Any]) -> None:
     for line in results["headlines"]:
         print(_sentence(line))
     print()
+    told: set[frozenset[str]] = set()
     for verdict in results["verdicts"]:
-        if verdict["kind"] != "best":
+        if (pair := frozenset((verdict["a"], verdict["b"]))) not in told:
+            told.add(pair)
             print(_sentence(verdict["words"]))
     print()
     print(f"{results['posts']} posts, out of fold; 95 % intervals")

@@ -24,6 +24,8 @@ DAMAGES: dict[Damage, tuple[str, str, tuple[float, ...]]] = {
     "noise": ("image", "standard deviation as a share of white", (0.0, 0.05, 0.1, 0.2)),
     "shrink": ("image", "share of the width and height taken off", (0.0, 0.5, 0.75, 0.9)),
 }
+#: Shares of the posts that lose a modality.
+SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -42,7 +44,7 @@ def removal_curve(
     withheld: Sequence[ArrayLike],
     *,
     labels: Labels,
-    shares: Sequence[float] = tuple(i / 10 for i in range(11)),
+    shares: Sequence[float] = SHARES,
 ) -> list[RemovalPoint]:
     """Return expected scores as a random share of the posts loses a modality, the mean over seeds.
 
@@ -69,8 +71,8 @@ def add_typos(text: str, share: float, generator: np.random.Generator) -> str:
     _check_share(share)
     letters = list(text)
     places = [i for i, letter in enumerate(letters) if letter.isalpha()]
-    hit = generator.choice(places, round(share * len(places)), replace=False) if places else []
-    for i in sorted((int(place) for place in hit), reverse=True):
+    hit = generator.permutation(len(places))[: round(share * len(places))]
+    for i in sorted((places[int(one)] for one in hit), reverse=True):
         kind = int(generator.integers(4))
         if kind == 0 and i + 1 < len(letters):
             letters[i], letters[i + 1] = letters[i + 1], letters[i]

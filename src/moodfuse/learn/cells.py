@@ -142,7 +142,7 @@ def calibrated(logits: np.ndarray, temperature: float, anything: np.ndarray) -> 
 
 def readable(encodings: Encodings) -> np.ndarray:
     """Return which posts have something that the model reads, (B,)."""
-    return np.any([[row is not None for row in rows] for rows in encodings.values()], axis=0)
+    return np.array([any(row is not None for row in rows) for rows in zip(*encodings.values(), strict=True)])
 
 
 def _logits(head: bytes, fitted: FittedCell, encodings: Encodings) -> np.ndarray:

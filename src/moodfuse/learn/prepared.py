@@ -63,7 +63,7 @@ def prepared(posts: Posts, configs: Iterable[Config], progress: Progress = silen
         for modality, source in encoder_sources(config).items():
             if modality not in config.train.tuned:
                 name = _name(modality, source)
-                wanted[name] = (source, tokens or name in wanted and wanted[name][1])
+                wanted[name] = (source, tokens or (name in wanted and wanted[name][1]))
     with tempfile.TemporaryDirectory(prefix="moodfuse-features-") as scratch:
         for name, (source, tokens) in wanted.items():
             _save(frozen_features(source, posts, tokens=tokens, progress=progress), Path(scratch) / name)

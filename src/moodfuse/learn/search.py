@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,12 +209,3 @@ class StoredStudy:
 
     def _claim(self, number: int) -> FileLock:
         return FileLock(self._folder / ".claims" / f"trial-{number}.lock", timeout=0)
-
-
-def best_rows(rows: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Return the best score so far after each trial, in their order: the history of a search."""
-    best: list[float] = []
-    for row in rows:
-        score = row["score"]
-        best.append(max([*best[-1:], *([score] if score is not None else [])], default=float("nan")))
-    return best

@@ -73,13 +73,17 @@ def _is_encoded(consumes: str) -> bool:
     return consumes != "pixels"
 
 
-def _model(name: str, overrides: Sequence[Mapping[str, Any]]) -> ComparedModel:
+def model_config(name: str, overrides: Sequence[Mapping[str, Any]]) -> Config:
+    """Return the configuration of a recipe, or of a fusion that has none. Raises `ConfigError` for other names."""
     if name in recipe_names():
-        config = resolve_config(name, overrides=overrides)
-    elif name in FUSIONS:
-        config = resolve_config(overrides=[{"model": {"fusion": name}}, *overrides])
-    else:
-        raise ConfigError(suggest(name, {*FUSIONS, *recipe_names(), *GROUPS}, what="fusion"))
+        return resolve_config(name, overrides=overrides)
+    if name in FUSIONS:
+        return resolve_config(overrides=[{"model": {"fusion": name}}, *overrides])
+    raise ConfigError(suggest(name, {*FUSIONS, *recipe_names(), *GROUPS}, what="fusion"))
+
+
+def _model(name: str, overrides: Sequence[Mapping[str, Any]]) -> ComparedModel:
+    config = model_config(name, overrides)
     if "fusion" in next((dict(one["model"]) for one in overrides if "model" in one), {}):
         raise ConfigError("model.fusion: each model of a comparison has its own; name fusions with --fusions")
     check_model(config)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import queue
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -39,19 +39,22 @@ def run_cells(work: Work, cells: Sequence[CellKey], *, workers: int, done: Done)
             work_through(work, cells, done)
         return
     context = multiprocessing.get_context("spawn")
-    messages: Any = context.Queue()
-    with _single_threaded_children():
-        processes = [
-            context.Process(target=_worker, args=(work, list(cells), messages), daemon=True) for _ in range(workers)
-        ]
-        for process in processes:
-            process.start()
+    processes: dict[Any, BaseProcess] = {}  # by the connection that each reports on
     try:
-        _listen(processes, messages, set(cells), done)
-    finally:
-        for process in processes:
+        with _single_threaded_children():
+            for _ in range(workers):
+                ours, theirs = context.Pipe(duplex=False)
+                process: BaseProcess = context.Process(target=_worker, args=(work, list(cells), theirs), daemon=True)
+                process.start()
+                theirs.close()
+                processes[ours] = process
+        _listen(processes, set(cells), done)
+    except BaseException:
+        for process in processes.values():
             process.terminate()
-        for process in processes:
+        raise
+    finally:
+        for process in processes.values():
             process.join()
 
 
@@ -86,7 +89,7 @@ def _run_claimed(work: Work, key: CellKey, progress: Progress) -> None:
     work.run(key, progress)
 
 
-def _worker(work: Work, cells: Sequence[CellKey], messages: Any) -> None:
+def _worker(work: Work, cells: Sequence[CellKey], report: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends this process
     torch.set_num_threads(1)
     parent = multiprocessing.parent_process()
@@ -96,33 +99,41 @@ def _worker(work: Work, cells: Sequence[CellKey], messages: Any) -> None:
             os._exit(1)
 
     try:
-        work_through(work, cells, lambda key: messages.put(("done", key)), orphaned)
-        messages.put(("end", None))
+        work_through(work, cells, lambda key: report.send(("done", key)), orphaned)
     except MoodfuseError as error:
-        messages.put(("error", error))
+        report.send(("error", error))
     except BaseException:
-        messages.put(("fault", traceback.format_exc()))
+        report.send(("fault", traceback.format_exc()))
 
 
-def _listen(processes: Sequence[BaseProcess], messages: Any, wanted: set[CellKey], done: Done) -> None:
-    """Pass on each cell as it is done, until all are."""
-    while wanted:
-        try:
-            kind, content = messages.get(timeout=_WAIT)
-        except queue.Empty:
-            if dead := [process for process in processes if process.exitcode]:
-                raise TrainingError(
-                    f"a worker was killed (exit code {dead[0].exitcode}), for want of memory perhaps; what is done is "
-                    "kept: run the same command again, with fewer --workers"
-                ) from None
-            continue
-        if kind == "error":
-            raise content
-        if kind == "fault":
-            raise RuntimeError(f"a worker failed:\n{content}")
-        if kind == "done" and content in wanted:
-            wanted.discard(content)
-            done(content)
+def _receive(connection: Any) -> tuple[str, Any]:
+    message: tuple[str, Any] = connection.recv()
+    return message
+
+
+def _listen(processes: Mapping[Any, BaseProcess], wanted: set[CellKey], done: Done) -> None:
+    """Pass on each cell as it is done, until all are. A connection that ends is a worker that has ended."""
+    open_ends = dict(processes)
+    while wanted and open_ends:
+        for connection in wait(list(open_ends)):
+            try:
+                kind, content = _receive(connection)
+            except (EOFError, OSError):
+                process = open_ends.pop(connection)
+                process.join()
+                if process.exitcode:
+                    raise TrainingError(
+                        f"a worker was killed (exit code {process.exitcode}), for want of memory perhaps; what is done "
+                        "is kept: run the same command again, with fewer --workers"
+                    ) from None
+                continue
+            if kind == "error":
+                raise content
+            if kind == "fault":
+                raise RuntimeError(f"a worker failed:\n{content}")
+            if content in wanted:
+                wanted.discard(content)
+                done(content)
 
 
 @contextlib.contextmanager

@@ -111,7 +111,8 @@ def compare(
 def _check_numbers(seeds: int, folds: int, trials: int, workers: int | None) -> None:
     if not 2 <= folds <= 5:
         raise ConfigError(
-            f"--folds: expected 2 to 5, how many of the five cells to run (each tests a fifth of the posts), found {folds}"
+            "--folds: expected 2 to 5, how many of the five cells to run (each tests a fifth of the posts), "
+            f"found {folds}"
         )
     for flag, value, least in (("--seeds", seeds, 1), ("--trials", trials, 0), ("--workers", workers or 1, 1)):
         if value < least:

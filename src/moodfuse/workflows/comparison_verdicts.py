@@ -83,8 +83,8 @@ def _best(best: BestOf) -> dict[str, Any]:
 def _best_words(best: BestOf) -> str:
     value, corrected, low, high = (f"{100 * v:.1f}" for v in (best.value, best.corrected, best.low, best.high))
     return (
-        f"{spoken(best.name)} scores highest of {len(best.chosen)}, {METRIC_NAMES[METRIC]} {value}; corrected for having "
-        f"been chosen as the best, expect {corrected} ({low} to {high}) of new posts"
+        f"{spoken(best.name)} scores highest of {len(best.chosen)}, {METRIC_NAMES[METRIC]} {value}; corrected for "
+        f"having been chosen as the best, expect {corrected} ({low} to {high}) of new posts"
     )
 
 
@@ -99,7 +99,8 @@ def _headlines(best: BestOf, rivals: Sequence[Pair], verdicts: Sequence[tuple[st
         listed = ", ".join(equal[:_LISTED]) + (f" and {len(equal) - _LISTED} more" if len(equal) > _LISTED else "")
         lines.append(f"{spoken(best.name)} cannot be told apart here from {listed}")
     else:
-        lines.append(f"{spoken(best.name)} beats every other model")
+        next_best = min(rivals, key=lambda pair: pair.bootstrap.difference)
+        lines.append(f"{spoken(best.name)} beats every other model; the nearest: {next_best.words()}")
     return lines
 
 
