@@ -34,7 +34,11 @@ class CellKey:
 
     def folder(self, comparison: Path) -> Path:
         """Return where the cell stands in a comparison's folder."""
-        return comparison / "cells" / self.model / self.name
+        return comparison / "cells" / self.model.replace("/", "-") / self.name
+
+    def claim(self, comparison: Path) -> Path:
+        """Return the lock that a process holds while it runs the cell."""
+        return comparison / ".claims" / f"{self.model.replace('/', '-')}-{self.name}.lock"
 
     def is_done(self, comparison: Path) -> bool:
         """Return whether the cell is there, and whole."""

@@ -17,15 +17,16 @@ from moodfuse.evaluate.calibration import fit_temperature
 from moodfuse.evaluate.metrics import score
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import OpenModality, build_model, make_parts
-from moodfuse.learn.batches import PostBatches
+from moodfuse.learn.encoders import Encoded, ImageSource
 from moodfuse.learn.export import head_graph
 from moodfuse.learn.model import FusionModel
+from moodfuse.learn.stacking import fit_stacker
 from moodfuse.learn.training import History, best_epoch, fit
 from moodfuse.progress import Progress, silent
-from moodfuse.runtime.graphs import Encoding, head_feed, open_session
+from moodfuse.runtime.graphs import Encoding, HeadGraph, open_session
 from moodfuse.runtime.predictor import softmax
 
-_BATCH = 256
+_BATCH = 64  # posts predicted at a time
 #: Opens the modalities that a configuration reads, an encoder that trains with its pretrained weights each time.
 Opener = Callable[[Config], Mapping[Modality, OpenModality]]
 Rows = Mapping[str, Sequence[int]]
@@ -34,9 +35,10 @@ Encodings = Mapping[str, Sequence[Encoding | None]]
 
 @dataclass(frozen=True, slots=True)
 class CellData:
-    """The posts of a comparison as cells need them: label ids (N,), and how to open what a model reads."""
+    """The posts of a comparison as cells need them: label ids and groups (N,), and how to open what a model reads."""
 
     targets: Sequence[int]
+    groups: Sequence[int]
     labels: Labels
     open: Opener
 
@@ -93,15 +95,12 @@ def run_cell(config: Config, data: CellData, rows: Rows, *, trials: int = 0, pro
         fitted, tried = tune(lambda one: fit_cell(one, data, rows, progress), config, trials)
     else:
         fitted = fit_cell(config, data, rows, progress)
-    widths = {m: opened.width for m, opened in fitted.modalities.items()}
-    head = head_graph(fitted.model.cpu().eval(), widths)
-    validation = _logits(head, fitted, _encode(fitted, rows["validation"]))
+    widths: dict[Modality, int] = {m: opened.width for m, opened in fitted.modalities.items()}
+    head = head_graph(fitted.model.cpu().eval(), widths, side=_side(fitted))
+    validation, _ = _answers(head, fitted, rows["validation"], [""])[""]
     temperature = fit_temperature(validation, [data.targets[row] for row in rows["validation"]])
-    test = _encode(fitted, rows["test"])
-    probabilities = {}
-    for withheld in ("", *fitted.model.fusion.modalities):
-        given = {m: [None] * len(encodings) if m == withheld else encodings for m, encodings in test.items()}
-        probabilities[withheld] = calibrated(_logits(head, fitted, given), temperature, readable(given))
+    answers = _answers(head, fitted, rows["test"], ["", *fitted.model.fusion.modalities])
+    probabilities = {one: calibrated(logits, temperature, there) for one, (logits, there) in answers.items()}
     return CellResult(fitted, probabilities, temperature, head, time.perf_counter() - started, tried)
 
 
@@ -114,6 +113,8 @@ def fit_cell(config: Config, data: CellData, rows: Rows, progress: Progress = si
     model = build_model(config, modalities, prior)
     with tempfile.TemporaryDirectory(prefix="moodfuse-cell-") as folder:
         result = fit(model, train, validation, config, data.labels, Path(folder), progress=progress)
+        groups = [data.groups[row] for row in rows["train"]]
+        fit_stacker(model, train, validation, groups, config, data.labels, modalities, Path(folder), progress=progress)
     return FittedCell(config, model, modalities, result.history, time.perf_counter() - started)
 
 
@@ -121,18 +122,6 @@ def cell_scores(result: CellResult, data: CellData, rows: Rows) -> dict[str, flo
     """Return accuracy and macro-F1 on the cell's test posts."""
     scores = score([data.targets[row] for row in rows["test"]], result.probabilities[""], data.labels)
     return {"accuracy": scores.accuracy, "macro_f1": scores.macro_f1}
-
-
-def run_head(head: bytes | Path, encodings: Encodings, widths: Mapping[str, int]) -> np.ndarray:
-    """Return logits (B, C) of a head's graph for encodings of B posts."""
-    session = open_session(head, threads=1)
-    inputs = [one.name for one in session.get_inputs()]
-    count = len(next(iter(encodings.values())))
-    logits = []
-    for start in range(0, count, _BATCH):
-        part = {m: rows[start : start + _BATCH] for m, rows in encodings.items()}
-        logits.append(session.run(["logits"], head_feed(inputs, part, widths))[0])
-    return np.concatenate(logits)
 
 
 def calibrated(logits: np.ndarray, temperature: float, anything: np.ndarray) -> np.ndarray:
@@ -145,9 +134,31 @@ def readable(encodings: Encodings) -> np.ndarray:
     return np.array([any(row is not None for row in rows) for rows in zip(*encodings.values(), strict=True)])
 
 
-def _logits(head: bytes, fitted: FittedCell, encodings: Encodings) -> np.ndarray:
-    widths: dict[str, int] = {m: opened.width for m, opened in fitted.modalities.items()}
-    return run_head(head, encodings, widths)
+def _answers(
+    head: bytes, fitted: FittedCell, rows: Sequence[int], readings: Sequence[str]
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return logits (B, C), and which posts have anything to read (B,), with each of `readings` withheld."""
+    graph = HeadGraph(open_session(head, threads=1))
+    reads = fitted.model.fusion.reads
+    widths: dict[str, int] = {
+        m: _side(fitted) if reads(m) == "pixels" else opened.width for m, opened in fitted.modalities.items()
+    }
+    parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {withheld: [] for withheld in readings}
+    for start in range(0, len(rows), _BATCH):
+        encodings = _encode(fitted, rows[start : start + _BATCH])
+        for withheld in readings:
+            given = {m: [None] * len(some) if m == withheld else some for m, some in encodings.items()}
+            parts[withheld].append((graph.logits(given, widths), readable(given)))
+    return {
+        withheld: (np.concatenate([one for one, _ in part]), np.concatenate([one for _, one in part]))
+        for withheld, part in parts.items()
+    }
+
+
+def _side(fitted: FittedCell) -> int:
+    """Return the size of the images where the fusion reads their pixels, else 0."""
+    sources = (opened.source for opened in fitted.modalities.values())
+    return next((source.spec.size for source in sources if isinstance(source, ImageSource)), 0)
 
 
 def _encode(fitted: FittedCell, rows: Sequence[int]) -> dict[str, list[Encoding | None]]:
@@ -160,16 +171,19 @@ def _encode(fitted: FittedCell, rows: Sequence[int]) -> dict[str, list[Encoding 
 
 @torch.no_grad()
 def _encode_live(modality: Modality, fitted: FittedCell, rows: Sequence[int]) -> list[Encoding | None]:
-    data, encoder = fitted.modalities[modality].data, fitted.model.encoders[modality]
-    encoder.eval()
-    result: list[Encoding | None] = []
-    for start in range(0, len(rows), _BATCH):
-        part = PostBatches(data, None, [0] * len(data.present), rows[start : start + _BATCH])
-        inputs = part.load(part.rows).text
-        assert isinstance(inputs, tuple)  # an encoder that trains is given its inputs
-        encoded = encoder(*inputs)
-        for i, row in enumerate(part.rows):
-            tokens = encoded.tokens[i] if encoded.mask is None else encoded.tokens[i][encoded.mask[i]]
-            one = {"pooled": encoded.pooled[i].float().numpy(), "tokens": tokens.float().numpy()}
-            result.append(one if data.present[row] else None)
-    return result
+    data = fitted.modalities[modality].data
+    inputs = data.batch(rows)
+    assert isinstance(inputs, tuple)  # an encoder that trains, and a fusion of pixels, are given inputs
+    if fitted.model.fusion.reads(modality) == "pixels":
+        given: list[Encoding] = [{"pixels": pixels.numpy()} for pixels in inputs[0]]
+    else:
+        encoded = fitted.model.encoders[modality].eval()(*inputs)
+        given = [_encoding(encoded, i) for i in range(len(rows))]
+    return [one if data.present[row] else None for one, row in zip(given, rows, strict=True)]
+
+
+def _encoding(encoded: Encoded, i: int) -> Encoding:
+    tokens = encoded.tokens
+    assert tokens is not None  # every encoder gives them
+    shown = tokens[i] if encoded.mask is None else tokens[i][encoded.mask[i]]
+    return {"pooled": encoded.pooled[i].float().numpy(), "tokens": shown.float().numpy()}

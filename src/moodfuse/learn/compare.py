@@ -42,6 +42,7 @@ class Work:
     configs: Mapping[str, Config]  # of each model
     ids: Sequence[str]
     targets: Sequence[int]
+    groups: Sequence[int]  # of near-duplicates, of each post
     labels: Labels
     folds: Mapping[str, int]
     trials: int
@@ -54,7 +55,7 @@ class Work:
         parts = fold_parts(self.folds, key.fold)
         rows = {part: [row[i] for i in ids] for part, ids in parts.items()}
         config = self.configs[key.model].model_copy(update={"seed": key.seed})
-        data = CellData(self.targets, self.labels, self.features)
+        data = CellData(self.targets, self.groups, self.labels, self.features)
         result = run_cell(config, data, rows, trials=self.trials, progress=progress)
         scores = cell_scores(result, data, rows)
         pooled = find_fusion(config.model.fusion).consumes == "pooled"
@@ -99,12 +100,14 @@ def cross_validate(
     config: Config,
     *,
     pairs: Sequence[int] = range(PAIRS),
+    groups: Mapping[str, int] | None = None,
     progress: Progress = silent,
 ) -> CrossValidated:
     """Train and test `config` on each of `pairs`, features computed once; rows of untested posts are NaN.
 
     The best epoch and the temperature of a cell are chosen on its own validation fold; its test folds are looked at
-    once. Raises `ConfigError` as `check_comparable` does.
+    once. `groups` numbers each post's group of near-duplicates (`None`: each post by itself), for models that split
+    their training posts again. Raises `ConfigError` as `check_comparable` does.
     """
     check_comparable(config)
     labels = Labels(config.labels)
@@ -113,7 +116,8 @@ def cross_validate(
     seconds: list[float] = []
     parameters = 0
     with prepared(posts, [config], progress) as features:
-        data = CellData(label_ids(posts, labels), labels, features)
+        grouped = [groups[i] for i in posts.ids] if groups else range(len(posts))
+        data = CellData(label_ids(posts, labels), grouped, labels, features)
         for pair in pairs:
             rows = {part: [row[i] for i in ids] for part, ids in fold_parts(folds, pair).items()}
             result = run_cell(config, data, rows, progress=progress)

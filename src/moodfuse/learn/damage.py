@@ -18,11 +18,12 @@ from moodfuse.evaluate.robustness import DAMAGES, Damage, add_typos, degrade
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import encoder_sources, frozen_features, label_ids
 from moodfuse.learn.cell_files import HEAD, CellKey
-from moodfuse.learn.cells import Encodings, run_head
+from moodfuse.learn.cells import Encodings
 from moodfuse.learn.encoders import EncoderSource
 from moodfuse.learn.features import Features
 from moodfuse.learn.store import FeatureStore
 from moodfuse.progress import Progress, silent
+from moodfuse.runtime.graphs import HeadGraph, open_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def _predict(
         rows = np.flatnonzero(place == fold)
         encodings: Encodings = {m: [one.rows[row] for row in rows] for m, one in features.items()}
         head = CellKey(model.seed, int(fold), model.name).folder(comparison) / HEAD
-        predicted[rows] = run_head(head, encodings, widths).argmax(1)
+        predicted[rows] = HeadGraph(open_session(head, threads=1)).logits(encodings, widths).argmax(1)
     return predicted
 
 

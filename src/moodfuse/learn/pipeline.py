@@ -15,10 +15,11 @@ from moodfuse.errors import TrainingError
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import OpenModality, build_model, label_ids, live_data, make_parts, open_modalities
 from moodfuse.learn.batches import PostBatches
-from moodfuse.learn.encoders import TextSource
+from moodfuse.learn.encoders import ImageSource, TextSource
 from moodfuse.learn.export import PARITY, encoder_graph, head_graph, head_inputs
 from moodfuse.learn.features import frozen_graph
 from moodfuse.learn.model import FusionModel
+from moodfuse.learn.stacking import fit_stacker
 from moodfuse.learn.stages import tune_encoders
 from moodfuse.learn.training import FitResult, History, fit
 from moodfuse.progress import Progress, silent
@@ -47,15 +48,16 @@ def train_model(
     folder: Path,
     *,
     name: str,
+    groups: Mapping[str, int],
     save_history: Callable[[str, History], None] = lambda stage, rows: None,
     progress: Progress = silent,
 ) -> Trained:
     """Train on `parts["train"]`, keep the state that does best on `parts["validation"]`, export it.
 
-    `parts` holds ids; no other post is looked at. The bundle goes to `folder/UNFINISHED`, checkpoints go to
-    `folder/checkpoints`, and training goes on from the last one there. `save_history` is given the stage's name, empty
-    for the model itself, and the epochs so far. Raises `TrainingError` where the exported
-    graphs do not compute what the model does.
+    `parts` holds ids; no other post is looked at. `groups` numbers each post's group of near-duplicates. The bundle
+    goes to `folder/UNFINISHED`, checkpoints go to `folder/checkpoints`, and training goes on from the last one there.
+    `save_history` is given the stage's name, empty for the model itself, and the epochs so far. Raises
+    `TrainingError` where the exported graphs do not compute what the model does.
     """
     labels = Labels(config.labels)
     sources = None
@@ -80,6 +82,10 @@ def train_model(
         save_history=lambda rows: save_history("", rows),
         progress=progress,
     )
+    train_groups = [groups[i] for i in parts["train"]]
+    fit_stacker(
+        model, train, validation, train_groups, config, labels, modalities, folder / "checkpoints", progress=progress
+    )
     parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     progress("exporting the bundle", 0, 1)
     bundle = _export(model, modalities, config, folder / UNFINISHED, name)
@@ -93,9 +99,12 @@ def _export(
     model: FusionModel, modalities: Mapping[Modality, OpenModality], config: Config, folder: Path, name: str
 ) -> Bundle:
     widths = {m: opened.width for m, opened in modalities.items()}
-    contents: dict[str, bytes | Path] = {GRAPHS["head"]: head_graph(model.cpu().eval(), widths)}
     specs = {m: opened.source.spec for m, opened in modalities.items()}
+    side = next((o.source.spec.size for o in modalities.values() if isinstance(o.source, ImageSource)), 0)
+    contents: dict[str, bytes | Path] = {GRAPHS["head"]: head_graph(model.cpu().eval(), widths, side=side)}
     for modality, opened in modalities.items():
+        if model.fusion.reads(modality) == "pixels":
+            continue
         if opened.encoder is None:
             graph = frozen_graph(opened.source)
         else:
@@ -110,7 +119,7 @@ def _export(
         labels=config.labels,
         modalities=model.fusion.modalities,
         fusion=config.model.fusion,
-        encoders={m: opened.source.name for m, opened in modalities.items()},
+        encoders={m: o.source.name for m, o in modalities.items() if model.fusion.reads(m) != "pixels"},
         text=specs.get("text"),
         image=specs.get("image"),
         head_inputs=tuple(head_inputs(model)),
@@ -129,7 +138,7 @@ def _check_parity(
     posts: Posts,
 ) -> Bundle:
     """Run real posts through PyTorch, encoders included, and through the bundle; record the largest difference."""
-    opened = {m: one.encoder or one.source.load() for m, one in modalities.items()}
+    opened = {m: one.encoder or one.source.load() for m, one in modalities.items() if model.fusion.reads(m) != "pixels"}
     live = {m: live_data(one.source, posts) for m, one in modalities.items()}
     batch = PostBatches(live.get("text"), live.get("image"), [0] * len(posts), range(len(posts))).load(
         range(len(posts))

@@ -39,10 +39,13 @@ class Prepared:
         return {m: self._open(m, source, config) for m, source in encoder_sources(config).items()}
 
     def _open(self, modality: Modality, source: EncoderSource, config: Config) -> OpenModality:
+        reads = find_fusion(config.model.fusion).reads(modality)
+        if reads == "pixels":
+            return OpenModality(source, live_data(source, self._posts, config.train.augment), 3)
         if modality in config.train.tuned:
             encoder = source.load()
             return OpenModality(source, live_data(source, self._posts, config.train.augment), encoder.dim, encoder)
-        tokens = find_fusion(config.model.fusion).consumes == "tokens"
+        tokens = reads == "tokens"
         name = _name(modality, source)
         key = f"{name}:{tokens}"
         if key not in self._opened:
@@ -59,10 +62,11 @@ def prepared(posts: Posts, configs: Iterable[Config], progress: Progress = silen
     """Compute every frozen feature that the configurations read, each once, and keep them on disk meanwhile."""
     wanted: dict[str, tuple[EncoderSource, bool]] = {}
     for config in configs:
-        tokens = find_fusion(config.model.fusion).consumes == "tokens"
+        cls = find_fusion(config.model.fusion)
         for modality, source in encoder_sources(config).items():
-            if modality not in config.train.tuned:
+            if modality not in config.train.tuned and cls.reads(modality) != "pixels":
                 name = _name(modality, source)
+                tokens = cls.reads(modality) == "tokens"
                 wanted[name] = (source, tokens or (name in wanted and wanted[name][1]))
     with tempfile.TemporaryDirectory(prefix="moodfuse-features-") as scratch:
         for name, (source, tokens) in wanted.items():

@@ -11,7 +11,7 @@ from moodfuse.errors import ConfigError, suggest
 from moodfuse.learn.assembly import check_model
 from moodfuse.learn.compare import check_comparable
 from moodfuse.learn.fusion import FUSIONS, find_fusion
-from moodfuse.learn.recipes import recipe_names, resolve_config
+from moodfuse.learn.recipes import original_names, recipe_names, resolve_config
 
 #: Groups of fusions by what they read. Each comes with `text` and `image`, which say whether fusing pays at all.
 GROUPS = ("all", "pooled", "tokens")
@@ -75,11 +75,11 @@ def _is_encoded(consumes: str) -> bool:
 
 def model_config(name: str, overrides: Sequence[Mapping[str, Any]]) -> Config:
     """Return the configuration of a recipe, or of a fusion that has none. Raises `ConfigError` for other names."""
-    if name in recipe_names():
+    if name in (*recipe_names(), *original_names()):
         return resolve_config(name, overrides=overrides)
     if name in FUSIONS:
         return resolve_config(overrides=[{"model": {"fusion": name}}, *overrides])
-    raise ConfigError(suggest(name, {*FUSIONS, *recipe_names(), *GROUPS}, what="fusion"))
+    raise ConfigError(suggest(name, {*FUSIONS, *recipe_names(), *original_names(), *GROUPS}, what="fusion"))
 
 
 def _model(name: str, overrides: Sequence[Mapping[str, Any]]) -> ComparedModel:

@@ -60,13 +60,13 @@ def run_cells(work: Work, cells: Sequence[CellKey], *, workers: int, done: Done)
 
 def work_through(work: Work, cells: Sequence[CellKey], done: Done, progress: Progress = silent) -> None:
     """Run each cell that nobody has run or is running; then wait for those that others run, or take them over."""
-    claims = files.make_folder(work.comparison / ".claims")
+    files.make_folder(work.comparison / ".claims")
     pending = sorted(cells)
     while pending:
         busy = []
         for key in pending:
             if not key.is_done(work.comparison):
-                lock = FileLock(claims / f"{key.model}-{key.name}.lock", timeout=0)
+                lock = FileLock(key.claim(work.comparison), timeout=0)
                 try:
                     with lock:
                         _run_claimed(work, key, progress)

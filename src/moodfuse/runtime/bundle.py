@@ -22,6 +22,8 @@ MANIFEST = "manifest.json"
 SEAL = "manifest.sha256"
 TOKENIZER = "tokenizer.json"
 GRAPHS: dict[str, str] = {"text": "text.onnx", "image": "image.onnx", "head": "head.onnx"}
+#: The head's input where it reads the image itself; the bundle then holds no image encoder.
+PIXELS = "image_pixels"
 
 
 class Manifest(Section):
@@ -85,9 +87,10 @@ def read_bundle(folder: Path) -> Bundle:
         if files.sha256(folder / name) != digest:
             raise BundleError(f"{folder}: {name} is not what was exported (its SHA-256 differs); copy it again")
     allowed = {f"{m}_{kind}" for m in manifest.modalities for kind in ("pooled", "tokens", "mask", "present")}
+    allowed |= {PIXELS} & {f"{m}_pixels" for m in manifest.modalities}
     if strange := sorted(set(manifest.head_inputs) - allowed):
         raise BundleError(f"{folder}: the manifest names a head input {strange[0]!r}; expected {sorted(allowed)}")
-    needed = [GRAPHS[m] for m in manifest.modalities] + [GRAPHS["head"]]
+    needed = [GRAPHS[m] for m in manifest.modalities if f"{m}_pixels" not in manifest.head_inputs] + [GRAPHS["head"]]
     needed += [TOKENIZER] if "text" in manifest.modalities else []
     if absent := [name for name in needed if name not in manifest.files]:
         raise BundleError(f"{folder}: the manifest lists no {absent[0]}")

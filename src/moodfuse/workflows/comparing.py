@@ -15,6 +15,7 @@ import numpy as np
 
 from moodfuse import files
 from moodfuse.config import build_config
+from moodfuse.data.duplicates import Groups
 from moodfuse.data.posts import Posts
 from moodfuse.data.readers import read_posts
 from moodfuse.data.splits import Split, make_split
@@ -196,7 +197,7 @@ def _run(
         return
     if len(todo) < total:
         notify(f"{total - len(todo)} of {total} cells had been run before")
-    folds = Split.load(comparison.split).folds
+    folds, groups = Split.load(comparison.split).folds, Groups.load(comparison.groups).of
     needed = [model.config for model in models if any(key.model == model.name for key in todo)]
     with prepared(posts, needed, progress) as features:
         work = Work(
@@ -204,6 +205,7 @@ def _run(
             configs={model.name: model.config for model in models},
             ids=posts.ids,
             targets=label_ids(posts, comparison.labels),
+            groups=[groups[i] for i in posts.ids],
             labels=comparison.labels,
             folds=folds,
             trials=comparison.plan["trials"],
@@ -266,7 +268,7 @@ def _damage(
     sample = posts.subset(ids[i] for i in drawn)
     tested = [Tested(name, build_config([comparison_config(comparison, name)]), seed) for name in chosen]
     curves = damage_curves(comparison.path, tested, sample, cells, comparison.labels, progress=progress)
-    files.write_json(comparison.robustness, {"posts": len(sample), "seed": seed, "curves": curves})
+    files.write_json(comparison.robustness, {"posts": len(sample), "ids": sample.ids, "seed": seed, "curves": curves})
 
 
 def comparison_config(comparison: ComparisonFolder, model: str) -> dict[str, Any]:

@@ -25,12 +25,14 @@ class Encoded:
     """One modality's encoding of B posts.
 
     `tokens` (B, T, D) are text tokens or image regions, `mask` (B, T) is true at real ones, `pooled` (B, D) sums a
-    post up in one vector. `tokens` and `mask` are `None` where only pooled vectors were asked for.
+    post up in one vector. `tokens` and `mask` are `None` where only pooled vectors were asked for. An image that no
+    encoder stands before comes as `pixels` (B, 3, S, S), its `pooled` the mean colour (B, 3).
     """
 
     pooled: Tensor
     tokens: Tensor | None = None
     mask: Tensor | None = None
+    pixels: Tensor | None = None
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Encoded:
         """Return the encoding with `function` applied to each tensor."""
@@ -39,7 +41,13 @@ class Encoded:
             pooled=function(self.pooled),
             tokens=None if self.tokens is None else function(self.tokens),
             mask=None if self.mask is None else function(self.mask),
+            pixels=None if self.pixels is None else function(self.pixels),
         )
+
+
+def unencoded(pixels: Tensor) -> Encoded:
+    """Return images (B, 3, S, S) as they are."""
+    return Encoded(pixels.mean((2, 3)), pixels=pixels)
 
 
 class Encoder(nn.Module):
