@@ -61,10 +61,10 @@ def test_without_a_monitor_there_is_nothing_to_be_patient_for() -> None:
 def test_an_encoder_is_taken_apart_from_its_embeddings_up(tiny_bert: Path) -> None:
     encoder = find_encoder(str(tiny_bert), "text", DataConfig()).load()
     parts = layers(encoder)
-    assert len(parts) == 1 + 2 + 1  # embeddings, two layers, the pooler above them
+    assert len(parts) == 1 + 2  # embeddings, two layers
     assert sum(map(len, parts)) == len(list(encoder.parameters()))
     freeze(encoder, 2)
-    assert [all(p.requires_grad for p in part) for part in parts] == [False, False, True, True]
+    assert [all(p.requires_grad for p in part) for part in parts] == [False, False, True]
     model = nn.ModuleDict({"text": encoder, "head": nn.Linear(4, 2)})
     groups = parameter_groups(model, nn.ModuleDict({"text": encoder}), OptimConfig(layer_decay=0.5, encoder_lr=0.1))
     assert {group["lr"] for group in groups} == {0.05, 0.1, OptimConfig().lr}

@@ -52,7 +52,7 @@ def layers(encoder: nn.Module) -> list[list[nn.Parameter]]:
     for parameter in encoder.parameters():
         reached = max(reached, place.get(id(parameter), 0))
         groups[place.get(id(parameter), top if reached else 0)].append(parameter)
-    return groups
+    return [group for group in groups if group]
 
 
 def freeze(encoder: nn.Module, count: int) -> None:
