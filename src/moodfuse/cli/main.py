@@ -9,6 +9,7 @@ import traceback
 import typer
 
 from moodfuse.cli import (
+    audit,
     compare,
     config,
     convert,
@@ -38,6 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("audit")(audit.audit)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)

@@ -86,9 +86,10 @@ def encoder_sources(config: Config) -> dict[Modality, EncoderSource]:
     for modality in wanted:
         name = config.model.text if modality == "text" else config.model.image
         if is_run(name):
-            sources[modality] = run_encoder(Path(name), modality, config.data)
+            source = run_encoder(Path(name), modality, config.data)
         else:
-            sources[modality] = find_encoder(name, modality, config.data)
+            source = find_encoder(name, modality, config.data)
+        sources[modality] = source.at(config.export.text if modality == "text" else config.export.image)
     return sources
 
 

@@ -17,11 +17,13 @@ from moodfuse.evaluate.calibration import fit_temperature
 from moodfuse.evaluate.metrics import score
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import OpenModality, build_model, make_parts
+from moodfuse.learn.callbacks import History
 from moodfuse.learn.encoders import Encoded, ImageSource
 from moodfuse.learn.export import head_graph
 from moodfuse.learn.model import FusionModel
+from moodfuse.learn.soup import fit
 from moodfuse.learn.stacking import fit_stacker
-from moodfuse.learn.training import History, best_epoch, fit
+from moodfuse.learn.training import best_epoch
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.graphs import Encoding, HeadGraph, open_session
 from moodfuse.runtime.predictor import softmax

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from moodfuse import files
-from moodfuse.config import Modality
+from moodfuse.config import Modality, Precision
 from moodfuse.errors import TrainingError
 from moodfuse.learn.encoders.base import Encoded, Encoder, unencoded
 from moodfuse.learn.model import FusionModel
+from moodfuse.learn.precision import reduce_weights
 
 #: The largest difference in a probability that an fp32 export may show.
 PARITY = 1e-4
@@ -64,12 +65,13 @@ def head_inputs(model: FusionModel) -> list[str]:
     return [f"{m}_{kind}" for m in fusion.modalities for kind in [*kinds[fusion.reads(m)], "present"]]
 
 
-def encoder_graph(encoder: Encoder, path: Path) -> None:
+def encoder_graph(encoder: Encoder, path: Path, *, precision: Precision = "fp32") -> None:
     """Export an encoder to `path`: its inputs -> `pooled` (B, D), `tokens` (B, T, D). It is left in eval mode."""
     files.make_folder(path.parent)
     names = [name for name, _ in encoder.inputs]
     axes = [dict(enumerate(dynamic)) for _, dynamic in encoder.inputs]
-    files.write_bytes(path, _export(_EncoderGraph(encoder), encoder.example, names, ["pooled", "tokens"], axes))
+    graph = _export(_EncoderGraph(encoder), encoder.example, names, ["pooled", "tokens"], axes)
+    files.write_bytes(path, reduce_weights(graph, precision))
 
 
 def head_graph(model: FusionModel, widths: dict[Modality, int], *, side: int = 0) -> bytes:

@@ -9,8 +9,9 @@ from moodfuse.config import Config, Modality
 from moodfuse.data.posts import Posts
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import build_model, encoder_sources, label_ids, make_parts, open_modalities
+from moodfuse.learn.callbacks import History
 from moodfuse.learn.encoders import EncoderSource
-from moodfuse.learn.training import History, fit
+from moodfuse.learn.soup import fit
 from moodfuse.learn.tuned import BEST, tuned_source
 from moodfuse.progress import Progress
 

@@ -11,9 +11,10 @@ from moodfuse.config import Config
 from moodfuse.data.posts import Posts
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import build_model, label_ids, make_parts
+from moodfuse.learn.callbacks import History
 from moodfuse.learn.prepared import prepared
 from moodfuse.learn.search import StoredStudy
-from moodfuse.learn.training import History, fit
+from moodfuse.learn.soup import fit
 from moodfuse.progress import Progress, silent
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from moodfuse import files
-from moodfuse.config import Modality, Section
+from moodfuse.config import Modality, Precision, Section
 from moodfuse.data.images import ImageSpec
 from moodfuse.data.text import TextSpec
 from moodfuse.errors import BundleError
@@ -36,7 +36,7 @@ class Manifest(Section):
     modalities: tuple[Modality, ...]
     fusion: str
     encoders: dict[Modality, str]
-    precision: Literal["fp32"] = "fp32"
+    precision: dict[Modality, Precision] = Field({}, description="how the weights of each encoder's graph are kept")
     text: TextSpec | None = None
     image: ImageSpec | None = None
     head_inputs: tuple[str, ...] = Field(description="names of the head's inputs, in order")
