@@ -187,6 +187,7 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, posts: Posts) -> None:
         ({"fusions": []}, "--fusions: expected names"),
         ({"fusions": ["conct"]}, "unknown fusion 'conct'; did you mean concat"),
         ({"overrides": [{"model": {"fusion": "gated"}}]}, "each model of a comparison has its own"),
+        ({"overrides": [{"split": {"folds": 5}}]}, "split.folds: expected 10"),
         ({"overrides": [{"train": {"regime": "two_stage"}}]}, "frozen and end_to_end"),
     ):
         with pytest.raises(ConfigError, match=expected):
@@ -252,6 +253,25 @@ def test_test_labels_change_no_model(posts: Posts, done: Comparison) -> None:
     cell = read_cell(done.path, CellKey(0, 0, "text"), SENTIMENT)
     row = {i: n for n, i in enumerate(posts.ids)}
     assert np.allclose(result.probabilities[[row[i] for i in cell.ids]], cell.probabilities[""], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("early", {"train": {"epochs": 1, "batch_size": 32}}),
+        ("decision", {"train": {"epochs": 1}, "model": {"options": {"rule": "stacked"}, "auxiliary": 1}}),
+    ],
+)
+def test_pixels_and_stackers_have_cells_too(name: str, changes: dict[str, Any], posts: Posts, done: Comparison) -> None:
+    """A fusion of pixels goes through its exported head; a stacker is fitted on the cell's training posts."""
+    (model,) = choose_models([name], [changes])
+    few = posts[:60]
+    folds = Split.load(done.path / "split.json").folds
+    result = cross_validate(few, {i: folds[i] for i in few.ids}, model.config, pairs=[0], groups=None)
+    tested = [folds[i] in (0, 1) for i in few.ids]
+    assert np.allclose(result.probabilities[tested].sum(1), 1)
+    assert np.isnan(result.probabilities[~np.array(tested)]).all()
+    assert len({tuple(row) for row in result.probabilities[tested].round(6)}) > 5  # it tells posts apart
 
 
 def test_history_has_a_row_an_epoch(done: Comparison) -> None:

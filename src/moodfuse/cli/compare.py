@@ -13,30 +13,34 @@ from rich.table import Table
 
 from moodfuse.cli.progress import Bar
 
+Data = Annotated[
+    Path, typer.Argument(metavar="DATA", help="Labelled posts: a folder with train.txt, a CSV, TSV or JSONL file.")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings of every model: train.epochs=10 ...")
+]
+Fusions = Annotated[str, typer.Option(help="Names of fusions or recipes with commas between, or all, pooled, tokens.")]
+Seeds = Annotated[int, typer.Option(help="Trainings of each cell, seeds from `seed` on.")]
+Folds = Annotated[int, typer.Option(help="Cells to run, 2 to 5; each tests a fifth of the posts, five test all.")]
+Trials = Annotated[
+    int, typer.Option(help="Search each cell's settings in so many trials, inside its training folds (0: recipes).")
+]
+Robustness = Annotated[
+    bool, typer.Option("--robustness", help="Also damage a sample of texts and images, and test on that.")
+]
+
 
 def compare(
-    data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="Labelled posts: a folder with train.txt, a CSV, TSV or JSONL file.")
-    ],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings of every model: train.epochs=10 ...")
-    ] = None,
-    fusions: Annotated[
-        str, typer.Option(help="Names of fusions or recipes with commas between, or all, pooled, tokens.")
-    ] = "all",
-    seeds: Annotated[int, typer.Option(help="Trainings of each cell, seeds from `seed` on.")] = 3,
-    folds: Annotated[
-        int, typer.Option(help="Cells to run, 2 to 5; each tests a fifth of the posts, five test all.")
-    ] = 5,
-    trials: Annotated[
-        int, typer.Option(help="Search each cell's settings in so many trials, inside its training folds (0: recipes).")
-    ] = 0,
+    data: Data,
+    overrides: Overrides = None,
+    fusions: Fusions = "all",
+    seeds: Seeds = 3,
+    folds: Folds = 5,
+    trials: Trials = 0,
     name: Annotated[str, typer.Option(help="Name of the comparison.")] = "comparison",
     comparisons: Annotated[Path, typer.Option(help="Folder that holds comparisons.")] = Path("comparisons"),
     workers: Annotated[int | None, typer.Option(help="Processes; by default one a core.")] = None,
-    robustness: Annotated[
-        bool, typer.Option("--robustness", help="Also damage a sample of texts and images, and test on that.")
-    ] = False,
+    robustness: Robustness = False,
     format: Annotated[str | None, typer.Option("--format", help="Format of DATA, if not plain.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,

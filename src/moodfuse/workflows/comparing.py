@@ -91,6 +91,11 @@ def compare(
     _check_numbers(seeds, folds, trials, workers)
     models = choose_models(fusions, overrides)
     config = models[0].config
+    if config.split.folds != _FOLDS:
+        raise ConfigError(
+            f"split.folds: expected {_FOLDS}, of which a comparison makes five cells, found {config.split.folds}; "
+            "--folds says how many of those to run"
+        )
     check_device(config.train.device, config.train.devices)
     labels = Labels(config.labels)
     given = posts if isinstance(posts, Posts) else read_posts(posts, format=format, labels=labels)

@@ -67,8 +67,9 @@ def _notes(comparison: ComparisonFolder, gathered: Gathered) -> list[str]:
             "could; --seeds 3 says both."
         )
     names = {arm.name for arm in gathered.models}
-    if absent := [name for name in ("text", "image") if name not in names]:
-        notes.append(f"Without {' and '.join(absent)} alone among the models, whether fusing pays is not asked.")
+    for single, other in (("text", "image"), ("image", "text")):
+        if single not in names and names - {other}:
+            notes.append(f"{single} alone is not among the models: whether the {other} helps is not asked.")
     return notes
 
 

@@ -98,9 +98,11 @@ def _headlines(best: BestOf, rivals: Sequence[Pair], verdicts: Sequence[tuple[st
     if equal:
         listed = ", ".join(equal[:_LISTED]) + (f" and {len(equal) - _LISTED} more" if len(equal) > _LISTED else "")
         lines.append(f"{spoken(best.name)} cannot be told apart here from {listed}")
-    else:
+    elif len(rivals) > 1:
         next_best = min(rivals, key=lambda pair: pair.bootstrap.difference)
         lines.append(f"{spoken(best.name)} beats every other model; the nearest: {next_best.words()}")
+    elif rivals[0].words() not in lines[-1]:
+        lines.append(rivals[0].words())
     return lines
 
 
