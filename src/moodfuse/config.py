@@ -47,6 +47,10 @@ class DataConfig(Section):
 class SplitConfig(Section):
     folds: int = Field(10, ge=3, le=100, description="folds; fold 0 tests, fold 1 validates, the rest train")
     seed: int = Field(0, ge=0, lt=2**31, description="seed of the fold assignment, apart from the training seed")
+    hold_out: bool = Field(
+        True, description="false: train on every labelled post; the scores are the recipe's, cross-validated"
+    )
+    repeats: int = Field(1, ge=1, le=20, description="hold_out=false: seeds of the cross-validation")
 
 
 class ModelConfig(Section):

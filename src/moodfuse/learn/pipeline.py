@@ -56,10 +56,11 @@ def train_model(
 ) -> Trained:
     """Train on `parts["train"]`, keep the state that does best on `parts["validation"]`, export it.
 
-    `parts` holds ids; no other post is looked at. `groups` numbers each post's group of near-duplicates. The bundle
-    goes to `folder/UNFINISHED`, checkpoints go to `folder/checkpoints`, and training goes on from the last one there.
-    `save_history` is given the stage's name, empty for the model itself, and the epochs so far. Raises
-    `TrainingError` where the exported graphs do not compute what the model does.
+    `parts` holds ids, none to validate on where `train.monitor` is none; no other post is looked at. `groups` numbers
+    each post's group of near-duplicates. The bundle goes to `folder/UNFINISHED`, checkpoints go to
+    `folder/checkpoints`, and training goes on from the last one there. `save_history` is given the stage's name, empty
+    for the model itself, and the epochs so far. Raises `TrainingError` where the exported graphs do not compute what
+    the model does.
     """
     labels = Labels(config.labels)
     sources = None
@@ -90,7 +91,7 @@ def train_model(
     )
     parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     progress("exporting the bundle", 0, 1)
-    sample = posts.subset(parts["validation"][:_PARITY_POSTS])
+    sample = posts.subset((parts["validation"] or parts["train"])[:_PARITY_POSTS])
     bundle = export_bundle(model, modalities, config, folder / UNFINISHED, sample, name=name)
     progress("exporting the bundle", 1, 1)
     return Trained(bundle, result, parameters)

@@ -83,9 +83,13 @@ def model_config(name: str, overrides: Sequence[Mapping[str, Any]]) -> Config:
 
 
 def _model(name: str, overrides: Sequence[Mapping[str, Any]]) -> ComparedModel:
-    config = model_config(name, overrides)
     if "fusion" in next((dict(one["model"]) for one in overrides if "model" in one), {}):
         raise ConfigError("model.fusion: each model of a comparison has its own; name fusions with --fusions")
+    return compared(name, model_config(name, overrides))
+
+
+def compared(name: str, config: Config) -> ComparedModel:
+    """Return a model with a configuration of its own. Raises `ConfigError` where it cannot be cross-validated."""
     check_model(config)
     check_comparable(config)
     cls = find_fusion(config.model.fusion)

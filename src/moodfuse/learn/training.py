@@ -130,7 +130,7 @@ def fit_one(
 ) -> FitResult:
     """Train `model` and leave it in its best state; checkpoints go to `folder`, and training resumes from there.
 
-    With `train.monitor=none` its last state is kept, and `validation` may be `None`.
+    With `train.monitor=none` its last state is kept, and `validation` may be `None`, or empty.
     """
     last = folder / f"last{SUFFIX}"
     for encoder in model.encoders.values():
@@ -145,7 +145,7 @@ def fit_one(
     batches.epoch = lambda: trainer.current_epoch
     train.random = lambda row: np.random.default_rng([config.seed, trainer.current_epoch, row])
     checks = None
-    if validation is not None:
+    if validation:
         order = LengthBatches(len(validation), max(64, config.train.batch_size), lengths=validation.lengths)
         checks = loader(validation, order)
     model.train()  # Lightning keeps each submodule's mode, and encoders are loaded in eval mode: without dropout

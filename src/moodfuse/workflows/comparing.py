@@ -11,18 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from moodfuse import files
-from moodfuse.config import build_config
 from moodfuse.data.duplicates import Groups
 from moodfuse.data.posts import Posts
 from moodfuse.data.readers import read_posts
 from moodfuse.data.splits import Split, make_split
 from moodfuse.errors import ConfigError, DataError
 from moodfuse.labels import Labels
-from moodfuse.learn.cell_files import FORMAT, HEAD, CellKey
+from moodfuse.learn.cell_files import FORMAT, CellKey
 from moodfuse.progress import Notify, Progress, mute, silent
+from moodfuse.workflows.comparison_damage import damage
 from moodfuse.workflows.comparison_folder import ComparisonFolder, open_comparison
 from moodfuse.workflows.comparison_results import build_results
 from moodfuse.workflows.extras import require_training
@@ -33,7 +30,6 @@ if TYPE_CHECKING:
     from moodfuse.learn.systems import ComparedModel
 
 _FOLDS = 10  # of the split; pairs of them make five cells
-_DAMAGED_POSTS = 300  # what --robustness encodes again, at most, for each damage and level
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +81,44 @@ def compare(
     that holds another comparison, `DataError` for posts that cannot be dealt into the cells.
     """
     require_training()
-    from moodfuse.learn.devices import check_device
     from moodfuse.learn.systems import choose_models
 
     _check_numbers(seeds, folds, trials, workers)
     models = choose_models(fusions, overrides)
+    if not isinstance(posts, Posts):
+        posts = read_posts(posts, format=format, labels=Labels(models[0].config.labels))
+    return compare_models(
+        models,
+        posts,
+        seeds=seeds,
+        folds=folds,
+        trials=trials,
+        name=name,
+        comparisons=comparisons,
+        workers=workers,
+        robustness=robustness,
+        progress=progress,
+        notify=notify,
+    )
+
+
+def compare_models(
+    models: Sequence[ComparedModel],
+    posts: Posts,
+    *,
+    seeds: int,
+    folds: int,
+    name: str,
+    comparisons: Path,
+    trials: int = 0,
+    workers: int | None = None,
+    robustness: bool = False,
+    progress: Progress = silent,
+    notify: Notify = mute,
+) -> Comparison:
+    """Compare models whose configurations are resolved; all else is as in `compare`."""
+    from moodfuse.learn.devices import check_device
+
     config = models[0].config
     if config.split.folds != _FOLDS:
         raise ConfigError(
@@ -98,18 +127,17 @@ def compare(
         )
     check_device(config.train.device, config.train.devices)
     labels = Labels(config.labels)
-    given = posts if isinstance(posts, Posts) else read_posts(posts, format=format, labels=labels)
-    labelled = _labelled(given, notify)
+    labelled = _labelled(posts, notify)
     data_hash = data_sha256(labelled, post_digests(labelled))
     groups = cached_groups(labelled, data_hash, progress)
     split = make_split(labelled, folds=_FOLDS, seed=config.split.seed, groups=groups, labels=labels)
     _check_cells(labelled, split, folds, labels)
-    plan = _plan(name, labelled, len(given), data_hash, models, range(config.seed, config.seed + seeds), folds, trials)
+    plan = _plan(name, labelled, len(posts), data_hash, models, range(config.seed, config.seed + seeds), folds, trials)
     comparison = open_comparison(comparisons, name, plan, split, groups)
     _run(comparison, labelled, models, workers, progress, notify)
     results = build_results(comparison)
     if robustness and not comparison.robustness.is_file():
-        _damage(comparison, labelled, models, results, progress, notify)
+        damage(comparison, labelled, models, results, progress, notify)
         results = build_results(comparison)
     return Comparison(comparison.path, results)
 
@@ -240,42 +268,3 @@ def _duration(seconds: float) -> str:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _damage(
-    comparison: ComparisonFolder,
-    posts: Posts,
-    models: Sequence[ComparedModel],
-    results: Mapping[str, Any],
-    progress: Progress,
-    notify: Notify,
-) -> None:
-    """Write `robustness.json`: the best fusion whose heads were kept, and text and image alone."""
-    from moodfuse.learn.compare import fold_parts
-    from moodfuse.learn.damage import Tested, damage_curves
-
-    seed, folds = comparison.plan["seeds"][0], comparison.plan["folds"]
-    kept = {
-        model.name: model
-        for model in models
-        if all((CellKey(seed, f, model.name).folder(comparison.path) / HEAD).is_file() for f in range(folds))
-    }
-    scores = {row["arm"]: row["macro_f1"]["value"] for row in results["rows"] if row["reads"] == "both"}
-    best = max((name for name in scores if name in kept), key=lambda name: scores[name], default=None)
-    chosen = [name for name in (best, "text", "image") if name in kept]
-    if not chosen:
-        notify("robustness: no frozen fusion on pooled vectors was compared; nothing was damaged")
-        return
-    split = Split.load(comparison.split)
-    cells = {i: cell for cell in range(folds) for i in fold_parts(split.folds, cell)["test"]}
-    ids = [i for i in posts.ids if i in cells]
-    drawn = np.sort(np.random.default_rng(0).permutation(len(ids))[:_DAMAGED_POSTS])
-    sample = posts.subset(ids[i] for i in drawn)
-    tested = [Tested(name, build_config([comparison_config(comparison, name)]), seed) for name in chosen]
-    curves = damage_curves(comparison.path, tested, sample, cells, comparison.labels, progress=progress)
-    files.write_json(comparison.robustness, {"posts": len(sample), "ids": sample.ids, "seed": seed, "curves": curves})
-
-
-def comparison_config(comparison: ComparisonFolder, model: str) -> dict[str, Any]:
-    """Return the configuration of one of the comparison's models."""
-    return next(dict(one["config"]) for one in comparison.plan["models"] if one["name"] == model)

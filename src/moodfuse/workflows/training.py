@@ -18,12 +18,13 @@ from moodfuse.errors import DataError
 from moodfuse.evaluate.calibration import fit_temperature, review_threshold
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
-from moodfuse.runtime.bundle import Bundle, add_file, read_bundle, update_manifest
+from moodfuse.runtime.bundle import Bundle, read_bundle, update_manifest
 from moodfuse.runtime.predictor import Prediction, Predictor, softmax
-from moodfuse.workflows.evaluation import SEEN, Evaluation, evaluate_posts, run_predictor, score_predictions
+from moodfuse.workflows.evaluation import Evaluation, evaluate_posts, run_predictor, score_predictions
+from moodfuse.workflows.everything import check_fixed_budget, train_on_all
+from moodfuse.workflows.finishing import finish_bundle
 from moodfuse.workflows.groups import cached_groups
 from moodfuse.workflows.leaks import borrowed_seen, refuse_leaks
-from moodfuse.workflows.model_card import model_card
 from moodfuse.workflows.runs import RunFolder, data_sha256, open_run, post_digests, write_csv
 
 if TYPE_CHECKING:
@@ -59,13 +60,16 @@ def train(
 
     The split is fixed before anything is fitted: made (stratified, near-duplicates kept together) or read from
     `split_file`. Validation posts choose the best state, the temperature and the review threshold; the test posts
-    are looked at once, at the end, through the finished bundle.
+    are looked at once, at the end, through the finished bundle. With `split.hold_out=false` every labelled post trains
+    the model, and the scores are those of its recipe in five-fold cross-validation.
     """
     from moodfuse.learn.assembly import check_model
     from moodfuse.learn.devices import check_device
     from moodfuse.learn.pipeline import train_model
 
     check_model(config)
+    if not config.split.hold_out:
+        check_fixed_budget(config, split_file)
     check_device(config.train.device, config.train.devices)
     labelled = posts.labelled()
     if not len(labelled):
@@ -82,6 +86,8 @@ def train(
         return RunResult(run, json.loads(run.metrics.read_text("utf-8")), resumed=True)
     log = _Log(run, notify)
     groups = cached_groups(labelled, data_hash, progress)
+    if not config.split.hold_out:
+        return RunResult(run, train_on_all(labelled, config, run, digests, groups, progress=progress, notify=log))
     split = _fixed_split(run, labelled, config, groups, split_file, log)
     parts = {"train": split.train_ids, "validation": split.validation_ids, "test": split.test_ids}
     refuse_leaks(config, parts, digests)
@@ -104,7 +110,7 @@ def train(
     metrics |= {f"test_{m}_only": one.scores for m, one in alone.items()}
     borrowed = borrowed_seen(config)  # what an encoder of another run saw, this bundle has seen too
     seen = {part: sorted({digests[i] for i in parts[part]} | borrowed[part]) for part in ("train", "validation")}
-    _finish_bundle(bundle, run, metrics, seen)
+    finish_bundle(bundle, run, metrics, seen)
     files.write_json(run.metrics, metrics)
     return RunResult(run, metrics)
 
@@ -226,16 +232,3 @@ def _metrics(
         },
         "bundle": {"temperature": bundle.manifest.temperature, "parity": bundle.manifest.parity},
     }
-
-
-def _finish_bundle(bundle: Bundle, run: RunFolder, metrics: dict[str, Any], seen: dict[str, list[str]]) -> None:
-    environment = json.loads(run.environment.read_text("utf-8"))
-    bundle = update_manifest(
-        bundle,
-        training=metrics["training"]
-        | {"data_sha256": environment["data_sha256"], "posts": metrics["protocol"]["train"]},
-        scores={key: metrics[key] for key in ("test", "protocol")},
-    )
-    bundle = add_file(bundle, SEEN, json.dumps(seen))
-    bundle = add_file(bundle, "MODEL_CARD.md", model_card(bundle.manifest))
-    files.move_folder(bundle.folder, run.bundle)
