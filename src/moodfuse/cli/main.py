@@ -8,7 +8,7 @@ import traceback
 
 import typer
 
-from moodfuse.cli import config, convert, doctor, encoders, evaluate, fusions, predict, synthetic, train
+from moodfuse.cli import config, convert, doctor, encoders, evaluate, fusions, predict, report, synthetic, train
 from moodfuse.cli.progress import console
 from moodfuse.errors import MoodfuseError
 from moodfuse.files import NO_ROOM
@@ -31,6 +31,7 @@ app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("fusions")(fusions.fusions)
 app.command("encoders")(encoders.encoders)
+app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 app.command("convert")(convert.convert)
 app.command("synthetic")(synthetic.synthetic)

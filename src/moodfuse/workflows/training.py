@@ -75,7 +75,7 @@ def train(
     digests = post_digests(labelled)
     given = split_file.read_text("utf-8", "replace") if split_file and split_file.is_file() else ""
     data_hash = data_sha256(labelled, digests, given)
-    run = open_run(runs, name, config, data_hash)
+    run = open_run(runs, name, config, data_hash, posts.source)
     if run.finished:
         return RunResult(run, json.loads(run.metrics.read_text("utf-8")), resumed=True)
     log = _Log(run, notify)
