@@ -64,6 +64,8 @@ class Table:
     caption: str = ""
     #: rows that stand out, by place
     marked: frozenset[int] = frozenset()
+    #: folded away under its caption: for those who want it all
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class Figures:
     """Pictures side by side where there is room."""
 
     figures: Sequence[Figure]
+    #: three or four beside one another
+    small: bool = False
 
 
 @dataclass(frozen=True, slots=True)

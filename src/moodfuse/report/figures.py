@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from moodfuse.report.canvas import INK, SERIES, SOFT, canvas, line_style, to_svg
+from moodfuse.report.canvas import INK, LINES, SERIES, SOFT, WIDTH, canvas, line_style, to_svg
 from moodfuse.report.document import Estimate, number, readable
 
 #: A line: x and y values, as many of the one as of the other.
@@ -57,11 +57,17 @@ def lines_figure(
     mark_label: str = "",
     whole: bool = False,
     percent: bool = False,
+    small: bool = False,
 ) -> str:
-    """Draw named lines over one another; `mark` is a vertical line, `whole` allows whole numbers on x only."""
-    with canvas(2.7 + 0.17 * ((len(lines) + 1) // 2)) as (drawing, axes):
+    """Draw named lines over one another; `mark` is a vertical line, `whole` allows whole numbers on x only.
+
+    A small figure has neither markers nor a legend.
+    """
+    size = (1.9, 2.7) if small else (2.7 + 0.17 * ((len(lines) + 1) // 2), WIDTH)
+    with canvas(size[0], width=size[1]) as (drawing, axes):
         for i, (label, (xs, ys)) in enumerate(lines.items()):
-            axes.plot(xs, ys, label=_short(label), **line_style(i))
+            style = line_style(i) | ({"marker": "" if len(xs) > 1 else "o", "linestyle": LINES[i % 4]} if small else {})
+            axes.plot(xs, ys, label=_short(label), **style)
         axes.set(xlabel=x, ylabel=y)
         if whole:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -71,7 +77,7 @@ def lines_figure(
             axes.axvline(mark, color=SOFT, linewidth=1, linestyle=(0, (2, 2)))
             place: Any = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "top"}
             axes.annotate(mark_label, (mark, 1), (4, 2), fontsize=8, color=SOFT, **place)
-        _legend(drawing, axes, len(lines))
+        _legend(drawing, axes, 0 if small else len(lines))
         return to_svg(drawing, name, f"{y} over {x}")
 
 
@@ -117,6 +123,28 @@ def forest_figure(
         axes.grid(visible=False, axis="y")
         axes.spines["left"].set_visible(False)
         return to_svg(drawing, name, f"{x}, with intervals")
+
+
+def ablation_figure(
+    name: str, rows: Sequence[tuple[str, Sequence[float | None]]], parts: Sequence[str], *, x: str
+) -> str:
+    """Draw one line of points a row: a model's score with each of `parts` of its input, joined; `None` is left out."""
+    with canvas(0.95 + 0.25 * max(len(rows), 2)) as (drawing, axes):
+        for place, (_, values) in enumerate(rows):
+            there = [value for value in values if value is not None]
+            axes.plot(
+                [min(there, default=0), max(there, default=0)], [place, place], color=SOFT, linewidth=1, alpha=0.6
+            )
+        for i, part in enumerate(parts):
+            points = [(one, place) for place, (_, values) in enumerate(rows) if (one := values[i]) is not None]
+            style = line_style(i) | {"linestyle": "", "markersize": 5.5}
+            axes.plot([value for value, _ in points], [place for _, place in points], label=part, **style)
+        axes.set_yticks(range(len(rows)), [_short(label) for label, _ in rows], color=INK)
+        axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel=x)
+        axes.grid(visible=False, axis="y")
+        axes.spines["left"].set_visible(False)
+        _legend(drawing, axes, len(parts))
+        return to_svg(drawing, name, f"{x} with {', '.join(parts)}")
 
 
 def bars_figure(name: str, groups: Sequence[str], bars: Mapping[str, Sequence[Estimate | None]], *, y: str) -> str:

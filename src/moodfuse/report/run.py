@@ -34,6 +34,11 @@ from moodfuse.report.figures import (
 )
 from moodfuse.report.records import Run, estimates, score_rows
 
+#: How to read a reliability curve.
+RELIABILITY = (
+    "Accuracy over confidence in bins: the larger a point, the more posts. On the dashed line a model is as sure as it "
+    "is right."
+)
 _STAGES = {"": "", "text": "stage of the text encoder", "image": "stage of the image encoder"}
 
 
@@ -199,8 +204,9 @@ def _calibration(run: Run) -> list[Block]:
     if temperature is not None and run.test:
         blocks.append(
             Paragraph(
-                f"After a temperature of {temperature:.2f}, fitted on the validation posts, confidence and accuracy "
-                f"differ by {run.test.get('calibration_error', 0):.3f} on average (expected calibration error, 15 bins)."
+                f"The temperature, {temperature:.2f}, was fitted on the validation posts. On the test posts confidence "
+                f"and accuracy differ by {run.test.get('calibration_error', 0):.3f} on average (expected calibration "
+                "error, 15 bins)."
             )
         )
     review = (run.metrics.get("validation") or {}).get("review") or {}
@@ -219,7 +225,7 @@ def _calibration(run: Run) -> list[Block]:
         *blocks,
         Figure(
             svg,
-            "Accuracy over confidence in ten bins: the larger a point, the more posts. On the dashed line the model is as sure as it is right.",
+            RELIABILITY,
         ),
     ]
 

@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Literal
 
 from moodfuse import files
+from moodfuse.data.duplicates import group_duplicates
+from moodfuse.data.posts import Posts
 from moodfuse.data.readers import read_posts
 from moodfuse.errors import ConfigError, DataError, MoodfuseError
 from moodfuse.labels import Labels
+from moodfuse.report.comparison import comparison_document
+from moodfuse.report.comparison_records import is_comparison, read_comparison
 from moodfuse.report.document import Card, Document
 from moodfuse.report.gallery import mistake_cards, same_posts
 from moodfuse.report.markdown import csv_rows, markdown
 from moodfuse.report.page import document_page
+from moodfuse.report.pair import compare_pair, pair_document, why_not_paired
 from moodfuse.report.picture import model_picture
 from moodfuse.report.records import Run, is_run, read_run
 from moodfuse.report.run import Extra, run_document
@@ -49,6 +54,18 @@ def write_report(
 
 def report_document(path: Path, *, data: Path | None = None, other: Path | None = None) -> Document:
     """Return the report in `path` before it has a form. Raises as `write_report` does."""
+    for folder in [path] if other is None else [path, other]:
+        if not folder.is_dir():
+            raise DataError(_nothing(folder))
+    if other is not None:
+        for folder in (path, other):
+            if not is_run(folder):
+                raise DataError(
+                    f"{folder}: expected the folder of a run, found none; --compare sets two runs side by side"
+                )
+        return _two_runs(read_run(path), read_run(other), data)
+    if is_comparison(path):
+        return comparison_document(read_comparison(path))
     if is_run(path):
         run = read_run(path)
         return run_document(run, run_extra(run, data))
@@ -70,7 +87,26 @@ def run_extra(run: Run, data: Path | None) -> Extra:
         return Extra(cards, note, None, f"The model cannot be drawn: {error}")
 
 
+def _two_runs(a: Run, b: Run, data: Path | None) -> Document:
+    refusal = why_not_paired(a, b)
+    if refusal:
+        return pair_document(a, b, None, refusal)
+    try:
+        tested = _posts(a, data).subset([row["id"] for row in a.predictions])
+        groups = group_duplicates(tested).of
+    except (MoodfuseError, OSError):
+        groups = None
+    return pair_document(a, b, compare_pair(a, b, groups), "")
+
+
 def _cards(run: Run, data: Path | None) -> list[Card]:
+    posts = _posts(run, data)
+    predictor = Predictor.load(run.path) if (run.path / "bundle").is_dir() else None
+    return mistake_cards(run, posts, predictor)
+
+
+def _posts(run: Run, data: Path | None) -> Posts:
+    """Return the posts that the run was trained and tested on. Raises `DataError` where they are not found."""
     known = run.environment.get("data")
     folder = data or (Path(str(known)) if known else None)
     if folder is None or not folder.exists():
@@ -79,8 +115,7 @@ def _cards(run: Run, data: Path | None) -> list[Card]:
     posts = read_posts(folder, labels=Labels(tuple(run.labels)))
     if not same_posts(run, posts):
         raise DataError(f"{folder}: other posts than the run's; name their place with --data")
-    predictor = Predictor.load(run.path) if (run.path / "bundle").is_dir() else None
-    return mistake_cards(run, posts, predictor)
+    return posts
 
 
 def _nothing(path: Path) -> str:
