@@ -41,7 +41,7 @@ def comparison_document(comparison: Comparison) -> Document:
     sections = [Section(id, title, blocks) for id, title, blocks in candidates if blocks]
     seeds, folds = len(comparison.plan.get("seeds") or []), comparison.plan.get("folds")
     subtitle = (
-        f"{len(comparison.plan.get('models') or [])} models, {_count(seeds, 'seed')} x {folds} folds of the same split"
+        f"{len(comparison.plan.get('models') or [])} models, {_count(seeds, 'seed')} × {folds} folds of the same split"
     )
     return Document("Comparison", comparison.name, subtitle, sections, comparison_rows(comparison))
 
@@ -50,7 +50,7 @@ def _summary(comparison: Comparison) -> list[Block]:
     results = comparison.results
     blocks: list[Block] = []
     if headlines := results.get("headlines"):
-        blocks.append(Verdicts([str(line) for line in headlines]))
+        blocks.append(Verdicts([_sentence(str(line)) for line in headlines]))
     elif not comparison.rows:
         blocks.append(Verdicts(["No model has been through all its folds yet: there is nothing to compare."]))
     cells = results.get("cells") or {}
@@ -74,7 +74,7 @@ def _summary(comparison: Comparison) -> list[Block]:
                 f"{test.get('comparisons', 'all')} comparisons."
             )
         )
-    return blocks + [Paragraph(str(note)) for note in results.get("notes") or []]
+    return blocks + [Paragraph(_sentence(str(note))) for note in results.get("notes") or []]
 
 
 def _protocol(comparison: Comparison) -> list[Block]:
@@ -113,6 +113,10 @@ def _configuration(comparison: Comparison) -> list[Block]:
             if isinstance(block, Listing):
                 blocks.append(Listing(f"{model.get('name')}: {block.title.lower()}", block.text))
     return blocks or [Notice("No configuration is on disk.")]
+
+
+def _sentence(line: str) -> str:
+    return line[:1].upper() + line[1:] + ("" if line.endswith((".", "!", "?")) else ".")
 
 
 def _count(number: int, what: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from moodfuse.report.cells import Cell
 from moodfuse.report.disk import real
-from moodfuse.report.document import Block, Figure, Figures, Paragraph, Table, Value
+from moodfuse.report.document import Block, Figure, Figures, Heading, Paragraph, Table, Value
 from moodfuse.report.figures import Line, lines_figure, reliability_figure, scatter_figure
 
 # Epochs that few cells reach say more of those cells than of the model.
@@ -104,10 +104,8 @@ def training_blocks(cells: Mapping[str, Sequence[Cell]], models: Sequence[str]) 
                 figures.append(Figure(svg, model))
         if figures:
             blocks += [
-                Paragraph(
-                    f"{kind.capitalize()}: training (solid, blue) and validation (dashed, orange), means over the "
-                    "cells."
-                ),
+                Heading(kind.capitalize()),
+                Paragraph("Means over the cells: training solid and blue, validation dashed and orange."),
                 Figures(figures, small=True),
             ]
     table: list[list[Value]] = [
@@ -183,7 +181,11 @@ def _damage_blocks(damaged: Mapping[str, Any], leaders: Sequence[str]) -> list[B
         Figure(lines_figure(f"damage-{i}", lines, x=units[damage], y="macro-F1"), f"{damage.capitalize()}.")
         for i, (damage, lines) in enumerate(sorted(found.items()))
     ]
-    return [Paragraph(f"Texts and images damaged on purpose, on {damaged.get('posts', '?')} posts."), Figures(figures)]
+    return [
+        Heading("Damaged posts"),
+        Paragraph(f"Texts and images damaged on purpose, on {damaged.get('posts', '?')} posts."),
+        Figures(figures),
+    ]
 
 
 def _trials(cells: Mapping[str, Sequence[Cell]], order: Sequence[str]) -> list[Block]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from moodfuse.report.comparison_records import Comparison, estimate
 from moodfuse.report.disk import real
-from moodfuse.report.document import Block, Estimate, Figure, Figures, Paragraph, Table, Value
+from moodfuse.report.document import Block, Estimate, Figure, Figures, Heading, Paragraph, Table, Value
 from moodfuse.report.figures import ablation_figure, confusion_figure, forest_figure
 
 #: Colour and marker of an arm, by what it reads.
@@ -27,7 +27,7 @@ def score_blocks(comparison: Comparison) -> list[Block]:
         kind = _WITHHELD if row.get("withheld") else _KINDS.get(str(row.get("reads")), 0)
         if one is not None:
             forest.append((str(row.get("arm")), one, kind))
-    columns = ["arm", "reads", "macro-F1", "accuracy", "weighted F1", "sd over seeds"]
+    columns = ["arm", "reads", "macro-F1", "accuracy", "weighted F1", "sd (seeds)"]
     table: list[list[Value]] = [
         [
             row.get("arm"),
@@ -87,16 +87,16 @@ def verdict_blocks(comparison: Comparison) -> list[Block]:
         if not forest:
             continue
         name = f"verdicts-{kind.replace(' ', '-')}"
-        caption = f"{title}: difference in macro-F1 with 95 % intervals. ■ told apart, ● not."
-        blocks.append(Paragraph(f"{title}."))
+        caption = "Difference in macro-F1 with 95 % intervals: ■ told apart after the correction, ● not."
+        blocks.append(Heading(title))
         blocks.append(Figure(forest_figure(name, forest, x="difference in macro-F1", zero=True), caption))
-        blocks.append(_verdict_table(chosen, title))
+        blocks.append(_verdict_table(chosen))
     if pairs := comparison.results.get("pairs"):
         blocks.append(_pair_table(pairs))
     return blocks
 
 
-def _verdict_table(verdicts: Sequence[Mapping[str, Any]], title: str) -> Table:
+def _verdict_table(verdicts: Sequence[Mapping[str, Any]]) -> Table:
     rows: list[list[Value]] = [
         [
             one.get("words"),
@@ -106,11 +106,7 @@ def _verdict_table(verdicts: Sequence[Mapping[str, Any]], title: str) -> Table:
         ]
         for one in verdicts
     ]
-    return Table(
-        ["verdict", "difference (95 % interval)", "p (bootstrap)", "p (McNemar)"],
-        rows,
-        f"{title}, in words",
-    )
+    return Table(["verdict", "difference (95 % interval)", "p (bootstrap)", "p (McNemar)"], rows)
 
 
 def _pair_table(pairs: Sequence[Mapping[str, Any]]) -> Table:
@@ -167,14 +163,22 @@ def label_blocks(comparison: Comparison, leaders: Sequence[str]) -> list[Block]:
     rows = [row for row in comparison.rows if row.get("per_class")]
     if not rows:
         return []
-    table: list[list[Value]] = [
-        [row.get("arm"), *[estimate(row["per_class"].get(label), key="f1") for label in comparison.labels]]
-        for row in rows
-    ]
+    whole, withheld = (
+        [
+            [row.get("arm"), *[estimate(row["per_class"].get(label), key="f1") for label in comparison.labels]]
+            for row in rows
+            if bool(row.get("withheld")) == kind
+        ]
+        for kind in (False, True)
+    )
+    columns = ["arm", *comparison.labels]
+    tables = [Table(columns, whole, "F1 per label, with 95 % intervals")]
+    if withheld:
+        tables.append(Table(columns, withheld, "The same with a modality withheld", folded=True))
     figures: list[Figure] = []
     for row in rows:
         matrix = row.get("confusion") or []
         if row.get("arm") in leaders and len(matrix) == len(comparison.labels):
             svg = confusion_figure(f"confusion-{len(figures)}", matrix, comparison.labels)
             figures.append(Figure(svg, f"{row.get('arm')}: truth in the rows, mean over seeds."))
-    return [Table(["arm", *comparison.labels], table, "F1 per label, with 95 % intervals"), Figures(figures)]
+    return [*tables, Figures(figures)]

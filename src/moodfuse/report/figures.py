@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 from moodfuse.report.canvas import INK, LINES, SERIES, SOFT, WIDTH, canvas, line_style, to_svg
@@ -220,6 +220,13 @@ def scatter_figure(name: str, points: Sequence[tuple[str, float, float, int]], *
             axes.scatter([across], [up], s=26, color=style["color"], marker=style["marker"])
             axes.annotate(_short(label, 20), (across, up), (5, 3), textcoords="offset points", fontsize=7.5, color=INK)
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        if (least := min(across for _, across, _, _ in points)) > 0:  # one power of ten marks too little
+            most = max(across for _, across, _, _ in points)
+            axes.set_xticks(
+                [m * 10.0**e for e in range(-6, 9) for m in (1, 2, 5) if least / 2 <= m * 10.0**e <= most * 2]
+            )
         axes.margins(x=0.18, y=0.1)
         axes.set(xlabel=x, ylabel=y)
         return to_svg(drawing, name, f"{y} over {x}")
@@ -244,7 +251,9 @@ def reliability_bins(confidence: ArrayLike, correct: ArrayLike, *, bins: int = 1
 def _legend(drawing: Any, axes: Axes, count: int) -> None:
     if count < 2:
         return
-    drawing.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=2 if count < 7 else 3)
+    handles, labels = axes.get_legend_handles_labels()
+    columns = max(1, min(count, int(62 / (7 + max(map(len, labels), default=0)))))  # as many as a line has room for
+    drawing.legend(handles, labels, loc="outside lower left", ncols=columns)
 
 
 def _short(label: str, limit: int = _LABEL) -> str:

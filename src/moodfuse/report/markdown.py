@@ -15,13 +15,14 @@ from moodfuse.report.document import (
     Figure,
     Figures,
     Gallery,
+    Heading,
     Listing,
     Notice,
     Paragraph,
     Picture,
     Table,
-    Value,
     Verdicts,
+    numeric,
     readable,
     shown,
 )
@@ -54,6 +55,8 @@ def csv_rows(document: Document) -> str:
 
 def _block(block: Block) -> list[str]:
     match block:
+        case Heading():
+            return [f"### {_plain(block.text)}"]
         case Paragraph():
             return [_plain(block.text)]
         case Notice():
@@ -74,7 +77,7 @@ def _block(block: Block) -> list[str]:
 
 
 def _table(table: Table) -> list[str]:
-    right = [bool(table.rows) and all(_right(row[i]) for row in table.rows) for i in range(len(table.columns))]
+    right = [bool(table.rows) and all(numeric(row[i]) for row in table.rows) for i in range(len(table.columns))]
     lines = [f"{_plain(table.caption)}:", ""] if table.caption else []
     lines += [_row(table.columns), "|" + "|".join("---:" if one and i else "---" for i, one in enumerate(right)) + "|"]
     return lines + [_row([shown(cell) for cell in row]) for row in table.rows]
@@ -88,10 +91,6 @@ def _card(card: Card) -> str:
     facts = "; ".join(f"{_plain(name)}: {_plain(shown(value))}" for name, value in card.facts)
     text = f" “{_plain(readable(card.text))}”" if card.text else " (no text)"
     return f"- **{_plain(readable(card.title, 60))}**{text} {facts}"
-
-
-def _right(value: Value) -> bool:
-    return not isinstance(value, str)
 
 
 def _plain(text: str) -> str:

@@ -136,9 +136,8 @@ def verdict(names: tuple[str, str], test: PairTest) -> str:
     """Return which run is better by macro-F1, or that nothing tells them apart."""
     one = test.differences["macro_f1"]
     if one.p_value >= _LEVEL:
-        low, high = sorted((100 * one.low, 100 * one.high))
-        between = f"difference in macro-F1: {low:+.1f} to {high:+.1f} points"
-        return f"{names[0]} and {names[1]} cannot be told apart here ({between})."
+        ends = " to ".join(f"{100 * value:+.1f}".replace("-", "−") for value in (one.low, one.high))
+        return f"{names[0]} and {names[1]} cannot be told apart here (difference in macro-F1: {ends} points)."
     winner, loser = names if one.difference > 0 else names[::-1]
     low, high = sorted((100 * abs(one.low), 100 * abs(one.high)))
     return f"{winner} beats {loser} by {100 * abs(one.difference):.1f} points macro-F1 ({low:.1f} to {high:.1f})."

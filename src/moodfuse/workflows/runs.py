@@ -64,6 +64,10 @@ class RunFolder:
         return self.path / "log.txt"
 
     @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @property
     def bundle(self) -> Path:
         return self.path / "bundle"
 

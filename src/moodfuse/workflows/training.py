@@ -15,7 +15,7 @@ from moodfuse.config import Config
 from moodfuse.data.duplicates import GROUPING, Groups, group_duplicates, straddling
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import Split, make_split, read_split
-from moodfuse.errors import DataError, OutputError
+from moodfuse.errors import DataError, MoodfuseError, OutputError
 from moodfuse.evaluate.calibration import fit_temperature, review_threshold
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
@@ -102,6 +102,22 @@ def train(
     _finish_bundle(bundle, run, metrics, seen)
     files.write_json(run.metrics, metrics)
     return RunResult(run, metrics)
+
+
+def write_run_report(run: RunFolder, notify: Notify = mute) -> Path | None:
+    """Write `report.html` of a run that has ended; where it cannot be, say why: the run is whole without it.
+
+    A report that is there stays as it is.
+    """
+    if run.report.is_file():
+        return run.report
+    try:
+        from moodfuse.workflows.reporting import write_report
+
+        return write_report(run.path)
+    except MoodfuseError as error:
+        notify(f"no report ({error}); to have one later: moodfuse report {run.path}")
+        return None
 
 
 class _Log:
