@@ -22,6 +22,7 @@ from moodfuse.report.pair import compare_pair, pair_document, why_not_paired
 from moodfuse.report.picture import model_picture
 from moodfuse.report.records import Run, is_run, read_run
 from moodfuse.report.run import Extra, run_document
+from moodfuse.report.search import is_search, read_search, search_document
 from moodfuse.runtime.predictor import Predictor
 
 Format = Literal["html", "md", "csv"]
@@ -66,6 +67,8 @@ def report_document(path: Path, *, data: Path | None = None, other: Path | None 
         return _two_runs(read_run(path), read_run(other), data)
     if is_comparison(path):
         return comparison_document(read_comparison(path))
+    if is_search(path):
+        return search_document(read_search(path))
     if is_run(path):
         run = read_run(path)
         return run_document(run, run_extra(run, data))
@@ -119,6 +122,8 @@ def _posts(run: Run, data: Path | None) -> Posts:
 
 
 def _nothing(path: Path) -> str:
-    expected = "expected the folder of a run (config.yaml), of a comparison (comparison.json) or of a search (study.db)"
+    expected = (
+        "expected the folder of a run (config.yaml), of a comparison (comparison.json) or of a search (search.json)"
+    )
     found = "nothing" if not path.exists() else "a file" if path.is_file() else "a folder without any of these"
     return f"{path}: {expected}, found {found}; name what `moodfuse train`, `compare` or `search` wrote"
