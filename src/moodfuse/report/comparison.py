@@ -23,14 +23,14 @@ from moodfuse.report.document import (
 def comparison_document(comparison: Comparison) -> Document:
     """Return the report of a comparison."""
     results = comparison.results
-    leaders = leading_models(comparison)
+    arms, leaders = [str(row.get("arm")) for row in comparison.rows], leading_models(comparison)
     candidates: list[tuple[str, str, list[Block]]] = [
         ("summary", "In short", _summary(comparison)),
         ("scores", "Scores", score_blocks(comparison)),
         ("verdicts", "What beats what", verdict_blocks(comparison)),
         ("ablation", "What text and image are worth", ablation_blocks(comparison)),
         ("labels", "Per label", label_blocks(comparison, leaders)),
-        ("calibration", "Calibration", curves.calibration_blocks(results, leaders)),
+        ("calibration", "Calibration", curves.calibration_blocks(results, arms, leaders)),
         ("robustness", "Robustness", curves.robustness_blocks(results, leaders)),
         ("cost", "Cost", curves.cost_blocks(results, comparison.models)),
         ("training", "Training", curves.training_blocks(comparison.cells, comparison.models)),

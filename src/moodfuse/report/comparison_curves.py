@@ -15,9 +15,10 @@ from moodfuse.report.figures import Line, lines_figure, reliability_figure, scat
 _REACHED = 0.5
 
 
-def calibration_blocks(results: Mapping[str, Any], leaders: Sequence[str]) -> list[Block]:
-    """Return the reliability curves of a few arms and the calibration error of all."""
-    entries = results.get("calibration") or []
+def calibration_blocks(results: Mapping[str, Any], arms: Sequence[str], leaders: Sequence[str]) -> list[Block]:
+    """Return the reliability curves of the leaders and the calibration error of all arms, in this order."""
+    places = {name: i for i, name in enumerate(arms)}
+    entries = sorted(results.get("calibration") or [], key=lambda one: places.get(one.get("arm"), len(places)))
     if not entries:
         return []
     curves = {str(one.get("arm")): one.get("bins") or [] for one in entries if one.get("arm") in leaders}
@@ -33,7 +34,12 @@ def calibration_blocks(results: Mapping[str, Any], leaders: Sequence[str]) -> li
             "Accuracy over confidence in bins: the larger a point, the more posts. On the dashed line a model is as "
             "sure as it is right."
         )
-        blocks.append(Figure(reliability_figure("reliability", {k: v for k, v in curves.items() if v}), caption))
+        blocks.append(
+            Figure(
+                reliability_figure("reliability", {k: v for k, v in curves.items() if v}, styles=line_numbers(leaders)),
+                caption,
+            )
+        )
     return [*blocks, Table(columns, table, "Expected calibration error, temperatures fitted on held-out folds")]
 
 
@@ -41,13 +47,14 @@ def robustness_blocks(results: Mapping[str, Any], leaders: Sequence[str]) -> lis
     """Return the scores as a modality is removed from more and more posts, and on damaged posts."""
     robustness = results.get("robustness") or {}
     blocks: list[Block] = []
+    styles = line_numbers(leaders)
     missing = [one for one in robustness.get("missing") or [] if one.get("model") in leaders]
     figures = []
     for modality in ("text", "image"):
         lines = {str(one["model"]): _line(one, "share") for one in missing if one.get("removed") == modality}
         if lines := {name: line for name, line in lines.items() if line[0]}:
             x = f"posts without {modality}"
-            svg = lines_figure(f"without-{modality}", lines, x=x, y="macro-F1", percent=True)
+            svg = lines_figure(f"without-{modality}", lines, x=x, y="macro-F1", percent=True, styles=styles)
             figures.append(
                 Figure(svg, f"Expected macro-F1 when a share of the posts, drawn at random, loses its {modality}.")
             )
@@ -126,9 +133,16 @@ def training_blocks(cells: Mapping[str, Sequence[Cell]], models: Sequence[str]) 
 _PARTS = {"training": "train", "validation": "val"}
 
 
+def line_numbers(leaders: Sequence[str]) -> dict[str, int]:
+    """Return the colour of each leader: one for all figures, text and image as in the table of scores."""
+    numbers = {"text": 1, "image": 2}
+    free = [0, *range(3, 3 + len(leaders))]
+    return numbers | dict(zip([name for name in leaders if name not in numbers], free, strict=False))
+
+
 def seconds(value: float | None) -> str | None:
-    """Return seconds with three digits that count."""
-    return None if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    """Return seconds with as many decimals as matter."""
+    return None if value is None else f"{value:,.{0 if value >= 100 else 1 if value >= 1 else 2}f}"
 
 
 def _line(curve: Mapping[str, Any], x: str) -> Line:
@@ -178,7 +192,10 @@ def _damage_blocks(damaged: Mapping[str, Any], leaders: Sequence[str]) -> list[B
     if not found:
         return []
     figures = [
-        Figure(lines_figure(f"damage-{i}", lines, x=units[damage], y="macro-F1"), f"{damage.capitalize()}.")
+        Figure(
+            lines_figure(f"damage-{i}", lines, x=units[damage], y="macro-F1", styles=line_numbers(leaders)),
+            f"{damage.capitalize()}.",
+        )
         for i, (damage, lines) in enumerate(sorted(found.items()))
     ]
     return [

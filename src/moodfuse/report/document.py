@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 #: Characters of a post that a page shows.
 SHOWN_CHARS = 500
-_NUMBER = re.compile(r"[+−-]?[\d,]+(\.\d+)?")
+_NUMBER = re.compile(r"[+−-]?[\d,]+(\.\d+)?(e[+-]?\d+)?")
 _BLANKS = re.compile(r"\s+")
 
 

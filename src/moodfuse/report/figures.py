@@ -58,15 +58,19 @@ def lines_figure(
     whole: bool = False,
     percent: bool = False,
     small: bool = False,
+    styles: Mapping[str, int] | None = None,
 ) -> str:
     """Draw named lines over one another; `mark` is a vertical line, `whole` allows whole numbers on x only.
 
-    A small figure has neither markers nor a legend.
+    A small figure has neither markers nor a legend. `styles` numbers the lines' colours, by default in their order:
+    what stands in several figures of a page keeps its colour.
     """
     size = (1.9, 2.7) if small else (2.7 + 0.17 * ((len(lines) + 1) // 2), WIDTH)
     with canvas(size[0], width=size[1]) as (drawing, axes):
         for i, (label, (xs, ys)) in enumerate(lines.items()):
-            style = line_style(i) | ({"marker": "" if len(xs) > 1 else "o", "linestyle": LINES[i % 4]} if small else {})
+            style = line_style((styles or {}).get(label, i)) | (
+                {"marker": "" if len(xs) > 1 else "o", "linestyle": LINES[i % 4]} if small else {}
+            )
             axes.plot(xs, ys, label=_short(label), **style)
         axes.set(xlabel=x, ylabel=y)
         if whole:
@@ -81,7 +85,9 @@ def lines_figure(
         return to_svg(drawing, name, f"{y} over {x}")
 
 
-def reliability_figure(name: str, curves: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+def reliability_figure(
+    name: str, curves: Mapping[str, Sequence[Mapping[str, float]]], *, styles: Mapping[str, int] | None = None
+) -> str:
     """Draw accuracy over confidence, a point a bin: `confidence`, `accuracy` and `posts`, which sets its size."""
     with canvas(3.3 + 0.17 * ((len(curves) + 1) // 2), width=4.2) as (drawing, axes):
         axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (3, 3)))
@@ -89,7 +95,7 @@ def reliability_figure(name: str, curves: Mapping[str, Sequence[Mapping[str, flo
         for i, (label, bins) in enumerate(curves.items()):
             xs, ys = [one["confidence"] for one in bins], [one["accuracy"] for one in bins]
             posts = np.array([one["posts"] for one in bins], dtype=float)
-            style = line_style(i)
+            style = line_style((styles or {}).get(label, i))
             axes.plot(xs, ys, color=style["color"], linestyle=style["linestyle"], linewidth=1.3, label=_short(label))
             areas = 14 + 110 * posts / max(posts.max(initial=1), 1)
             axes.scatter(xs, ys, s=areas, color=style["color"], marker=style["marker"], alpha=0.75, linewidths=0)
@@ -193,8 +199,14 @@ def search_figure(name: str, trials: Sequence[tuple[int, float, bool]], *, y: st
     cut = [(n, value) for n, value, pruned in trials if pruned]
     with canvas(2.9) as (drawing, axes):
         if whole:
-            best = np.maximum.accumulate([value for _, value in whole])
-            axes.step([n for n, _ in whole], best, where="post", color=SERIES[1], label="best so far")
+            best = [*np.maximum.accumulate([value for _, value in whole]), max(value for _, value in whole)]
+            axes.step(
+                [*[n for n, _ in whole], max(n for n, _, _ in trials)],
+                best,
+                where="post",
+                color=SERIES[1],
+                label="best so far",
+            )
             axes.scatter([n for n, _ in whole], [v for _, v in whole], s=22, color=SERIES[0], label="trial", zorder=3)
         if cut:
             axes.scatter(
@@ -213,20 +225,19 @@ def search_figure(name: str, trials: Sequence[tuple[int, float, bool]], *, y: st
 
 
 def scatter_figure(name: str, points: Sequence[tuple[str, float, float, int]], *, x: str, y: str) -> str:
-    """Draw named points, (label, x, y, kind): what a score costs, x on a logarithmic scale."""
+    """Draw named points, (label, x, y, kind): what a score costs; x is logarithmic where it spans much."""
     with canvas(3.2) as (drawing, axes):
         for label, across, up, kind in points:
             style = line_style(kind)
             axes.scatter([across], [up], s=26, color=style["color"], marker=style["marker"])
             axes.annotate(_short(label, 20), (across, up), (5, 3), textcoords="offset points", fontsize=7.5, color=INK)
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        if (least := min(across for _, across, _, _ in points)) > 0:  # one power of ten marks too little
-            most = max(across for _, across, _, _ in points)
-            axes.set_xticks(
-                [m * 10.0**e for e in range(-6, 9) for m in (1, 2, 5) if least / 2 <= m * 10.0**e <= most * 2]
-            )
+        least, most = (end(across for _, across, _, _ in points) for end in (min, max))
+        if most > 5 * least > 0:
+            axes.set_xscale("log")
+            marks = [m * 10.0**e for e in range(-6, 9) for m in (1, 2, 5)]  # powers of ten alone mark too little
+            axes.set_xticks([mark for mark in marks if least / 2 <= mark <= most * 2])
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.xaxis.set_minor_formatter(NullFormatter())
         axes.margins(x=0.18, y=0.1)
         axes.set(xlabel=x, ylabel=y)
         return to_svg(drawing, name, f"{y} over {x}")

@@ -130,7 +130,10 @@ def _history(search: Search) -> list[Block]:
     rows: list[list[Value]] = [
         [row.get("number"), score, *[_short(row.get(key)) for key in keys]] for row, score in _scored(search)[:10]
     ]
-    return [Figures(figures), Table(["trial", "score", *keys], rows, "The ten best trials")]
+    return [
+        Figures(figures),
+        Table(["trial", "score", *[_leaf(key, keys) for key in keys]], rows, "The ten best trials"),
+    ]
 
 
 def _found(search: Search, config: dict[str, Any]) -> list[Block]:
@@ -146,6 +149,12 @@ def _found(search: Search, config: dict[str, Any]) -> list[Block]:
         Table(["setting", "before", "found"], rows),
         Paragraph("best.yaml in the search's folder holds all of it: moodfuse train DATA --config best.yaml."),
     ]
+
+
+def _leaf(key: str, keys: list[str]) -> str:
+    """Return a setting's name without its section, where it is the only one of that name."""
+    leaf = key.rpartition(".")[2]
+    return leaf if sum(other.rpartition(".")[2] == leaf for other in keys) == 1 else key
 
 
 def _short(value: Any) -> str:
