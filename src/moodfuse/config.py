@@ -17,6 +17,7 @@ from moodfuse.errors import ConfigError, suggest
 from moodfuse.labels import SENTIMENT
 
 Modality = Literal["text", "image"]
+Precision = Literal["fp32", "fp16", "int8"]
 Augmentation = Literal["crop", "flip", "rotation", "noise", "blur", "grid"]
 
 
@@ -112,6 +113,13 @@ class TrainConfig(Section):
         return self.tune if self.regime == "end_to_end" else ()
 
 
+class ExportConfig(Section):
+    """How the weights of the encoders' graphs are kept. What they compute with stays 32 bits wide."""
+
+    text: Precision = Field("fp32", description="text encoder: fp32, fp16, or int8 in blocks of 32 with a scale each")
+    image: Precision = Field("fp32", description="image encoder; convolutions are kept in fp16 where int8 is asked for")
+
+
 class Config(Section):
     """Everything that decides what a run computes."""
 
@@ -122,6 +130,7 @@ class Config(Section):
     model: ModelConfig = ModelConfig()
     optim: OptimConfig = OptimConfig()
     train: TrainConfig = TrainConfig()
+    export: ExportConfig = ExportConfig()
 
     def to_yaml(self) -> str:
         """Return the configuration as YAML, every default written out."""

@@ -8,7 +8,7 @@ import traceback
 
 import typer
 
-from moodfuse.cli import config, convert, doctor, encoders, evaluate, fusions, predict, report, synthetic, train
+from moodfuse.cli import audit, config, convert, doctor, encoders, evaluate, fusions, predict, report, synthetic, train
 from moodfuse.cli.progress import console
 from moodfuse.errors import MoodfuseError
 from moodfuse.files import NO_ROOM
@@ -26,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("audit")(audit.audit)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)

@@ -53,7 +53,7 @@ def train(
         result = run_training(
             posts,
             resolved,
-            name=name or recipe or resolved.model.fusion,
+            name=name or (recipe or resolved.model.fusion).replace("/", "-"),
             runs=runs,
             split_file=split,
             progress=bar,
@@ -64,6 +64,10 @@ def train(
         print(json.dumps(result.metrics, indent=1))
     else:
         print_scores(result.metrics["test"], "held-out posts")
+        for modality in ("text", "image"):
+            if alone := result.metrics.get(f"test_{modality}_only"):
+                figures = f"accuracy {alone['accuracy']:.3f}, macro-F1 {alone['macro_f1']:.3f}"
+                print(f"given the {modality} alone, the same model has {figures}")
         print(f"run     {result.run.path}")
         print(f"bundle  {result.run.bundle}")
         if report is not None:

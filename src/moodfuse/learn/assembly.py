@@ -16,7 +16,7 @@ from moodfuse.labels import Labels
 from moodfuse.learn.batches import FrozenData, ImageData, ModalityData, PostBatches, TextData
 from moodfuse.learn.encoders import Encoder, EncoderSource, ImageSource, TextSource, find_encoder
 from moodfuse.learn.features import Features, image_features, text_features
-from moodfuse.learn.fusion import Shapes, build_fusion, find_fusion
+from moodfuse.learn.fusion import Fusion, Shapes, build_fusion, find_fusion
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.tuned import is_run, run_encoder
 from moodfuse.progress import Progress, silent
@@ -36,13 +36,32 @@ class OpenModality:
 def check_model(config: Config) -> None:
     """Raise `ConfigError` for a fusion, an option of it or an encoder that does not exist, before any work."""
     encoder_sources(config)
-    build_fusion(config.model.fusion, Shapes(8, 8, len(config.labels)), config.model.options)
-    reads = find_fusion(config.model.fusion).modalities
+    _check_stacker(build_fusion(config.model.fusion, Shapes(8, 8, len(config.labels)), config.model.options), config)
+    cls = find_fusion(config.model.fusion)
+    reads = cls.modalities
+    tuned = config.train.tune if config.train.regime != "frozen" else ()
+    if unread := [m for m in tuned if cls.reads(m) == "pixels"]:
+        raise ConfigError(
+            f"train.tune: fusion {config.model.fusion} reads the {unread[0]} without an encoder; take it off"
+        )
     if config.train.tuned and not set(config.train.tuned) & set(reads):
         raise ConfigError(
             f"train.tune: expected {' or '.join(reads)}, which fusion {config.model.fusion} reads, found "
             f"{', '.join(config.train.tuned)}; set train.tune=[{','.join(reads)}]"
         )
+
+
+def _check_stacker(fusion: Fusion, config: Config) -> None:
+    if fusion.stacker() is None:
+        return
+    if config.train.regime != "frozen":
+        # An encoder that was tuned on these posts has seen them, whatever the classifiers behind it have.
+        raise ConfigError(
+            "stacking needs logits for posts that nothing was trained on; with train.regime="
+            f"{config.train.regime} the encoders have seen them all: use train.regime=frozen"
+        )
+    if not config.model.auxiliary:
+        raise ConfigError("stacking needs each modality's own logits: set model.auxiliary=1")
 
 
 def open_modalities(
@@ -66,15 +85,19 @@ def encoder_sources(config: Config) -> dict[Modality, EncoderSource]:
     for modality in wanted:
         name = config.model.text if modality == "text" else config.model.image
         if is_run(name):
-            sources[modality] = run_encoder(Path(name), modality, config.data)
+            source = run_encoder(Path(name), modality, config.data)
         else:
-            sources[modality] = find_encoder(name, modality, config.data)
+            source = find_encoder(name, modality, config.data)
+        sources[modality] = source.at(config.export.text if modality == "text" else config.export.image)
     return sources
 
 
 def _open(modality: Modality, source: EncoderSource, posts: Posts, config: Config, progress: Progress) -> OpenModality:
-    """Compute a frozen encoder's features, or load an encoder that trains."""
-    tokens = find_fusion(config.model.fusion).consumes == "tokens"
+    """Compute a frozen encoder's features, load an encoder that trains, or leave the pixels as they are."""
+    reads = find_fusion(config.model.fusion).reads(modality)
+    tokens = reads == "tokens"
+    if reads == "pixels":
+        return OpenModality(source, live_data(source, posts, config.train.augment), 3)
     if modality in config.train.tuned:
         encoder = source.load()
         return OpenModality(source, live_data(source, posts, config.train.augment), encoder.dim, encoder)

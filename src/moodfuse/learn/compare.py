@@ -105,7 +105,7 @@ def _fit_cell(
 def _test(
     model: FusionModel, modalities: Mapping[Modality, OpenModality], rows: Sequence[int], targets: np.ndarray
 ) -> np.ndarray:
-    if model.encoders:
+    if model.encoders or model.fusion.consumes == "pixels":  # no store keeps pixels
         return _test_live(model, modalities, rows, targets)
     widths = {m: opened.width for m, opened in modalities.items()}
     session = open_session(head_graph(model, widths))

@@ -39,7 +39,7 @@ def frozen_graph(source: EncoderSource) -> Path:
     """Return the encoder's ONNX graph, exported the first time it is asked for and kept in the cache folder."""
     path = (source.graph_folder or cache_folder() / "encoders") / f"{source.fingerprint()}.onnx"
     if not path.is_file():
-        encoder_graph(source.load(), path)
+        encoder_graph(source.load(), path, precision=source.precision)
     return path
 
 

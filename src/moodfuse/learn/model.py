@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from moodfuse.config import Modality
-from moodfuse.learn.encoders.base import Encoded, Encoder
+from moodfuse.learn.encoders.base import Encoded, Encoder, unencoded
 from moodfuse.learn.fusion import Fusion
 
 #: What a modality of a batch is: encoded already (frozen encoder), or the inputs of an encoder that trains.
 Inputs = Encoded | tuple[Tensor, ...]
+_COLOURS = 3  # width of the vector that stands for an image without an encoder: its mean colour
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,21 @@ class MissingToken(nn.Module):
         return Encoded(pooled, tokens, mask)
 
 
+class MissingPicture(nn.Module):
+    """A learned picture, 3 x `side` x `side` and enlarged, that stands where pixels are absent."""
+
+    def __init__(self, side: int = 14) -> None:
+        super().__init__()
+        self.picture = nn.Parameter(torch.randn(1, 3, side, side) * 0.02)
+
+    def forward(self, encoded: Encoded, present: Tensor) -> Encoded:
+        """Return the images with the learned one in place of each post where `present` (B,) is false."""
+        if encoded.pixels is None:
+            raise ValueError("a fusion that consumes pixels was given none")
+        learned = F.interpolate(self.picture, size=encoded.pixels.shape[-2:], mode="bilinear", align_corners=False)
+        return unencoded(torch.where(present.view(-1, 1, 1, 1), encoded.pixels, learned))  # (B, 3, S, S)
+
+
 class FusionModel(nn.Module):
     """Encoders -> missing-modality tokens -> fusion -> logits, with auxiliary heads beside it.
 
@@ -96,7 +112,11 @@ class FusionModel(nn.Module):
         super().__init__()
         self.fusion = fusion
         self.encoders = nn.ModuleDict({str(m): encoder for m, encoder in (encoders or {}).items()})
-        self.missing = nn.ModuleDict({m: MissingToken(widths[m]) for m in fusion.modalities})
+        if fusion.consumes == "pixels":
+            widths = widths | {"image": _COLOURS}
+        self.missing = nn.ModuleDict(
+            {m: MissingPicture() if fusion.reads(m) == "pixels" else MissingToken(widths[m]) for m in fusion.modalities}
+        )
         self.auxiliary = nn.ModuleDict(
             {m: nn.Linear(widths[m], len(prior)) for m in fusion.modalities if m not in fusion.classifiers()}
             if auxiliary
@@ -138,6 +158,8 @@ class FusionModel(nn.Module):
 
     def _encode(self, modality: Modality, inputs: Inputs | None) -> Encoded | None:
         if isinstance(inputs, tuple):
+            if self.fusion.reads(modality) == "pixels":
+                return unencoded(*inputs)
             encoded: Encoded = self.encoders[modality](*inputs)
             return encoded if self.fusion.consumes == "tokens" else Encoded(encoded.pooled)
         return inputs

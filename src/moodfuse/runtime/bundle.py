@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from moodfuse import files
-from moodfuse.config import Modality, Section
+from moodfuse.config import Modality, Precision, Section
 from moodfuse.data.images import ImageSpec
 from moodfuse.data.text import TextSpec
 from moodfuse.errors import BundleError
@@ -22,6 +22,8 @@ MANIFEST = "manifest.json"
 SEAL = "manifest.sha256"
 TOKENIZER = "tokenizer.json"
 GRAPHS: dict[str, str] = {"text": "text.onnx", "image": "image.onnx", "head": "head.onnx"}
+#: The head's input where it reads the image itself; the bundle then holds no image encoder.
+PIXELS = "image_pixels"
 
 
 class Manifest(Section):
@@ -34,7 +36,7 @@ class Manifest(Section):
     modalities: tuple[Modality, ...]
     fusion: str
     encoders: dict[Modality, str]
-    precision: Literal["fp32"] = "fp32"
+    precision: dict[Modality, Precision] = Field({}, description="how the weights of each encoder's graph are kept")
     text: TextSpec | None = None
     image: ImageSpec | None = None
     head_inputs: tuple[str, ...] = Field(description="names of the head's inputs, in order")
@@ -85,9 +87,10 @@ def read_bundle(folder: Path) -> Bundle:
         if files.sha256(folder / name) != digest:
             raise BundleError(f"{folder}: {name} is not what was exported (its SHA-256 differs); copy it again")
     allowed = {f"{m}_{kind}" for m in manifest.modalities for kind in ("pooled", "tokens", "mask", "present")}
+    allowed |= {PIXELS} & {f"{m}_pixels" for m in manifest.modalities}
     if strange := sorted(set(manifest.head_inputs) - allowed):
         raise BundleError(f"{folder}: the manifest names a head input {strange[0]!r}; expected {sorted(allowed)}")
-    needed = [GRAPHS[m] for m in manifest.modalities] + [GRAPHS["head"]]
+    needed = [GRAPHS[m] for m in manifest.modalities if f"{m}_pixels" not in manifest.head_inputs] + [GRAPHS["head"]]
     needed += [TOKENIZER] if "text" in manifest.modalities else []
     if absent := [name for name in needed if name not in manifest.files]:
         raise BundleError(f"{folder}: the manifest lists no {absent[0]}")

@@ -17,8 +17,8 @@ from moodfuse.data.images import ImageSpec, open_image, pixels
 from moodfuse.data.posts import ImageRef, Post, Status
 from moodfuse.data.text import prepare_text
 from moodfuse.errors import DataError
-from moodfuse.runtime.bundle import GRAPHS, TOKENIZER, Bundle, read_bundle
-from moodfuse.runtime.graphs import Encoding, ImageGraph, TextGraph, head_feed, load_tokenizer, open_session
+from moodfuse.runtime.bundle import GRAPHS, PIXELS, TOKENIZER, Bundle, read_bundle
+from moodfuse.runtime.graphs import Encoding, ImageGraph, TextGraph, Unencoded, head_feed, load_tokenizer, open_session
 
 WINDOW = 128  # posts in flight: enough to sort texts by length, and the bound of what memory holds
 
@@ -153,7 +153,7 @@ class Predictor:
         return [None if post.pixels is None else next(encoded) for post in posts]
 
     def _outputs(self, modality: str) -> list[str]:
-        return [kind for kind in ("pooled", "tokens") if f"{modality}_{kind}" in self.manifest.head_inputs]
+        return [kind for kind in ("pooled", "tokens", "pixels") if f"{modality}_{kind}" in self.manifest.head_inputs]
 
     def _open_text(self) -> TextGraph:
         spec = self.manifest.text
@@ -161,9 +161,11 @@ class Predictor:
         tokenizer = load_tokenizer(self.bundle.path(TOKENIZER).read_text("utf-8"), max_tokens=spec.max_tokens)
         return TextGraph(open_session(self.bundle.path(GRAPHS["text"]), threads=self._threads), tokenizer, spec)
 
-    def _open_image(self) -> ImageGraph:
+    def _open_image(self) -> ImageGraph | Unencoded:
         spec = self.manifest.image
         assert spec is not None  # read_bundle has checked it
+        if PIXELS in self.manifest.head_inputs:
+            return Unencoded(spec)
         return ImageGraph(open_session(self.bundle.path(GRAPHS["image"]), threads=self._threads), spec)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from moodfuse import files
-from moodfuse.config import Config
+from moodfuse.config import Config, Modality
 from moodfuse.data.duplicates import GROUPING, Groups, group_duplicates, straddling
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import Split, make_split, read_split
@@ -21,7 +21,7 @@ from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
 from moodfuse.runtime.bundle import Bundle, add_file, read_bundle, update_manifest
 from moodfuse.runtime.predictor import Prediction, Predictor, softmax
-from moodfuse.workflows.evaluation import SEEN, evaluate_posts, run_predictor, score_predictions
+from moodfuse.workflows.evaluation import SEEN, Evaluation, evaluate_posts, run_predictor, score_predictions
 from moodfuse.workflows.leaks import borrowed_seen, refuse_leaks
 from moodfuse.workflows.model_card import model_card
 from moodfuse.workflows.runs import RunFolder, data_sha256, open_run, post_digests, write_csv
@@ -70,6 +70,8 @@ def train(
     labelled = posts.labelled()
     if not len(labelled):
         raise DataError(f"{posts.source}: no post has a label; training needs labelled posts")
+    for reason, count in posts.dropped.items():
+        notify(f"{count} posts dropped on reading: {reason}")
     if left_out := len(posts) - len(labelled):
         notify(f"{left_out} of {len(posts)} posts have no label and are left out of training")
     digests = post_digests(labelled)
@@ -89,14 +91,17 @@ def train(
         config,
         run.path,
         name=name,
+        groups=groups.of,
         save_history=lambda stage, rows: write_csv(run.stage_history(stage), rows),
         progress=progress,
     )
     log(f"best epoch {trained.fit.best_epoch + 1} of {len(trained.fit.history)} by validation {config.train.monitor}")
     bundle, validation = _calibrate(trained.bundle, labelled.subset(parts["validation"]), groups, progress)
     test = evaluate_posts(Predictor(bundle), labelled.subset(parts["test"]), groups=groups, progress=progress)
-    write_csv(run.predictions, test.rows())
+    alone = _withheld(bundle, test, groups, progress)
+    write_csv(run.predictions, [row | extra for row, extra in zip(test.rows(), _columns(alone, test), strict=True)])
     metrics = _metrics(config, split, groups, trained, bundle, validation, test.scores)
+    metrics |= {f"test_{m}_only": one.scores for m, one in alone.items()}
     borrowed = borrowed_seen(config)  # what an encoder of another run saw, this bundle has seen too
     seen = {part: sorted({digests[i] for i in parts[part]} | borrowed[part]) for part in ("train", "validation")}
     _finish_bundle(bundle, run, metrics, seen)
@@ -118,6 +123,19 @@ def write_run_report(run: RunFolder, notify: Notify = mute) -> Path | None:
     except MoodfuseError as error:
         notify(f"no report ({error}); to have one later: moodfuse report {run.path}")
         return None
+
+
+def _withheld(bundle: Bundle, test: Evaluation, groups: Groups, progress: Progress) -> dict[Modality, Evaluation]:
+    """Score the same model given each of its modalities alone, where it reads two."""
+    predictor, read = Predictor(bundle), bundle.manifest.modalities
+    return {
+        m: evaluate_posts(predictor, test.posts, groups=groups, only=m, progress=progress)
+        for m in (read if len(read) > 1 else ())
+    }
+
+
+def _columns(alone: dict[Modality, Evaluation], test: Evaluation) -> list[dict[str, str]]:
+    return [{f"{m}_only": one.predictions[i].label for m, one in alone.items()} for i in range(len(test.posts))]
 
 
 class _Log:

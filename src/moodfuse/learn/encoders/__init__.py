@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from moodfuse.config import DataConfig, Modality
 from moodfuse.errors import ConfigError, MissingExtraError, suggest
-from moodfuse.learn.encoders.base import Encoded, Encoder, EncoderSource, ImageSource, TextSource
+from moodfuse.learn.encoders.base import Encoded, Encoder, EncoderSource, ImageSource, TextSource, unencoded
 from moodfuse.learn.encoders.efficientnet import EfficientNetLiteSource
 from moodfuse.learn.encoders.hub import HUB_MODELS, hub_folder, is_hub_id
 from moodfuse.learn.encoders.image import ImageFolder
@@ -27,6 +27,7 @@ __all__ = [
     "image_source",
     "list_encoders",
     "text_source",
+    "unencoded",
 ]
 
 
