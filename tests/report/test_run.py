@@ -112,3 +112,15 @@ def test_the_rows_are_the_scores(folder: Path) -> None:
     assert row["value"] == metrics["test"]["macro_f1"]
     assert [row["low"], row["high"]] == metrics["test"]["intervals"]["macro_f1"]
     assert {row["part"] for row in rows} == {"test", "validation"}
+
+
+def test_what_each_modality_alone_gives_is_told_where_the_run_holds_it(folder: Path) -> None:
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert "ablation" not in [section.id for section in document(folder).sections]
+    metrics["test_text_only"] = metrics["test"] | {"macro_f1": 0.456}
+    metrics["test_image_only"] = metrics["test"] | {"macro_f1": 0.345}
+    write(folder / "metrics.json", metrics)
+    page = document_page(document(folder))
+    assert "Given one modality alone, the same model has macro-F1 0.456 from the text and 0.345 from the image." in page
+    assert "the text alone" in page.split('id="ablation"')[1].split('id="training"')[0]
+    assert {row["part"] for row in document(folder).rows} == {"test", "test_text_only", "test_image_only", "validation"}

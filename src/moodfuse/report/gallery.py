@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from moodfuse.data.posts import Post, Posts
 from moodfuse.report.disk import real
@@ -50,8 +49,8 @@ def _alone(posts: Sequence[Post], predictor: Predictor) -> dict[str, list[Predic
     if len(predictor.manifest.modalities) < 2 or not posts:
         return {}
     return {
-        "from the text alone": list(predictor.stream([replace(post, image=None) for post in posts])),
-        "from the image alone": list(predictor.stream([replace(post, text=None) for post in posts])),
+        f"from the {modality} alone": list(predictor.stream([post.only(modality) for post in posts]))
+        for modality in predictor.manifest.modalities
     }
 
 

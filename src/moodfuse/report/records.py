@@ -33,6 +33,12 @@ class Run:
         return found
 
     @property
+    def alone(self) -> dict[str, dict[str, Any]]:
+        """The scores of the same model given one modality alone, by modality; empty where it reads but one."""
+        found = {modality: self.metrics.get(f"test_{modality}_only") for modality in ("text", "image")}
+        return {modality: scores for modality, scores in found.items() if scores}
+
+    @property
     def labels(self) -> list[str]:
         return list(self.test.get("per_class") or self.config.get("labels") or [])
 
@@ -69,7 +75,7 @@ def read_run(path: Path) -> Run:
 def score_rows(run: Run) -> list[dict[str, Any]]:
     """Return a run's scores as rows of a table: run, part, score, value, low, high, posts."""
     rows: list[dict[str, Any]] = []
-    for part in ("test", "validation"):
+    for part in ("test", "test_text_only", "test_image_only", "validation"):
         scores = run.metrics.get(part) or {}
         for name, one in estimates(scores).items():
             row = {"run": run.name, "part": part, "score": name, "value": one.value, "low": one.low, "high": one.high}

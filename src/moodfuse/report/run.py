@@ -12,7 +12,6 @@ from moodfuse.report.document import (
     Block,
     Card,
     Document,
-    Estimate,
     Facts,
     Figure,
     Figures,
@@ -26,13 +25,12 @@ from moodfuse.report.document import (
     Verdicts,
 )
 from moodfuse.report.figures import (
-    bars_figure,
-    confusion_figure,
     lines_figure,
     reliability_bins,
     reliability_figure,
 )
-from moodfuse.report.records import Run, estimates, score_rows
+from moodfuse.report.records import Run, score_rows
+from moodfuse.report.run_scores import ablation_blocks, score_blocks, verdict_lines
 
 #: How to read a reliability curve.
 RELIABILITY = (
@@ -56,7 +54,8 @@ def run_document(run: Run, extra: Extra) -> Document:
     """Return the report of a run."""
     sections = [
         Section("summary", "In short", _summary(run)),
-        *([Section("scores", "Scores", _scores(run))] if run.test else []),
+        *([Section("scores", "Scores", score_blocks(run))] if run.test else []),
+        *([Section("ablation", "What text and image are worth", blocks)] if (blocks := ablation_blocks(run)) else []),
         *([Section("training", "Training", training_blocks(run))] if any(run.histories.values()) else []),
         *([Section("calibration", "Calibration", _calibration(run))] if run.predictions else []),
         *([Section("mistakes", "Most confident mistakes", _mistakes(run, extra))] if run.predictions else []),
@@ -96,68 +95,6 @@ def _summary(run: Run) -> list[Block]:
             )
         )
     return blocks + notices
-
-
-def verdict_lines(run: Run) -> list[str]:
-    """Return what the run's scores say, in sentences."""
-    found = estimates(run.test)
-    accuracy, macro = found["accuracy"], found["macro_f1"]
-    posts = run.test.get("n", len(run.predictions))
-    lines = [f"Macro-F1 {macro} and accuracy {accuracy} on {posts:,} held-out posts."]
-    support = {name: one.get("support", 0) for name, one in (run.test.get("per_class") or {}).items()}
-    if support and (total := sum(support.values())):
-        most = max(support, key=lambda name: support[name])
-        share = support[most] / total
-        above = accuracy.low is not None and accuracy.low > share
-        reads = "the model does better" if above else "that the model does better is not shown on so few posts"
-        lines.append(f"Always answering “{most}” would be right on {share:.3f} of them: {reads}.")
-    if line := _weakest(run, found):
-        lines.append(line)
-    sure = [value for row in run.predictions if (value := real(row, "confidence")) is not None]
-    if sure and (error := run.test.get("calibration_error")) is not None:
-        gap = sum(sure) / len(sure) - accuracy.value
-        which = (
-            f"{abs(gap):.3f} too {'sure' if gap > 0 else 'unsure'}"
-            if abs(gap) >= 0.005
-            else "neither too sure nor too unsure"
-        )
-        lines.append(f"Its confidence is {error:.3f} off on average (calibration error); on the whole it is {which}.")
-    return lines
-
-
-def _weakest(run: Run, found: dict[str, Estimate]) -> str:
-    labels, matrix = run.labels, run.test.get("confusion") or []
-    if len(labels) < 2 or len(matrix) != len(labels):
-        return ""
-    weakest = min(labels, key=lambda name: found[f"f1_{name}"].value)
-    row = list(matrix[labels.index(weakest)])
-    line = f"Weakest on {weakest}: F1 {found[f'f1_{weakest}']}"
-    others = [count if i != labels.index(weakest) else -1 for i, count in enumerate(row)]
-    if max(others) > 0:
-        taken = labels[others.index(max(others))]
-        line += f"; {max(others):,} of its {sum(row):,} posts are taken for {taken}"
-    return line + "."
-
-
-def _scores(run: Run) -> list[Block]:
-    found = estimates(run.test)
-    names = {"accuracy": "accuracy", "macro_f1": "macro-F1", "weighted_f1": "weighted F1"}
-    overall: list[list[Value]] = [[names[name], one] for name, one in found.items() if name in names]
-    classes: list[list[Value]] = [
-        [name, real(one, "precision"), real(one, "recall"), found.get(f"f1_{name}"), one.get("support")]
-        for name, one in (run.test.get("per_class") or {}).items()
-    ]
-    blocks: list[Block] = [
-        Table(["score", "held-out posts (95 % interval)"], overall),
-        Table(["label", "precision", "recall", "F1 (95 % interval)", "posts"], classes, "Per label"),
-    ]
-    figures = []
-    if (matrix := run.test.get("confusion")) and len(matrix) == len(run.labels):
-        caption = "Truth in the rows: counts, and the share of the row. Blue is right, orange is wrong."
-        figures.append(Figure(confusion_figure("confusion", matrix, run.labels), caption))
-    bars = bars_figure("per-class", run.labels, {"F1": [found.get(f"f1_{name}") for name in run.labels]}, y="F1")
-    figures.append(Figure(bars, "F1 per label, with 95 % intervals."))
-    return [*blocks, Figures(figures)]
 
 
 def training_blocks(run: Run, prefix: str = "") -> list[Block]:
