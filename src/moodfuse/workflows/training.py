@@ -15,7 +15,7 @@ from moodfuse.config import Config, Modality
 from moodfuse.data.duplicates import GROUPING, Groups, group_duplicates, straddling
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import Split, make_split, read_split
-from moodfuse.errors import DataError, MoodfuseError, OutputError
+from moodfuse.errors import DataError, OutputError
 from moodfuse.evaluate.calibration import fit_temperature, review_threshold
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
@@ -120,7 +120,7 @@ def write_run_report(run: RunFolder, notify: Notify = mute) -> Path | None:
         from moodfuse.workflows.reporting import write_report
 
         return write_report(run.path)
-    except MoodfuseError as error:
+    except Exception as error:  # whatever goes wrong here, hours of training have ended well
         notify(f"no report ({error}); to have one later: moodfuse report {run.path}")
         return None
 
