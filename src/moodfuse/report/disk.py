@@ -33,7 +33,7 @@ class Folder:
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
-            self.missing.append(f"{name} cannot be read as JSON: {what or 'it'} is not shown")
+            self.missing.append(f"{name} cannot be read as JSON: {what or 'it'} is not shown.")
             return {}
         return value
 
@@ -46,7 +46,7 @@ class Folder:
         try:
             return [row for row in csv.DictReader(io.StringIO(content)) if None not in row and None not in row.values()]
         except csv.Error:
-            self.missing.append(f"{name} cannot be read as CSV: {what or 'it'} is not shown")
+            self.missing.append(f"{name} cannot be read as CSV: {what or 'it'} is not shown.")
             return []
 
     def yaml(self, name: str, what: str = "") -> dict[str, Any]:
@@ -57,7 +57,7 @@ class Folder:
         except yaml.YAMLError:
             value = None
         if content is not None and not isinstance(value, dict):
-            self.missing.append(f"{name} cannot be read as YAML: {what or 'it'} is not shown")
+            self.missing.append(f"{name} cannot be read as YAML: {what or 'it'} is not shown.")
         return value if isinstance(value, dict) else {}
 
     def _text(self, name: str, what: str) -> str | None:
@@ -65,7 +65,7 @@ class Folder:
             return (self.path / name).read_text("utf-8", "replace")
         except OSError:
             if what:
-                self.missing.append(f"{name} is not there: {what} cannot be shown")
+                self.missing.append(f"{name} is not there: {what} cannot be shown.")
             return None
 
 

@@ -263,7 +263,7 @@ def _legend(drawing: Any, axes: Axes, count: int) -> None:
     if count < 2:
         return
     handles, labels = axes.get_legend_handles_labels()
-    columns = max(1, min(count, int(62 / (7 + max(map(len, labels), default=0)))))  # as many as a line has room for
+    columns = max(1, min(count, int(78 / (7 + max(map(len, labels), default=0)))))  # as many as a line has room for
     drawing.legend(handles, labels, loc="outside lower left", ncols=columns)
 
 

@@ -81,13 +81,13 @@ def run_extra(run: Run, data: Path | None) -> Extra:
     try:
         cards = _cards(run, data) if run.wrong else []
     except (MoodfuseError, OSError) as error:
-        note = f"The posts cannot be shown: {error}"
+        note = f"The posts cannot be shown: {error}."
     try:
         return Extra(cards, note, model_picture(run), "")
     except ImportError:
         return Extra(cards, note, None, "The picture of the model needs PyTorch: pip install 'moodfuse[train]'.")
     except MoodfuseError as error:
-        return Extra(cards, note, None, f"The model cannot be drawn: {error}")
+        return Extra(cards, note, None, f"The model cannot be drawn: {error}.")
 
 
 def _two_runs(a: Run, b: Run, data: Path | None) -> Document:
