@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from moodfuse.errors import MoodfuseError
     from moodfuse.runtime.predictor import Prediction, Predictor
     from moodfuse.workflows.classifier import FusionClassifier
+    from moodfuse.workflows.comparing import compare
 
 __all__ = [
     "FusionClassifier",
@@ -23,6 +24,7 @@ __all__ = [
     "Prediction",
     "Predictor",
     "__version__",
+    "compare",
     "load",
     "read_posts",
 ]
@@ -36,6 +38,7 @@ _HOMES = {
     "Posts": "moodfuse.data.posts",
     "Prediction": "moodfuse.runtime.predictor",
     "Predictor": "moodfuse.runtime.predictor",
+    "compare": "moodfuse.workflows.comparing",
     "read_posts": "moodfuse.data.readers",
 }
 

@@ -66,6 +66,9 @@ class ModelConfig(Section):
 class OptimConfig(Section):
     lr: float = Field(1e-3, gt=0, le=10, description="AdamW learning rate of fusion and heads")
     encoder_lr: float = Field(5e-5, gt=0, le=1, description="AdamW learning rate of encoders that train")
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="encoder_lr of each layer of an encoder as a share of the one above it"
+    )
     weight_decay: float = Field(0.01, ge=0, le=10, description="decoupled weight decay (AdamW)")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps over which the rates rise from 0")
     l2: float = Field(0.0, ge=0, le=10, description="weight of the squared weights of fusion and heads in the loss")
@@ -79,13 +82,22 @@ class TrainConfig(Section):
         description="frozen: encoders stay; end_to_end: those in `tune` train too; two_stage: alone first, then frozen",
     )
     tune: tuple[Modality, ...] = Field(("text",), description="encoders that train, unless the regime is frozen")
+    freeze: int = Field(
+        0, ge=0, description="lowest parts of a tuned encoder that stay: 1 its embeddings, 2 its first layer too ..."
+    )
+    average: float = Field(
+        0.0, ge=0, lt=1, description="decay of a moving average of the weights, which is what is kept (0: none)"
+    )
+    members: int = Field(
+        1, ge=1, le=20, description="trainings from one start, apart in order and dropout, whose weights are averaged"
+    )
     stage_epochs: int = Field(4, ge=1, le=1_000, description="two_stage: epochs of each encoder's own stage")
     stage_batch_size: int = Field(16, ge=2, le=65_536, description="two_stage: batch size of that stage")
     epochs: int = Field(30, ge=1, le=10_000, description="epochs at most")
     batch_size: int = Field(64, ge=2, le=65_536, description="posts a step")
     patience: int = Field(8, ge=0, description="epochs without a better `monitor` before stopping (0: never stop)")
-    monitor: Literal["macro_f1", "accuracy", "loss"] = Field(
-        "macro_f1", description="validation score by which the best state is kept"
+    monitor: Literal["macro_f1", "accuracy", "loss", "none"] = Field(
+        "macro_f1", description="validation score by which the best state is kept (none: the last one is)"
     )
     class_weights: Literal["none", "balanced", "sqrt"] = Field(
         "none", description="loss weights: n / (k n_c) for balanced, its square root for sqrt"
@@ -103,6 +115,8 @@ class TrainConfig(Section):
 
     @model_validator(mode="after")
     def _something_to_tune(self) -> TrainConfig:
+        if self.monitor == "none" and self.patience:
+            raise ValueError("train.monitor=none has nothing to be patient for: set train.patience=0")
         if self.regime != "frozen" and not self.tune:
             raise ValueError(f"{self.regime} needs at least one encoder in train.tune (text, image)")
         return self

@@ -17,7 +17,19 @@ from moodfuse.cli.main import run
 from moodfuse.data.splits import Split
 from moodfuse.version import __version__
 
-VERBS = ["train", "predict", "evaluate", "fusions", "encoders", "doctor", "synthetic", "config", "config show"]
+VERBS = [
+    "train",
+    "compare",
+    "search",
+    "predict",
+    "evaluate",
+    "fusions",
+    "encoders",
+    "doctor",
+    "synthetic",
+    "config",
+    "config show",
+]
 
 
 @dataclass

@@ -8,7 +8,21 @@ import traceback
 
 import typer
 
-from moodfuse.cli import audit, config, convert, doctor, encoders, evaluate, fusions, predict, report, synthetic, train
+from moodfuse.cli import (
+    audit,
+    compare,
+    config,
+    convert,
+    doctor,
+    encoders,
+    evaluate,
+    fusions,
+    predict,
+    report,
+    search,
+    synthetic,
+    train,
+)
 from moodfuse.cli.progress import console
 from moodfuse.errors import MoodfuseError
 from moodfuse.files import NO_ROOM
@@ -30,6 +44,8 @@ app.command("audit")(audit.audit)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
+app.command("search")(search.search)
 app.command("fusions")(fusions.fusions)
 app.command("encoders")(encoders.encoders)
 app.command("report")(report.report)

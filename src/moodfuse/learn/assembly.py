@@ -18,6 +18,7 @@ from moodfuse.learn.encoders import Encoder, EncoderSource, ImageSource, TextSou
 from moodfuse.learn.features import Features, image_features, text_features
 from moodfuse.learn.fusion import Fusion, Shapes, build_fusion, find_fusion
 from moodfuse.learn.model import FusionModel
+from moodfuse.learn.store import FeatureStore
 from moodfuse.learn.tuned import is_run, run_encoder
 from moodfuse.progress import Progress, silent
 
@@ -101,17 +102,25 @@ def _open(modality: Modality, source: EncoderSource, posts: Posts, config: Confi
     if modality in config.train.tuned:
         encoder = source.load()
         return OpenModality(source, live_data(source, posts, config.train.augment), encoder.dim, encoder)
-    features = _features(source, posts, tokens=tokens, progress=progress)
+    features = frozen_features(source, posts, tokens=tokens, progress=progress)
     if not features.width:
         raise TrainingError(f"no post has a readable {modality}, which fusion {config.model.fusion} needs")
     return OpenModality(source, FrozenData(features, tokens=tokens), features.width, features=features)
 
 
-def _features(source: EncoderSource, posts: Posts, *, tokens: bool, progress: Progress = silent) -> Features:
+def frozen_features(
+    source: EncoderSource,
+    posts: Posts,
+    *,
+    tokens: bool,
+    store: FeatureStore | None = None,
+    progress: Progress = silent,
+) -> Features:
+    """Return the posts' pooled vectors by a frozen encoder, and with `tokens` its tokens too, computed where new."""
     outputs = ("pooled", "tokens") if tokens else ("pooled",)
     if isinstance(source, TextSource):
-        return text_features(source, posts, outputs=outputs, progress=progress)
-    return image_features(_image(source), posts, outputs=outputs, progress=progress)
+        return text_features(source, posts, outputs=outputs, store=store, progress=progress)
+    return image_features(_image(source), posts, outputs=outputs, store=store, progress=progress)
 
 
 def _image(source: EncoderSource) -> ImageSource:
@@ -143,15 +152,20 @@ def live_data(source: EncoderSource, posts: Posts, augmentation: Sequence[Augmen
     return ImageData(posts, _image(source).spec, augmentation)
 
 
+def label_ids(posts: Posts, labels: Labels) -> list[int]:
+    """Return the label id of every post, all of which have one."""
+    return [labels.id(str(label)) for label in posts.labels]
+
+
 def make_parts(
-    posts: Posts, modalities: Mapping[Modality, OpenModality], train: int, labels: Labels
+    targets: Sequence[int],
+    modalities: Mapping[Modality, OpenModality],
+    train: Sequence[int],
+    validation: Sequence[int],
+    *,
+    classes: int,
 ) -> tuple[PostBatches, PostBatches, np.ndarray]:
-    """Return the first `train` posts as training part, the others as validation part, and the class shares (C,)."""
-    targets = [labels.id(str(label)) for label in posts.labels]
+    """Return training and validation part, by rows of `targets` (N,), and the training part's class shares (C,)."""
     text, image = (modalities[m].data if m in modalities else None for m in ("text", "image"))
-    prior = np.bincount(targets[:train], minlength=len(labels)) / train
-    return (
-        PostBatches(text, image, targets, range(train)),
-        PostBatches(text, image, targets, range(train, len(posts))),
-        prior,
-    )
+    prior = np.bincount([targets[row] for row in train], minlength=classes) / len(train)
+    return PostBatches(text, image, targets, train), PostBatches(text, image, targets, validation), prior

@@ -13,15 +13,17 @@ from moodfuse.config import Config, Modality
 from moodfuse.data.posts import Posts
 from moodfuse.errors import TrainingError
 from moodfuse.labels import Labels
-from moodfuse.learn.assembly import OpenModality, build_model, live_data, make_parts, open_modalities
+from moodfuse.learn.assembly import OpenModality, build_model, label_ids, live_data, make_parts, open_modalities
 from moodfuse.learn.batches import PostBatches
+from moodfuse.learn.callbacks import History
 from moodfuse.learn.encoders import EncoderSource, ImageSource, TextSource
 from moodfuse.learn.export import PARITY, encoder_graph, head_graph, head_inputs
 from moodfuse.learn.features import frozen_graph
 from moodfuse.learn.model import FusionModel
+from moodfuse.learn.soup import fit
 from moodfuse.learn.stacking import fit_stacker
 from moodfuse.learn.stages import tune_encoders
-from moodfuse.learn.training import FitResult, History, fit
+from moodfuse.learn.training import FitResult
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.bundle import GRAPHS, TOKENIZER, Bundle, Manifest, update_manifest, write_bundle
 from moodfuse.runtime.predictor import Predictor
@@ -67,7 +69,10 @@ def train_model(
         )
     used = posts.subset([*parts["train"], *parts["validation"]])
     modalities = open_modalities(used, config, progress, sources)
-    train, validation, prior = make_parts(used, modalities, len(parts["train"]), labels)
+    count = len(parts["train"])
+    train, validation, prior = make_parts(
+        label_ids(used, labels), modalities, range(count), range(count, len(used)), classes=len(labels)
+    )
     model = build_model(config, modalities, prior)
     result = fit(
         model,

@@ -16,7 +16,7 @@ from moodfuse.labels import Labels
 from moodfuse.learn.assembly import OpenModality, build_model
 from moodfuse.learn.batches import LengthBatches, PostBatches, loader
 from moodfuse.learn.model import FusionModel
-from moodfuse.learn.training import fit
+from moodfuse.learn.soup import fit
 from moodfuse.progress import Progress, silent
 
 INNER_FOLDS = 5

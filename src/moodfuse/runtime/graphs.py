@@ -103,6 +103,19 @@ class Unencoded:
         return [dict.fromkeys(outputs, array) for array in pixels]
 
 
+class HeadGraph:
+    """The graph from encodings, by the names of `head_feed`, to logits."""
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self.session = session
+        self.inputs = [one.name for one in session.get_inputs()]
+
+    def logits(self, encodings: Mapping[str, Sequence[Encoding | None]], widths: Mapping[str, int]) -> np.ndarray:
+        """Return logits (B, C) for B posts; for pixels `widths` holds the side."""
+        result: np.ndarray = self.session.run(["logits"], head_feed(self.inputs, encodings, widths))[0]
+        return result
+
+
 def output_width(session: onnxruntime.InferenceSession) -> int:
     """Return D, the width of a graph's `pooled` output."""
     for output in session.get_outputs():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,16 +11,17 @@ import numpy as np
 
 from moodfuse import files
 from moodfuse.config import Config, Modality
-from moodfuse.data.duplicates import GROUPING, Groups, group_duplicates, straddling
+from moodfuse.data.duplicates import Groups, straddling
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import Split, make_split, read_split
-from moodfuse.errors import DataError, OutputError
+from moodfuse.errors import DataError
 from moodfuse.evaluate.calibration import fit_temperature, review_threshold
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
 from moodfuse.runtime.bundle import Bundle, add_file, read_bundle, update_manifest
 from moodfuse.runtime.predictor import Prediction, Predictor, softmax
 from moodfuse.workflows.evaluation import SEEN, Evaluation, evaluate_posts, run_predictor, score_predictions
+from moodfuse.workflows.groups import cached_groups
 from moodfuse.workflows.leaks import borrowed_seen, refuse_leaks
 from moodfuse.workflows.model_card import model_card
 from moodfuse.workflows.runs import RunFolder, data_sha256, open_run, post_digests, write_csv
@@ -81,7 +81,7 @@ def train(
     if run.finished:
         return RunResult(run, json.loads(run.metrics.read_text("utf-8")), resumed=True)
     log = _Log(run, notify)
-    groups = _groups(labelled, data_hash, progress)
+    groups = cached_groups(labelled, data_hash, progress)
     split = _fixed_split(run, labelled, config, groups, split_file, log)
     parts = {"train": split.train_ids, "validation": split.validation_ids, "test": split.test_ids}
     refuse_leaks(config, parts, digests)
@@ -149,20 +149,6 @@ class _Log:
         with self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
         self._notify(line)
-
-
-def _groups(posts: Posts, data_hash: str, progress: Progress) -> Groups:
-    """Group the posts, or take what an earlier run on the very same posts has found."""
-    from moodfuse.learn.store import cache_folder
-
-    path = files.make_folder(cache_folder() / "groups") / f"{GROUPING}-{data_hash[:32]}.json"
-    try:
-        return Groups.load(path)
-    except (OSError, ValueError, TypeError):  # not there, or not whole: found again below
-        groups = group_duplicates(posts, progress=lambda done, total: progress("looking for duplicates", done, total))
-        with contextlib.suppress(OutputError):  # a full cache costs the next run time, never this one its result
-            groups.save(path)
-        return groups
 
 
 def _fixed_split(
