@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -13,7 +14,7 @@ from moodfuse.data.readers import read_posts
 from moodfuse.errors import ConfigError, DataError, MoodfuseError
 from moodfuse.labels import Labels
 from moodfuse.report.comparison import comparison_document
-from moodfuse.report.comparison_records import is_comparison, read_comparison
+from moodfuse.report.comparison_records import Comparison, is_comparison, read_comparison
 from moodfuse.report.document import Card, Document
 from moodfuse.report.gallery import mistake_cards, same_posts
 from moodfuse.report.markdown import csv_rows, markdown
@@ -24,6 +25,8 @@ from moodfuse.report.records import Run, is_run, read_run
 from moodfuse.report.run import Extra, run_document
 from moodfuse.report.search import is_search, read_search, search_document
 from moodfuse.runtime.predictor import Predictor
+from moodfuse.workflows.comparison_folder import ComparisonFolder
+from moodfuse.workflows.comparison_results import build_results
 
 Format = Literal["html", "md", "csv"]
 FORMATS: dict[str, Callable[[Document], str]] = {"html": document_page, "md": markdown, "csv": csv_rows}
@@ -66,7 +69,7 @@ def report_document(path: Path, *, data: Path | None = None, other: Path | None 
                 )
         return _two_runs(read_run(path), read_run(other), data)
     if is_comparison(path):
-        return comparison_document(read_comparison(path))
+        return comparison_document(_comparison(path))
     if is_search(path):
         return search_document(read_search(path))
     if is_run(path):
@@ -88,6 +91,19 @@ def run_extra(run: Run, data: Path | None) -> Extra:
         return Extra(cards, note, None, "The picture of the model needs PyTorch: pip install 'moodfuse[train]'.")
     except MoodfuseError as error:
         return Extra(cards, note, None, f"The model cannot be drawn: {error}.")
+
+
+def _comparison(path: Path) -> Comparison:
+    """Read a comparison; where cells have ended since its results were built, build them anew first."""
+    found = read_comparison(path)
+    # What cannot be built is told on the page: no whole seed yet, or cells that another version wrote.
+    with contextlib.suppress(MoodfuseError, OSError, KeyError, ValueError):
+        folder = ComparisonFolder(path, found.plan)
+        done = len(folder.cells()) - len(folder.todo())
+        if done != (found.results.get("cells") or {}).get("done"):
+            build_results(folder)
+            found = read_comparison(path)
+    return found
 
 
 def _two_runs(a: Run, b: Run, data: Path | None) -> Document:
