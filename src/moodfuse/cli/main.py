@@ -18,6 +18,7 @@ from moodfuse.cli import (
     evaluate,
     fusions,
     predict,
+    report,
     search,
     synthetic,
     train,
@@ -47,6 +48,7 @@ app.command("compare")(compare.compare)
 app.command("search")(search.search)
 app.command("fusions")(fusions.fusions)
 app.command("encoders")(encoders.encoders)
+app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 app.command("convert")(convert.convert)
 app.command("synthetic")(synthetic.synthetic)

@@ -42,6 +42,7 @@ def train(
     from moodfuse.labels import Labels
     from moodfuse.learn.recipes import resolve_config
     from moodfuse.workflows.training import train as run_training
+    from moodfuse.workflows.training import write_run_report
 
     layers: list[dict[str, Any]] = [parse_overrides(overrides or [])]
     layers += [{"seed": seed}] if seed is not None else []
@@ -58,6 +59,7 @@ def train(
             progress=bar,
             notify=bar.line,
         )
+        report = write_run_report(result.run, bar.line)
     if as_json:
         print(json.dumps(result.metrics, indent=1))
     else:
@@ -68,6 +70,8 @@ def train(
                 print(f"given the {modality} alone, the same model has {figures}")
         print(f"run     {result.run.path}")
         print(f"bundle  {result.run.bundle}")
+        if report is not None:
+            print(f"report  {report}")
     if result.resumed and not quiet:
         console.print("this run had finished before; nothing was trained", markup=False)
 

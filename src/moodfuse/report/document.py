@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 #: Characters of a post that a page shows.
 SHOWN_CHARS = 500
+_NUMBER = re.compile(r"[+−-]?[\d,]+(\.\d+)?(e[+-]?\d+)?")
 _BLANKS = re.compile(r"\s+")
 
 
@@ -32,6 +33,13 @@ class Estimate:
 
 #: What stands in a table: `None` is shown as a dash, a float with three decimals.
 Value = str | int | float | bool | Estimate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A title within a section."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,8 @@ class Table:
     caption: str = ""
     #: rows that stand out, by place
     marked: frozenset[int] = frozenset()
+    #: folded away under its caption: for those who want it all
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,8 @@ class Figures:
     """Pictures side by side where there is room."""
 
     figures: Sequence[Figure]
+    #: three or four beside one another
+    small: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +133,7 @@ class Gallery:
     cards: Sequence[Card]
 
 
-Block = Paragraph | Verdicts | Notice | Table | Figure | Figures | Picture | Facts | Listing | Gallery
+Block = Heading | Paragraph | Verdicts | Notice | Table | Figure | Figures | Picture | Facts | Listing | Gallery
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +173,11 @@ def shown(value: Value) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return number(value) if isinstance(value, float) else readable(str(value))
+
+
+def numeric(value: Value) -> bool:
+    """Say whether a value stands to the right in its column: a number, a dash, a text that is but a number."""
+    return not isinstance(value, bool) and (not isinstance(value, str) or bool(_NUMBER.fullmatch(value)))
 
 
 def readable(text: str, limit: int = SHOWN_CHARS) -> str:

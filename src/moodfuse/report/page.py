@@ -23,7 +23,7 @@ from PIL import Image
 from moodfuse.data.images import open_image
 from moodfuse.data.posts import ImageRef
 from moodfuse.errors import MissingExtraError
-from moodfuse.report.document import Document, Estimate, Picture, readable, shown
+from moodfuse.report.document import Document, numeric, readable, shown
 from moodfuse.version import __version__
 
 try:
@@ -94,10 +94,6 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {"shown": shown, "readable": readable, "figure": figure, "picture": picture}
-    environment.tests["numeric"] = _numeric
-    environment.globals |= {"version": __version__, "kind_of": lambda block: type(block).__name__, "Picture": Picture}
+    environment.tests["numeric"] = numeric
+    environment.globals |= {"version": __version__, "kind_of": lambda block: type(block).__name__}
     return environment
-
-
-def _numeric(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float | Estimate) and not isinstance(value, bool))

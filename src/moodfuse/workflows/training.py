@@ -81,7 +81,7 @@ def train(
     digests = post_digests(labelled)
     given = split_file.read_text("utf-8", "replace") if split_file and split_file.is_file() else ""
     data_hash = data_sha256(labelled, digests, given)
-    run = open_run(runs, name, config, data_hash)
+    run = open_run(runs, name, config, data_hash, posts.source)
     if run.finished:
         return RunResult(run, json.loads(run.metrics.read_text("utf-8")), resumed=True)
     log = _Log(run, notify)
@@ -113,6 +113,22 @@ def train(
     finish_bundle(bundle, run, metrics, seen)
     files.write_json(run.metrics, metrics)
     return RunResult(run, metrics)
+
+
+def write_run_report(run: RunFolder, notify: Notify = mute) -> Path | None:
+    """Write `report.html` of a run that has ended; where it cannot be, say why: the run is whole without it.
+
+    A report that is there stays as it is.
+    """
+    if run.report.is_file():
+        return run.report
+    try:
+        from moodfuse.workflows.reporting import write_report
+
+        return write_report(run.path)
+    except Exception as error:  # whatever goes wrong here, hours of training have ended well
+        notify(f"no report ({error}); to have one later: moodfuse report {run.path}")
+        return None
 
 
 def _withheld(bundle: Bundle, test: Evaluation, groups: Groups, progress: Progress) -> dict[Modality, Evaluation]:
