@@ -63,8 +63,7 @@ class FittedCell:
     @property
     def score(self) -> float:
         """The validation score that it was chosen by; more is better."""
-        monitor = self.config.train.monitor
-        return self.best[f"val_{monitor}"] * (-1 if monitor == "loss" else 1)
+        return validation_score(self.best, self.config.train.monitor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +80,13 @@ class CellResult:
     head: bytes
     seconds: float
     trials: list[dict[str, Any]] = field(default_factory=list)
+
+
+def validation_score(epoch: Mapping[str, float], monitor: str) -> float:
+    """Return an epoch's score by which trials are told apart; more is better. Without a monitor it is macro-F1."""
+    if monitor == "loss":
+        return -epoch["val_loss"]
+    return epoch["val_macro_f1" if monitor == "none" else f"val_{monitor}"]
 
 
 def run_cell(config: Config, data: CellData, rows: Rows, *, trials: int = 0, progress: Progress = silent) -> CellResult:

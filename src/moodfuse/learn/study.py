@@ -12,6 +12,7 @@ from moodfuse.data.posts import Posts
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import build_model, label_ids, make_parts
 from moodfuse.learn.callbacks import History
+from moodfuse.learn.cells import validation_score
 from moodfuse.learn.prepared import prepared
 from moodfuse.learn.search import StoredStudy
 from moodfuse.learn.soup import fit
@@ -45,14 +46,13 @@ def run_trials(
             )
             model = build_model(one, opened, prior)
             monitor = one.train.monitor
-            sign = -1 if monitor == "loss" else 1
 
             def tell(rows: History) -> None:
-                report(int(rows[-1]["epoch"]), sign * rows[-1][f"val_{monitor}"])
+                report(int(rows[-1]["epoch"]), validation_score(rows[-1], monitor))
 
             with tempfile.TemporaryDirectory(prefix="moodfuse-trial-") as scratch:
                 result = fit(model, train, validation, one, labels, Path(scratch), save_history=tell)
-            return sign * result.history[result.best_epoch][f"val_{monitor}"], None
+            return validation_score(result.history[result.best_epoch], monitor), None
 
         while True:
             with study.claim(trials) as trial:
