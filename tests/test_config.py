@@ -128,4 +128,4 @@ def test_an_original_recipe_is_its_system_with_encoders_of_the_reports(name: str
 
 
 def test_every_fusion_has_a_recipe() -> None:
-    assert sorted(FUSIONS) == recipe_names()
+    assert set(FUSIONS) <= set(recipe_names())

@@ -13,6 +13,7 @@ from moodfuse import files
 from moodfuse.config import Config
 from moodfuse.data.duplicates import Groups
 from moodfuse.data.posts import Posts
+from moodfuse.data.splits import make_split
 from moodfuse.errors import ConfigError
 from moodfuse.evaluate.calibration import expected_calibration_error, fit_temperature, review_threshold
 from moodfuse.labels import Labels
@@ -66,6 +67,9 @@ def train_on_all(
     """Cross-validate the recipe, train it on all of `posts` into the run's bundle, and return the run's metrics."""
     from moodfuse.learn.pipeline import train_model
 
+    labels = Labels(config.labels)
+    # The split of the cross-validation, written first: its being there says that the run's folder is this run's.
+    make_split(posts, folds=config.split.folds, seed=config.split.seed, groups=groups, labels=labels).save(run.split)
     scored = cross_validated(posts, config, run, progress=progress, notify=notify)
     figures = "accuracy {accuracy:.3f}, macro-F1 {macro_f1:.3f}".format_map(scored.scores)
     notify(f"five-fold cross-validation: {figures}")
