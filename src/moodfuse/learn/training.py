@@ -101,7 +101,7 @@ class _FitModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         optim = self.config.optim
-        optimizer = AdamW(parameter_groups(self.model, self.model.encoders, optim), fused=True)
+        optimizer = AdamW(parameter_groups(self.model, self.model.encoders, optim))
         scheduler = LambdaLR(optimizer, rate_schedule(self.steps, optim.warmup, optim.schedule))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
