@@ -10,12 +10,13 @@ import numpy as np
 import torch
 
 from moodfuse.config import Config, Modality
+from moodfuse.data.images import ImageSpec
 from moodfuse.data.posts import Posts
 from moodfuse.errors import TrainingError
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import OpenModality, build_model, live_data, make_parts, open_modalities
 from moodfuse.learn.batches import PostBatches
-from moodfuse.learn.encoders import ImageSource, TextSource
+from moodfuse.learn.encoders import EncoderSource, LexiconSource, TextSource
 from moodfuse.learn.export import PARITY, encoder_graph, head_graph, head_inputs
 from moodfuse.learn.features import frozen_graph
 from moodfuse.learn.model import FusionModel
@@ -23,7 +24,16 @@ from moodfuse.learn.stacking import fit_stacker
 from moodfuse.learn.stages import tune_encoders
 from moodfuse.learn.training import FitResult, History, fit
 from moodfuse.progress import Progress, silent
-from moodfuse.runtime.bundle import GRAPHS, TOKENIZER, Bundle, Manifest, update_manifest, write_bundle
+from moodfuse.runtime.bundle import (
+    GRAPHS,
+    Bundle,
+    Manifest,
+    View,
+    graph_name,
+    tokenizer_name,
+    update_manifest,
+    write_bundle,
+)
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.version import __version__
 
@@ -97,19 +107,22 @@ def _export(
 ) -> Bundle:
     widths = {m: opened.width for m, opened in modalities.items()}
     specs = {m: opened.source.spec for m, opened in modalities.items()}
-    side = next((o.source.spec.size for o in modalities.values() if isinstance(o.source, ImageSource)), 0)
+    side = next((spec.size for spec in specs.values() if isinstance(spec, ImageSpec)), 0)
     contents: dict[str, bytes | Path] = {GRAPHS["head"]: head_graph(model.cpu().eval(), widths, side=side)}
     for modality, opened in modalities.items():
         if model.fusion.reads(modality) == "pixels":
             continue
-        if opened.encoder is None:
-            graph = frozen_graph(opened.source)
-        else:
-            graph = folder.parent / f"{modality}.onnx.tuned"
-            encoder_graph(opened.encoder.cpu().eval(), graph)
-        contents[GRAPHS[modality]] = graph
-        if isinstance(opened.source, TextSource):
-            contents[TOKENIZER] = opened.source.tokenizer_json.encode()
+        for place, part in enumerate(opened.source.parts):
+            if isinstance(part, LexiconSource):
+                continue
+            if opened.encoder is None:
+                graph = frozen_graph(part)
+            else:
+                graph = folder.parent / f"{modality}.onnx.tuned"
+                encoder_graph(opened.encoder.cpu().eval(), graph)
+            contents[graph_name(modality, place)] = graph
+            if isinstance(part, TextSource):
+                contents[tokenizer_name(place)] = part.tokenizer_json.encode()
     manifest = Manifest(
         name=name,
         moodfuse=__version__,
@@ -119,12 +132,25 @@ def _export(
         encoders={m: o.source.name for m, o in modalities.items() if model.fusion.reads(m) != "pixels"},
         text=specs.get("text"),
         image=specs.get("image"),
+        views={m: views for m, o in modalities.items() if (views := _views(o.source))},
         head_inputs=tuple(head_inputs(model)),
     )
     bundle = write_bundle(folder, manifest, contents)
     for modality in modalities:
         (folder.parent / f"{modality}.onnx.tuned").unlink(missing_ok=True)
     return bundle
+
+
+def _views(source: EncoderSource) -> tuple[View, ...]:
+    """Return what the manifest says of several encoders or of a lexicon; of one encoder it says all elsewhere."""
+    if len(source.parts) == 1 and not isinstance(source, LexiconSource):
+        return ()
+    return tuple(
+        View.model_validate({"encoder": part.name, part.modality: part.spec})
+        if not isinstance(part, LexiconSource)
+        else View(encoder=part.name, kind="lexicon", text=part.spec, sha256=part.digest)
+        for part in source.parts
+    )
 
 
 @torch.no_grad()

@@ -69,6 +69,13 @@ class EncoderSource(ABC):
     summary: str
     #: Where its exported graph is kept; `None`: in the cache folder, for every run.
     graph_folder: Path | None = None
+    #: Whether its vectors are brought to one scale before they are fused (see `MissingToken`).
+    normalise: bool = True
+
+    @property
+    def parts(self) -> tuple[EncoderSource, ...]:
+        """The encoders that this is made of: itself, unless it joins several."""
+        return (self,)
 
     @property
     @abstractmethod
