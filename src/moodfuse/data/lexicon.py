@@ -42,10 +42,13 @@ def scored_part(text: str) -> str:
     return " ".join(text[:MAX_CHARS].split()[:MAX_WORDS])
 
 
-def lexicon_version() -> str:
-    """Return the version of vaderSentiment that scores here. Raises `MissingExtraError` where it is not installed."""
+def lexicon_package() -> str:
+    """Return what scores here, as pip names it: vaderSentiment==VERSION.
+
+    Raises `MissingExtraError` where it is not installed.
+    """
     _module()
-    return metadata.version(_PACKAGE)
+    return f"{_PACKAGE}=={metadata.version(_PACKAGE)}"
 
 
 def lexicon_sha256() -> str:
@@ -56,7 +59,7 @@ def lexicon_sha256() -> str:
     """
     folder = Path(str(_module().__file__)).parent
     words = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in _LEXICA]
-    return hashlib.sha256(json.dumps([lexicon_version(), MAX_CHARS, MAX_WORDS, *words]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([lexicon_package(), MAX_CHARS, MAX_WORDS, *words]).encode()).hexdigest()
 
 
 @lru_cache(maxsize=1)

@@ -148,7 +148,7 @@ def _views(source: EncoderSource) -> tuple[View, ...]:
     return tuple(
         View.model_validate({"encoder": part.name, part.modality: part.spec})
         if not isinstance(part, LexiconSource)
-        else View(encoder=part.name, kind="lexicon", text=part.spec, sha256=part.digest)
+        else View(encoder=part.name, kind="lexicon", text=part.spec, package=part.package, sha256=part.digest)
         for part in source.parts
     )
 

@@ -29,13 +29,15 @@ PIXELS = "image_pixels"
 class View(Section):
     """One encoder of a modality. `text` or `image` says how its inputs are prepared.
 
-    A `graph` is a file of the bundle; a `lexicon` is computed by an installed package, whose hash stands in `sha256`.
+    A `graph` is a file of the bundle; a `lexicon` is computed by an installed `package`, and `sha256` is a hash of all
+    that its scores hang on.
     """
 
     encoder: str
     kind: Literal["graph", "lexicon"] = "graph"
     text: TextSpec | None = None
     image: ImageSpec | None = None
+    package: str = ""
     sha256: str = ""
 
 

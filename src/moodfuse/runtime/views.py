@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from moodfuse.data.lexicon import SCORES, lexicon_scores, lexicon_sha256, lexicon_version, scored_part
+from moodfuse.data.lexicon import SCORES, lexicon_package, lexicon_scores, lexicon_sha256, scored_part
 from moodfuse.data.text import TextSpec
 from moodfuse.errors import BundleError
 from moodfuse.runtime.bundle import PIXELS, Bundle, View, graph_name, tokenizer_name
@@ -44,16 +44,20 @@ class ImageReader(Protocol):
 
 
 class Lexicon:
-    """Scores of a lexicon in the place of a graph: `pooled` (4,). Raises `BundleError` for another than `expected`."""
+    """Scores of a lexicon in the place of a graph: `pooled` (4,).
+
+    Raises `BundleError` where the lexicon that is installed is not the one that `view` tells of, and
+    `MissingExtraError` where none is.
+    """
 
     dim = len(SCORES)
 
-    def __init__(self, spec: TextSpec, *, expected: str) -> None:
+    def __init__(self, view: View, spec: TextSpec) -> None:
         self.spec = spec
-        if lexicon_sha256() != expected:
+        if lexicon_sha256() != view.sha256:
             raise BundleError(
-                f"the bundle was trained on another lexicon than vaderSentiment {lexicon_version()} has here (its "
-                "SHA-256 differs); install the one it was made with: pip install 'moodfuse[lexicon]'"
+                f"the bundle was trained with the lexicon of {view.package}, and {lexicon_package()} here scores "
+                f"differently (its SHA-256 differs); pip install --force-reinstall {view.package}"
             )
 
     def tokenize(self, texts: Sequence[str]) -> list[tuple[np.ndarray, bool]]:
@@ -110,7 +114,7 @@ def open_texts(bundle: Bundle, *, threads: int) -> TextReader:
     readers: list[TextReader] = []
     for place, (view, spec) in enumerate(_text_views(bundle)):
         if view.kind == "lexicon":
-            readers.append(Lexicon(spec, expected=view.sha256))
+            readers.append(Lexicon(view, spec))
             continue
         tokenizer = bundle.path(tokenizer_name(place)).read_text("utf-8")
         session = open_session(bundle.path(graph_name("text", place)), threads=threads)

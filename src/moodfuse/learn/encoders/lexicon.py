@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from moodfuse.config import Cleaning, Modality
-from moodfuse.data.lexicon import MAX_WORDS, SCORES, lexicon_sha256
+from moodfuse.data.lexicon import MAX_WORDS, SCORES, lexicon_package, lexicon_sha256
 from moodfuse.data.text import TextSpec
 from moodfuse.errors import ConfigError
 from moodfuse.learn.encoders.base import Encoded, Encoder, EncoderSource
@@ -46,6 +46,7 @@ class LexiconSource(EncoderSource):
                 "(an uncased tokeniser lowers texts by itself)"
             )
         self.name = name
+        self.package = lexicon_package()
         self.digest = lexicon_sha256()
         self._spec = TextSpec(cleaning=cleaning, max_tokens=MAX_WORDS, pad_id=0)
 
