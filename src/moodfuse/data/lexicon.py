@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 from functools import lru_cache
 from importlib import metadata
@@ -69,8 +70,6 @@ def _analyzer() -> Any:
 
 def _module() -> ModuleType:
     try:
-        from vaderSentiment import vaderSentiment  # type: ignore[import-untyped]
-    except ImportError:
+        return importlib.import_module(f"{_PACKAGE}.{_PACKAGE}")
+    except ModuleNotFoundError:
         raise MissingExtraError(f"{_PACKAGE} is not installed; pip install 'moodfuse[lexicon]'") from None
-    module: ModuleType = vaderSentiment
-    return module
