@@ -40,6 +40,10 @@ def test_an_unknown_key_names_the_nearest_ones(word: str, offered: str) -> None:
         ("train.device=cuda", r"train\.device: .*'gpu'.*found 'cuda'"),
         ("optim=3", "optim: .*found 3"),
         ("model.options=3", r"model\.options: .*found 3"),
+        ("model.text=[minilm,minilm]", r"model\.text: .*every encoder once, found minilm, minilm"),
+        ("model.image=[]", r"model\.image: .*a name or a list of names, found \[\]"),
+        ("model.text=[minilm,3]", r"model\.text: .*found \['minilm', 3\]"),
+        ("model.text=", r"model\.text: .*found None"),
     ],
 )
 def test_a_bad_value_is_told_with_its_key(word: str, said: str) -> None:
@@ -84,6 +88,18 @@ def test_yaml_gives_the_same_configuration_back(recipe: str | None, tmp_path: Pa
     config = resolve_config(recipe, overrides=[parse_overrides(["optim.lr=3e-5", "labels=[ja, nein]"])])
     (tmp_path / "config.yaml").write_text(config.to_yaml(), "utf-8")
     assert build_config([load_yaml(tmp_path / "config.yaml")]) == config
+
+
+def test_encoders_are_one_name_or_several_in_order(tmp_path: Path) -> None:
+    one = build_config([parse_overrides(["model.text=[minilm]"])])
+    assert one == build_config([])  # a list of one is that one, and is written so
+    assert one.model.encoders("text") == ("minilm",)
+    config = build_config([parse_overrides(["model.text=[vader,minilm]"])])
+    assert config.model.encoders("text") == ("vader", "minilm")
+    assert config.model.encoders("image") == ("efficientnet-lite0",)
+    (tmp_path / "config.yaml").write_text(config.to_yaml(), "utf-8")
+    assert build_config([load_yaml(tmp_path / "config.yaml")]) == config
+    assert config != build_config([parse_overrides(["model.text=[minilm,vader]"])])
 
 
 @pytest.mark.parametrize("content", ["a: [1", "- 1", "", "text"])

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from moodfuse.errors import ConfigError, suggest
 from moodfuse.labels import SENTIMENT
@@ -53,11 +53,29 @@ class SplitConfig(Section):
     repeats: int = Field(1, ge=1, le=20, description="hold_out=false: seeds of the cross-validation")
 
 
+def _encoder_names(value: Any) -> Any:
+    """Return one name as it is, several as a tuple; a list of one is that one."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) and name for name in names):
+        raise ValueError(f"expected a name or a list of names, found {value!r}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"expected every encoder once, found {', '.join(names)}")
+    return names[0] if len(names) == 1 else tuple(names)
+
+
+#: One encoder, or several whose vectors are joined in this order.
+Encoders = Annotated[str | tuple[str, ...], BeforeValidator(_encoder_names)]
+
+
 class ModelConfig(Section):
     fusion: str = Field("concat", description="see `moodfuse fusions`")
     options: dict[str, Any] = Field({}, description="options of the fusion; each fusion validates its own")
-    text: str = Field("minilm", description="text encoder: see `moodfuse encoders`, or a folder")
-    image: str = Field("efficientnet-lite0", description="image encoder: see `moodfuse encoders`")
+    text: Encoders = Field(
+        "minilm", description="text encoder, or a list of several: see `moodfuse encoders`, or a folder"
+    )
+    image: Encoders = Field(
+        "efficientnet-lite0", description="image encoder, or a list of several: see `moodfuse encoders`"
+    )
     auxiliary: float = Field(
         0.0, ge=0, le=10, description="weight of the auxiliary text-only and image-only losses (0: no such heads)"
     )
@@ -65,6 +83,11 @@ class ModelConfig(Section):
     modality_dropout: float = Field(
         0.1, ge=0, le=0.5, description="share of training posts that lose their text, and as many their image"
     )
+
+    def encoders(self, modality: Modality) -> tuple[str, ...]:
+        """Return the names of a modality's encoders, in order."""
+        names = self.text if modality == "text" else self.image
+        return (names,) if isinstance(names, str) else names
 
 
 class OptimConfig(Section):

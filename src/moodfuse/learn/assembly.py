@@ -13,13 +13,30 @@ from moodfuse.config import Augmentation, Config, Modality
 from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError, TrainingError
 from moodfuse.labels import Labels
-from moodfuse.learn.batches import FrozenData, ImageData, ModalityData, PostBatches, TextData
-from moodfuse.learn.encoders import Encoder, EncoderSource, ImageSource, TextSource, find_encoder
-from moodfuse.learn.features import Features, image_features, text_features
+from moodfuse.learn.batches import (
+    FrozenData,
+    ImageData,
+    JoinedData,
+    LexiconData,
+    ModalityData,
+    PostBatches,
+    TextData,
+)
+from moodfuse.learn.encoders import (
+    Encoder,
+    EncoderSource,
+    ImageSource,
+    JoinedSource,
+    LexiconSource,
+    TextSource,
+    find_encoder,
+)
+from moodfuse.learn.features import Features, image_features, lexicon_features, text_features
 from moodfuse.learn.fusion import Fusion, Shapes, build_fusion, find_fusion
-from moodfuse.learn.model import FusionModel
+from moodfuse.learn.model import FusionModel, View
 from moodfuse.learn.store import FeatureStore
 from moodfuse.learn.tuned import is_run, run_encoder
+from moodfuse.learn.views import check_views, joined_features, source_views
 from moodfuse.progress import Progress, silent
 
 
@@ -80,16 +97,24 @@ def open_modalities(
 
 
 def encoder_sources(config: Config) -> dict[Modality, EncoderSource]:
-    """Return the source of each modality that the fusion reads. Raises `ConfigError` for an encoder that is none."""
+    """Return the source of each modality that the fusion reads, of several encoders one that joins them.
+
+    Raises `ConfigError` for an encoder that is none, and for several where the fusion or the regime takes one.
+    """
     sources: dict[Modality, EncoderSource] = {}
     wanted = find_fusion(config.model.fusion).modalities
     for modality in wanted:
-        name = config.model.text if modality == "text" else config.model.image
-        if is_run(name):
-            source = run_encoder(Path(name), modality, config.data)
-        else:
-            source = find_encoder(name, modality, config.data)
-        sources[modality] = source.at(config.export.text if modality == "text" else config.export.image)
+        precision = config.export.text if modality == "text" else config.export.image
+        parts = [
+            (
+                run_encoder(Path(name), modality, config.data)
+                if is_run(name)
+                else find_encoder(name, modality, config.data)
+            ).at(precision)
+            for name in config.model.encoders(modality)
+        ]
+        check_views(modality, parts, config)
+        sources[modality] = parts[0] if len(parts) == 1 else JoinedSource(parts)
     return sources
 
 
@@ -118,6 +143,12 @@ def frozen_features(
 ) -> Features:
     """Return the posts' pooled vectors by a frozen encoder, and with `tokens` its tokens too, computed where new."""
     outputs = ("pooled", "tokens") if tokens else ("pooled",)
+    if isinstance(source, JoinedSource):
+        return joined_features(
+            [frozen_features(part, posts, tokens=tokens, store=store, progress=progress) for part in source.parts]
+        )
+    if isinstance(source, LexiconSource):
+        return lexicon_features(source, posts, store=store, progress=progress)
     if isinstance(source, TextSource):
         return text_features(source, posts, outputs=outputs, store=store, progress=progress)
     return image_features(_image(source), posts, outputs=outputs, store=store, progress=progress)
@@ -138,6 +169,7 @@ def build_model(config: Config, modalities: Mapping[Modality, OpenModality], pri
         build_fusion(config.model.fusion, shapes, config.model.options),
         widths=widths,
         prior=prior.tolist(),
+        views=_views(modalities),
         encoders={m: opened.encoder for m, opened in modalities.items() if opened.encoder is not None},
         auxiliary=config.model.auxiliary > 0,
         dropout=config.model.dropout,
@@ -145,8 +177,18 @@ def build_model(config: Config, modalities: Mapping[Modality, OpenModality], pri
     )
 
 
+def _views(modalities: Mapping[Modality, OpenModality]) -> dict[Modality, Sequence[View]]:
+    # Asked for only where it says something, since an encoder that trains has no graph to be asked yet.
+    special = {m: one.source for m, one in modalities.items() if len(one.source.parts) > 1 or not one.source.normalise}
+    return {m: source_views(source) for m, source in special.items()}
+
+
 def live_data(source: EncoderSource, posts: Posts, augmentation: Sequence[Augmentation] = ()) -> ModalityData:
     """Return the posts as inputs of an encoder."""
+    if isinstance(source, JoinedSource):
+        return JoinedData([live_data(part, posts, augmentation) for part in source.parts])
+    if isinstance(source, LexiconSource):
+        return LexiconData(posts, source)
     if isinstance(source, TextSource):
         return TextData(posts, source)
     return ImageData(posts, _image(source).spec, augmentation)

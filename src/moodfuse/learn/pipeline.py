@@ -10,13 +10,14 @@ import numpy as np
 import torch
 
 from moodfuse.config import Config, Modality
+from moodfuse.data.images import ImageSpec
 from moodfuse.data.posts import Posts
 from moodfuse.errors import TrainingError
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import OpenModality, build_model, label_ids, live_data, make_parts, open_modalities
 from moodfuse.learn.batches import PostBatches
 from moodfuse.learn.callbacks import History
-from moodfuse.learn.encoders import EncoderSource, ImageSource, TextSource
+from moodfuse.learn.encoders import Encoder, EncoderSource, LexiconSource, TextSource
 from moodfuse.learn.export import PARITY, encoder_graph, head_graph, head_inputs
 from moodfuse.learn.features import frozen_graph
 from moodfuse.learn.model import FusionModel
@@ -25,7 +26,16 @@ from moodfuse.learn.stacking import fit_stacker
 from moodfuse.learn.stages import tune_encoders
 from moodfuse.learn.training import FitResult
 from moodfuse.progress import Progress, silent
-from moodfuse.runtime.bundle import GRAPHS, TOKENIZER, Bundle, Manifest, update_manifest, write_bundle
+from moodfuse.runtime.bundle import (
+    GRAPHS,
+    Bundle,
+    Manifest,
+    View,
+    graph_name,
+    tokenizer_name,
+    update_manifest,
+    write_bundle,
+)
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.version import __version__
 
@@ -137,19 +147,11 @@ def _write(
 ) -> Bundle:
     widths = {m: opened.width for m, opened in modalities.items()}
     encoded = {m: source for m, source in sources.items() if model.fusion.reads(m) != "pixels"}
-    side = next((source.spec.size for source in sources.values() if isinstance(source, ImageSource)), 0)
+    specs = {m: source.spec for m, source in sources.items()}
+    side = next((spec.size for spec in specs.values() if isinstance(spec, ImageSpec)), 0)
     contents: dict[str, bytes | Path] = {GRAPHS["head"]: head_graph(model.cpu().eval(), widths, side=side)}
     for modality, source in encoded.items():
-        encoder = modalities[modality].encoder
-        if encoder is None:
-            graph = frozen_graph(source)
-        else:
-            graph = folder.parent / f"{modality}.onnx.tuned"
-            encoder_graph(encoder.cpu().eval(), graph, precision=source.precision)
-        contents[GRAPHS[modality]] = graph
-        if isinstance(source, TextSource):
-            contents[TOKENIZER] = source.tokenizer_json.encode()
-    specs = {m: source.spec for m, source in sources.items()}
+        contents |= _graphs(modality, source, modalities[modality].encoder, folder.parent)
     manifest = Manifest(
         name=name,
         moodfuse=__version__,
@@ -160,12 +162,44 @@ def _write(
         precision={m: source.precision for m, source in encoded.items()},
         text=specs.get("text"),
         image=specs.get("image"),
+        views={m: views for m, source in sources.items() if (views := _views(source))},
         head_inputs=tuple(head_inputs(model)),
     )
     bundle = write_bundle(folder, manifest, contents)
     for modality in modalities:
         (folder.parent / f"{modality}.onnx.tuned").unlink(missing_ok=True)
     return bundle
+
+
+def _graphs(
+    modality: Modality, source: EncoderSource, encoder: Encoder | None, scratch: Path
+) -> dict[str, bytes | Path]:
+    """Return the graphs and tokenizers of a modality; `encoder` is the one that has trained, if any."""
+    contents: dict[str, bytes | Path] = {}
+    for place, part in enumerate(source.parts):
+        if isinstance(part, LexiconSource):
+            continue
+        if encoder is None:
+            graph = frozen_graph(part)
+        else:
+            graph = scratch / f"{modality}.onnx.tuned"
+            encoder_graph(encoder.cpu().eval(), graph, precision=part.precision)
+        contents[graph_name(modality, place)] = graph
+        if isinstance(part, TextSource):
+            contents[tokenizer_name(place)] = part.tokenizer_json.encode()
+    return contents
+
+
+def _views(source: EncoderSource) -> tuple[View, ...]:
+    """Return what the manifest says of several encoders or of a lexicon; of one encoder it says all elsewhere."""
+    if len(source.parts) == 1 and not isinstance(source, LexiconSource):
+        return ()
+    return tuple(
+        View.model_validate({"encoder": part.name, part.modality: part.spec})
+        if not isinstance(part, LexiconSource)
+        else View(encoder=part.name, kind="lexicon", text=part.spec, package=part.package, sha256=part.digest)
+        for part in source.parts
+    )
 
 
 @torch.no_grad()

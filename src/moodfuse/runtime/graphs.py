@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from PIL import Image
 from tokenizers import Tokenizer
 
 from moodfuse.data.images import ImageSpec
+from moodfuse.data.images import pixels as to_pixels
 from moodfuse.data.text import TextSpec
 from moodfuse.errors import BundleError
 
@@ -82,6 +84,10 @@ class ImageGraph:
         self.spec = spec
         self.dim = output_width(session)
 
+    def prepare(self, image: Image.Image) -> np.ndarray:
+        """Return a decoded image as pixels (3, H, W)."""
+        return to_pixels(image, self.spec)
+
     def encode(self, pixels: Sequence[np.ndarray], outputs: Sequence[str] = ("pooled",)) -> list[Encoding]:
         """Encode prepared images, each (3, H, W)."""
         result: list[Encoding] = []
@@ -97,6 +103,10 @@ class Unencoded:
     def __init__(self, spec: ImageSpec) -> None:
         self.spec = spec
         self.dim = spec.size
+
+    def prepare(self, image: Image.Image) -> np.ndarray:
+        """Return a decoded image as pixels (3, S, S)."""
+        return to_pixels(image, self.spec)
 
     def encode(self, pixels: Sequence[np.ndarray], outputs: Sequence[str] = ("pixels",)) -> list[Encoding]:
         """Return prepared images, each (3, S, S), as they are."""

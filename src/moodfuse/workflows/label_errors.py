@@ -7,11 +7,11 @@ of a logistic regression on the frozen encoders' pooled features; near-duplicate
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from typing import get_args
 
 import numpy as np
 
-from moodfuse.config import Config
+from moodfuse.config import Config, Modality
 from moodfuse.data.audit import LabelErrors, LabelIssue
 from moodfuse.data.duplicates import Groups
 from moodfuse.data.posts import Posts
@@ -70,16 +70,11 @@ def out_of_fold(
 
 def _vectors(posts: Posts, config: Config, progress: Progress) -> np.ndarray:
     """Return pooled features side by side, (N, D); the mean (so nothing, once standardised) where there is none."""
-    from moodfuse.learn.encoders import find_encoder
-    from moodfuse.learn.encoders.base import ImageSource, TextSource
-    from moodfuse.learn.features import image_features, text_features
+    from moodfuse.learn.assembly import encoder_sources, frozen_features
 
-    text = find_encoder(config.model.text, "text", config.data)
-    image = find_encoder(config.model.image, "image", config.data)
-    assert isinstance(text, TextSource)
-    assert isinstance(image, ImageSource)
     blocks = []
-    for features in (text_features(text, posts, progress=progress), image_features(image, posts, progress=progress)):
+    for source in encoder_sources(config).values():
+        features = frozen_features(source, posts, tokens=False, progress=progress)
         if not features.width:
             continue
         known = np.array([row["pooled"] for row in features.rows if row is not None])
@@ -111,7 +106,7 @@ def _judge(posts: Posts, truth: np.ndarray, probabilities: np.ndarray, labels: L
         for i in order
         if suggested[i] != truth[i]
     )
-    encoders: Mapping[str, str] = {"text": config.model.text, "image": config.model.image}
+    encoders = {modality: " + ".join(config.model.encoders(modality)) for modality in get_args(Modality)}
     return LabelErrors(
         accuracy=float((suggested == truth).mean()),
         noise=float(1 - np.trace(joint)),

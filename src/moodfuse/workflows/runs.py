@@ -22,7 +22,17 @@ from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError, DataError
 from moodfuse.version import __version__
 
-_PACKAGES = ("numpy", "onnxruntime", "tokenizers", "pillow", "torch", "lightning", "transformers", "scikit-learn")
+_PACKAGES = (
+    "numpy",
+    "onnxruntime",
+    "tokenizers",
+    "pillow",
+    "torch",
+    "lightning",
+    "transformers",
+    "scikit-learn",
+    "vaderSentiment",
+)
 
 
 @dataclass(frozen=True, slots=True)

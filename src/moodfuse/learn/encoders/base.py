@@ -73,6 +73,13 @@ class EncoderSource(ABC):
     graph_folder: Path | None = None
     #: How the weights of its graph are kept.
     precision: Precision = "fp32"
+    #: Whether its vectors are brought to one scale before they are fused (see `MissingToken`).
+    normalise: bool = True
+
+    @property
+    def parts(self) -> tuple[EncoderSource, ...]:
+        """The encoders that this is made of: itself, unless it joins several."""
+        return (self,)
 
     @property
     @abstractmethod
