@@ -33,7 +33,8 @@ def measure(recipe: str, overrides: list[str], posts: Posts, groups: Groups, cel
     """Return one row of the table."""
     config = resolve_config(recipe, overrides=[parse_overrides(overrides)])
     started = time.perf_counter()
-    result = cross_validate(posts, make_split(posts, groups=groups).folds, config, pairs=range(cells))
+    folds = make_split(posts, groups=groups).folds
+    result = cross_validate(posts, folds, config, pairs=range(cells), groups=groups.of)
     tested = ~np.isnan(result.probabilities).any(1)
     true = np.array([SENTIMENT.id(str(label)) for label in posts.labels])[tested]
     group = [groups.of[i] for i, there in zip(posts.ids, tested, strict=True) if there]

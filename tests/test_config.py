@@ -7,7 +7,9 @@ from pydantic import ValidationError
 
 from moodfuse.config import Config, build_config, describe_fields, known_keys, load_yaml, parse_overrides
 from moodfuse.errors import ConfigError
-from moodfuse.learn.recipes import load_recipe, recipe_names, resolve_config
+from moodfuse.learn.encoders import HUB_MODELS
+from moodfuse.learn.fusion import FUSIONS, find_fusion
+from moodfuse.learn.recipes import original_names, recipe_layers, recipe_names, resolve_config
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,10 @@ def test_an_unknown_key_names_the_nearest_ones(word: str, offered: str) -> None:
         ("train.device=cuda", r"train\.device: .*'gpu'.*found 'cuda'"),
         ("optim=3", "optim: .*found 3"),
         ("model.options=3", r"model\.options: .*found 3"),
+        ("model.text=[minilm,minilm]", r"model\.text: .*every encoder once, found minilm, minilm"),
+        ("model.image=[]", r"model\.image: .*a name or a list of names, found \[\]"),
+        ("model.text=[minilm,3]", r"model\.text: .*found \['minilm', 3\]"),
+        ("model.text=", r"model\.text: .*found None"),
     ],
 )
 def test_a_bad_value_is_told_with_its_key(word: str, said: str) -> None:
@@ -77,11 +83,23 @@ def test_layers_are_not_altered_by_what_is_laid_over_them() -> None:
     assert below == {"optim": {"lr": 0.1}}
 
 
-@pytest.mark.parametrize("recipe", [None, *recipe_names()])
+@pytest.mark.parametrize("recipe", [None, *recipe_names(), *original_names()])
 def test_yaml_gives_the_same_configuration_back(recipe: str | None, tmp_path: Path) -> None:
     config = resolve_config(recipe, overrides=[parse_overrides(["optim.lr=3e-5", "labels=[ja, nein]"])])
     (tmp_path / "config.yaml").write_text(config.to_yaml(), "utf-8")
     assert build_config([load_yaml(tmp_path / "config.yaml")]) == config
+
+
+def test_encoders_are_one_name_or_several_in_order(tmp_path: Path) -> None:
+    one = build_config([parse_overrides(["model.text=[minilm]"])])
+    assert one == build_config([])  # a list of one is that one, and is written so
+    assert one.model.encoders("text") == ("minilm",)
+    config = build_config([parse_overrides(["model.text=[vader,minilm]"])])
+    assert config.model.encoders("text") == ("vader", "minilm")
+    assert config.model.encoders("image") == ("efficientnet-lite0",)
+    (tmp_path / "config.yaml").write_text(config.to_yaml(), "utf-8")
+    assert build_config([load_yaml(tmp_path / "config.yaml")]) == config
+    assert config != build_config([parse_overrides(["model.text=[minilm,vader]"])])
 
 
 @pytest.mark.parametrize("content", ["a: [1", "- 1", "", "text"])
@@ -108,10 +126,22 @@ def test_the_configuration_is_frozen() -> None:
 
 def test_an_unknown_recipe_names_the_nearest_ones() -> None:
     with pytest.raises(ConfigError, match=r"unknown recipe 'gate'.*gated"):
-        load_recipe("gate")
+        recipe_layers("gate")
 
 
 def test_the_regime_of_the_upper_layers_brings_its_own_epochs() -> None:
     frozen, tuned = (resolve_config("concat", overrides=[{"train": {"regime": r}}]) for r in ("frozen", "end_to_end"))
     assert frozen.train.epochs != tuned.train.epochs
     assert resolve_config("concat", overrides=[{"train": {"regime": "end_to_end", "epochs": 2}}]).train.epochs == 2
+
+
+@pytest.mark.parametrize("name", original_names())
+def test_an_original_recipe_is_its_system_with_encoders_of_the_reports(name: str) -> None:
+    config, system = resolve_config(name), resolve_config(name.removeprefix("original/"))
+    assert (config.model.fusion, config.model.options) == (system.model.fusion, system.model.options)
+    reads = find_fusion(config.model.fusion).modalities
+    assert all(modality in HUB_MODELS[getattr(config.model, modality)].modalities for modality in reads)
+
+
+def test_every_fusion_has_a_recipe() -> None:
+    assert set(FUSIONS) <= set(recipe_names())

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from moodfuse.errors import MoodfuseError
     from moodfuse.runtime.predictor import Prediction, Predictor
     from moodfuse.workflows.classifier import FusionClassifier
+    from moodfuse.workflows.comparing import compare
 
 # ONNX Runtime 1.31 tells Microsoft of every start (mobile.events.data.microsoft.com), from the moment that it is
 # imported: only this variable, set before, keeps it quiet; its own disable_telemetry_events() comes too late.
@@ -28,6 +29,7 @@ __all__ = [
     "Prediction",
     "Predictor",
     "__version__",
+    "compare",
     "load",
     "read_posts",
 ]
@@ -41,6 +43,7 @@ _HOMES = {
     "Posts": "moodfuse.data.posts",
     "Prediction": "moodfuse.runtime.predictor",
     "Predictor": "moodfuse.runtime.predictor",
+    "compare": "moodfuse.workflows.comparing",
     "read_posts": "moodfuse.data.readers",
 }
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from moodfuse.errors import ConfigError, suggest
 from moodfuse.labels import SENTIMENT
 
 Modality = Literal["text", "image"]
+Precision = Literal["fp32", "fp16", "int8"]
 Augmentation = Literal["crop", "flip", "rotation", "noise", "blur", "grid"]
 
 
@@ -46,13 +47,35 @@ class DataConfig(Section):
 class SplitConfig(Section):
     folds: int = Field(10, ge=3, le=100, description="folds; fold 0 tests, fold 1 validates, the rest train")
     seed: int = Field(0, ge=0, lt=2**31, description="seed of the fold assignment, apart from the training seed")
+    hold_out: bool = Field(
+        True, description="false: train on every labelled post; the scores are the recipe's, cross-validated"
+    )
+    repeats: int = Field(1, ge=1, le=20, description="hold_out=false: seeds of the cross-validation")
+
+
+def _encoder_names(value: Any) -> Any:
+    """Return one name as it is, several as a tuple; a list of one is that one."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) and name for name in names):
+        raise ValueError(f"expected a name or a list of names, found {value!r}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"expected every encoder once, found {', '.join(names)}")
+    return names[0] if len(names) == 1 else tuple(names)
+
+
+#: One encoder, or several whose vectors are joined in this order.
+Encoders = Annotated[str | tuple[str, ...], BeforeValidator(_encoder_names)]
 
 
 class ModelConfig(Section):
     fusion: str = Field("concat", description="see `moodfuse fusions`")
     options: dict[str, Any] = Field({}, description="options of the fusion; each fusion validates its own")
-    text: str = Field("minilm", description="text encoder: see `moodfuse encoders`, or a folder")
-    image: str = Field("efficientnet-lite0", description="image encoder: see `moodfuse encoders`")
+    text: Encoders = Field(
+        "minilm", description="text encoder, or a list of several: see `moodfuse encoders`, or a folder"
+    )
+    image: Encoders = Field(
+        "efficientnet-lite0", description="image encoder, or a list of several: see `moodfuse encoders`"
+    )
     auxiliary: float = Field(
         0.0, ge=0, le=10, description="weight of the auxiliary text-only and image-only losses (0: no such heads)"
     )
@@ -61,10 +84,18 @@ class ModelConfig(Section):
         0.1, ge=0, le=0.5, description="share of training posts that lose their text, and as many their image"
     )
 
+    def encoders(self, modality: Modality) -> tuple[str, ...]:
+        """Return the names of a modality's encoders, in order."""
+        names = self.text if modality == "text" else self.image
+        return (names,) if isinstance(names, str) else names
+
 
 class OptimConfig(Section):
     lr: float = Field(1e-3, gt=0, le=10, description="AdamW learning rate of fusion and heads")
     encoder_lr: float = Field(5e-5, gt=0, le=1, description="AdamW learning rate of encoders that train")
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="encoder_lr of each layer of an encoder as a share of the one above it"
+    )
     weight_decay: float = Field(0.01, ge=0, le=10, description="decoupled weight decay (AdamW)")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps over which the rates rise from 0")
     l2: float = Field(0.0, ge=0, le=10, description="weight of the squared weights of fusion and heads in the loss")
@@ -78,13 +109,22 @@ class TrainConfig(Section):
         description="frozen: encoders stay; end_to_end: those in `tune` train too; two_stage: alone first, then frozen",
     )
     tune: tuple[Modality, ...] = Field(("text",), description="encoders that train, unless the regime is frozen")
+    freeze: int = Field(
+        0, ge=0, description="lowest parts of a tuned encoder that stay: 1 its embeddings, 2 its first layer too ..."
+    )
+    average: float = Field(
+        0.0, ge=0, lt=1, description="decay of a moving average of the weights, which is what is kept (0: none)"
+    )
+    members: int = Field(
+        1, ge=1, le=20, description="trainings from one start, apart in order and dropout, whose weights are averaged"
+    )
     stage_epochs: int = Field(4, ge=1, le=1_000, description="two_stage: epochs of each encoder's own stage")
     stage_batch_size: int = Field(16, ge=2, le=65_536, description="two_stage: batch size of that stage")
     epochs: int = Field(30, ge=1, le=10_000, description="epochs at most")
     batch_size: int = Field(64, ge=2, le=65_536, description="posts a step")
     patience: int = Field(8, ge=0, description="epochs without a better `monitor` before stopping (0: never stop)")
-    monitor: Literal["macro_f1", "accuracy", "loss"] = Field(
-        "macro_f1", description="validation score by which the best state is kept"
+    monitor: Literal["macro_f1", "accuracy", "loss", "none"] = Field(
+        "macro_f1", description="validation score by which the best state is kept (none: the last one is)"
     )
     class_weights: Literal["none", "balanced", "sqrt"] = Field(
         "none", description="loss weights: n / (k n_c) for balanced, its square root for sqrt"
@@ -102,6 +142,8 @@ class TrainConfig(Section):
 
     @model_validator(mode="after")
     def _something_to_tune(self) -> TrainConfig:
+        if self.monitor == "none" and self.patience:
+            raise ValueError("train.monitor=none has nothing to be patient for: set train.patience=0")
         if self.regime != "frozen" and not self.tune:
             raise ValueError(f"{self.regime} needs at least one encoder in train.tune (text, image)")
         return self
@@ -110,6 +152,13 @@ class TrainConfig(Section):
     def tuned(self) -> tuple[Modality, ...]:
         """The modalities whose encoder trains with the fusion."""
         return self.tune if self.regime == "end_to_end" else ()
+
+
+class ExportConfig(Section):
+    """How the weights of the encoders' graphs are kept. What they compute with stays 32 bits wide."""
+
+    text: Precision = Field("fp32", description="text encoder: fp32, fp16, or int8 in blocks of 32 with a scale each")
+    image: Precision = Field("fp32", description="image encoder; convolutions are kept in fp16 where int8 is asked for")
 
 
 class Config(Section):
@@ -122,6 +171,7 @@ class Config(Section):
     model: ModelConfig = ModelConfig()
     optim: OptimConfig = OptimConfig()
     train: TrainConfig = TrainConfig()
+    export: ExportConfig = ExportConfig()
 
     def to_yaml(self) -> str:
         """Return the configuration as YAML, every default written out."""

@@ -94,10 +94,10 @@ def move_folder(source: Path, target: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what a killed process left half-written in `folder` by the functions above."""
+def sweep(folder: Path, name: str = "*") -> None:
+    """Remove what a killed process left half-written in `folder`, or of `folder/name`, by the functions above."""
     for kind in ("part", "old"):
-        for left in folder.glob(f".*.{'[0-9a-f]' * 8}.{kind}"):
+        for left in folder.glob(f".{name}.{'[0-9a-f]' * 8}.{kind}"):
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
 

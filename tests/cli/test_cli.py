@@ -17,7 +17,19 @@ from moodfuse.cli.main import run
 from moodfuse.data.splits import Split
 from moodfuse.version import __version__
 
-VERBS = ["train", "predict", "evaluate", "fusions", "encoders", "doctor", "synthetic", "config", "config show"]
+VERBS = [
+    "train",
+    "compare",
+    "search",
+    "predict",
+    "evaluate",
+    "fusions",
+    "encoders",
+    "doctor",
+    "synthetic",
+    "config",
+    "config show",
+]
 
 
 @dataclass
@@ -282,3 +294,18 @@ def test_the_exit_code_says_whose_fault_it_is(
     assert said in done.err.strip().splitlines()[-1]
     assert ("Traceback" in done.err) == isinstance(fault, RuntimeError)
     assert main.run(["--version"]) == 0
+
+
+def test_a_model_can_be_given_one_modality_alone(
+    moodfuse: Callable[..., Done], trained_run: Path, synthetic_folder: Path, tmp_path: Path
+) -> None:
+    answers = {}
+    for only in ("text", "image"):
+        out = tmp_path / f"{only}.csv"
+        result = moodfuse("predict", trained_run, synthetic_folder, "-o", out, "--format", "csv", "--only", only)
+        assert result.code == 0
+        answers[only] = out.read_text()
+    assert "image_missing" in answers["text"]
+    assert "text_missing" in answers["image"]
+    assert answers["text"] != answers["image"]
+    assert moodfuse("evaluate", trained_run, synthetic_folder, "--only", "sound").code == 2

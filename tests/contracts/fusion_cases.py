@@ -8,7 +8,7 @@ from moodfuse.learn.fusion import FUSIONS, Fusion, Shapes, build_fusion, fusion_
 from moodfuse.learn.model import Batch, FusionModel
 
 SHAPES = Shapes(text=24, image=40, classes=3)
-TOKENS, REGIONS = 7, 9
+TOKENS, REGIONS, SIDE = 7, 9, 16
 WIDEST = 64  # hidden widths are cut to this, which tiny inputs do not miss
 
 every = pytest.mark.parametrize("name", sorted(FUSIONS))
@@ -40,7 +40,8 @@ def make_batch(size: int, seed: int = 0) -> Batch:
 
     def encoded(length: int, width: int) -> Encoded:
         tokens = torch.randn(size, length, width, generator=random)
-        return Encoded(tokens.mean(1), tokens, torch.ones(size, length, dtype=torch.bool))
+        pixels = torch.randn(size, 3, SIDE, SIDE, generator=random)
+        return Encoded(tokens.mean(1), tokens, torch.ones(size, length, dtype=torch.bool), pixels)
 
     there = torch.ones(size, dtype=torch.bool)
     targets = torch.arange(size) % SHAPES.classes

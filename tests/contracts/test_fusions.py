@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from fusion_cases import REGIONS, SHAPES, TOKENS, every, logits, make_batch, make_model, small, take, without
+from fusion_cases import REGIONS, SHAPES, SIDE, TOKENS, every, logits, make_batch, make_model, small, take, without
 
 from moodfuse.errors import ConfigError
 from moodfuse.learn.encoders import Encoded
@@ -65,7 +65,7 @@ def test_what_stands_at_a_padded_place_does_not_show(name: str) -> None:
     def padded(encoded: Encoded, value: float) -> Encoded:
         extra = torch.full((4, 3, encoded.tokens.shape[-1]), value)
         mask = torch.cat([encoded.mask, torch.zeros(4, 3, dtype=torch.bool)], 1)
-        return Encoded(encoded.pooled, torch.cat([encoded.tokens, extra], 1), mask)
+        return replace(encoded, tokens=torch.cat([encoded.tokens, extra], 1), mask=mask)
 
     expected = logits(model, batch)
     for value in (0.0, 100.0):
@@ -148,14 +148,14 @@ def test_heads_that_do_not_divide_the_width_are_refused() -> None:
 def test_onnx_gives_the_same_probabilities(name: str) -> None:
     model, batch = make_model(name), make_batch(5)
     batch = Batch(batch.text, batch.image, torch.arange(5) != 1, torch.arange(5) != 3, batch.targets)
-    session = open_session(head_graph(model, {"text": SHAPES.text, "image": SHAPES.image}))
+    session = open_session(head_graph(model, {"text": SHAPES.text, "image": SHAPES.image}, side=SIDE))
     for rows, words, regions in (([0, 1, 2, 3, 4], TOKENS, REGIONS), ([3], 4, REGIONS), ([1, 2], 1, 1)):
         some = take(batch, rows)
         some = replace(some, text=first(some.text, words), image=first(some.image, regions))
         given = {
             f"{modality}_{kind}": getattr(getattr(some, modality), kind)
             for modality in ("text", "image")
-            for kind in ("pooled", "tokens", "mask")
+            for kind in ("pooled", "tokens", "mask", "pixels")
         } | {"text_present": some.text_present, "image_present": some.image_present}
         (got,) = session.run(["logits"], {key: given[key].numpy() for key in head_inputs(model)})
         expected = logits(model, some).softmax(-1).numpy()
@@ -163,7 +163,7 @@ def test_onnx_gives_the_same_probabilities(name: str) -> None:
 
 
 def first(encoded: Encoded, places: int) -> Encoded:
-    return Encoded(encoded.pooled, encoded.tokens[:, :places], encoded.mask[:, :places])
+    return replace(encoded, tokens=encoded.tokens[:, :places], mask=encoded.mask[:, :places])
 
 
 @every
@@ -183,7 +183,8 @@ def planted(size: int, seed: int) -> tuple[Encoded, Encoded, torch.Tensor]:
     def encoded(bit: torch.Tensor, length: int, width: int) -> Encoded:
         signal = (2.0 * bit - 1)[:, None] * torch.linspace(-1, 1, width)[None]  # (N, width)
         tokens = signal[:, None] + 0.3 * torch.randn(size, length, width, generator=random)
-        return Encoded(tokens.mean(1), tokens, torch.ones(size, length, dtype=torch.bool))
+        pixels = signal[:, :3, None, None] + 0.3 * torch.randn(size, 3, SIDE, SIDE, generator=random)
+        return Encoded(tokens.mean(1), tokens, torch.ones(size, length, dtype=torch.bool), pixels)
 
     return encoded(bits[:, 0], TOKENS, SHAPES.text), encoded(bits[:, 1], REGIONS, SHAPES.image), bits.sum(1) % 2
 

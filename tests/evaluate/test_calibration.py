@@ -10,6 +10,7 @@ from moodfuse.evaluate.calibration import (
     TEMPERATURES,
     expected_calibration_error,
     fit_temperature,
+    reliability,
     review_threshold,
 )
 
@@ -116,3 +117,15 @@ def test_bad_arguments_are_refused() -> None:
         review_threshold([0.5], [True], share=20)
     with pytest.raises(ConfigError, match="bins: expected"):
         expected_calibration_error([[0.5, 0.5]], [0], bins=0)
+
+
+def test_reliability_bins_hold_every_post_and_give_the_calibration_error() -> None:
+    generator = np.random.default_rng(0)
+    probabilities = generator.dirichlet([1, 1, 1], 500)
+    true = generator.integers(0, 3, 500)
+    bins = reliability(probabilities, true, bins=10)
+    assert sum(one.posts for one in bins) == 500
+    assert all(one.low < one.confidence <= one.high for one in bins)
+    assert bins[0].low >= 0.3  # no confidence of three classes is below a third
+    error = sum(one.posts * abs(one.accuracy - one.confidence) for one in bins) / 500
+    assert error == pytest.approx(expected_calibration_error(probabilities, true, bins=10))

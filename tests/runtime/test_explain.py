@@ -12,7 +12,7 @@ from moodfuse.data.posts import ImageRef, Post
 from moodfuse.data.readers import stream_posts
 from moodfuse.runtime import explain as module
 from moodfuse.runtime.explain import Explanation, explain, seen_part
-from moodfuse.runtime.predictor import Predictor
+from moodfuse.runtime.predictor import Predictor, Prepared
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +127,12 @@ def test_what_the_encoder_sees_of_an_image() -> None:
     assert seen_part(200, 100, ImageSpec(crop=1)) == (0.25, 0, 0.75, 1)
     assert seen_part(100, 100, ImageSpec(crop=0.5)) == (0.25, 0.25, 0.75, 0.75)
     assert seen_part(300, 100, ImageSpec(crop=1, resize="squash")) == (0, 0, 1, 1)
+
+
+def test_every_encoder_of_an_image_loses_the_same_part() -> None:
+    prepared = Prepared("0", None, (np.ones((3, 8, 8)), np.ones((3, 20, 20))), [])
+    copies = module._occluded(prepared, 2)
+    assert len(copies) == 4
+    for first, second in (copy.pixels for copy in copies):
+        assert (first == 0).mean() == (second == 0).mean() == 0.25
+    assert (copies[1].pixels[1][:, :10, 10:] == 0).all()

@@ -8,6 +8,7 @@ from moodfuse.config import Config
 from moodfuse.data.posts import Posts
 from moodfuse.data.readers import read_posts
 from moodfuse.errors import ConfigError, DataError
+from moodfuse.learn.compare import cross_validate
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.workflows.training import RunResult, train
 
@@ -17,7 +18,7 @@ def posts(synthetic_folder: Path) -> Posts:
     return read_posts(synthetic_folder)[:60]
 
 
-def config(text: str, recipe: str = "concat", **train_settings: object) -> Config:
+def config(text: str | list[str], recipe: str = "concat", **train_settings: object) -> Config:
     settings = {"epochs": 2, "batch_size": 16, "precision": "fp32"} | train_settings
     model = {"text": text, "modality_dropout": 0.0}
     return resolve_config(
@@ -60,6 +61,27 @@ def test_an_encoder_of_another_run_is_taken_on_the_same_split(
 ) -> None:
     result = train(posts, config(str(tuned_run.run.path)), name="second", runs=tmp_path, split_file=tuned_run.run.split)
     assert result.bundle.path("text.onnx").read_bytes() == tuned_run.bundle.path("text.onnx").read_bytes()
+
+
+def test_an_encoder_of_another_run_stands_beside_others_on_the_same_split_alone(
+    tuned_run: RunResult, posts: Posts, tmp_path: Path
+) -> None:
+    beside = config([str(tuned_run.run.path), "vader"])
+    result = train(posts, beside, name="beside", runs=tmp_path, split_file=tuned_run.run.split)
+    assert result.bundle.path("text.onnx").read_bytes() == tuned_run.bundle.path("text.onnx").read_bytes()
+    assert [view.kind for view in result.bundle.manifest.views["text"]] == ["graph", "lexicon"]
+    with pytest.raises(DataError, match="was trained or chosen on"):
+        train(posts, beside.model_copy(update={"split": tuned_run_split(seed=7)}), name="leaky", runs=tmp_path)
+    with pytest.raises(ConfigError, match="no other run has trained"):
+        cross_validate(posts, {post_id: i % 10 for i, post_id in enumerate(posts.ids)}, beside)
+
+
+def test_one_encoder_trains_beside_several_of_the_other_modality(tiny_bert: Path, posts: Posts, tmp_path: Path) -> None:
+    tuning = config(str(tiny_bert), regime="end_to_end")
+    images = tuning.model.model_copy(update={"image": ("efficientnet-lite0", "efficientnet-lite2")})
+    result = train(posts[:30], tuning.model_copy(update={"model": images}), name="mixed", runs=tmp_path)
+    assert result.bundle.manifest.parity["probability"] <= 1e-4
+    assert "image-2.onnx" in {path.name for path in result.bundle.folder.iterdir()}
 
 
 def test_a_run_that_tuned_no_encoder_has_none_to_give(trained_run: Path, posts: Posts, tmp_path: Path) -> None:

@@ -221,3 +221,25 @@ def test_what_cannot_be_trained_is_told_before_any_work(words: dict, said: str, 
     with pytest.raises(ConfigError, match=said):
         train(posts, resolve_config("concat", overrides=[words]), name="x", runs=tmp_path, progress=stop_at(""))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_early_fusion_reads_the_pixels_and_its_bundle_holds_no_image_encoder(posts: Posts, tmp_path: Path) -> None:
+    settings = {"train": {"epochs": 1, "batch_size": 16}, "model": {"options": {"channels": 4}}}
+    result = train(posts, resolve_config("early", overrides=[settings]), name="early", runs=tmp_path)
+    assert not result.bundle.path("image.onnx").exists()
+    assert result.bundle.manifest.parity["probability"] <= 1e-4
+    both, text = (Predictor(result.bundle).predict("a word", image) for image in (posts[0].image.source, None))
+    assert (both.used, text.used) == ({"text", "image"}, {"text"})
+    assert both.probabilities != text.probabilities
+
+
+def test_the_run_tells_what_the_model_says_of_each_modality_alone(trained_run: Path, posts: Posts) -> None:
+    metrics = json.loads((trained_run / "metrics.json").read_text())
+    held_out = posts.subset(Split.load(trained_run / "split.json").test_ids)
+    predictor = Predictor.load(trained_run)
+    for modality in ("text", "image"):
+        alone = evaluate_posts(predictor, held_out, only=modality)
+        assert metrics[f"test_{modality}_only"] == alone.scores
+        assert {name for one in alone.predictions for name in one.used} == {modality}
+        told = [row[f"{modality}_only"] for row in rows(trained_run / "predictions.csv")]
+        assert told == [one.label for one in alone.predictions]

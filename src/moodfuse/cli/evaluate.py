@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,6 +17,9 @@ def evaluate(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle or run folder.")],
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Labelled posts.")],
     format: Annotated[str | None, typer.Option("--format", help="Format of DATA, if not plain.")] = None,
+    only: Annotated[
+        Literal["text", "image"] | None, typer.Option(help="Give the model this alone of every post.")
+    ] = None,
     predictions: Annotated[Path | None, typer.Option(help="Write each post's prediction to this CSV.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
@@ -33,7 +36,7 @@ def evaluate(
     with ExitStack() as stack:
         # Opened first: that it cannot be written should not be learnt after the work.
         sink = stack.enter_context(replacing(predictions)) if predictions else None
-        result = evaluate_unseen(predictor, posts, progress=stack.enter_context(Bar(quiet=quiet)))
+        result = evaluate_unseen(predictor, posts, only=only, progress=stack.enter_context(Bar(quiet=quiet)))
         if sink:
             sink.write(csv_text(result.rows()).encode())
     if as_json:

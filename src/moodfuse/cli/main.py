@@ -8,7 +8,23 @@ import traceback
 
 import typer
 
-from moodfuse.cli import config, convert, doctor, encoders, evaluate, explain, fusions, predict, serve, synthetic, train
+from moodfuse.cli import (
+    audit,
+    compare,
+    config,
+    convert,
+    doctor,
+    encoders,
+    evaluate,
+    explain,
+    fusions,
+    predict,
+    report,
+    search,
+    serve,
+    synthetic,
+    train,
+)
 from moodfuse.cli.progress import console
 from moodfuse.errors import MoodfuseError
 from moodfuse.files import NO_ROOM
@@ -26,12 +42,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("audit")(audit.audit)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
+app.command("search")(search.search)
 app.command("explain")(explain.explain)
 app.command("fusions")(fusions.fusions)
 app.command("encoders")(encoders.encoders)
+app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 app.command("convert")(convert.convert)
 app.command("serve")(serve.serve)

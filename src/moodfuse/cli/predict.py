@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,6 +13,7 @@ from moodfuse.cli.progress import Bar
 from moodfuse.errors import BundleError, ConfigError, suggest
 
 if TYPE_CHECKING:
+    from moodfuse.config import Modality
     from moodfuse.runtime.predictor import Predictor
 
 
@@ -27,6 +28,9 @@ def predict(
     input_format: Annotated[str | None, typer.Option(help="Format of SOURCE, where its name does not tell.")] = None,
     text: Annotated[str | None, typer.Option(help="Label one post: its text.")] = None,
     image: Annotated[Path | None, typer.Option(help="Label one post: its image.")] = None,
+    only: Annotated[
+        Literal["text", "image"] | None, typer.Option(help="Give the model this alone of every post.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default all cores.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print counts (or the one answer) as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
@@ -55,7 +59,7 @@ def predict(
     if single:
         _one(predictor, text, image, as_json)
     else:
-        _many(predictor, paths[1], output, style, input_format, as_json, quiet)
+        _many(predictor, paths[1], output, style, input_format, only, as_json, quiet)
 
 
 def _one(predictor: Predictor, text: str | None, image: Path | None, as_json: bool) -> None:
@@ -76,6 +80,7 @@ def _many(
     output: Path | None,
     style: str | None,
     input_format: str | None,
+    only: Modality | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -88,6 +93,7 @@ def _many(
             output,
             stdout=sys.stdout.buffer,
             source_style=input_format,
+            only=only,
             style=style,  # type: ignore[arg-type]  # checked against FORMATS above
             progress=bar,
         )

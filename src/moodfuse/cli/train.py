@@ -42,6 +42,7 @@ def train(
     from moodfuse.labels import Labels
     from moodfuse.learn.recipes import resolve_config
     from moodfuse.workflows.training import train as run_training
+    from moodfuse.workflows.training import write_run_report
 
     layers: list[dict[str, Any]] = [parse_overrides(overrides or [])]
     layers += [{"seed": seed}] if seed is not None else []
@@ -52,18 +53,25 @@ def train(
         result = run_training(
             posts,
             resolved,
-            name=name or recipe or resolved.model.fusion,
+            name=name or (recipe or resolved.model.fusion).replace("/", "-"),
             runs=runs,
             split_file=split,
             progress=bar,
             notify=bar.line,
         )
+        report = write_run_report(result.run, bar.line)
     if as_json:
         print(json.dumps(result.metrics, indent=1))
     else:
         print_scores(result.metrics["test"], "held-out posts")
+        for modality in ("text", "image"):
+            if alone := result.metrics.get(f"test_{modality}_only"):
+                figures = f"accuracy {alone['accuracy']:.3f}, macro-F1 {alone['macro_f1']:.3f}"
+                print(f"given the {modality} alone, the same model has {figures}")
         print(f"run     {result.run.path}")
         print(f"bundle  {result.run.bundle}")
+        if report is not None:
+            print(f"report  {report}")
     if result.resumed and not quiet:
         console.print("this run had finished before; nothing was trained", markup=False)
 

@@ -19,9 +19,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image
 
-from moodfuse.data.images import open_image
-from moodfuse.data.posts import ImageRef, Posts
+from moodfuse.data.images import open_image, read_image
+from moodfuse.data.posts import ImageRef, Posts, Status
 from moodfuse.errors import MissingExtraError
 from moodfuse.files import write_json
 
@@ -58,6 +59,14 @@ _NOISE = re.compile(r"https?://\S*|www\.\S+|@\w+|\brt\b")
 _PUNCTUATION = re.compile(r"[^\w\s]|_")
 # Chinese, Japanese and Thai put no blanks between words: each of their characters counts as one.
 _WORD = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\W\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What tells one image from another: the digest of its bytes, and 64 perceptual bits unless it is nearly flat."""
+
+    digest: bytes
+    bits: NDArray[np.bool_] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +107,18 @@ class Groups:
         return sorted((ids for ids in _gather(self.of.items()) if len(ids) > 1), key=len, reverse=True)
 
 
-def group_duplicates(posts: Posts, *, progress: Progress | None = None) -> Groups:
+def group_duplicates(
+    posts: Posts, *, progress: Progress | None = None, fingerprints: Mapping[str, Fingerprint | None] | None = None
+) -> Groups:
     """Group posts that have the same text or the same image, or nearly so.
 
     Texts are compared after `normalise`; images by their bytes and by the 64-bit DCT hash of Zauner (2010), as
     `imagehash.phash` computes it. Texts under three words, unreadable images and, but for identical bytes,
-    images with hardly any contrast never bring posts together.
+    images with hardly any contrast never bring posts together. `fingerprints`, by id, spares decoding the images
+    once more; `None` stands for an image that cannot be read.
     """
     by_text = _group_texts(posts)
-    by_image = _group_images(posts, progress)
+    by_image = _group_images(_fingerprints(posts, progress) if fingerprints is None else fingerprints)
     return Groups(_connect(posts.ids, by_text, by_image), by_text, by_image)
 
 
@@ -158,41 +170,46 @@ def _near_texts(texts: list[str], block: int = 256) -> Iterator[tuple[int, int]]
             yield int(order[start + row]), int(order[start + column])
 
 
-def _group_images(posts: Posts, progress: Progress | None) -> dict[str, int]:
+def _fingerprints(posts: Posts, progress: Progress | None) -> dict[str, Fingerprint | None]:
     pictured = [(post.id, post.image) for post in posts if post.image is not None]
+    found: dict[str, Fingerprint | None] = {}
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for (id, _), one in zip(pictured, pool.map(_hash_image, (image for _, image in pictured)), strict=True):
+            found[id] = one
+            if progress is not None:
+                progress(len(found), len(pictured))
+    return found
+
+
+def _group_images(fingerprints: Mapping[str, Fingerprint | None]) -> dict[str, int]:
     number: dict[bytes, int] = {}  # digest of the bytes -> its place among the different ones
     hashes: list[NDArray[np.bool_] | None] = []
     image_of: dict[str, int] = {}
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        found_all = pool.map(_hash_image, (image for _, image in pictured))
-        for done, ((id, _), found) in enumerate(zip(pictured, found_all, strict=True), start=1):
-            if found is not None:
-                digest, bits = found
-                if digest not in number:
-                    number[digest] = len(number)
-                    hashes.append(bits)
-                image_of[id] = number[digest]
-            if progress is not None:
-                progress(done, len(pictured))
+    for id, found in fingerprints.items():
+        if found is not None:
+            if found.digest not in number:
+                number[found.digest] = len(number)
+                hashes.append(found.bits)
+            image_of[id] = number[found.digest]
     leader = _lead(len(hashes), _near_images(hashes))
     return {id: leader[i] for id, i in image_of.items()}
 
 
-def _hash_image(ref: ImageRef) -> tuple[bytes, NDArray[np.bool_] | None] | None:
-    """Return the digest of the image's bytes and its 64 bits: no bits where it is nearly flat.
-
-    `None` stands for an image that cannot be read.
-    """
+def _hash_image(ref: ImageRef) -> Fingerprint | None:
+    """Return the fingerprint of an image, `None` for one that cannot be read."""
     image, _ = open_image(ref)
     if image is None:
         return None
-    try:  # only now: a file that open_image refuses, for its size or for being a pipe, is not read here either
-        data = ref.source.read_bytes() if isinstance(ref.source, Path) else ref.source
-    except OSError:
-        return None
+    # Only now: a file that open_image refuses, for its size or for being a pipe, is not read here either.
+    data = read_image(ref.source) if isinstance(ref.source, Path) else ref.source
+    return None if isinstance(data, Status) else fingerprint(image, data)
+
+
+def fingerprint(image: Image, data: bytes) -> Fingerprint:
+    """Return the fingerprint of a decoded RGB image whose encoded bytes are `data`."""
     grey = image.convert("L")
     flat = np.asarray(grey.resize((32, 32))).std() < LEAST_CONTRAST
-    return hashlib.sha256(data).digest(), None if flat else imagehash.phash(grey).hash.ravel()
+    return Fingerprint(hashlib.sha256(data).digest(), None if flat else imagehash.phash(grey).hash.ravel())
 
 
 def _near_images(hashes: list[NDArray[np.bool_] | None], block: int = 1024) -> Iterator[tuple[int, int]]:

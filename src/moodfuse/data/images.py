@@ -112,14 +112,14 @@ def open_image(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Im
     if isinstance(ref.source, bytes):
         data = ref.source
     else:
-        read = _read(ref.source)
+        read = read_image(ref.source)
         if isinstance(read, Status):
             return None, [read]
         data = read
     if len(data) > MAX_BYTES:
         return None, [Status.IMAGE_TOO_LARGE]
     try:
-        image = _parse(data)
+        image = parse_header(data)
         if image.width * image.height > min(max_pixels, MAX_PIXELS):
             return None, [Status.IMAGE_TOO_LARGE]
         loaded, truncated = _load(image, data)
@@ -191,7 +191,8 @@ def _table(spec: ImageSpec) -> npt.NDArray[np.float32]:
     return np.asarray((values - mean[:, None]) / std[:, None], np.float32)
 
 
-def _read(path: Path) -> bytes | Status:
+def read_image(path: Path) -> bytes | Status:
+    """Return a file's bytes, or why there are none. Never raises, and opens neither pipes nor giants."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
@@ -206,7 +207,7 @@ def _read(path: Path) -> bytes | Status:
         return Status.IMAGE_UNREADABLE
 
 
-def _parse(data: bytes) -> ImageFile:
+def parse_header(data: bytes) -> ImageFile:
     """Read the header. Raises anything for bytes that are no image of a known format."""
     for magic, kind in _FORMATS:
         if data.startswith(magic):
@@ -249,7 +250,7 @@ def _blank(image: ImageFile) -> bool:
 def _reload_jpeg(data: bytes) -> ImageFile:
     """Decode a JPEG with an end added: after its last byte or, where that lies within a table, before the table."""
     for end in (len(data), data.rfind(_JPEG_TABLE)):
-        image = _parse(data[:end] + _END_OF_JPEG)
+        image = parse_header(data[:end] + _END_OF_JPEG)
         try:
             image.load()
         except Exception:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import overload
 
+from moodfuse.config import Modality
 from moodfuse.errors import DataError
 
 
@@ -49,6 +50,12 @@ class Post:
     label: str | None = None
     encoding: str | None = None
     lossy: bool = False
+
+    def only(self, modality: Modality | None) -> Post:
+        """Return the post with nothing but this modality to read; `None` returns it as it is."""
+        if modality is None:
+            return self
+        return replace(self, image=None) if modality == "text" else replace(self, text=None, lossy=False)
 
 
 class Posts(Sequence[Post]):

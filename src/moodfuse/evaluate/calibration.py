@@ -53,22 +53,42 @@ def fit_temperature(logits: ArrayLike, true: ArrayLike) -> float:
     return float(np.exp(found.x)) if found.fun < loss(0.0) - 1e-12 else 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Posts whose confidence lies in (low, high]: how sure they are on average, and how often right."""
+
+    low: float
+    high: float
+    posts: int
+    confidence: float
+    accuracy: float
+
+
+def reliability(probabilities: ArrayLike, true: ArrayLike, *, bins: int = 15) -> list[Bin]:
+    """Return the reliability curve: bins of equal width from 0 to 1, those without posts left out.
+
+    `probabilities`: (N, C); `true`: ids, (N,). Source: Guo et al. (2017). Raises `DataError` as `fit_temperature` does.
+    """
+    confidence, right, place = _binned(probabilities, true, bins)
+    count = np.bincount(place, minlength=bins)
+    sure = np.bincount(place, weights=confidence, minlength=bins)
+    correct = np.bincount(place, weights=right, minlength=bins)
+    return [
+        Bin(i / bins, (i + 1) / bins, int(count[i]), float(sure[i] / count[i]), float(correct[i] / count[i]))
+        for i in range(bins)
+        if count[i]
+    ]
+
+
 def expected_calibration_error(probabilities: ArrayLike, true: ArrayLike, *, bins: int = 15) -> float:
     """Return the mean gap between confidence and accuracy over `bins` bins of equal width, weighted by posts.
 
     `probabilities`: (N, C); `true`: ids, (N,). Source: Naeini et al. (2015), Guo et al. (2017). Raises `DataError` as
     `fit_temperature` does.
     """
-    if bins < 1:
-        raise ConfigError(f"bins: expected 1 or more, found {bins}")
-    table = _matrix(probabilities, "probabilities")
-    (truth,) = check_ids(true, count=table.shape[1])
-    _check_length(table, truth)
-    confidence, right = table.max(1), table.argmax(1) == truth  # (N,) each
-    # Bins are open below and closed above, as in the paper: a confidence of 1 belongs to the last.
-    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    confidence, right, place = _binned(probabilities, true, bins)
     gap = np.bincount(place, weights=right - confidence, minlength=bins)  # (bins,) count x (accuracy - confidence)
-    return float(np.abs(gap).sum() / len(truth))
+    return float(np.abs(gap).sum() / len(right))
 
 
 def review_threshold(confidence: ArrayLike, correct: ArrayLike, *, share: float = 0.2) -> Review:
@@ -95,6 +115,21 @@ def review_threshold(confidence: ArrayLike, correct: ArrayLike, *, share: float 
         float(right[below].mean()) if below.any() else None,
         float(right[~below].mean()) if not below.all() else None,
     )
+
+
+def _binned(
+    probabilities: ArrayLike, true: ArrayLike, bins: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Return each post's confidence, whether it is right, and its bin, (N,) each."""
+    if bins < 1:
+        raise ConfigError(f"bins: expected 1 or more, found {bins}")
+    table = _matrix(probabilities, "probabilities")
+    (truth,) = check_ids(true, count=table.shape[1])
+    _check_length(table, truth)
+    confidence = table.max(1)
+    # Bins are open below and closed above, as in the paper: a confidence of 1 belongs to the last.
+    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    return confidence, table.argmax(1) == truth, place
 
 
 def _matrix(values: ArrayLike, what: str) -> NDArray[np.float64]:

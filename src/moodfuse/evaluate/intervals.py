@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -68,8 +68,8 @@ def bootstrap_intervals(
     truth, guess = check_ids(true, predicted, count=len(labels))
     size = len(labels)
     counts = _resample(truth * size + guess, size**2, groups, resamples, seed)  # (R, C x C)
-    values = _metrics(counts.reshape(-1, size, size), labels)
-    return {name: _percentiles(value, level) for name, value in values.items()}
+    values = confusion_metrics(counts.reshape(-1, size, size), labels)
+    return {name: percentiles(value, level) for name, value in values.items()}
 
 
 def paired_bootstrap(
@@ -99,11 +99,18 @@ def paired_bootstrap(
     differences = []
     for counts in (observed, drawn):
         cube = counts.reshape(-1, size, size, size)  # (R, true, a, b)
-        differences.append(_metrics(cube.sum(3), labels)[metric] - _metrics(cube.sum(2), labels)[metric])
-    others = min((differences[1] <= 0).sum(), (differences[1] >= 0).sum())
-    low, high = _percentiles(differences[1], level)
-    p_value = min(1.0, 2 * (int(others) + 1) / (resamples + 1))
-    return PairedDifference(metric, float(differences[0][0]), low, high, p_value)
+        differences.append(
+            confusion_metrics(cube.sum(3), labels)[metric] - confusion_metrics(cube.sum(2), labels)[metric]
+        )
+    return paired_difference(metric, float(differences[0][0]), differences[1], level)
+
+
+def paired_difference(metric: str, observed: float, drawn: NDArray[Any], level: float = 0.95) -> PairedDifference:
+    """Return a difference with its percentile interval and two-sided p-value, from its resamples (R,)."""
+    others = min((drawn <= 0).sum(), (drawn >= 0).sum())
+    low, high = percentiles(drawn, level)
+    p_value = min(1.0, 2 * (int(others) + 1) / (len(drawn) + 1))
+    return PairedDifference(metric, observed, low, high, p_value)
 
 
 def mcnemar(true: ArrayLike, predicted_a: ArrayLike, predicted_b: ArrayLike, *, labels: Labels) -> McNemar:
@@ -139,21 +146,25 @@ def _resample(
     return drawn @ rows  # (R, size)
 
 
-def _metrics(confusion: NDArray[np.int64], labels: Labels) -> dict[str, NDArray[np.float64]]:
-    """Return every metric, (R,), of confusion matrices, (R, C, C), truth in rows; as `score` defines them."""
-    right = np.diagonal(confusion, axis1=1, axis2=2)  # (R, C)
-    support, named = confusion.sum(2), confusion.sum(1) + confusion.sum(2)  # (R, C)
-    f1 = 2 * right / np.maximum(named, 1)
-    total = support.sum(1)
+def confusion_metrics(confusion: NDArray[Any], labels: Labels) -> dict[str, NDArray[np.float64]]:
+    """Return every metric, (...,), of confusion matrices, (..., C, C), truth in rows; as `score` defines them.
+
+    Counts may be fractions, as expected ones are.
+    """
+    right = np.diagonal(confusion, axis1=-2, axis2=-1)  # (..., C)
+    support, named = confusion.sum(-1), confusion.sum(-2) + confusion.sum(-1)  # (..., C)
+    f1 = 2 * right / np.where(named > 0, named, 1)
+    total = np.maximum(support.sum(-1), 1e-12)
     values = {
-        "accuracy": right.sum(1) / total,
-        "macro_f1": f1.sum(1) / (named > 0).sum(1),
-        "weighted_f1": (f1 * support).sum(1) / total,
+        "accuracy": right.sum(-1) / total,
+        "macro_f1": f1.sum(-1) / np.maximum((named > 0).sum(-1), 1),
+        "weighted_f1": (f1 * support).sum(-1) / total,
     }
-    return values | {f"f1_{name}": f1[:, i] for i, name in enumerate(labels.names)}
+    return values | {f"f1_{name}": f1[..., i] for i, name in enumerate(labels.names)}
 
 
-def _percentiles(values: NDArray[np.float64], level: float) -> tuple[float, float]:
+def percentiles(values: NDArray[Any], level: float = 0.95) -> tuple[float, float]:
+    """Return the ends of the middle `level` of the values (R,)."""
     if not 0 < level < 1:
         raise ConfigError(f"level: expected a share between 0 and 1, as 0.95, found {level}")
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])

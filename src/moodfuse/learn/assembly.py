@@ -13,12 +13,30 @@ from moodfuse.config import Augmentation, Config, Modality
 from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError, TrainingError
 from moodfuse.labels import Labels
-from moodfuse.learn.batches import FrozenData, ImageData, ModalityData, PostBatches, TextData
-from moodfuse.learn.encoders import Encoder, EncoderSource, ImageSource, TextSource, find_encoder
-from moodfuse.learn.features import Features, image_features, text_features
-from moodfuse.learn.fusion import Shapes, build_fusion, find_fusion
-from moodfuse.learn.model import FusionModel
+from moodfuse.learn.batches import (
+    FrozenData,
+    ImageData,
+    JoinedData,
+    LexiconData,
+    ModalityData,
+    PostBatches,
+    TextData,
+)
+from moodfuse.learn.encoders import (
+    Encoder,
+    EncoderSource,
+    ImageSource,
+    JoinedSource,
+    LexiconSource,
+    TextSource,
+    find_encoder,
+)
+from moodfuse.learn.features import Features, image_features, lexicon_features, text_features
+from moodfuse.learn.fusion import Fusion, Shapes, build_fusion, find_fusion
+from moodfuse.learn.model import FusionModel, View
+from moodfuse.learn.store import FeatureStore
 from moodfuse.learn.tuned import is_run, run_encoder
+from moodfuse.learn.views import check_views, joined_features, source_views
 from moodfuse.progress import Progress, silent
 
 
@@ -36,13 +54,32 @@ class OpenModality:
 def check_model(config: Config) -> None:
     """Raise `ConfigError` for a fusion, an option of it or an encoder that does not exist, before any work."""
     encoder_sources(config)
-    build_fusion(config.model.fusion, Shapes(8, 8, len(config.labels)), config.model.options)
-    reads = find_fusion(config.model.fusion).modalities
+    _check_stacker(build_fusion(config.model.fusion, Shapes(8, 8, len(config.labels)), config.model.options), config)
+    cls = find_fusion(config.model.fusion)
+    reads = cls.modalities
+    tuned = config.train.tune if config.train.regime != "frozen" else ()
+    if unread := [m for m in tuned if cls.reads(m) == "pixels"]:
+        raise ConfigError(
+            f"train.tune: fusion {config.model.fusion} reads the {unread[0]} without an encoder; take it off"
+        )
     if config.train.tuned and not set(config.train.tuned) & set(reads):
         raise ConfigError(
             f"train.tune: expected {' or '.join(reads)}, which fusion {config.model.fusion} reads, found "
             f"{', '.join(config.train.tuned)}; set train.tune=[{','.join(reads)}]"
         )
+
+
+def _check_stacker(fusion: Fusion, config: Config) -> None:
+    if fusion.stacker() is None:
+        return
+    if config.train.regime != "frozen":
+        # An encoder that was tuned on these posts has seen them, whatever the classifiers behind it have.
+        raise ConfigError(
+            "stacking needs logits for posts that nothing was trained on; with train.regime="
+            f"{config.train.regime} the encoders have seen them all: use train.regime=frozen"
+        )
+    if not config.model.auxiliary:
+        raise ConfigError("stacking needs each modality's own logits: set model.auxiliary=1")
 
 
 def open_modalities(
@@ -60,35 +97,61 @@ def open_modalities(
 
 
 def encoder_sources(config: Config) -> dict[Modality, EncoderSource]:
-    """Return the source of each modality that the fusion reads. Raises `ConfigError` for an encoder that is none."""
+    """Return the source of each modality that the fusion reads, of several encoders one that joins them.
+
+    Raises `ConfigError` for an encoder that is none, and for several where the fusion or the regime takes one.
+    """
     sources: dict[Modality, EncoderSource] = {}
     wanted = find_fusion(config.model.fusion).modalities
     for modality in wanted:
-        name = config.model.text if modality == "text" else config.model.image
-        if is_run(name):
-            sources[modality] = run_encoder(Path(name), modality, config.data)
-        else:
-            sources[modality] = find_encoder(name, modality, config.data)
+        precision = config.export.text if modality == "text" else config.export.image
+        parts = [
+            (
+                run_encoder(Path(name), modality, config.data)
+                if is_run(name)
+                else find_encoder(name, modality, config.data)
+            ).at(precision)
+            for name in config.model.encoders(modality)
+        ]
+        check_views(modality, parts, config)
+        sources[modality] = parts[0] if len(parts) == 1 else JoinedSource(parts)
     return sources
 
 
 def _open(modality: Modality, source: EncoderSource, posts: Posts, config: Config, progress: Progress) -> OpenModality:
-    """Compute a frozen encoder's features, or load an encoder that trains."""
-    tokens = find_fusion(config.model.fusion).consumes == "tokens"
+    """Compute a frozen encoder's features, load an encoder that trains, or leave the pixels as they are."""
+    reads = find_fusion(config.model.fusion).reads(modality)
+    tokens = reads == "tokens"
+    if reads == "pixels":
+        return OpenModality(source, live_data(source, posts, config.train.augment), 3)
     if modality in config.train.tuned:
         encoder = source.load()
         return OpenModality(source, live_data(source, posts, config.train.augment), encoder.dim, encoder)
-    features = _features(source, posts, tokens=tokens, progress=progress)
+    features = frozen_features(source, posts, tokens=tokens, progress=progress)
     if not features.width:
         raise TrainingError(f"no post has a readable {modality}, which fusion {config.model.fusion} needs")
     return OpenModality(source, FrozenData(features, tokens=tokens), features.width, features=features)
 
 
-def _features(source: EncoderSource, posts: Posts, *, tokens: bool, progress: Progress = silent) -> Features:
+def frozen_features(
+    source: EncoderSource,
+    posts: Posts,
+    *,
+    tokens: bool,
+    store: FeatureStore | None = None,
+    progress: Progress = silent,
+) -> Features:
+    """Return the posts' pooled vectors by a frozen encoder, and with `tokens` its tokens too, computed where new."""
     outputs = ("pooled", "tokens") if tokens else ("pooled",)
+    if isinstance(source, JoinedSource):
+        return joined_features(
+            [frozen_features(part, posts, tokens=tokens, store=store, progress=progress) for part in source.parts]
+        )
+    if isinstance(source, LexiconSource):
+        return lexicon_features(source, posts, store=store, progress=progress)
     if isinstance(source, TextSource):
-        return text_features(source, posts, outputs=outputs, progress=progress)
-    return image_features(_image(source), posts, outputs=outputs, progress=progress)
+        return text_features(source, posts, outputs=outputs, store=store, progress=progress)
+    return image_features(_image(source), posts, outputs=outputs, store=store, progress=progress)
 
 
 def _image(source: EncoderSource) -> ImageSource:
@@ -106,6 +169,7 @@ def build_model(config: Config, modalities: Mapping[Modality, OpenModality], pri
         build_fusion(config.model.fusion, shapes, config.model.options),
         widths=widths,
         prior=prior.tolist(),
+        views=_views(modalities),
         encoders={m: opened.encoder for m, opened in modalities.items() if opened.encoder is not None},
         auxiliary=config.model.auxiliary > 0,
         dropout=config.model.dropout,
@@ -113,22 +177,37 @@ def build_model(config: Config, modalities: Mapping[Modality, OpenModality], pri
     )
 
 
+def _views(modalities: Mapping[Modality, OpenModality]) -> dict[Modality, Sequence[View]]:
+    # Asked for only where it says something, since an encoder that trains has no graph to be asked yet.
+    special = {m: one.source for m, one in modalities.items() if len(one.source.parts) > 1 or not one.source.normalise}
+    return {m: source_views(source) for m, source in special.items()}
+
+
 def live_data(source: EncoderSource, posts: Posts, augmentation: Sequence[Augmentation] = ()) -> ModalityData:
     """Return the posts as inputs of an encoder."""
+    if isinstance(source, JoinedSource):
+        return JoinedData([live_data(part, posts, augmentation) for part in source.parts])
+    if isinstance(source, LexiconSource):
+        return LexiconData(posts, source)
     if isinstance(source, TextSource):
         return TextData(posts, source)
     return ImageData(posts, _image(source).spec, augmentation)
 
 
+def label_ids(posts: Posts, labels: Labels) -> list[int]:
+    """Return the label id of every post, all of which have one."""
+    return [labels.id(str(label)) for label in posts.labels]
+
+
 def make_parts(
-    posts: Posts, modalities: Mapping[Modality, OpenModality], train: int, labels: Labels
+    targets: Sequence[int],
+    modalities: Mapping[Modality, OpenModality],
+    train: Sequence[int],
+    validation: Sequence[int],
+    *,
+    classes: int,
 ) -> tuple[PostBatches, PostBatches, np.ndarray]:
-    """Return the first `train` posts as training part, the others as validation part, and the class shares (C,)."""
-    targets = [labels.id(str(label)) for label in posts.labels]
+    """Return training and validation part, by rows of `targets` (N,), and the training part's class shares (C,)."""
     text, image = (modalities[m].data if m in modalities else None for m in ("text", "image"))
-    prior = np.bincount(targets[:train], minlength=len(labels)) / train
-    return (
-        PostBatches(text, image, targets, range(train)),
-        PostBatches(text, image, targets, range(train, len(posts))),
-        prior,
-    )
+    prior = np.bincount([targets[row] for row in train], minlength=classes) / len(train)
+    return PostBatches(text, image, targets, train), PostBatches(text, image, targets, validation), prior

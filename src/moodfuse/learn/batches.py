@@ -11,10 +11,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from moodfuse.config import Augmentation
 from moodfuse.data.images import ImageSpec, open_image, pixels
+from moodfuse.data.lexicon import lexicon_scores
 from moodfuse.data.posts import ImageRef, Posts, Status
 from moodfuse.data.text import prepare_text
 from moodfuse.learn.augmentation import augment
-from moodfuse.learn.encoders import Encoded, TextSource
+from moodfuse.learn.encoders import Encoded, LexiconSource, TextSource
 from moodfuse.learn.features import Features
 from moodfuse.learn.model import Batch, Inputs
 from moodfuse.runtime.graphs import load_tokenizer, pad_sequences, pad_tokens
@@ -73,6 +74,36 @@ class TextData:
     def batch(self, indices: Sequence[int], random: Draw | None = None) -> tuple[torch.Tensor, ...]:
         ids, mask = pad_tokens([self._ids[i] or [self._pad_id] for i in indices], self._pad_id)
         return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
+class LexiconData:
+    """Lexicon scores (B, 4) of texts, as the input of the module that hands them on."""
+
+    def __init__(self, posts: Posts, source: LexiconSource) -> None:
+        texts = [prepare_text(post.text, source.spec.cleaning)[0] for post in posts]
+        self._scores = torch.from_numpy(np.stack([lexicon_scores(text or "") for text in texts]))  # (N, 4)
+        self.present = np.array([text is not None for text in texts], dtype=bool)
+        self.lengths: Sequence[int] | None = None
+
+    def batch(self, indices: Sequence[int], random: Draw | None = None) -> tuple[torch.Tensor, ...]:
+        return (self._scores[list(indices)],)
+
+
+class JoinedData:
+    """The inputs of several encoders of one modality, one after the other."""
+
+    def __init__(self, parts: Sequence[ModalityData]) -> None:
+        self._parts = parts
+        self.present = np.logical_and.reduce([part.present for part in parts])
+        self.lengths = parts[0].lengths
+
+    def batch(self, indices: Sequence[int], random: Draw | None = None) -> tuple[torch.Tensor, ...]:
+        inputs: list[torch.Tensor] = []
+        for part in self._parts:
+            given = part.batch(indices, random)
+            assert isinstance(given, tuple)  # encodings are joined as features
+            inputs += given
+        return tuple(inputs)
 
 
 class ImageData:

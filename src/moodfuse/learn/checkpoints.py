@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch.plugins.io import CheckpointIO
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -77,5 +76,6 @@ def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
 def load_model_state(path: Path) -> dict[str, Tensor]:
     """Return the model's weights from a checkpoint that `training.fit` wrote."""
     state = SafeCheckpointIO().load_checkpoint(path)["state_dict"]
-    prefix = "model."
-    return {key[len(prefix) :]: tensor for key, tensor in state.items() if isinstance(tensor, torch.Tensor)}
+    averaged = "average.module."
+    prefix = averaged if any(key.startswith(averaged) for key in state) else "model."
+    return {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}

@@ -1,32 +1,28 @@
-"""Cells of a comparison: one configuration, one fold, scored on posts that the cell never saw."""
+"""Cells of a comparison: which posts each of them trains, chooses and tests on, and how it gets to disk."""
 
 from __future__ import annotations
 
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from moodfuse.config import Config, Modality
+from moodfuse import files
+from moodfuse.config import Config
 from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError
 from moodfuse.labels import Labels
-from moodfuse.learn.assembly import OpenModality, build_model, open_modalities
-from moodfuse.learn.batches import LengthBatches, PostBatches, loader
-from moodfuse.learn.export import head_graph, head_inputs
-from moodfuse.learn.features import Features
-from moodfuse.learn.model import FusionModel
-from moodfuse.learn.training import fit
+from moodfuse.learn.assembly import label_ids
+from moodfuse.learn.cell_files import FORMAT, CellKey, write_cell
+from moodfuse.learn.cells import CellData, CellResult, cell_scores, run_cell
+from moodfuse.learn.fusion import find_fusion
+from moodfuse.learn.prepared import Prepared, prepared
 from moodfuse.learn.tuned import is_run
 from moodfuse.progress import Progress, silent
-from moodfuse.runtime.graphs import Encoding, head_feed, open_session
-from moodfuse.runtime.predictor import softmax
 
-_TEST_BATCH = 256
+#: Cells that the ten folds make.
+PAIRS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +34,64 @@ class CrossValidated:
     epoch_seconds: float  # median over all epochs of all folds
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """All that a process needs to run any cell of a comparison."""
+
+    comparison: Path
+    configs: Mapping[str, Config]  # of each model
+    ids: Sequence[str]
+    targets: Sequence[int]
+    groups: Sequence[int]  # of near-duplicates, of each post
+    labels: Labels
+    folds: Mapping[str, int]
+    trials: int
+    keep_heads: int  # the seed whose heads are kept
+    features: Prepared
+
+    def run(self, key: CellKey, progress: Progress = silent) -> None:
+        """Run one cell and write its folder."""
+        row = {post_id: i for i, post_id in enumerate(self.ids)}
+        parts = fold_parts(self.folds, key.fold)
+        rows = {part: [row[i] for i in ids] for part, ids in parts.items()}
+        config = self.configs[key.model].model_copy(update={"seed": key.seed})
+        data = CellData(self.targets, self.groups, self.labels, self.features)
+        result = run_cell(config, data, rows, trials=self.trials, progress=progress)
+        scores = cell_scores(result, data, rows)
+        pooled = find_fusion(config.model.fusion).consumes == "pooled"
+        folder = key.folder(self.comparison)
+        files.make_folder(folder.parent)
+        write_cell(
+            folder,
+            metrics=_metrics(key, result, {part: len(ids) for part, ids in parts.items()}, scores),
+            history=result.fitted.history,
+            ids=parts["test"],
+            true=[self.labels.names[self.targets[i]] for i in rows["test"]],
+            probabilities=result.probabilities,
+            labels=self.labels,
+            head=result.head if pooled and key.seed == self.keep_heads and not config.train.tuned else None,
+        )
+
+
 def fold_parts(folds: Mapping[str, int], pair: int) -> dict[str, list[str]]:
     """Return the ids of one of five cells of a ten-fold split: two folds test, the next one validates, seven train."""
     count = 1 + max(folds.values())
-    if count != 10:
+    if count != 2 * PAIRS:
         raise ConfigError(f"five cells of pairs need a split of 10 folds, found {count}")
-    test, validation = {2 * pair, 2 * pair + 1}, (2 * pair + 2) % 10
+    test, validation = _folds_of(pair)
     parts: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
     for post_id, fold in folds.items():
         parts["test" if fold in test else "validation" if fold == validation else "train"].append(post_id)
     return parts
+
+
+def check_comparable(config: Config) -> None:
+    """Raise `ConfigError` for two-stage training and for encoders of other runs.
+
+    A stage before the cell's own would have seen posts that the cell tests on.
+    """
+    if config.train.regime == "two_stage" or is_run(config.model.text) or is_run(config.model.image):
+        raise ConfigError("cross-validation takes frozen and end_to_end, with encoders that no other run has trained")
 
 
 def cross_validate(
@@ -55,81 +99,66 @@ def cross_validate(
     folds: Mapping[str, int],
     config: Config,
     *,
-    pairs: Sequence[int] = range(5),
+    pairs: Sequence[int] = range(PAIRS),
+    groups: Mapping[str, int] | None = None,
     progress: Progress = silent,
 ) -> CrossValidated:
     """Train and test `config` on each of `pairs`, features computed once; rows of untested posts are NaN.
 
-    The best epoch of a cell is chosen on its own validation fold; its test folds are looked at once. Raises
-    `ConfigError` for two-stage training and for encoders of other runs.
+    The best epoch and the temperature of a cell are chosen on its own validation fold; its test folds are looked at
+    once. `groups` numbers each post's group of near-duplicates (`None`: each post by itself), for models that split
+    their training posts again. Raises `ConfigError` as `check_comparable` does.
     """
-    if config.train.regime == "two_stage" or is_run(config.model.text) or is_run(config.model.image):
-        # A stage before the cell's own would have seen posts that the cell tests on.
-        raise ConfigError("cross-validation takes frozen and end_to_end, with encoders that no other run has trained")
+    check_comparable(config)
     labels = Labels(config.labels)
-    modalities = open_modalities(posts, config, progress)
-    targets = np.array([labels.id(str(label)) for label in posts.labels])
     row = {post_id: i for i, post_id in enumerate(posts.ids)}
     probabilities = np.full((len(posts), len(labels)), np.nan)
     seconds: list[float] = []
     parameters = 0
-    for pair in pairs:
-        rows = {part: [row[i] for i in ids] for part, ids in fold_parts(folds, pair).items()}
-        started = time.perf_counter()
-        model, epochs = _fit_cell(modalities, config, labels, targets, rows, progress)
-        parameters = sum(parameter.numel() for parameter in model.parameters())
-        seconds.append((time.perf_counter() - started) / max(1, epochs))
-        probabilities[rows["test"]] = _test(model, modalities, rows["test"], targets)
-        if config.train.tuned:
-            modalities = open_modalities(posts, config)  # the pretrained weights again
+    with prepared(posts, [config], progress) as features:
+        grouped = [groups[i] for i in posts.ids] if groups else range(len(posts))
+        data = CellData(label_ids(posts, labels), grouped, labels, features)
+        for pair in pairs:
+            rows = {part: [row[i] for i in ids] for part, ids in fold_parts(folds, pair).items()}
+            result = run_cell(config, data, rows, progress=progress)
+            parameters = _parameters(result)
+            seconds += [epoch["seconds"] for epoch in result.fitted.history]
+            probabilities[rows["test"]] = result.probabilities[""]
     return CrossValidated(probabilities, parameters, float(np.median(seconds)))
 
 
-def _fit_cell(
-    modalities: Mapping[Modality, OpenModality],
-    config: Config,
-    labels: Labels,
-    targets: np.ndarray,
-    rows: Mapping[str, Sequence[int]],
-    progress: Progress,
-) -> tuple[FusionModel, int]:
-    counts = np.bincount(targets[rows["train"]], minlength=len(labels))
-    model = build_model(config, modalities, prior=counts / counts.sum())
-    text, image = (modalities[m].data if m in modalities else None for m in ("text", "image"))
-    train, validation = (PostBatches(text, image, targets.tolist(), rows[part]) for part in ("train", "validation"))
-    with tempfile.TemporaryDirectory(prefix="moodfuse-cell-") as folder:
-        result = fit(model, train, validation, config, labels, Path(folder), progress=progress)
-    return model, len(result.history)
+def _folds_of(pair: int) -> tuple[tuple[int, int], int]:
+    return (2 * pair, 2 * pair + 1), (2 * pair + 2) % (2 * PAIRS)
 
 
-def _test(
-    model: FusionModel, modalities: Mapping[Modality, OpenModality], rows: Sequence[int], targets: np.ndarray
-) -> np.ndarray:
-    if model.encoders:
-        return _test_live(model, modalities, rows, targets)
-    widths = {m: opened.width for m, opened in modalities.items()}
-    session = open_session(head_graph(model, widths))
-    named: dict[str, int] = {m: width for m, width in widths.items()}  # noqa: C416 (another key type)
-    encodings = {m: _rows(opened.features) for m, opened in modalities.items()}
-    logits = []
-    for start in range(0, len(rows), _TEST_BATCH):
-        part = rows[start : start + _TEST_BATCH]
-        feed = head_feed(head_inputs(model), {m: [one[i] for i in part] for m, one in encodings.items()}, named)
-        logits.append(session.run(["logits"], feed)[0])
-    return softmax(np.concatenate(logits))
+def _parameters(result: CellResult) -> int:
+    return sum(parameter.numel() for parameter in result.fitted.model.parameters())
 
 
-@torch.no_grad()
-def _test_live(
-    model: FusionModel, modalities: Mapping[Modality, OpenModality], rows: Sequence[int], targets: np.ndarray
-) -> np.ndarray:
-    text, image = (modalities[m].data if m in modalities else None for m in ("text", "image"))
-    part = PostBatches(text, image, targets.tolist(), rows)
-    logits = [model(batch).logits.float() for batch in loader(part, LengthBatches(len(part), _TEST_BATCH))]
-    return softmax(torch.cat(logits).numpy())
-
-
-def _rows(features: Features | None) -> list[Encoding | None]:
-    if features is None:
-        raise ConfigError("a frozen encoder's features are missing")
-    return features.rows
+def _metrics(
+    key: CellKey, result: CellResult, posts: Mapping[str, int], test: Mapping[str, float]
+) -> dict[str, object]:
+    fitted, best = result.fitted, result.fitted.best
+    test_folds, validation_fold = _folds_of(key.fold)
+    return {
+        "format": FORMAT,
+        "model": key.model,
+        "seed": key.seed,
+        "fold": key.fold,
+        "test_folds": list(test_folds),
+        "validation_folds": [validation_fold],
+        "posts": dict(posts),
+        "temperature": result.temperature,
+        "best_epoch": int(best["epoch"]) + 1,
+        "epochs": len(fitted.history),
+        "validation": {name: best[f"val_{name}"] for name in ("accuracy", "macro_f1", "loss")},
+        "test": dict(test),
+        "parameters": _parameters(result),
+        "seconds": {
+            "epoch": float(np.median([row["seconds"] for row in fitted.history])),
+            "fit": round(fitted.seconds, 3),
+            "cell": round(result.seconds, 3),
+        },
+        "config": fitted.config.model_dump(mode="json"),
+        "trials": result.trials,
+    }

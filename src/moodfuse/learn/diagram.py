@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from moodfuse.learn.encoders import Encoded
+from moodfuse.learn.encoders import Encoded, unencoded
 from moodfuse.learn.fusion import Shapes, build_fusion, find_fusion
 
 # Sizes that stand for themselves nowhere else, so that a shape can be told as B, T, R.
-_BATCH, _TOKENS, _REGIONS = 2, 11, 9
+_BATCH, _TOKENS, _REGIONS, _SIDE = 2, 11, 9, 224
 _WHOLE = (nn.MultiheadAttention, nn.TransformerEncoderLayer)
 _WIDTH, _BLOCK, _LINE = 720, 56, 18
 
@@ -103,11 +103,13 @@ def draw_fusion(name: str, options: Mapping[str, Any] | None = None, *, text: in
             module.register_forward_hook(_recorder(path, steps))
     widths, lengths = {"text": text, "image": image}, {"text": _TOKENS, "image": _REGIONS}
     encoded = {m: _example(lengths[m], widths[m]) for m in cls.modalities}
+    if cls.consumes == "pixels":
+        encoded["image"] = unencoded(torch.zeros(_BATCH, 3, _SIDE, _SIDE))
     with torch.no_grad():
         fusion(encoded.get("text"), encoded.get("image"))
     reads: dict[str, str] = {}
     for m in cls.modalities:
-        reads[m] = _shape(encoded[m].tokens if cls.consumes == "tokens" else encoded[m].pooled)
+        reads[m] = _shape(getattr(encoded[m], cls.reads(m)))
     kept = [step for step in steps if step.kind not in {"Dropout", "Identity"}]
     weights = sum(parameter.numel() for parameter in fusion.parameters())
     formula = (cls.__doc__ or "").strip().split("\n\n")[0]

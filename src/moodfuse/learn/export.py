@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from moodfuse import files
-from moodfuse.config import Modality
+from moodfuse.config import Modality, Precision
 from moodfuse.errors import TrainingError
-from moodfuse.learn.encoders.base import Encoded, Encoder
+from moodfuse.learn.encoders.base import Encoded, Encoder, unencoded
 from moodfuse.learn.model import FusionModel
+from moodfuse.learn.precision import reduce_weights
 
 #: The largest difference in a probability that an fp32 export may show.
 PARITY = 1e-4
@@ -59,27 +60,33 @@ class _HeadGraph(nn.Module):
 
 def head_inputs(model: FusionModel) -> list[str]:
     """Return the names of the head's inputs: what the fusion consumes of each modality, and whether it is there."""
-    kinds = ["pooled"] + (["tokens", "mask"] if model.fusion.consumes == "tokens" else []) + ["present"]
-    return [f"{modality}_{kind}" for modality in model.fusion.modalities for kind in kinds]
+    kinds = {"pooled": ["pooled"], "tokens": ["pooled", "tokens", "mask"], "pixels": ["pixels"]}
+    fusion = model.fusion
+    return [f"{m}_{kind}" for m in fusion.modalities for kind in [*kinds[fusion.reads(m)], "present"]]
 
 
-def encoder_graph(encoder: Encoder, path: Path) -> None:
+def encoder_graph(encoder: Encoder, path: Path, *, precision: Precision = "fp32") -> None:
     """Export an encoder to `path`: its inputs -> `pooled` (B, D), `tokens` (B, T, D). It is left in eval mode."""
     files.make_folder(path.parent)
     names = [name for name, _ in encoder.inputs]
     axes = [dict(enumerate(dynamic)) for _, dynamic in encoder.inputs]
-    files.write_bytes(path, _export(_EncoderGraph(encoder), encoder.example, names, ["pooled", "tokens"], axes))
+    graph = _export(_EncoderGraph(encoder), encoder.example, names, ["pooled", "tokens"], axes)
+    files.write_bytes(path, reduce_weights(graph, precision))
 
 
-def head_graph(model: FusionModel, widths: dict[Modality, int]) -> bytes:
-    """Export what stands behind the encoders: named encodings -> `logits` (B, classes). Leaves eval mode on."""
+def head_graph(model: FusionModel, widths: dict[Modality, int], *, side: int = 0) -> bytes:
+    """Export what stands behind the encoders: named encodings -> `logits` (B, classes). Leaves eval mode on.
+
+    `side` is the size S of images whose pixels (B, 3, S, S) the fusion reads.
+    """
     names = head_inputs(model)
     examples = []
     axes: list[dict[int, str]] = []
     for name in names:
         modality, _, kind = name.partition("_")
         width = widths["text" if modality == "text" else "image"]
-        shape = {"pooled": (3, width), "tokens": (3, 7, width), "mask": (3, 7), "present": (3,)}[kind]
+        shapes = {"pooled": (width,), "tokens": (7, width), "mask": (7,), "present": (), "pixels": (3, side, side)}
+        shape = (3, *shapes[kind])
         flags = kind in {"mask", "present"}
         examples.append(torch.ones(shape, dtype=torch.bool) if flags else torch.randn(shape))
         axes.append({0: "batch"} | ({1: f"{modality}_tokens"} if kind in {"tokens", "mask"} else {}))
@@ -87,6 +94,8 @@ def head_graph(model: FusionModel, widths: dict[Modality, int]) -> bytes:
 
 
 def _encoded(given: dict[str, Tensor], modality: str) -> Encoded | None:
+    if f"{modality}_pixels" in given:
+        return unencoded(given[f"{modality}_pixels"])
     if f"{modality}_pooled" not in given:
         return None
     return Encoded(given[f"{modality}_pooled"], given.get(f"{modality}_tokens"), given.get(f"{modality}_mask"))

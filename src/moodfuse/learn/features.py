@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from moodfuse.data.images import open_image, pixels
+from moodfuse.data.lexicon import lexicon_scores
 from moodfuse.data.posts import ImageRef, Posts
 from moodfuse.data.text import prepare_text
-from moodfuse.learn.encoders import EncoderSource, ImageSource, TextSource
+from moodfuse.learn.encoders import EncoderSource, ImageSource, LexiconSource, TextSource
 from moodfuse.learn.export import encoder_graph
 from moodfuse.learn.store import FeatureStore, cache_folder
 from moodfuse.progress import Progress, silent
@@ -39,7 +40,7 @@ def frozen_graph(source: EncoderSource) -> Path:
     """Return the encoder's ONNX graph, exported the first time it is asked for and kept in the cache folder."""
     path = (source.graph_folder or cache_folder() / "encoders") / f"{source.fingerprint()}.onnx"
     if not path.is_file():
-        encoder_graph(source.load(), path)
+        encoder_graph(source.load(), path, precision=source.precision)
     return path
 
 
@@ -66,6 +67,19 @@ def text_features(
     # Longest texts share a chunk, and so a batch: a chunk is what the length-sorted batches are cut from.
     order = sorted(range(len(texts)), key=lambda i: len(texts[i] or ""))
     return _collect(source, contents, order, compute, outputs, store or FeatureStore(), progress)
+
+
+def lexicon_features(
+    source: LexiconSource, posts: Posts, *, store: FeatureStore | None = None, progress: Progress = silent
+) -> Features:
+    """Return the posts' lexicon scores, as `text_features` does for an encoder; they have no tokens."""
+    texts = [prepare_text(post.text, source.spec.cleaning)[0] for post in posts]
+    contents = [None if text is None else text.encode() for text in texts]
+
+    def compute(indices: Sequence[int]) -> Iterator[Encoding | None]:
+        yield from ({"pooled": lexicon_scores(texts[i] or "")} for i in indices)
+
+    return _collect(source, contents, range(len(texts)), compute, ("pooled",), store or FeatureStore(), progress)
 
 
 def image_features(

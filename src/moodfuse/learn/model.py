@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from moodfuse.config import Modality
-from moodfuse.learn.encoders.base import Encoded, Encoder
+from moodfuse.learn.encoders.base import Encoded, Encoder, unencoded
 from moodfuse.learn.fusion import Fusion
 
 #: What a modality of a batch is: encoded already (frozen encoder), or the inputs of an encoder that trains.
 Inputs = Encoded | tuple[Tensor, ...]
+_COLOURS = 3  # width of the vector that stands for an image without an encoder: its mean colour
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +50,34 @@ class Output:
     image: Tensor | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """One encoder's part of a modality's pooled vector: its width, and whether it is normalised."""
+
+    width: int
+    normalise: bool = True
+
+
 class MissingToken(nn.Module):
     """One learned vector that stands where a modality is absent.
 
     Encodings are layer-normalised without weights first: encoders differ in scale by a factor of ten, and a linear
-    probe on normalised vectors is as good as one on standardised columns, with nothing to fit.
+    probe on normalised vectors is as good as one on standardised columns, with nothing to fit. Of several encoders
+    each one's part is normalised by itself. A part that says so stays as it is: scores of a known scale.
     """
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, views: Sequence[View] = ()) -> None:
+        """`views` are the parts of a vector `dim` wide; none given: it is one, and normalised."""
         super().__init__()
+        self.views = tuple(views) or (View(dim),)
+        if sum(view.width for view in self.views) != dim:
+            raise ValueError(f"views of {[view.width for view in self.views]} do not make a vector {dim} wide")
         self.token = nn.Parameter(torch.randn(dim) * 0.02)
 
     def forward(self, encoded: Encoded, present: Tensor) -> Encoded:
         """Return `encoded`, normalised, with the token in place of each post where `present` (B,) is false."""
         seen = present.unsqueeze(-1)  # (B, 1)
-        pooled = torch.where(seen, _normalise(encoded.pooled), self.token)
+        pooled = torch.where(seen, self._to_scale(encoded.pooled), self.token)  # (B, D)
         if encoded.tokens is None or encoded.mask is None:
             return Encoded(pooled)
         tokens = torch.where(seen.unsqueeze(-1), _normalise(encoded.tokens), self.token)  # (B, T, D)
@@ -72,12 +86,34 @@ class MissingToken(nn.Module):
         mask = (seen & encoded.mask) | (~seen & first)  # what torch.where would give, which ONNX Runtime lacks for bool
         return Encoded(pooled, tokens, mask)
 
+    def _to_scale(self, pooled: Tensor) -> Tensor:
+        if len(self.views) == 1:
+            return _normalise(pooled) if self.views[0].normalise else pooled
+        parts = torch.split(pooled, [view.width for view in self.views], -1)
+        return torch.cat([_normalise(p) if v.normalise else p for v, p in zip(self.views, parts, strict=True)], -1)
+
+
+class MissingPicture(nn.Module):
+    """A learned picture, 3 x `side` x `side` and enlarged, that stands where pixels are absent."""
+
+    def __init__(self, side: int = 14) -> None:
+        super().__init__()
+        self.picture = nn.Parameter(torch.randn(1, 3, side, side) * 0.02)
+
+    def forward(self, encoded: Encoded, present: Tensor) -> Encoded:
+        """Return the images with the learned one in place of each post where `present` (B,) is false."""
+        if encoded.pixels is None:
+            raise ValueError("a fusion that consumes pixels was given none")
+        learned = F.interpolate(self.picture, size=encoded.pixels.shape[-2:], mode="bilinear", align_corners=False)
+        return unencoded(torch.where(present.view(-1, 1, 1, 1), encoded.pixels, learned))  # (B, 3, S, S)
+
 
 class FusionModel(nn.Module):
     """Encoders -> missing-modality tokens -> fusion -> logits, with auxiliary heads beside it.
 
     `encoders` holds those that train; a modality whose encoder is frozen comes encoded already. A post with nothing
-    that the fusion reads gets `prior`, the training shares of the classes (C,).
+    that the fusion reads gets `prior`, the training shares of the classes (C,). `views` are the parts of a modality's
+    pooled vector, where it has several or is not to be normalised.
     """
 
     prior: Tensor
@@ -89,6 +125,7 @@ class FusionModel(nn.Module):
         widths: dict[Modality, int],
         prior: Sequence[float],
         encoders: dict[Modality, Encoder] | None = None,
+        views: Mapping[Modality, Sequence[View]] | None = None,
         auxiliary: bool = False,
         dropout: float = 0.0,
         modality_dropout: float = 0.0,
@@ -96,7 +133,16 @@ class FusionModel(nn.Module):
         super().__init__()
         self.fusion = fusion
         self.encoders = nn.ModuleDict({str(m): encoder for m, encoder in (encoders or {}).items()})
-        self.missing = nn.ModuleDict({m: MissingToken(widths[m]) for m in fusion.modalities})
+        if fusion.consumes == "pixels":
+            widths = widths | {"image": _COLOURS}
+        self.missing = nn.ModuleDict(
+            {
+                m: MissingPicture()
+                if fusion.reads(m) == "pixels"
+                else MissingToken(widths[m], (views or {}).get(m, ()))
+                for m in fusion.modalities
+            }
+        )
         self.auxiliary = nn.ModuleDict(
             {m: nn.Linear(widths[m], len(prior)) for m in fusion.modalities if m not in fusion.classifiers()}
             if auxiliary
@@ -138,6 +184,8 @@ class FusionModel(nn.Module):
 
     def _encode(self, modality: Modality, inputs: Inputs | None) -> Encoded | None:
         if isinstance(inputs, tuple):
+            if self.fusion.reads(modality) == "pixels":
+                return unencoded(*inputs)
             encoded: Encoded = self.encoders[modality](*inputs)
             return encoded if self.fusion.consumes == "tokens" else Encoded(encoded.pooled)
         return inputs

@@ -1,4 +1,4 @@
-"""Loss weights and learning-rate schedules."""
+"""Loss weights, learning rates and what stays fixed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from moodfuse.config import OptimConfig
 
 
 def class_weights(targets: Tensor, classes: int, how: str) -> Tensor:
@@ -32,3 +34,45 @@ def rate_schedule(steps: int, warmup: float, schedule: str) -> Callable[[int], f
         return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / max(1, steps - rising))))
 
     return factor
+
+
+def layers(encoder: nn.Module) -> list[list[nn.Parameter]]:
+    """Return an encoder's parameters from its input up: embeddings or stem, each layer, what stands above them.
+
+    The layers are the longest list of modules that the encoder holds; an encoder without one is a single layer.
+    """
+    stacks = [list(module) for module in encoder.modules() if isinstance(module, nn.ModuleList)]
+    if not stacks:
+        return [list(encoder.parameters())]
+    longest = sorted(stacks, key=lambda stack: len(stack))[-1]
+    place = {id(parameter): i + 1 for i, layer in enumerate(longest) for parameter in layer.parameters()}
+    top = max(place.values(), default=0) + 1
+    groups: list[list[nn.Parameter]] = [[] for _ in range(top + 1)]
+    reached = 0
+    for parameter in encoder.parameters():
+        reached = max(reached, place.get(id(parameter), 0))
+        groups[place.get(id(parameter), top if reached else 0)].append(parameter)
+    return [group for group in groups if group]
+
+
+def freeze(encoder: nn.Module, count: int) -> None:
+    """Keep the lowest `count` parts of an encoder as they are."""
+    for group in layers(encoder)[:count]:
+        for parameter in group:
+            parameter.requires_grad_(False)
+
+
+def parameter_groups(model: nn.Module, encoders: nn.ModuleDict, optim: OptimConfig) -> list[dict[str, object]]:
+    """Return AdamW's groups: `lr` for what is new, `encoder_lr` for encoders, less by `layer_decay` a layer down."""
+    rates: dict[int, float] = {}
+    for encoder in encoders.values():
+        stack = layers(encoder)
+        for height, group in enumerate(stack):
+            rate = optim.encoder_lr * optim.layer_decay ** (len(stack) - 1 - height)
+            rates |= {id(parameter): rate for parameter in group}
+    groups: dict[tuple[float, float], list[Tensor]] = {}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            decay = 0.0 if parameter.ndim < 2 else optim.weight_decay  # biases, norms and missing tokens
+            groups.setdefault((rates.get(id(parameter), optim.lr), decay), []).append(parameter)
+    return [{"params": params, "lr": lr, "weight_decay": decay} for (lr, decay), params in groups.items()]

@@ -10,19 +10,32 @@ import numpy as np
 import torch
 
 from moodfuse.config import Config, Modality
+from moodfuse.data.images import ImageSpec
 from moodfuse.data.posts import Posts
 from moodfuse.errors import TrainingError
 from moodfuse.labels import Labels
-from moodfuse.learn.assembly import OpenModality, build_model, live_data, make_parts, open_modalities
+from moodfuse.learn.assembly import OpenModality, build_model, label_ids, live_data, make_parts, open_modalities
 from moodfuse.learn.batches import PostBatches
-from moodfuse.learn.encoders import TextSource
+from moodfuse.learn.callbacks import History
+from moodfuse.learn.encoders import Encoder, EncoderSource, LexiconSource, TextSource
 from moodfuse.learn.export import PARITY, encoder_graph, head_graph, head_inputs
 from moodfuse.learn.features import frozen_graph
 from moodfuse.learn.model import FusionModel
+from moodfuse.learn.soup import fit
+from moodfuse.learn.stacking import fit_stacker
 from moodfuse.learn.stages import tune_encoders
-from moodfuse.learn.training import FitResult, History, fit
+from moodfuse.learn.training import FitResult
 from moodfuse.progress import Progress, silent
-from moodfuse.runtime.bundle import GRAPHS, TOKENIZER, Bundle, Manifest, update_manifest, write_bundle
+from moodfuse.runtime.bundle import (
+    GRAPHS,
+    Bundle,
+    Manifest,
+    View,
+    graph_name,
+    tokenizer_name,
+    update_manifest,
+    write_bundle,
+)
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.version import __version__
 
@@ -47,15 +60,17 @@ def train_model(
     folder: Path,
     *,
     name: str,
+    groups: Mapping[str, int],
     save_history: Callable[[str, History], None] = lambda stage, rows: None,
     progress: Progress = silent,
 ) -> Trained:
     """Train on `parts["train"]`, keep the state that does best on `parts["validation"]`, export it.
 
-    `parts` holds ids; no other post is looked at. The bundle goes to `folder/UNFINISHED`, checkpoints go to
+    `parts` holds ids, none to validate on where `train.monitor` is none; no other post is looked at. `groups` numbers
+    each post's group of near-duplicates. The bundle goes to `folder/UNFINISHED`, checkpoints go to
     `folder/checkpoints`, and training goes on from the last one there. `save_history` is given the stage's name, empty
-    for the model itself, and the epochs so far. Raises `TrainingError` where the exported
-    graphs do not compute what the model does.
+    for the model itself, and the epochs so far. Raises `TrainingError` where the exported graphs do not compute what
+    the model does.
     """
     labels = Labels(config.labels)
     sources = None
@@ -65,7 +80,10 @@ def train_model(
         )
     used = posts.subset([*parts["train"], *parts["validation"]])
     modalities = open_modalities(used, config, progress, sources)
-    train, validation, prior = make_parts(used, modalities, len(parts["train"]), labels)
+    count = len(parts["train"])
+    train, validation, prior = make_parts(
+        label_ids(used, labels), modalities, range(count), range(count, len(used)), classes=len(labels)
+    )
     model = build_model(config, modalities, prior)
     result = fit(
         model,
@@ -77,39 +95,74 @@ def train_model(
         save_history=lambda rows: save_history("", rows),
         progress=progress,
     )
+    train_groups = [groups[i] for i in parts["train"]]
+    fit_stacker(
+        model, train, validation, train_groups, config, labels, modalities, folder / "checkpoints", progress=progress
+    )
     parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     progress("exporting the bundle", 0, 1)
-    bundle = _export(model, modalities, config, folder / UNFINISHED, name)
-    sample = posts.subset(parts["validation"][:_PARITY_POSTS])
-    bundle = _check_parity(model, modalities, bundle, sample)
+    sample = posts.subset((parts["validation"] or parts["train"])[:_PARITY_POSTS])
+    bundle = export_bundle(model, modalities, config, folder / UNFINISHED, sample, name=name)
     progress("exporting the bundle", 1, 1)
     return Trained(bundle, result, parameters)
 
 
-def _export(
-    model: FusionModel, modalities: Mapping[Modality, OpenModality], config: Config, folder: Path, name: str
+def export_bundle(
+    model: FusionModel,
+    modalities: Mapping[Modality, OpenModality],
+    config: Config,
+    folder: Path,
+    sample: Posts,
+    *,
+    name: str,
+) -> Bundle:
+    """Write `model` as a bundle to `folder`, and into its manifest how near it comes to the model on `sample`.
+
+    Raises `TrainingError` where the export in fp32 does not compute what the model does. Where `config.export` asks
+    for fewer bits, that export is checked first; the bundle that stays states its own difference.
+    """
+    expected = _probabilities(model, modalities, sample)  # (B, classes)
+    full = {m: opened.source.at("fp32") for m, opened in modalities.items()}
+    bundle = _write(model, modalities, full, config, folder, name)
+    parity = _differences(expected, bundle, sample)
+    if not parity["probability"] <= PARITY:
+        raise TrainingError(
+            f"the exported bundle differs from the model by {parity['probability']:.1e} in a probability (at most "
+            f"{PARITY:.0e} is allowed); please report this with the versions that `moodfuse doctor` prints"
+        )
+    wanted = {m: opened.source for m, opened in modalities.items()}
+    if any(source.precision != "fp32" for source in wanted.values()):
+        bundle = _write(model, modalities, wanted, config, folder, name)
+        parity = {"fp32_probability": parity["probability"]} | _differences(expected, bundle, sample)
+    return update_manifest(bundle, parity=parity)
+
+
+def _write(
+    model: FusionModel,
+    modalities: Mapping[Modality, OpenModality],
+    sources: Mapping[Modality, EncoderSource],
+    config: Config,
+    folder: Path,
+    name: str,
 ) -> Bundle:
     widths = {m: opened.width for m, opened in modalities.items()}
-    contents: dict[str, bytes | Path] = {GRAPHS["head"]: head_graph(model.cpu().eval(), widths)}
-    specs = {m: opened.source.spec for m, opened in modalities.items()}
-    for modality, opened in modalities.items():
-        if opened.encoder is None:
-            graph = frozen_graph(opened.source)
-        else:
-            graph = folder.parent / f"{modality}.onnx.tuned"
-            encoder_graph(opened.encoder.cpu().eval(), graph)
-        contents[GRAPHS[modality]] = graph
-        if isinstance(opened.source, TextSource):
-            contents[TOKENIZER] = opened.source.tokenizer_json.encode()
+    encoded = {m: source for m, source in sources.items() if model.fusion.reads(m) != "pixels"}
+    specs = {m: source.spec for m, source in sources.items()}
+    side = next((spec.size for spec in specs.values() if isinstance(spec, ImageSpec)), 0)
+    contents: dict[str, bytes | Path] = {GRAPHS["head"]: head_graph(model.cpu().eval(), widths, side=side)}
+    for modality, source in encoded.items():
+        contents |= _graphs(modality, source, modalities[modality].encoder, folder.parent)
     manifest = Manifest(
         name=name,
         moodfuse=__version__,
         labels=config.labels,
         modalities=model.fusion.modalities,
         fusion=config.model.fusion,
-        encoders={m: opened.source.name for m, opened in modalities.items()},
+        encoders={m: source.name for m, source in encoded.items()},
+        precision={m: source.precision for m, source in encoded.items()},
         text=specs.get("text"),
         image=specs.get("image"),
+        views={m: views for m, source in sources.items() if (views := _views(source))},
         head_inputs=tuple(head_inputs(model)),
     )
     bundle = write_bundle(folder, manifest, contents)
@@ -118,28 +171,55 @@ def _export(
     return bundle
 
 
-@torch.no_grad()
-def _check_parity(
-    model: FusionModel,
-    modalities: Mapping[Modality, OpenModality],
-    bundle: Bundle,
-    posts: Posts,
-) -> Bundle:
-    """Run real posts through PyTorch, encoders included, and through the bundle; record the largest difference."""
-    opened = {m: one.encoder or one.source.load() for m, one in modalities.items()}
-    live = {m: live_data(one.source, posts) for m, one in modalities.items()}
-    batch = PostBatches(live.get("text"), live.get("image"), [0] * len(posts), range(len(posts))).load(
-        range(len(posts))
+def _graphs(
+    modality: Modality, source: EncoderSource, encoder: Encoder | None, scratch: Path
+) -> dict[str, bytes | Path]:
+    """Return the graphs and tokenizers of a modality; `encoder` is the one that has trained, if any."""
+    contents: dict[str, bytes | Path] = {}
+    for place, part in enumerate(source.parts):
+        if isinstance(part, LexiconSource):
+            continue
+        if encoder is None:
+            graph = frozen_graph(part)
+        else:
+            graph = scratch / f"{modality}.onnx.tuned"
+            encoder_graph(encoder.cpu().eval(), graph, precision=part.precision)
+        contents[graph_name(modality, place)] = graph
+        if isinstance(part, TextSource):
+            contents[tokenizer_name(place)] = part.tokenizer_json.encode()
+    return contents
+
+
+def _views(source: EncoderSource) -> tuple[View, ...]:
+    """Return what the manifest says of several encoders or of a lexicon; of one encoder it says all elsewhere."""
+    if len(source.parts) == 1 and not isinstance(source, LexiconSource):
+        return ()
+    return tuple(
+        View.model_validate({"encoder": part.name, part.modality: part.spec})
+        if not isinstance(part, LexiconSource)
+        else View(encoder=part.name, kind="lexicon", text=part.spec, package=part.package, sha256=part.digest)
+        for part in source.parts
     )
+
+
+@torch.no_grad()
+def _probabilities(model: FusionModel, modalities: Mapping[Modality, OpenModality], posts: Posts) -> np.ndarray:
+    """Run posts through PyTorch from texts and images on, frozen encoders included: (B, classes)."""
+    opened = {m: one.encoder or one.source.load() for m, one in modalities.items() if model.fusion.reads(m) != "pixels"}
+    live = {m: live_data(one.source, posts) for m, one in modalities.items()}
+    rows = range(len(posts))
+    batch = PostBatches(live.get("text"), live.get("image"), [0] * len(posts), rows).load(rows)
     model.eval()
+    kept = dict(model.encoders)
     model.encoders.update({m: encoder.cpu().eval() for m, encoder in opened.items()})
-    expected = torch.softmax(model(batch).logits, -1).numpy()  # (B, classes)
+    probabilities = torch.softmax(model(batch).logits, -1).numpy()
+    for modality in opened:
+        if modality not in kept:
+            del model.encoders[modality]
+    return probabilities
+
+
+def _differences(expected: np.ndarray, bundle: Bundle, posts: Posts) -> dict[str, float]:
     got = np.array([list(p.probabilities.values()) for p in Predictor(bundle).stream(posts)])
-    worst = float(np.abs(expected - got).max())
-    if not worst <= PARITY:
-        raise TrainingError(
-            f"the exported bundle differs from the model by {worst:.1e} in a probability (at most {PARITY:.0e} is "
-            "allowed); please report this with the versions that `moodfuse doctor` prints"
-        )
     flips = int((expected.argmax(-1) != got.argmax(-1)).sum())
-    return update_manifest(bundle, parity={"probability": worst, "label_flips": flips, "posts": len(posts)})
+    return {"probability": float(np.abs(expected - got).max()), "label_flips": flips, "posts": len(posts)}

@@ -8,9 +8,10 @@ from pathlib import Path
 from moodfuse.config import Config, Modality
 from moodfuse.data.posts import Posts
 from moodfuse.labels import Labels
-from moodfuse.learn.assembly import build_model, encoder_sources, make_parts, open_modalities
+from moodfuse.learn.assembly import build_model, encoder_sources, label_ids, make_parts, open_modalities
+from moodfuse.learn.callbacks import History
 from moodfuse.learn.encoders import EncoderSource
-from moodfuse.learn.training import History, fit
+from moodfuse.learn.soup import fit
 from moodfuse.learn.tuned import BEST, tuned_source
 from moodfuse.progress import Progress
 
@@ -53,7 +54,10 @@ def tune_encoders(
         stage, place = stage_config(config, modality), folder / f"stage-{modality}"
         used = posts.subset([*parts["train"], *parts["validation"]])
         opened = open_modalities(used, stage, progress)
-        train, validation, prior = make_parts(used, opened, len(parts["train"]), Labels(config.labels))
+        labels, count = Labels(config.labels), len(parts["train"])
+        train, validation, prior = make_parts(
+            label_ids(used, labels), opened, range(count), range(count, len(used)), classes=len(labels)
+        )
         model = build_model(stage, opened, prior)
         fit(
             model,

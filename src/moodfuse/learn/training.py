@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import signal
 import threading
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,25 +15,23 @@ from typing import Any
 import lightning.pytorch as lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from moodfuse.config import Config
-from moodfuse.errors import TrainingError
 from moodfuse.evaluate.metrics import score
 from moodfuse.labels import Labels
 from moodfuse.learn.batches import LengthBatches, PostBatches, loader
+from moodfuse.learn.callbacks import History, KeepHistory, Patience, SafeCheckpoint, TellProgress
 from moodfuse.learn.checkpoints import SUFFIX, SafeCheckpointIO, load_model_state
 from moodfuse.learn.devices import has_fast_bf16
 from moodfuse.learn.model import Batch, FusionModel
-from moodfuse.learn.optimisation import class_weights, rate_schedule
+from moodfuse.learn.optimisation import class_weights, freeze, parameter_groups, rate_schedule
 from moodfuse.progress import Progress, silent
-
-#: One epoch: epoch, losses, scores, learning rate, seconds.
-History = list[dict[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +52,10 @@ class _FitModule(lightning.LightningModule):
         self.labels = labels
         self.steps = steps
         self.register_buffer("class_weights", weights, persistent=False)
+        self.average: AveragedModel | None = None
+        if decay := config.train.average:
+            self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
+            self.average.requires_grad_(False)
         self._seen: list[tuple[Tensor, Tensor]] = []
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
@@ -82,8 +82,13 @@ class _FitModule(lightning.LightningModule):
         self.log("train_accuracy", accuracy, on_step=False, on_epoch=True, batch_size=size)
         return loss
 
+    def on_train_batch_end(self, *_: Any) -> None:
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+
     def validation_step(self, batch: Batch, _: int) -> None:
-        self._seen.append((self.model(batch).logits.float().cpu(), batch.targets.cpu()))
+        kept = self.model if self.average is None else self.average
+        self._seen.append((kept(batch).logits.float().cpu(), batch.targets.cpu()))
 
     def on_validation_epoch_end(self) -> None:
         logits = torch.cat([one for one, _ in self._seen])  # (N, classes)
@@ -96,12 +101,7 @@ class _FitModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         optim = self.config.optim
-        groups: dict[tuple[float, float], list[Tensor]] = {}
-        for name, parameter in self.model.named_parameters():
-            rate = optim.encoder_lr if name.startswith("encoders.") else optim.lr
-            decay = 0.0 if parameter.ndim < 2 else optim.weight_decay  # biases, norms and missing tokens
-            groups.setdefault((rate, decay), []).append(parameter)
-        optimizer = AdamW([{"params": p, "lr": lr, "weight_decay": decay} for (lr, decay), p in groups.items()])
+        optimizer = AdamW(parameter_groups(self.model, self.model.encoders, optim))
         scheduler = LambdaLR(optimizer, rate_schedule(self.steps, optim.warmup, optim.schedule))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
@@ -117,74 +117,10 @@ class _FitModule(lightning.LightningModule):
         return torch.stack(squares).sum()
 
 
-class _History(Callback):
-    """Keeps a row an epoch, inside the checkpoint too, and hands all of them to `save` after each."""
-
-    def __init__(self, save: Callable[[History], None]) -> None:
-        self.rows: History = []
-        self._save = save
-        self._start = 0.0
-
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._start = time.perf_counter()
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        names = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_macro_f1")
-        row: dict[str, float] = {"epoch": trainer.current_epoch}
-        row |= {name: round(float(trainer.callback_metrics[name]), 6) for name in names}
-        row["lr"] = max(group["lr"] for group in trainer.optimizers[0].param_groups)
-        row["seconds"] = round(time.perf_counter() - self._start, 3)
-        if not all(math.isfinite(value) for value in row.values()):
-            raise TrainingError(
-                f"epoch {trainer.current_epoch}: the loss is no longer a number; lower optim.lr or optim.encoder_lr"
-            )
-        self.rows.append(row)
-        self._save(self.rows)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows = state_dict["rows"]
-
-
-class _ProgressCallback(Callback):
-    """Tells how many steps are done."""
-
-    def __init__(self, progress: Progress, steps: int) -> None:
-        self._progress = progress
-        self._steps = steps
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any, **__: Any) -> None:
-        self._progress(f"training, epoch {trainer.current_epoch + 1}", trainer.global_step, self._steps)
-
-
-class _Patience(EarlyStopping):
-    """Early stopping that holds after a resume: a run that was stopped before does not train an epoch more."""
-
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if self.wait_count >= self.patience:
-            trainer.should_stop = True
-
-
-class _SafeCheckpoint(ModelCheckpoint):
-    """Checkpoints in our format, whose best score survives the moving of the run's folder."""
-
-    FILE_EXTENSION = SUFFIX
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        def here(path: str) -> str:
-            return str(Path(str(self.dirpath)) / Path(path).name) if path else path
-
-        paths = {key: here(state_dict[key]) for key in ("best_model_path", "kth_best_model_path", "last_model_path")}
-        best = {here(path): value for path, value in state_dict["best_k_models"].items()}
-        super().load_state_dict(state_dict | paths | {"dirpath": self.dirpath, "best_k_models": best})
-
-
-def fit(
+def fit_one(
     model: FusionModel,
     train: PostBatches,
-    validation: PostBatches,
+    validation: PostBatches | None,
     config: Config,
     labels: Labels,
     folder: Path,
@@ -192,18 +128,26 @@ def fit(
     save_history: Callable[[History], None] = lambda _: None,
     progress: Progress = silent,
 ) -> FitResult:
-    """Train `model` and leave it in its best state; checkpoints go to `folder`, and training resumes from there."""
+    """Train `model` and leave it in its best state; checkpoints go to `folder`, and training resumes from there.
+
+    With `train.monitor=none` its last state is kept, and `validation` may be `None`, or empty.
+    """
     last = folder / f"last{SUFFIX}"
+    for encoder in model.encoders.values():
+        freeze(encoder, config.train.freeze)
     batches = LengthBatches(len(train), config.train.batch_size, lengths=train.lengths, seed=config.seed)
     steps = len(batches) * config.train.epochs
     module = _FitModule(
         model, config, labels, class_weights(train.targets[train.rows], len(labels), config.train.class_weights), steps
     )
-    history = _History(save_history)
-    trainer = _trainer(config, folder, [history, _ProgressCallback(progress, steps)], bool(model.encoders))
+    history = KeepHistory(save_history)
+    trainer = _trainer(config, folder, [history, TellProgress(progress, steps)], bool(model.encoders))
     batches.epoch = lambda: trainer.current_epoch
     train.random = lambda row: np.random.default_rng([config.seed, trainer.current_epoch, row])
-    checks = LengthBatches(len(validation), max(64, config.train.batch_size), lengths=validation.lengths)
+    checks = None
+    if validation:
+        order = LengthBatches(len(validation), max(64, config.train.batch_size), lengths=validation.lengths)
+        checks = loader(validation, order)
     model.train()  # Lightning keeps each submodule's mode, and encoders are loaded in eval mode: without dropout
     on_interrupt = signal.getsignal(signal.SIGINT)
     with _quiet_lightning():
@@ -211,20 +155,22 @@ def fit(
             trainer.fit(
                 module,
                 loader(train, batches),
-                loader(validation, checks),
+                checks,
                 ckpt_path=str(last) if last.exists() else None,
             )
         except SystemExit:  # what Lightning makes of Ctrl-C
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGINT, on_interrupt)  # Lightning has switched Ctrl-C off, for good
             raise KeyboardInterrupt from None
-    model.load_state_dict(load_model_state(folder / f"best{SUFFIX}"))
+    model.load_state_dict(load_model_state(last if config.train.monitor == "none" else folder / f"best{SUFFIX}"))
     model.eval()
     return FitResult(history.rows, best_epoch(history.rows, config.train.monitor))
 
 
 def best_epoch(history: History, monitor: str) -> int:
-    """Return the epoch whose state is kept: the first with the best validation score."""
+    """Return the epoch whose state is kept: the first with the best validation score, or the last without one."""
+    if monitor == "none":
+        return int(history[-1]["epoch"])
     sign = -1 if monitor == "loss" else 1
     return int(max(history, key=lambda row: (sign * row[f"val_{monitor}"], -row["epoch"]))["epoch"])
 
@@ -241,12 +187,13 @@ def _trainer(config: Config, folder: Path, callbacks: list[Callback], tuning: bo
     monitor = f"val_{config.train.monitor}"
     mode = "min" if config.train.monitor == "loss" else "max"
     if config.train.patience:
-        callbacks = [*callbacks, _Patience(monitor, mode=mode, patience=config.train.patience)]
+        callbacks = [*callbacks, Patience(monitor, mode=mode, patience=config.train.patience)]
     # `best` before `last`: a kill between the two repeats an epoch, the other way round it would lose one.
-    for name, options in (("best", {"monitor": monitor, "mode": mode}), ("last", {})):
+    best = [("best", {"monitor": monitor, "mode": mode})] if config.train.monitor != "none" else []
+    for name, options in [*best, ("last", {})]:
         callbacks = [
             *callbacks,
-            _SafeCheckpoint(
+            SafeCheckpoint(
                 dirpath=folder,
                 filename=name,
                 save_top_k=1,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from moodfuse.config import Config, DataConfig, Modality, build_config, load_yaml
+from moodfuse.config import DataConfig, Modality, build_config, load_yaml
 from moodfuse.data.images import ImageSpec
 from moodfuse.data.text import TextSpec
 from moodfuse.errors import ConfigError, TrainingError
@@ -75,9 +75,10 @@ def tuned_source(base: EncoderSource, checkpoint: Path) -> EncoderSource:
     return TunedText(base, checkpoint) if isinstance(base, TextSource) else TunedImage(base, checkpoint)
 
 
-def is_run(name: str) -> bool:
-    """Return whether `name` is the folder of a run, whose encoder another run can take over."""
-    return (Path(name) / "config.yaml").is_file() and (Path(name) / "checkpoints").is_dir()
+def is_run(names: str | tuple[str, ...]) -> bool:
+    """Return whether an encoder's name, or one of several, is a run's folder, whose encoder another can take over."""
+    folders = [Path(name) for name in ((names,) if isinstance(names, str) else names)]
+    return any((folder / "config.yaml").is_file() and (folder / "checkpoints").is_dir() for folder in folders)
 
 
 def run_encoder(folder: Path, modality: Modality, data: DataConfig) -> EncoderSource:
@@ -95,8 +96,5 @@ def run_encoder(folder: Path, modality: Modality, data: DataConfig) -> EncoderSo
         raise ConfigError(
             f"model.{modality}: the run in {folder} has fine-tuned no {modality} encoder; name the encoder itself"
         )
-    return tuned_source(find_encoder(_encoder_name(config, modality), modality, data), checkpoint)
-
-
-def _encoder_name(config: Config, modality: Modality) -> str:
-    return config.model.text if modality == "text" else config.model.image
+    [name] = config.model.encoders(modality)  # one that trains stands alone
+    return tuned_source(find_encoder(name, modality, data), checkpoint)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from moodfuse import files
-from moodfuse.config import Modality, Section
+from moodfuse.config import Modality, Precision, Section
 from moodfuse.data.images import ImageSpec
 from moodfuse.data.text import TextSpec
 from moodfuse.errors import BundleError
@@ -22,6 +22,23 @@ MANIFEST = "manifest.json"
 SEAL = "manifest.sha256"
 TOKENIZER = "tokenizer.json"
 GRAPHS: dict[str, str] = {"text": "text.onnx", "image": "image.onnx", "head": "head.onnx"}
+#: The head's input where it reads the image itself; the bundle then holds no image encoder.
+PIXELS = "image_pixels"
+
+
+class View(Section):
+    """One encoder of a modality. `text` or `image` says how its inputs are prepared.
+
+    A `graph` is a file of the bundle; a `lexicon` is computed by an installed `package`, and `sha256` is a hash of all
+    that its scores hang on.
+    """
+
+    encoder: str
+    kind: Literal["graph", "lexicon"] = "graph"
+    text: TextSpec | None = None
+    image: ImageSpec | None = None
+    package: str = ""
+    sha256: str = ""
 
 
 class Manifest(Section):
@@ -34,9 +51,12 @@ class Manifest(Section):
     modalities: tuple[Modality, ...]
     fusion: str
     encoders: dict[Modality, str]
-    precision: Literal["fp32"] = "fp32"
+    precision: dict[Modality, Precision] = Field({}, description="how the weights of each encoder's graph are kept")
     text: TextSpec | None = None
     image: ImageSpec | None = None
+    views: dict[Modality, tuple[View, ...]] = Field(
+        {}, description="of a modality with several encoders, or a lexicon: all of them in order, `text` its first"
+    )
     head_inputs: tuple[str, ...] = Field(description="names of the head's inputs, in order")
     temperature: float = Field(1.0, gt=0, description="the head's logits are divided by it")
     review_threshold: float = Field(0.0, ge=0, le=1, description="below this confidence: check by hand")
@@ -44,6 +64,24 @@ class Manifest(Section):
     training: dict[str, Any] = Field({}, description="data hash, posts, regime, seed")
     scores: dict[str, Any] = Field({}, description="held-out scores and the protocol that gave them")
     files: dict[str, str] = Field({}, description="SHA-256 of every other file")
+
+    @model_validator(mode="after")
+    def _views_agree(self) -> Manifest:
+        for modality, views in self.views.items():
+            specs = [getattr(view, modality) for view in views]
+            if modality not in self.modalities or not specs or None in specs or specs[0] != getattr(self, modality):
+                raise ValueError(f"views.{modality} does not fit what else is said of the {modality}")
+            if len(views) > 1 and {f"{modality}_tokens", f"{modality}_pixels"} & set(self.head_inputs):
+                raise ValueError(f"views.{modality} has several encoders, and the head reads one's tokens or pixels")
+            if modality == "image" and any(view.kind == "lexicon" for view in views):
+                raise ValueError("views.image has a lexicon, which reads texts")
+        return self
+
+    def views_of(self, modality: Modality) -> tuple[View, ...]:
+        """Return what the model reads of a modality, in order: one view for each encoder."""
+        if modality in self.views:
+            return self.views[modality]
+        return (View.model_validate({"encoder": self.encoders.get(modality, ""), modality: getattr(self, modality)}),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +110,16 @@ def default_bundle() -> Path:
     return folder
 
 
+def graph_name(modality: str, place: int = 0) -> str:
+    """Return the file name of a modality's graph; `place` counts its views from 0: text.onnx, text-2.onnx ..."""
+    return f"{modality}-{place + 1}.onnx" if place else GRAPHS[modality]
+
+
+def tokenizer_name(place: int = 0) -> str:
+    """Return the file name of the tokenizer that belongs to a text view: tokenizer.json, tokenizer-2.json ..."""
+    return f"tokenizer-{place + 1}.json" if place else TOKENIZER
+
+
 def is_bundle(folder: Path) -> bool:
     """Say whether `folder` looks like a bundle or a run that holds one; whether it is whole, `read_bundle` says."""
     return any((folder / place / MANIFEST).is_file() for place in ("", "bundle"))
@@ -96,11 +144,10 @@ def read_bundle(folder: Path) -> Bundle:
         if files.sha256(folder / name) != digest:
             raise BundleError(f"{folder}: {name} is not what was exported (its SHA-256 differs); copy it again")
     allowed = {f"{m}_{kind}" for m in manifest.modalities for kind in ("pooled", "tokens", "mask", "present")}
+    allowed |= {PIXELS} & {f"{m}_pixels" for m in manifest.modalities}
     if strange := sorted(set(manifest.head_inputs) - allowed):
         raise BundleError(f"{folder}: the manifest names a head input {strange[0]!r}; expected {sorted(allowed)}")
-    needed = [GRAPHS[m] for m in manifest.modalities] + [GRAPHS["head"]]
-    needed += [TOKENIZER] if "text" in manifest.modalities else []
-    if absent := [name for name in needed if name not in manifest.files]:
+    if absent := [name for name in _needed(manifest) if name not in manifest.files]:
         raise BundleError(f"{folder}: the manifest lists no {absent[0]}")
     for modality in manifest.modalities:
         if getattr(manifest, modality) is None:
@@ -132,6 +179,18 @@ def add_file(bundle: Bundle, name: str, content: str) -> Bundle:
     return update_manifest(bundle, files=digests)
 
 
+def _needed(manifest: Manifest) -> list[str]:
+    """Return the names of the files that prediction opens."""
+    needed = [GRAPHS["head"]]
+    for modality in manifest.modalities:
+        if f"{modality}_pixels" in manifest.head_inputs:
+            continue
+        graphs = [place for place, view in enumerate(manifest.views_of(modality)) if view.kind == "graph"]
+        needed += [graph_name(modality, place) for place in graphs]
+        needed += [tokenizer_name(place) for place in graphs] if modality == "text" else []
+    return needed
+
+
 def _write_manifest(folder: Path, manifest: Manifest) -> None:
     files.write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
     files.write_text(folder / SEAL, files.sha256(folder / MANIFEST) + "\n")
@@ -157,4 +216,4 @@ def _read_manifest(folder: Path) -> Manifest:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))
-        raise BundleError(f"{folder}: {MANIFEST}: {key}: {first['msg']}") from None
+        raise BundleError(f"{folder}: {MANIFEST}: {key + ': ' if key else ''}{first['msg']}") from None

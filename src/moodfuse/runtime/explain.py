@@ -147,17 +147,22 @@ def _without(predictor: Predictor, post: Post, text: str, place: tuple[int, int]
 
 
 def _occluded(prepared: Prepared, grid: int) -> list[Prepared]:
-    """Return copies of an image, each with one cell of the grid in the encoder's mean colour, which is 0 to it."""
-    assert prepared.pixels is not None
-    size = prepared.pixels.shape[-1]
-    edges = np.linspace(0, size, grid + 1).round().astype(int)
+    """Return copies of an image, each with one cell of the grid greyed out, for each of its encoders."""
+    several = isinstance(prepared.pixels, tuple)
+    inputs: tuple[np.ndarray, ...] = prepared.pixels if isinstance(prepared.pixels, tuple) else (prepared.pixels,)
     copies = []
-    for top, bottom in itertools.pairwise(edges):
-        for left, right in itertools.pairwise(edges):
-            pixels = prepared.pixels.copy()
-            pixels[:, top:bottom, left:right] = 0
-            copies.append(replace(prepared, token_ids=None, pixels=pixels))
+    for row, column in itertools.product(range(grid), repeat=2):
+        pixels = tuple(_greyed(one, row, column, grid) for one in inputs)
+        copies.append(replace(prepared, token_ids=None, pixels=pixels if several else pixels[0]))
     return copies
+
+
+def _greyed(pixels: np.ndarray, row: int, column: int, grid: int) -> np.ndarray:
+    """Return pixels (3, S, S) with a cell of the grid in the encoder's mean colour, which is 0 to it."""
+    edges = np.linspace(0, pixels.shape[-1], grid + 1).round().astype(int)
+    copy = pixels.copy()
+    copy[:, edges[row] : edges[row + 1], edges[column] : edges[column + 1]] = 0
+    return copy
 
 
 def _regions(predictor: Predictor, image: ImageRef | None, weights: Sequence[float] | np.ndarray, grid: int) -> Regions:

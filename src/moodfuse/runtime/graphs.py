@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from PIL import Image
 from tokenizers import Tokenizer
 
 from moodfuse.data.images import ImageSpec
+from moodfuse.data.images import pixels as to_pixels
 from moodfuse.data.text import TextSpec
 from moodfuse.errors import BundleError
 
-#: One post's output of an encoder: `pooled` (D,) and, where asked for, `tokens` (T, D) without padding.
+#: One post's output of an encoder: `pooled` (D,) and, where asked for, `tokens` (T, D) without padding. Of an image
+#: that no encoder stands before: `pixels` (3, S, S).
 Encoding = dict[str, np.ndarray]
 
 TEXT_BATCH_TOKENS = 2_048  # tokens a batch, padding counted: beyond it a CPU gains nothing
@@ -111,12 +114,45 @@ class ImageGraph:
         self.spec = spec
         self.dim = output_width(session)
 
+    def prepare(self, image: Image.Image) -> np.ndarray:
+        """Return a decoded image as pixels (3, H, W)."""
+        return to_pixels(image, self.spec)
+
     def encode(self, pixels: Sequence[np.ndarray], outputs: Sequence[str] = ("pooled",)) -> list[Encoding]:
         """Encode prepared images, each (3, H, W)."""
         result: list[Encoding] = []
         for start in range(0, len(pixels), IMAGE_BATCH):
             arrays = self.session.run(list(outputs), {"pixels": np.stack(pixels[start : start + IMAGE_BATCH])})
             result += [dict(zip(outputs, values, strict=True)) for values in zip(*arrays, strict=True)]
+        return result
+
+
+class Unencoded:
+    """Stands where an image encoder would, for a head that reads the pixels themselves."""
+
+    def __init__(self, spec: ImageSpec) -> None:
+        self.spec = spec
+        self.dim = spec.size
+
+    def prepare(self, image: Image.Image) -> np.ndarray:
+        """Return a decoded image as pixels (3, S, S)."""
+        return to_pixels(image, self.spec)
+
+    def encode(self, pixels: Sequence[np.ndarray], outputs: Sequence[str] = ("pixels",)) -> list[Encoding]:
+        """Return prepared images, each (3, S, S), as they are."""
+        return [dict.fromkeys(outputs, array) for array in pixels]
+
+
+class HeadGraph:
+    """The graph from encodings, by the names of `head_feed`, to logits."""
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self.session = session
+        self.inputs = [one.name for one in session.get_inputs()]
+
+    def logits(self, encodings: Mapping[str, Sequence[Encoding | None]], widths: Mapping[str, int]) -> np.ndarray:
+        """Return logits (B, C) for B posts; for pixels `widths` holds the side."""
+        result: np.ndarray = self.session.run(["logits"], head_feed(self.inputs, encodings, widths))[0]
         return result
 
 
@@ -156,7 +192,8 @@ def head_feed(
     """Collate encodings into the head's inputs, by name; `None` stands for a modality that is absent.
 
     `text_pooled` (B, D), `text_tokens` (B, T, D), `text_mask` (B, T), `text_present` (B,), and the same for the
-    image. What an absent modality's rows hold does not matter: the head puts its learned token there.
+    image; or `image_pixels` (B, 3, S, S), where `widths` holds S. What an absent modality's rows hold does not
+    matter: the head puts its learned token there.
     """
     feed: dict[str, np.ndarray] = {}
     for name in names:
@@ -164,8 +201,9 @@ def head_feed(
         rows, width = encodings[modality], widths[modality]
         if kind == "present":
             feed[name] = np.array([row is not None for row in rows])
-        elif kind == "pooled":
-            feed[name] = np.stack([np.zeros(width, np.float32) if row is None else row["pooled"] for row in rows])
+        elif kind in {"pooled", "pixels"}:
+            blank = np.zeros(width if kind == "pooled" else (3, width, width), np.float32)
+            feed[name] = np.stack([blank if row is None else row[kind] for row in rows])
         else:
             tokens, mask = pad_sequences([None if row is None else row["tokens"] for row in rows], width)
             feed[name] = tokens if kind == "tokens" else mask

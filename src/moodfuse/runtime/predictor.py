@@ -11,23 +11,15 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from onnxruntime import InferenceSession
 
 from moodfuse.config import Modality
-from moodfuse.data.images import MAX_PIXELS, ImageSpec, open_image, pixels
+from moodfuse.data.images import MAX_PIXELS, open_image
 from moodfuse.data.posts import ImageRef, Post, Status
 from moodfuse.data.text import prepare_text
 from moodfuse.errors import DataError
-from moodfuse.runtime.bundle import GRAPHS, TOKENIZER, Bundle, read_bundle
-from moodfuse.runtime.graphs import (
-    Encoding,
-    ImageGraph,
-    TextGraph,
-    head_feed,
-    load_tokenizer,
-    map_graph,
-    open_session,
-)
+from moodfuse.runtime import views
+from moodfuse.runtime.bundle import GRAPHS, Bundle, read_bundle
+from moodfuse.runtime.graphs import Encoding, head_feed, map_graph, open_session
 
 WINDOW = 128  # posts in flight: enough to sort texts by length, and the bound of what memory holds
 
@@ -49,12 +41,12 @@ class Prediction:
 class Prepared:
     """One post, cleaned, tokenised and decoded; `None` for what the model will not see.
 
-    `pixels` is the encoder's input, (3, size, size).
+    Where a modality has several encoders, there is a tuple with the input of each.
     """
 
     id: str
-    token_ids: list[int] | None
-    pixels: np.ndarray | None
+    token_ids: views.Prepared | None
+    pixels: views.Prepared | None
     status: list[Status]
 
 
@@ -78,10 +70,11 @@ class Predictor:
         self.labels = bundle.labels
         self._threads = threads or os.cpu_count() or 1
         self._max_pixels = max_pixels
-        self._graphs = graphs
-        self._text = self._open_text() if "text" in self.manifest.modalities else None
-        self._image = self._open_image() if "image" in self.manifest.modalities else None
-        self._head = self._open("head")
+        modalities = self.manifest.modalities
+        self._text = views.open_texts(bundle, threads=self._threads, graphs=graphs) if "text" in modalities else None
+        self._image = views.open_images(bundle, threads=self._threads, graphs=graphs) if "image" in modalities else None
+        head = (graphs or bundle.folder) / GRAPHS["head"]
+        self._head = open_session(head, threads=self._threads, mapped=graphs is not None)
 
     @classmethod
     def load(cls, folder: str | Path, *, threads: int | None = None) -> Predictor:
@@ -129,7 +122,7 @@ class Predictor:
                 if cut and Status.TEXT_TRUNCATED not in status:
                     status.append(Status.TEXT_TRUNCATED)
         if self._image is not None:
-            array, found = _pixels(post.image, self._image.spec, self._max_pixels)
+            array, found = _pixels(post.image, self._image, self._max_pixels)
             status += found
         if token_ids is None and array is None:
             status.append(Status.NOTHING_TO_READ)
@@ -188,36 +181,24 @@ class Predictor:
         return [None if post.pixels is None else next(encoded) for post in posts]
 
     def _outputs(self, modality: str) -> list[str]:
-        return [kind for kind in ("pooled", "tokens") if f"{modality}_{kind}" in self.manifest.head_inputs]
-
-    def _open(self, name: str) -> InferenceSession:
-        place = self.bundle.folder if self._graphs is None else self._graphs
-        return open_session(place / GRAPHS[name], threads=self._threads, mapped=self._graphs is not None)
-
-    def _open_text(self) -> TextGraph:
-        spec = self.manifest.text
-        assert spec is not None  # read_bundle has checked it
-        tokenizer = load_tokenizer(self.bundle.path(TOKENIZER).read_text("utf-8"), max_tokens=spec.max_tokens)
-        return TextGraph(self._open("text"), tokenizer, spec)
-
-    def _open_image(self) -> ImageGraph:
-        spec = self.manifest.image
-        assert spec is not None  # read_bundle has checked it
-        return ImageGraph(self._open("image"), spec)
+        return [kind for kind in ("pooled", "tokens", "pixels") if f"{modality}_{kind}" in self.manifest.head_inputs]
 
 
 def map_graphs(bundle: Bundle, folder: Path) -> Path:
     """Write the bundle's graphs to `folder` so that processes which open them there share their weights."""
-    for name in (*bundle.manifest.modalities, "head"):
-        map_graph(bundle.path(GRAPHS[name]), folder / GRAPHS[name])
+    for name in bundle.manifest.files:
+        if name.endswith(".onnx"):
+            map_graph(bundle.path(name), folder / name)
     return folder
 
 
-def _pixels(image: ImageRef | None, spec: ImageSpec, max_pixels: int) -> tuple[np.ndarray | None, list[Status]]:
+def _pixels(
+    image: ImageRef | None, reader: views.ImageReader, max_pixels: int
+) -> tuple[views.Prepared | None, list[Status]]:
     if image is None:
         return None, [Status.IMAGE_MISSING]
     opened, status = open_image(image, max_pixels=max_pixels)
-    return (None if opened is None else pixels(opened, spec)), status
+    return (None if opened is None else reader.prepare(opened)), status
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -73,7 +73,7 @@ class ModelBody(BaseModel):
     modalities: list[Modality]
     fusion: str
     encoders: dict[Modality, str]
-    precision: str
+    precision: dict[str, str] = Field(description="how the weights of each encoder are kept")
     temperature: float
     review_threshold: float
     training: dict[str, Any]

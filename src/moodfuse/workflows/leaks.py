@@ -41,5 +41,6 @@ def borrowed_seen(config: Config) -> dict[str, set[str]]:
 
 
 def _borrowed(config: Config) -> list[RunFolder]:
-    runs = [RunFolder(Path(name)) for name in sorted({config.model.text, config.model.image})]
+    names = {*config.model.encoders("text"), *config.model.encoders("image")}
+    runs = [RunFolder(Path(name)) for name in sorted(names)]
     return [run for run in runs if run.config.is_file()]

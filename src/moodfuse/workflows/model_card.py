@@ -33,6 +33,10 @@ marked for review.
 - The sentiment of a post is not the state of mind of its author. Do not decide about persons with it.
 - Data, text encoder and image encoder have licences of their own; a model trained on research-only
   data is for research.
+{lexicon}"""
+
+_LEXICON = """- `vader`, a lexicon of English (Hutto and Gilbert, 2014), scores each text; of other languages it knows
+  little. It must be installed where the model runs: `pip install 'moodfuse[lexicon]'`.
 """
 
 
@@ -65,4 +69,5 @@ def model_card(manifest: Manifest) -> str:
         ece=test["calibration_error"],
         temperature=manifest.temperature,
         review=manifest.review_threshold,
+        lexicon=_LEXICON if any(view.kind == "lexicon" for view in manifest.views.get("text", ())) else "",
     )

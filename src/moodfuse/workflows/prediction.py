@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from moodfuse import files
+from moodfuse.config import Modality
 from moodfuse.data.readers import count_posts, source_format, stream_posts
 from moodfuse.errors import OutputError
 from moodfuse.progress import Progress, silent
@@ -46,12 +47,14 @@ def predict_source(
     stdout: BinaryIO | None = None,
     source_style: str | None = None,
     style: Format | None = None,
+    only: Modality | None = None,
     progress: Progress = silent,
 ) -> Summary:
     """Predict every post of `source` into `output`, or onto `stdout`, in order; memory does not grow with posts.
 
     `style` is the output's format; `None` gives back the format that came in. With `guid,tag` the rest of each
-    answer goes to `details_path(output)`. Files take their place when they are whole.
+    answer goes to `details_path(output)`. Files take their place when they are whole. `only` withholds the other
+    modality from every post.
     """
     style = style or _style_of(source_style or source_format(source), stdout=output is None)
     posts = stream_posts(source, format=source_style, part="predict", strict=False, labels=predictor.labels)
@@ -71,7 +74,7 @@ def predict_source(
             if style == "report":
                 details = stack.enter_context(files.replacing(details_path(output)))
                 sinks.append(stack.enter_context(start_writing(details, "csv", predictor.labels)))
-        for prediction in predictor.stream(posts):
+        for prediction in predictor.stream(post.only(only) for post in posts):
             summary.add(prediction)
             for write in sinks:
                 write(prediction)

@@ -22,7 +22,17 @@ from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError, DataError
 from moodfuse.version import __version__
 
-_PACKAGES = ("numpy", "onnxruntime", "tokenizers", "pillow", "torch", "lightning", "transformers", "scikit-learn")
+_PACKAGES = (
+    "numpy",
+    "onnxruntime",
+    "tokenizers",
+    "pillow",
+    "torch",
+    "lightning",
+    "transformers",
+    "scikit-learn",
+    "vaderSentiment",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,10 @@ class RunFolder:
         return self.path / "log.txt"
 
     @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @property
     def bundle(self) -> Path:
         return self.path / "bundle"
 
@@ -73,8 +87,8 @@ class RunFolder:
         return self.metrics.is_file() and (self.bundle / "manifest.json").is_file()
 
 
-def open_run(runs: Path, name: str, config: Config, data_hash: str) -> RunFolder:
-    """Make the run's folder, or go on in it where it holds the same configuration and data.
+def open_run(runs: Path, name: str, config: Config, data_hash: str, source: str = "") -> RunFolder:
+    """Make the run's folder, or go on in it where it holds the same configuration and data, read from `source`.
 
     Raises `ConfigError` where it holds another configuration, `DataError` where it holds other posts.
     """
@@ -84,7 +98,7 @@ def open_run(runs: Path, name: str, config: Config, data_hash: str) -> RunFolder
         )
     run = RunFolder(runs / name)
     if not run.split.is_file():  # nothing has been fitted there: what failed before may come again, mended
-        _claim(run, config, data_hash)
+        _claim(run, config, data_hash, source)
         return run
     if not run.finished:
         files.sweep(run.path)
@@ -104,7 +118,7 @@ def open_run(runs: Path, name: str, config: Config, data_hash: str) -> RunFolder
     return run
 
 
-def _claim(run: RunFolder, config: Config, data_hash: str) -> None:
+def _claim(run: RunFolder, config: Config, data_hash: str, source: str) -> None:
     files.make_folder(run.path)
     ours = {run.config.name, run.environment.name, run.log.name}
     if foreign := sorted(e.name for e in run.path.iterdir() if e.name not in ours and not e.name.startswith(".")):
@@ -112,7 +126,7 @@ def _claim(run: RunFolder, config: Config, data_hash: str) -> None:
             f"{run.path}: expected a run of moodfuse or a new folder, found one with {foreign[0]}; give this run "
             "another --name, or another folder with --runs"
         )
-    files.write_json(run.environment, describe_environment(data_hash))
+    files.write_json(run.environment, describe_environment(data_hash, source))
     files.write_text(run.config, config.to_yaml())
 
 
@@ -135,8 +149,8 @@ def data_sha256(posts: Posts, digests: Mapping[str, str], extra: str = "") -> st
     return hashlib.sha256(json.dumps([rows, extra]).encode()).hexdigest()
 
 
-def describe_environment(data_hash: str) -> dict[str, Any]:
-    """Return versions, machine and source revision, as a run records them."""
+def describe_environment(data_hash: str, source: str = "") -> dict[str, Any]:
+    """Return versions, machine, source revision and where the posts lie (if in `source`), as a run records them."""
     versions: dict[str, str | None] = {}
     for package in _PACKAGES:
         try:
@@ -152,6 +166,7 @@ def describe_environment(data_hash: str) -> dict[str, Any]:
         "packages": versions,
         "command": sys.argv,
         "data_sha256": data_hash,
+        "data": str(Path(source).resolve()) if source and Path(source).exists() else None,
     }
 
 

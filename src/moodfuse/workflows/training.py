@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,19 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from moodfuse import files
-from moodfuse.config import Config
-from moodfuse.data.duplicates import GROUPING, Groups, group_duplicates, straddling
+from moodfuse.config import Config, Modality
+from moodfuse.data.duplicates import Groups, straddling
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import Split, make_split, read_split
-from moodfuse.errors import DataError, OutputError
+from moodfuse.errors import DataError
 from moodfuse.evaluate.calibration import fit_temperature, review_threshold
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
-from moodfuse.runtime.bundle import Bundle, add_file, read_bundle, update_manifest
+from moodfuse.runtime.bundle import Bundle, read_bundle, update_manifest
 from moodfuse.runtime.predictor import Prediction, Predictor, softmax
-from moodfuse.workflows.evaluation import SEEN, evaluate_posts, run_predictor, score_predictions
+from moodfuse.workflows.evaluation import Evaluation, evaluate_posts, run_predictor, score_predictions
+from moodfuse.workflows.everything import check_fixed_budget, train_on_all
+from moodfuse.workflows.finishing import finish_bundle
+from moodfuse.workflows.groups import cached_groups
 from moodfuse.workflows.leaks import borrowed_seen, refuse_leaks
-from moodfuse.workflows.model_card import model_card
 from moodfuse.workflows.runs import RunFolder, data_sha256, open_run, post_digests, write_csv
 
 if TYPE_CHECKING:
@@ -59,27 +60,34 @@ def train(
 
     The split is fixed before anything is fitted: made (stratified, near-duplicates kept together) or read from
     `split_file`. Validation posts choose the best state, the temperature and the review threshold; the test posts
-    are looked at once, at the end, through the finished bundle.
+    are looked at once, at the end, through the finished bundle. With `split.hold_out=false` every labelled post trains
+    the model, and the scores are those of its recipe in five-fold cross-validation.
     """
     from moodfuse.learn.assembly import check_model
     from moodfuse.learn.devices import check_device
     from moodfuse.learn.pipeline import train_model
 
     check_model(config)
+    if not config.split.hold_out:
+        check_fixed_budget(config, split_file)
     check_device(config.train.device, config.train.devices)
     labelled = posts.labelled()
     if not len(labelled):
         raise DataError(f"{posts.source}: no post has a label; training needs labelled posts")
+    for reason, count in posts.dropped.items():
+        notify(f"{count} posts dropped on reading: {reason}")
     if left_out := len(posts) - len(labelled):
         notify(f"{left_out} of {len(posts)} posts have no label and are left out of training")
     digests = post_digests(labelled)
     given = split_file.read_text("utf-8", "replace") if split_file and split_file.is_file() else ""
     data_hash = data_sha256(labelled, digests, given)
-    run = open_run(runs, name, config, data_hash)
+    run = open_run(runs, name, config, data_hash, posts.source)
     if run.finished:
         return RunResult(run, json.loads(run.metrics.read_text("utf-8")), resumed=True)
     log = _Log(run, notify)
-    groups = _groups(labelled, data_hash, progress)
+    groups = cached_groups(labelled, data_hash, progress)
+    if not config.split.hold_out:
+        return RunResult(run, train_on_all(labelled, config, run, digests, groups, progress=progress, notify=log))
     split = _fixed_split(run, labelled, config, groups, split_file, log)
     parts = {"train": split.train_ids, "validation": split.validation_ids, "test": split.test_ids}
     refuse_leaks(config, parts, digests)
@@ -89,19 +97,51 @@ def train(
         config,
         run.path,
         name=name,
+        groups=groups.of,
         save_history=lambda stage, rows: write_csv(run.stage_history(stage), rows),
         progress=progress,
     )
     log(f"best epoch {trained.fit.best_epoch + 1} of {len(trained.fit.history)} by validation {config.train.monitor}")
     bundle, validation = _calibrate(trained.bundle, labelled.subset(parts["validation"]), groups, progress)
     test = evaluate_posts(Predictor(bundle), labelled.subset(parts["test"]), groups=groups, progress=progress)
-    write_csv(run.predictions, test.rows())
+    alone = _withheld(bundle, test, groups, progress)
+    write_csv(run.predictions, [row | extra for row, extra in zip(test.rows(), _columns(alone, test), strict=True)])
     metrics = _metrics(config, split, groups, trained, bundle, validation, test.scores)
+    metrics |= {f"test_{m}_only": one.scores for m, one in alone.items()}
     borrowed = borrowed_seen(config)  # what an encoder of another run saw, this bundle has seen too
     seen = {part: sorted({digests[i] for i in parts[part]} | borrowed[part]) for part in ("train", "validation")}
-    _finish_bundle(bundle, run, metrics, seen)
+    finish_bundle(bundle, run, metrics, seen)
     files.write_json(run.metrics, metrics)
     return RunResult(run, metrics)
+
+
+def write_run_report(run: RunFolder, notify: Notify = mute) -> Path | None:
+    """Write `report.html` of a run that has ended; where it cannot be, say why: the run is whole without it.
+
+    A report that is there stays as it is.
+    """
+    if run.report.is_file():
+        return run.report
+    try:
+        from moodfuse.workflows.reporting import write_report
+
+        return write_report(run.path)
+    except Exception as error:  # whatever goes wrong here, hours of training have ended well
+        notify(f"no report ({error}); to have one later: moodfuse report {run.path}")
+        return None
+
+
+def _withheld(bundle: Bundle, test: Evaluation, groups: Groups, progress: Progress) -> dict[Modality, Evaluation]:
+    """Score the same model given each of its modalities alone, where it reads two."""
+    predictor, read = Predictor(bundle), bundle.manifest.modalities
+    return {
+        m: evaluate_posts(predictor, test.posts, groups=groups, only=m, progress=progress)
+        for m in (read if len(read) > 1 else ())
+    }
+
+
+def _columns(alone: dict[Modality, Evaluation], test: Evaluation) -> list[dict[str, str]]:
+    return [{f"{m}_only": one.predictions[i].label for m, one in alone.items()} for i in range(len(test.posts))]
 
 
 class _Log:
@@ -115,20 +155,6 @@ class _Log:
         with self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
         self._notify(line)
-
-
-def _groups(posts: Posts, data_hash: str, progress: Progress) -> Groups:
-    """Group the posts, or take what an earlier run on the very same posts has found."""
-    from moodfuse.learn.store import cache_folder
-
-    path = files.make_folder(cache_folder() / "groups") / f"{GROUPING}-{data_hash[:32]}.json"
-    try:
-        return Groups.load(path)
-    except (OSError, ValueError, TypeError):  # not there, or not whole: found again below
-        groups = group_duplicates(posts, progress=lambda done, total: progress("looking for duplicates", done, total))
-        with contextlib.suppress(OutputError):  # a full cache costs the next run time, never this one its result
-            groups.save(path)
-        return groups
 
 
 def _fixed_split(
@@ -222,16 +248,3 @@ def _metrics(
         },
         "bundle": {"temperature": bundle.manifest.temperature, "parity": bundle.manifest.parity},
     }
-
-
-def _finish_bundle(bundle: Bundle, run: RunFolder, metrics: dict[str, Any], seen: dict[str, list[str]]) -> None:
-    environment = json.loads(run.environment.read_text("utf-8"))
-    bundle = update_manifest(
-        bundle,
-        training=metrics["training"]
-        | {"data_sha256": environment["data_sha256"], "posts": metrics["protocol"]["train"]},
-        scores={key: metrics[key] for key in ("test", "protocol")},
-    )
-    bundle = add_file(bundle, SEEN, json.dumps(seen))
-    bundle = add_file(bundle, "MODEL_CARD.md", model_card(bundle.manifest))
-    files.move_folder(bundle.folder, run.bundle)

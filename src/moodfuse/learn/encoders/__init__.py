@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 from moodfuse.config import DataConfig, Modality
 from moodfuse.errors import ConfigError, MissingExtraError, suggest
-from moodfuse.learn.encoders.base import Encoded, Encoder, EncoderSource, ImageSource, TextSource
+from moodfuse.learn.encoders.base import Encoded, Encoder, EncoderSource, ImageSource, TextSource, unencoded
 from moodfuse.learn.encoders.efficientnet import EfficientNetLiteSource
 from moodfuse.learn.encoders.hub import HUB_MODELS, hub_folder, is_hub_id
 from moodfuse.learn.encoders.image import ImageFolder
+from moodfuse.learn.encoders.joined import JoinedSource
+from moodfuse.learn.encoders.lexicon import LexiconSource
 from moodfuse.learn.encoders.text import TextFolder
 
 __all__ = [
@@ -22,11 +24,14 @@ __all__ = [
     "Encoder",
     "EncoderSource",
     "ImageSource",
+    "JoinedSource",
+    "LexiconSource",
     "TextSource",
     "find_encoder",
     "image_source",
     "list_encoders",
     "text_source",
+    "unencoded",
 ]
 
 
@@ -38,6 +43,10 @@ def _minilm(data: DataConfig) -> EncoderSource:
         max_tokens=data.max_tokens,
         summary="all-MiniLM-L6-v2: 6 layers, 384 wide, 22.6 M weights",
     )
+
+
+def _vader(data: DataConfig) -> EncoderSource:
+    return LexiconSource("vader", cleaning=data.cleaning)
 
 
 def _efficientnet_lite0(_: DataConfig) -> EncoderSource:
@@ -65,6 +74,7 @@ def _efficientnet_lite2(_: DataConfig) -> EncoderSource:
 #: (modality, how its source is made) of every packaged encoder: those that need no network.
 ENCODERS: dict[str, tuple[Modality, Callable[[DataConfig], EncoderSource]]] = {
     "minilm": ("text", _minilm),
+    "vader": ("text", _vader),
     "efficientnet-lite0": ("image", _efficientnet_lite0),
     "efficientnet-lite2": ("image", _efficientnet_lite2),
 }

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from torch import Tensor, nn
 
 from moodfuse import files
-from moodfuse.config import Modality
+from moodfuse.config import Modality, Precision
 from moodfuse.data.images import ImageSpec
 from moodfuse.data.text import TextSpec
 
@@ -25,12 +27,14 @@ class Encoded:
     """One modality's encoding of B posts.
 
     `tokens` (B, T, D) are text tokens or image regions, `mask` (B, T) is true at real ones, `pooled` (B, D) sums a
-    post up in one vector. `tokens` and `mask` are `None` where only pooled vectors were asked for.
+    post up in one vector. `tokens` and `mask` are `None` where only pooled vectors were asked for. An image that no
+    encoder stands before comes as `pixels` (B, 3, S, S), its `pooled` the mean colour (B, 3).
     """
 
     pooled: Tensor
     tokens: Tensor | None = None
     mask: Tensor | None = None
+    pixels: Tensor | None = None
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Encoded:
         """Return the encoding with `function` applied to each tensor."""
@@ -39,7 +43,13 @@ class Encoded:
             pooled=function(self.pooled),
             tokens=None if self.tokens is None else function(self.tokens),
             mask=None if self.mask is None else function(self.mask),
+            pixels=None if self.pixels is None else function(self.pixels),
         )
+
+
+def unencoded(pixels: Tensor) -> Encoded:
+    """Return images (B, 3, S, S) as they are."""
+    return Encoded(pixels.mean((2, 3)), pixels=pixels)
 
 
 class Encoder(nn.Module):
@@ -61,6 +71,15 @@ class EncoderSource(ABC):
     summary: str
     #: Where its exported graph is kept; `None`: in the cache folder, for every run.
     graph_folder: Path | None = None
+    #: How the weights of its graph are kept.
+    precision: Precision = "fp32"
+    #: Whether its vectors are brought to one scale before they are fused (see `MissingToken`).
+    normalise: bool = True
+
+    @property
+    def parts(self) -> tuple[EncoderSource, ...]:
+        """The encoders that this is made of: itself, unless it joins several."""
+        return (self,)
 
     @property
     @abstractmethod
@@ -76,9 +95,15 @@ class EncoderSource(ABC):
     def load(self) -> Encoder:
         """Load the pretrained encoder. Raises `ConfigError` where a weight is missing: never a random one."""
 
+    def at(self, precision: Precision) -> Self:
+        """Return the same encoder, its weights kept in `precision`."""
+        other = copy.copy(self)
+        other.precision = precision
+        return other
+
     def fingerprint(self) -> str:
         """Name what the encoder computes: same fingerprint, same features for the same input."""
-        digest = hashlib.sha256(json.dumps([REVISION, "fp32", self._preparation()]).encode())
+        digest = hashlib.sha256(json.dumps([REVISION, self.precision, self._preparation()]).encode())
         for path in self.weights:
             digest.update(bytes.fromhex(files.sha256(path)))
         return digest.hexdigest()[:32]

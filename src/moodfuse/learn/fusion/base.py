@@ -34,8 +34,8 @@ class Fusion(nn.Module, ABC):
     name: ClassVar[str]
     family: ClassVar[str]
     source: ClassVar[str]
-    #: What it reads of each encoding.
-    consumes: ClassVar[Literal["pooled", "tokens"]] = "pooled"
+    #: What it reads: of each encoding its vector or its tokens, or the pixels of the image beside the text's vector.
+    consumes: ClassVar[Literal["pooled", "tokens", "pixels"]] = "pooled"
     modalities: ClassVar[tuple[Modality, ...]] = ("text", "image")
     #: Whether it can learn what only the combination of text and image reveals.
     interacts: ClassVar[bool]
@@ -44,9 +44,18 @@ class Fusion(nn.Module, ABC):
     def forward(self, text: Encoded | None, image: Encoded | None) -> Tensor:
         """Return logits (B, classes). A modality that the class does not name in `modalities` may be `None`."""
 
+    @classmethod
+    def reads(cls, modality: Modality) -> Literal["pooled", "tokens", "pixels"]:
+        """Return what it reads of one modality: no fusion reads pixels of a text."""
+        return "pooled" if cls.consumes == "pixels" and modality == "text" else cls.consumes
+
     def classifiers(self) -> dict[Modality, nn.Module]:
         """Return its own classifier of each modality's pooled vector; the model takes these as auxiliary heads."""
         return {}
+
+    def stacker(self) -> nn.Linear | None:
+        """Return the layer over all modalities' own logits that is fitted after training, where it has one."""
+        return None
 
 
 FUSIONS: dict[str, type[Fusion]] = {}

@@ -1,4 +1,8 @@
-"""Recipes: every system as YAML over the defaults. A new one is one file here."""
+"""Recipes: every system as YAML over the defaults. A new one is one file here.
+
+`original/NAME` lies over NAME: the encoders of the reports, from a model hub, and the training they tell of. Where a
+report names several encoders, or none beside a system, it is one of those that the reports name.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,30 @@ from typing import Any
 from moodfuse.config import Config, build_config, load_yaml
 from moodfuse.errors import ConfigError, suggest
 
+_ORIGINAL = "original/"
+
 
 def recipe_names() -> list[str]:
-    """Return the names of the packaged recipes."""
+    """Return the names of the recipes for packaged encoders, one a system."""
     return sorted(_named(""))
 
 
-def load_recipe(name: str) -> dict[str, Any]:
-    """Return the settings of a packaged recipe. Raises `ConfigError` with the nearest names otherwise."""
-    return _load("", name, "recipe")
+def original_names() -> list[str]:
+    """Return the names of the recipes for the encoders of the reports."""
+    return sorted(_ORIGINAL + name for name in _named("original"))
+
+
+def recipe_layers(name: str) -> list[dict[str, Any]]:
+    """Return the settings of a packaged recipe, lowest layer first.
+
+    Raises `ConfigError` with the nearest names for one that does not exist.
+    """
+    known = [*recipe_names(), *original_names()]
+    if name not in known:
+        raise ConfigError(suggest(name, known, what="recipe"))
+    system = name.removeprefix(_ORIGINAL)
+    layers = [load_yaml(_named("")[system])]
+    return layers if system == name else [*layers, load_yaml(_named("original")[system])]
 
 
 def resolve_config(
@@ -28,20 +47,13 @@ def resolve_config(
 
     The regime is whichever the upper layers ask for, since its learning rates and epochs lie below theirs.
     """
-    upper: list[Mapping[str, Any]] = [load_recipe(recipe)] if recipe else []
+    upper: list[Mapping[str, Any]] = list(recipe_layers(recipe)) if recipe else []
     upper += [load_yaml(file)] if file else []
     upper += list(overrides)
     regime = build_config(upper).train.regime
-    return build_config([_load("regimes", regime, "regime"), *upper])
+    return build_config([load_yaml(_named("regimes")[regime]), *upper])
 
 
 def _named(folder: str) -> dict[str, Path]:
     root = Path(str(files(__package__))) / folder
     return {path.stem: path for path in root.glob("*.yaml")}
-
-
-def _load(folder: str, name: str, what: str) -> dict[str, Any]:
-    known = _named(folder)
-    if name not in known:
-        raise ConfigError(suggest(name, known, what=what))
-    return load_yaml(known[name])

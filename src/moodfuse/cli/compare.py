@@ -1,0 +1,115 @@
+"""moodfuse compare"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from moodfuse.cli.progress import Bar
+
+Data = Annotated[
+    Path, typer.Argument(metavar="DATA", help="Labelled posts: a folder with train.txt, a CSV, TSV or JSONL file.")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings of every model: train.epochs=10 ...")
+]
+Fusions = Annotated[str, typer.Option(help="Names of fusions or recipes with commas between, or all, pooled, tokens.")]
+Seeds = Annotated[int, typer.Option(help="Trainings of each cell, seeds from `seed` on.")]
+Folds = Annotated[int, typer.Option(help="Cells to run, 2 to 5; each tests a fifth of the posts, five test all.")]
+Trials = Annotated[
+    int, typer.Option(help="Search each cell's settings in so many trials, inside its training folds (0: recipes).")
+]
+Robustness = Annotated[
+    bool, typer.Option("--robustness", help="Also damage a sample of texts and images, and test on that.")
+]
+
+
+def compare(
+    data: Data,
+    overrides: Overrides = None,
+    fusions: Fusions = "all",
+    seeds: Seeds = 3,
+    folds: Folds = 5,
+    trials: Trials = 0,
+    name: Annotated[str, typer.Option(help="Name of the comparison.")] = "comparison",
+    comparisons: Annotated[Path, typer.Option(help="Folder that holds comparisons.")] = Path("comparisons"),
+    workers: Annotated[int | None, typer.Option(help="Processes; by default one a core.")] = None,
+    robustness: Robustness = False,
+    format: Annotated[str | None, typer.Option("--format", help="Format of DATA, if not plain.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+) -> None:
+    """Compare fusions on the same posts: which is best, whether text and image both help, what is no real difference.
+
+    The same command again goes on where an interrupted one stopped.
+    """
+    from moodfuse.workflows.extras import require_training
+
+    require_training()
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    from moodfuse.config import parse_overrides
+    from moodfuse.workflows.comparing import compare as run_comparison
+
+    with Bar(quiet=quiet) as bar:
+        result = run_comparison(
+            data,
+            fusions=[word.strip() for word in fusions.split(",") if word.strip()],
+            seeds=seeds,
+            folds=folds,
+            trials=trials,
+            name=name,
+            comparisons=comparisons,
+            overrides=[parse_overrides(overrides or [])],
+            format=format,
+            workers=workers,
+            robustness=robustness,
+            progress=bar,
+            notify=bar.line,
+        )
+    if as_json:
+        print(json.dumps(result.results, indent=1, ensure_ascii=False))
+        return
+    _print(result.results)
+    print(f"comparison  {result.path}")
+
+
+def _print(results: dict[str, Any]) -> None:
+    for line in results["headlines"]:
+        print(_sentence(line))
+    print()
+    told: set[frozenset[str]] = set()
+    for verdict in results["verdicts"]:
+        if (pair := frozenset((verdict["a"], verdict["b"]))) not in told:
+            told.add(pair)
+            print(_sentence(verdict["words"]))
+    print()
+    print(f"{results['posts']} posts, out of fold; 95 % intervals")
+    table = Table(
+        "model", "accuracy", "macro-F1", "weighted-F1", "ECE", "weights", "s a cell", box=None, pad_edge=False
+    )
+    errors = {one["arm"]: one["ece"] for one in results["calibration"]}
+    for row in results["rows"]:
+        scores = [_score(row[name]) for name in ("accuracy", "macro_f1", "weighted_f1")]
+        table.add_row(
+            row["arm"], *scores, f"{errors[row['arm']]:.3f}", f"{row['parameters']:,}", f"{row['seconds']:.1f}"
+        )
+    Console(width=None if Console().is_terminal else 160).print(table)
+    for note in results["notes"]:
+        print(note)
+
+
+def _score(score: dict[str, Any]) -> str:
+    spread = f" ± {score['sd_seeds']:.3f}" if score["sd_seeds"] is not None else ""
+    return f"{score['value']:.3f}{spread} ({score['low']:.3f} to {score['high']:.3f})"
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:] + "."

@@ -1,0 +1,59 @@
+"""moodfuse search"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from moodfuse.cli.progress import Bar
+
+
+def search(
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Labelled posts: a folder with train.txt, a CSV, TSV or JSONL file.")
+    ],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to start from: train.epochs=10 ...")
+    ] = None,
+    recipe: Annotated[
+        str, typer.Option("--recipe", "--fusion", help="The system to search for: see `moodfuse fusions`.")
+    ] = "concat",
+    trials: Annotated[int, typer.Option(help="Trials in all, of every process at work on this search.")] = 20,
+    name: Annotated[str | None, typer.Option(help="Name of the search; by default the recipe's.")] = None,
+    searches: Annotated[Path, typer.Option(help="Folder that holds searches.")] = Path("searches"),
+    format: Annotated[str | None, typer.Option("--format", help="Format of DATA, if not plain.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Search a model's settings on the validation fold; run it again to go on, or several times at once to share it."""
+    from moodfuse.workflows.extras import require_training
+
+    require_training()
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    from moodfuse.config import parse_overrides
+    from moodfuse.data.readers import read_posts
+    from moodfuse.labels import Labels
+    from moodfuse.learn.systems import model_config
+    from moodfuse.workflows.searching import search as run_search
+
+    config = model_config(recipe, [parse_overrides(overrides or [])])
+    posts = read_posts(data, format=format, labels=Labels(config.labels))
+    with Bar(quiet=quiet) as bar:
+        result = run_search(
+            posts, config, trials=trials, name=name or recipe, searches=searches, progress=bar, notify=bar.line
+        )
+    if as_json:
+        print(json.dumps(result.summary, indent=1))
+        return
+    ended = result.summary["trials"]["ended"]
+    print(f"best of {ended} trials: validation {config.train.monitor} {abs(result.score):.3f}")
+    print("(chosen on these very posts, so too good: train it, and go by the held-out scores)")
+    for setting, share in result.summary["importances"].items():
+        print(f"  {setting:<24} {share:.2f} of the differences")
+    print(f"next    moodfuse train {data} --config {result.best_file} --name {name or recipe}-best")

@@ -1,0 +1,144 @@
+"""What may be said of a difference: paired tests over all pairs of systems, corrected for their number, in words."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from moodfuse.errors import ConfigError
+from moodfuse.evaluate.intervals import McNemar, PairedDifference, mcnemar, paired_difference
+from moodfuse.evaluate.resampling import Resampler
+from moodfuse.labels import Labels
+
+Verdict = Literal["beats", "loses to", "cannot be told apart"]
+METRIC_NAMES = {"macro_f1": "macro-F1", "weighted_f1": "weighted-F1", "accuracy": "accuracy"}
+_SINGLE = ("text", "image")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two systems on the same posts, a less b; p-values as the tests give them and Holm-corrected over all pairs."""
+
+    a: str
+    b: str
+    bootstrap: PairedDifference
+    p: float
+    mcnemar: McNemar
+    mcnemar_p: float
+    comparisons: int
+    level: float = 0.05
+
+    @property
+    def verdict(self) -> Verdict:
+        """By the corrected p-value of the bootstrap."""
+        if self.p >= self.level:
+            return "cannot be told apart"
+        return "beats" if self.bootstrap.difference > 0 else "loses to"
+
+    def turned(self) -> Pair:
+        """Return the pair seen from b."""
+        old = self.bootstrap
+        turned = PairedDifference(old.metric, -old.difference, -old.high, -old.low, old.p_value)
+        counts = McNemar(self.mcnemar.only_b, self.mcnemar.only_a, self.mcnemar.p_value)
+        return Pair(self.b, self.a, turned, self.p, counts, self.mcnemar_p, self.comparisons, self.level)
+
+    def words(self) -> str:
+        """Return the verdict as a sentence, in points (hundredths)."""
+        points, low, high = (100 * v for v in (self.bootstrap.difference, self.bootstrap.low, self.bootstrap.high))
+        metric, other = METRIC_NAMES[self.bootstrap.metric], spoken(self.b)
+        if self.verdict == "beats":
+            return f"{spoken(self.a)} beats {other} by {points:.1f} points {metric} ({low:.1f} to {high:.1f})"
+        if self.verdict == "loses to":
+            return f"{spoken(self.a)} falls behind {other} by {-points:.1f} points {metric} ({-high:.1f} to {-low:.1f})"
+        words = f"{spoken(self.a)} and {other} cannot be told apart here ({points:+.1f} points {metric}, "
+        words += f"{low:+.1f} to {high:+.1f})"
+        beyond = low > 0 or high < 0
+        return words + (f": not after correction for {self.comparisons} comparisons" if beyond else "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers and texts, as JSON holds them."""
+        return {
+            "a": self.a,
+            "b": self.b,
+            "metric": self.bootstrap.metric,
+            "difference": self.bootstrap.difference,
+            "low": self.bootstrap.low,
+            "high": self.bootstrap.high,
+            "p_bootstrap": self.bootstrap.p_value,
+            "p": self.p,
+            "mcnemar": {
+                "only_a": self.mcnemar.only_a,
+                "only_b": self.mcnemar.only_b,
+                "p_exact": self.mcnemar.p_value,
+                "p": self.mcnemar_p,
+            },
+            "verdict": self.verdict,
+        }
+
+
+def spoken(name: str) -> str:
+    """Return a system's name as a sentence has it."""
+    return f"{name} alone" if name in _SINGLE else name
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for their number, in their order (Holm 1979). Raises `ConfigError` outside 0..1."""
+    if bad := [p for p in p_values if not 0 <= p <= 1]:
+        raise ConfigError(f"p-values: expected numbers from 0 to 1, found {bad[0]}")
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, p_values[i] * (len(p_values) - rank)))
+        corrected[i] = largest
+    return corrected
+
+
+def enough_resamples(comparisons: int) -> int:
+    """Return how many resamples leave room for a p-value that survives so many comparisons."""
+    return min(20_000, max(2_000, 100 * comparisons))
+
+
+def compare_pairs(
+    resampler: Resampler,
+    draws: Mapping[str, NDArray[np.float64]],
+    systems: Sequence[str],
+    *,
+    true: ArrayLike,
+    probabilities: Mapping[str, ArrayLike],
+    labels: Labels,
+    metric: str = "macro_f1",
+    level: float = 0.05,
+) -> list[Pair]:
+    """Test every pair of `systems`: paired bootstrap of `metric` (its p decides), McNemar beside it.
+
+    `draws` is what `resampler.draws` gave. `probabilities`, (N, C) of each system: the mean over seeds, since McNemar's
+    test wants one answer a post. Each test's p-values are Holm-corrected over all the pairs: which system is best is
+    known only afterwards, so a comparison of the best with another counts as one of all.
+    """
+    place = {name: resampler.names.index(name) for name in systems}
+    observed = resampler.observed()[metric][0]
+    tests: list[tuple[str, str, PairedDifference, McNemar]] = []
+    for a, b in itertools.combinations(systems, 2):
+        drawn = draws[metric][:, place[a]] - draws[metric][:, place[b]]
+        difference = paired_difference(metric, float(observed[place[a]] - observed[place[b]]), drawn)
+        tests.append((a, b, difference, mcnemar(true, probabilities[a], probabilities[b], labels=labels)))
+    by_bootstrap = holm([test[2].p_value for test in tests])
+    by_mcnemar = holm([test[3].p_value for test in tests])
+    return [
+        Pair(a, b, difference, by_bootstrap[i], counts, by_mcnemar[i], len(tests), level)
+        for i, (a, b, difference, counts) in enumerate(tests)
+    ]
+
+
+def find_pair(pairs: Sequence[Pair], a: str, b: str) -> Pair:
+    """Return the pair of a and b, seen from a."""
+    for pair in pairs:
+        if (pair.a, pair.b) == (a, b):
+            return pair
+        if (pair.b, pair.a) == (a, b):
+            return pair.turned()
+    raise ConfigError(f"verdicts: {a} and {b} were not compared")

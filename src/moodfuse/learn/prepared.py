@@ -1,0 +1,108 @@
+"""Frozen features for several processes: computed once, laid on disk, mapped into the memory of each."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from moodfuse.config import Config, Modality
+from moodfuse.data.posts import Posts
+from moodfuse.errors import TrainingError
+from moodfuse.learn.assembly import OpenModality, encoder_sources, frozen_features, live_data
+from moodfuse.learn.batches import FrozenData
+from moodfuse.learn.encoders import EncoderSource
+from moodfuse.learn.features import Features
+from moodfuse.learn.fusion import find_fusion
+from moodfuse.progress import Progress, silent
+from moodfuse.runtime.graphs import Encoding
+
+
+class Prepared:
+    """Opens what a configuration reads, from the features in `folder`, without a look at the posts.
+
+    Encoders that train are loaded anew each time, and read `posts`. It can be handed to another process.
+    """
+
+    def __init__(self, folder: Path, posts: Posts) -> None:
+        self._folder = folder
+        self._posts = posts
+        self._opened: dict[str, tuple[FrozenData, Features]] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"_folder": self._folder, "_posts": self._posts, "_opened": {}}
+
+    def __call__(self, config: Config) -> Mapping[Modality, OpenModality]:
+        return {m: self._open(m, source, config) for m, source in encoder_sources(config).items()}
+
+    def _open(self, modality: Modality, source: EncoderSource, config: Config) -> OpenModality:
+        reads = find_fusion(config.model.fusion).reads(modality)
+        if reads == "pixels":
+            return OpenModality(source, live_data(source, self._posts, config.train.augment), 3)
+        if modality in config.train.tuned:
+            encoder = source.load()
+            return OpenModality(source, live_data(source, self._posts, config.train.augment), encoder.dim, encoder)
+        tokens = reads == "tokens"
+        name = _name(modality, source)
+        key = f"{name}:{tokens}"
+        if key not in self._opened:
+            features = _load(self._folder / name)
+            self._opened[key] = FrozenData(features, tokens=tokens), features
+        data, features = self._opened[key]
+        if not features.width:
+            raise TrainingError(f"no post has a readable {modality}, which fusion {config.model.fusion} needs")
+        return OpenModality(source, data, features.width, features=features)
+
+
+@contextmanager
+def prepared(posts: Posts, configs: Iterable[Config], progress: Progress = silent) -> Iterator[Prepared]:
+    """Compute every frozen feature that the configurations read, each once, and keep them on disk meanwhile."""
+    wanted: dict[str, tuple[EncoderSource, bool]] = {}
+    for config in configs:
+        cls = find_fusion(config.model.fusion)
+        for modality, source in encoder_sources(config).items():
+            if modality not in config.train.tuned and cls.reads(modality) != "pixels":
+                name = _name(modality, source)
+                tokens = cls.reads(modality) == "tokens"
+                wanted[name] = (source, tokens or (name in wanted and wanted[name][1]))
+    with tempfile.TemporaryDirectory(prefix="moodfuse-features-") as scratch:
+        for name, (source, tokens) in wanted.items():
+            _save(frozen_features(source, posts, tokens=tokens, progress=progress), Path(scratch) / name)
+        yield Prepared(Path(scratch), posts)
+
+
+def _name(modality: Modality, source: EncoderSource) -> str:
+    return f"{modality}-{source.fingerprint()}"
+
+
+def _save(features: Features, folder: Path) -> None:
+    """Write pooled vectors (P, D) of the posts that have the modality, and their tokens one after the other."""
+    folder.mkdir()
+    there = [row for row in features.rows if row is not None]
+    np.save(folder / "present.npy", features.present)
+    np.save(folder / "pooled.npy", np.stack([row["pooled"] for row in there]) if there else np.zeros((0, 0), "f4"))
+    if there and "tokens" in there[0]:
+        np.save(folder / "lengths.npy", [len(row["tokens"]) for row in there])
+        total = sum(len(row["tokens"]) for row in there)
+        tokens = np.lib.format.open_memmap(folder / "tokens.npy", "w+", np.float32, (total, features.width))
+        start = 0
+        for row in there:
+            tokens[start : start + len(row["tokens"])] = row["tokens"]
+            start += len(row["tokens"])
+        tokens.flush()
+
+
+def _load(folder: Path) -> Features:
+    present = np.load(folder / "present.npy")
+    pooled = np.load(folder / "pooled.npy", mmap_mode="r")
+    encodings: list[Encoding] = [{"pooled": np.asarray(vector)} for vector in pooled]
+    if (folder / "tokens.npy").is_file():
+        tokens = np.load(folder / "tokens.npy", mmap_mode="r")
+        ends = np.cumsum(np.load(folder / "lengths.npy"))
+        for encoding, start, end in zip(encodings, [0, *ends[:-1]], ends, strict=True):
+            encoding["tokens"] = np.asarray(tokens[start:end])
+    given = iter(encodings)
+    return Features([next(given) if there else None for there in present], int(pooled.shape[1]))

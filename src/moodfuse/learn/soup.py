@@ -1,0 +1,70 @@
+"""Training as every caller asks for it: one model, or several from one start whose weights are averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from moodfuse.config import Config
+from moodfuse.labels import Labels
+from moodfuse.learn.batches import PostBatches
+from moodfuse.learn.callbacks import History
+from moodfuse.learn.model import FusionModel
+from moodfuse.learn.training import FitResult, fit_one
+from moodfuse.progress import Progress, silent
+
+_APART = 7_919  # between the seeds of members, so that those of neighbouring runs are not the same
+
+
+def fit(
+    model: FusionModel,
+    train: PostBatches,
+    validation: PostBatches | None,
+    config: Config,
+    labels: Labels,
+    folder: Path,
+    *,
+    save_history: Callable[[History], None] = lambda _: None,
+    progress: Progress = silent,
+) -> FitResult:
+    """Train `model` and leave it in its best state; checkpoints go to `folder`, and training resumes from there.
+
+    With `train.members` above 1 that many trainings start from the state that `model` comes in, each with an order of
+    posts and a dropout of its own; `model` is left with the mean of their best weights, at the cost of one when it
+    runs. Source: Wortsman et al., 2022, "Model soups".
+    """
+    count = config.train.members
+    if count == 1:
+        return fit_one(model, train, validation, config, labels, folder, save_history=save_history, progress=progress)
+    start = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    rows: History = []
+    total: dict[str, Tensor] = {}
+    for member in range(count):
+        model.load_state_dict(start)
+        result = fit_one(
+            model,
+            train,
+            validation,
+            config.model_copy(update={"seed": config.seed + member * _APART}),
+            labels,
+            folder / f"member-{member}",
+            save_history=lambda new, before=tuple(rows): save_history(_joined(before, new)),  # type: ignore[misc]
+            progress=lambda what, done, all_, n=member: progress(f"{what}, model {n + 1} of {count}", done, all_),  # type: ignore[misc]
+        )
+        rows = _joined(rows, result.history)
+        for key, tensor in model.state_dict().items():
+            total[key] = total[key] + tensor if key in total else tensor.clone()
+    model.load_state_dict({key: _mean(tensor, count) for key, tensor in total.items()})
+    return FitResult(rows, result.best_epoch + len(rows) - len(result.history))
+
+
+def _joined(before: History | tuple[dict[str, float], ...], new: History) -> History:
+    """Return the epochs of all members in one row, numbered through."""
+    return [*before, *({**row, "epoch": row["epoch"] + len(before)} for row in new)]
+
+
+def _mean(total: Tensor, count: int) -> Tensor:
+    return total / count if total.is_floating_point() else torch.div(total, count, rounding_mode="floor")

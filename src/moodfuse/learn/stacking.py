@@ -1,0 +1,84 @@
+"""Stacking: a fusion's last layer, fitted after training on logits for posts that their model had not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+from torch import Tensor
+
+from moodfuse.config import Config, Modality
+from moodfuse.labels import Labels
+from moodfuse.learn.assembly import OpenModality, build_model
+from moodfuse.learn.batches import LengthBatches, PostBatches, loader
+from moodfuse.learn.model import FusionModel
+from moodfuse.learn.soup import fit
+from moodfuse.progress import Progress, silent
+
+INNER_FOLDS = 5
+
+
+def fit_stacker(
+    model: FusionModel,
+    train: PostBatches,
+    validation: PostBatches,
+    groups: Sequence[int],
+    config: Config,
+    labels: Labels,
+    modalities: Mapping[Modality, OpenModality],
+    folder: Path,
+    *,
+    progress: Progress = silent,
+) -> None:
+    """Fit the stacker of `model`'s fusion, where it has one, on out-of-fold logits of the training posts.
+
+    The training is repeated on four fifths of `train` five times; groups of near-duplicates, `groups` (one number a
+    training post), never straddle. Each repetition chooses its best epoch on `validation`, as `model` itself did.
+    Source: Wolpert, 1992, "Stacked generalization".
+    """
+    stacker = model.fusion.stacker()
+    if stacker is None:
+        return
+    targets = train.targets[train.rows].numpy()
+    logits = np.zeros((len(train), len(model.fusion.modalities) * len(labels)), np.float32)
+    folds = StratifiedGroupKFold(INNER_FOLDS, shuffle=True, random_state=config.seed)
+    for fold, (inside, outside) in enumerate(folds.split(logits, targets, groups)):
+        rows = [[train.rows[i] for i in part] for part in (inside, outside)]
+        prior = np.bincount(targets[inside], minlength=len(labels)) / len(inside)
+        inner = build_model(config, modalities, prior)
+        parts = [PostBatches(train.text, train.image, train.targets.tolist(), part) for part in rows]
+        fit(inner, parts[0], validation, config, labels, folder / f"stacking-{fold}", progress=silent)
+        logits[outside] = _alone(inner, parts[1])
+        progress("stacking", fold + 1, INNER_FOLDS)
+    fitted = LogisticRegression(max_iter=1_000).fit(logits, targets)
+    with torch.no_grad():
+        # A class that no training post has keeps a weight of nothing and a bias that never wins.
+        stacker.weight.zero_()
+        stacker.bias.fill_(-20.0)
+        coefficients, intercept = _one_row_a_class(fitted)
+        stacker.weight[fitted.classes_] = torch.from_numpy(coefficients).float()
+        stacker.bias[fitted.classes_] = torch.from_numpy(intercept).float()
+
+
+def _one_row_a_class(fitted: LogisticRegression) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights (C, F) and biases (C,): of two classes scikit-learn keeps the second's alone."""
+    if len(fitted.classes_) > 2:
+        return fitted.coef_, fitted.intercept_
+    return np.concatenate([-fitted.coef_, fitted.coef_]) / 2, np.concatenate(
+        [-fitted.intercept_, fitted.intercept_]
+    ) / 2
+
+
+@torch.no_grad()
+def _alone(model: FusionModel, posts: PostBatches) -> np.ndarray:
+    """Return what each modality's classifier says, (N, M x classes), in the order of the fusion's modalities."""
+    found: list[Tensor] = []
+    for batch in loader(posts, LengthBatches(len(posts), 256)):
+        output = model(batch)
+        each = {"text": output.text, "image": output.image}
+        found.append(torch.cat([one for m in model.fusion.modalities if (one := each[m]) is not None], -1))
+    return torch.cat(found).numpy()

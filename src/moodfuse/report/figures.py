@@ -1,0 +1,272 @@
+"""The figures of a report: plain numbers in, inline SVG out, one function a kind.
+
+`name` tells a page's figures apart: letters, digits and dashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator, NullFormatter
+from numpy.typing import ArrayLike
+
+from moodfuse.report.canvas import INK, LINES, SERIES, SOFT, WIDTH, canvas, line_style, to_svg
+from moodfuse.report.document import Estimate, number, readable
+
+#: A line: x and y values, as many of the one as of the other.
+Line = tuple[Sequence[float], Sequence[float]]
+_LABEL = 34  # characters of a label beside an axis
+_WIDE = 8.5  # inches that a figure of many bars may grow to
+
+
+def confusion_figure(name: str, matrix: Sequence[Sequence[float]], labels: Sequence[str]) -> str:
+    """Draw a confusion matrix, truth in the rows: counts, and shares of their row as depth of colour."""
+    counts = np.asarray(matrix, dtype=float)  # (C, C)
+    size = len(labels)
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1e-12)
+    with canvas(0.75 + 0.72 * size, width=1.3 + 1.15 * size) as (drawing, axes):
+        for row in range(size):
+            for column in range(size):
+                share = shares[row, column]
+                colour = SERIES[0] if row == column else SERIES[1]
+                place = (column - 0.48, row - 0.47)
+                axes.add_patch(Rectangle(place, 0.96, 0.94, facecolor=colour, alpha=0.04 + 0.5 * share, linewidth=0))
+                at: dict[str, Any] = {"ha": "center", "va": "center"}
+                axes.text(column, row - 0.1, f"{counts[row, column]:,.0f}", fontsize=11, color=INK, **at)
+                axes.text(column, row + 0.22, f"{share:.0%}", fontsize=8, color=SOFT, **at)
+        axes.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), xlabel="predicted", ylabel="true")
+        axes.set_xticks(range(size), [_short(label, 14) for label in labels])
+        axes.set_yticks(range(size), [_short(label, 14) for label in labels])
+        axes.grid(visible=False)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        return to_svg(drawing, name, "confusion matrix")
+
+
+def lines_figure(
+    name: str,
+    lines: Mapping[str, Line],
+    *,
+    x: str,
+    y: str,
+    mark: float | None = None,
+    mark_label: str = "",
+    whole: bool = False,
+    percent: bool = False,
+    small: bool = False,
+    styles: Mapping[str, int] | None = None,
+) -> str:
+    """Draw named lines over one another; `mark` is a vertical line, `whole` allows whole numbers on x only.
+
+    A small figure has neither markers nor a legend. `styles` numbers the lines' colours, by default in their order:
+    what stands in several figures of a page keeps its colour.
+    """
+    size = (1.9, 2.7) if small else (2.7 + 0.17 * ((len(lines) + 1) // 2), WIDTH)
+    with canvas(size[0], width=size[1]) as (drawing, axes):
+        for i, (label, (xs, ys)) in enumerate(lines.items()):
+            style = line_style((styles or {}).get(label, i)) | (
+                {"marker": "" if len(xs) > 1 else "o", "linestyle": LINES[i % 4]} if small else {}
+            )
+            axes.plot(xs, ys, label=_short(label), **style)
+        axes.set(xlabel=x, ylabel=y)
+        if whole:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if percent:
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        if mark is not None:
+            axes.axvline(mark, color=SOFT, linewidth=1, linestyle=(0, (2, 2)))
+            place: Any = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "top"}
+            axes.annotate(mark_label, (mark, 1), (4, 2), fontsize=8, color=SOFT, **place)
+        _legend(drawing, axes, 0 if small else len(lines))
+        return to_svg(drawing, name, f"{y} over {x}")
+
+
+def reliability_figure(
+    name: str, curves: Mapping[str, Sequence[Mapping[str, float]]], *, styles: Mapping[str, int] | None = None
+) -> str:
+    """Draw accuracy over confidence, a point a bin: `confidence`, `accuracy` and `posts`, which sets its size."""
+    with canvas(3.3 + 0.17 * ((len(curves) + 1) // 2), width=4.2) as (drawing, axes):
+        axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (3, 3)))
+        least = 1.0
+        for i, (label, bins) in enumerate(curves.items()):
+            xs, ys = [one["confidence"] for one in bins], [one["accuracy"] for one in bins]
+            posts = np.array([one["posts"] for one in bins], dtype=float)
+            style = line_style((styles or {}).get(label, i))
+            axes.plot(xs, ys, color=style["color"], linestyle=style["linestyle"], linewidth=1.3, label=_short(label))
+            areas = 14 + 110 * posts / max(posts.max(initial=1), 1)
+            axes.scatter(xs, ys, s=areas, color=style["color"], marker=style["marker"], alpha=0.75, linewidths=0)
+            least = min([least, *xs])
+        left = max(0.0, np.floor(least * 10) / 10 - 0.05)
+        axes.set(xlim=(left, 1.02), ylim=(-0.03, 1.04), xlabel="confidence", ylabel="accuracy")
+        if len(curves) > 1:
+            _legend(drawing, axes, len(curves))
+        return to_svg(drawing, name, "accuracy over confidence")
+
+
+def forest_figure(
+    name: str, rows: Sequence[tuple[str, Estimate, int]], *, x: str, zero: bool = False, reference: float | None = None
+) -> str:
+    """Draw each row's estimate with its interval, first row on top; its number (0..7) picks colour and marker.
+
+    `zero` draws the line of no difference, `reference` another one.
+    """
+    with canvas(0.75 + 0.235 * max(len(rows), 2)) as (drawing, axes):
+        for place, (_, one, kind) in enumerate(rows):
+            style = line_style(kind)
+            if one.low is not None and one.high is not None:
+                axes.plot([one.low, one.high], [place, place], color=style["color"], linewidth=1.9, alpha=0.75)
+            axes.plot([one.value], [place], color=style["color"], marker=style["marker"], markersize=5.5, linewidth=0)
+        if zero:
+            axes.axvline(0, color=INK, linewidth=0.9)
+        if reference is not None:
+            axes.axvline(reference, color=SOFT, linewidth=0.9, linestyle=(0, (3, 3)))
+        axes.set_yticks(range(len(rows)), [_short(label) for label, _, _ in rows], color=INK)
+        axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel=x)
+        axes.grid(visible=False, axis="y")
+        axes.spines["left"].set_visible(False)
+        return to_svg(drawing, name, f"{x}, with intervals")
+
+
+def ablation_figure(
+    name: str, rows: Sequence[tuple[str, Sequence[float | None]]], parts: Sequence[str], *, x: str
+) -> str:
+    """Draw one line of points a row: a model's score with each of `parts` of its input, joined; `None` is left out."""
+    with canvas(0.95 + 0.25 * max(len(rows), 2)) as (drawing, axes):
+        for place, (_, values) in enumerate(rows):
+            there = [value for value in values if value is not None]
+            axes.plot(
+                [min(there, default=0), max(there, default=0)], [place, place], color=SOFT, linewidth=1, alpha=0.6
+            )
+        for i, part in enumerate(parts):
+            points = [(one, place) for place, (_, values) in enumerate(rows) if (one := values[i]) is not None]
+            style = line_style(i) | {"linestyle": "", "markersize": 5.5}
+            axes.plot([value for value, _ in points], [place for _, place in points], label=part, **style)
+        axes.set_yticks(range(len(rows)), [_short(label) for label, _ in rows], color=INK)
+        axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel=x)
+        axes.grid(visible=False, axis="y")
+        axes.spines["left"].set_visible(False)
+        _legend(drawing, axes, len(parts))
+        return to_svg(drawing, name, f"{x} with {', '.join(parts)}")
+
+
+def bars_figure(name: str, groups: Sequence[str], bars: Mapping[str, Sequence[Estimate | None]], *, y: str) -> str:
+    """Draw bars with intervals, one of each name in every group; `None` leaves a bar out."""
+    width = 0.8 / max(len(bars), 1)
+    with canvas(2.8, width=max(3.6, min(_WIDE, 1.1 + 0.42 * len(bars) * len(groups)))) as (drawing, axes):
+        for i, (label, values) in enumerate(bars.items()):
+            places = [g - 0.4 + width * (i + 0.5) for g in range(len(groups))]
+            for place, one in zip(places, values, strict=True):
+                if one is None:
+                    continue
+                axes.bar(place, one.value, width * 0.92, color=SERIES[i % len(SERIES)], alpha=0.85)
+                top = one.value
+                if one.low is not None and one.high is not None:
+                    axes.plot([place, place], [one.low, one.high], color=INK, linewidth=1.1)
+                    top = max(top, one.high)
+                axes.annotate(
+                    number(one.value), (place, top), (0, 3), textcoords="offset points", ha="center", fontsize=7.5
+                )
+            axes.bar(0, 0, color=SERIES[i % len(SERIES)], label=_short(label))
+        axes.set_xticks(range(len(groups)), [_short(group, 18) for group in groups], color=INK)
+        axes.set(ylabel=y, ylim=(0, 1.08))
+        axes.grid(visible=False, axis="x")
+        if len(bars) > 1:
+            _legend(drawing, axes, len(bars))
+        return to_svg(drawing, name, f"{y} by {', '.join(groups)}")
+
+
+def importance_figure(name: str, shares: Mapping[str, float], *, x: str = "importance") -> str:
+    """Draw one bar a setting, the largest on top."""
+    ordered = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
+    with canvas(0.75 + 0.26 * max(len(ordered), 2)) as (drawing, axes):
+        axes.barh(range(len(ordered)), [value for _, value in ordered], 0.62, color=SERIES[0], alpha=0.85)
+        for place, (_, value) in enumerate(ordered):
+            axes.annotate(f"{value:.2f}", (value, place), (4, 0), textcoords="offset points", va="center", fontsize=8)
+        axes.set_yticks(range(len(ordered)), [_short(label) for label, _ in ordered], color=INK)
+        axes.set(ylim=(len(ordered) - 0.4, -0.6), xlabel=x)
+        axes.margins(x=0.12)
+        axes.grid(visible=False, axis="y")
+        return to_svg(drawing, name, x)
+
+
+def search_figure(name: str, trials: Sequence[tuple[int, float, bool]], *, y: str) -> str:
+    """Draw a search's trials, (number, score, pruned) each, and the best score so far."""
+    whole = [(n, value) for n, value, pruned in trials if not pruned]
+    cut = [(n, value) for n, value, pruned in trials if pruned]
+    with canvas(2.9) as (drawing, axes):
+        if whole:
+            best = [*np.maximum.accumulate([value for _, value in whole]), max(value for _, value in whole)]
+            axes.step(
+                [*[n for n, _ in whole], max(n for n, _, _ in trials)],
+                best,
+                where="post",
+                color=SERIES[1],
+                label="best so far",
+            )
+            axes.scatter([n for n, _ in whole], [v for _, v in whole], s=22, color=SERIES[0], label="trial", zorder=3)
+        if cut:
+            axes.scatter(
+                [n for n, _ in cut],
+                [v for _, v in cut],
+                s=22,
+                color=SOFT,
+                marker="x",
+                label="stopped early",
+                linewidths=1.2,
+            )
+        axes.set(xlabel="trial", ylabel=y)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _legend(drawing, axes, 3)
+        return to_svg(drawing, name, f"{y} of each trial")
+
+
+def scatter_figure(name: str, points: Sequence[tuple[str, float, float, int]], *, x: str, y: str) -> str:
+    """Draw named points, (label, x, y, kind): what a score costs; x is logarithmic where it spans much."""
+    with canvas(3.2) as (drawing, axes):
+        for label, across, up, kind in points:
+            style = line_style(kind)
+            axes.scatter([across], [up], s=26, color=style["color"], marker=style["marker"])
+            axes.annotate(_short(label, 20), (across, up), (5, 3), textcoords="offset points", fontsize=7.5, color=INK)
+        least, most = (end(across for _, across, _, _ in points) for end in (min, max))
+        if most > 5 * least > 0:
+            axes.set_xscale("log")
+            marks = [m * 10.0**e for e in range(-6, 9) for m in (1, 2, 5)]  # powers of ten alone mark too little
+            axes.set_xticks([mark for mark in marks if least / 2 <= mark <= most * 2])
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.margins(x=0.18, y=0.1)
+        axes.set(xlabel=x, ylabel=y)
+        return to_svg(drawing, name, f"{y} over {x}")
+
+
+def reliability_bins(confidence: ArrayLike, correct: ArrayLike, *, bins: int = 10) -> list[dict[str, float]]:
+    """Return the bins of equal width that hold posts: `low`, `high`, `posts`, mean `confidence` and `accuracy`.
+
+    `confidence`: (N,), 0..1; `correct`: (N,) bool. Bins are open below, as in `expected_calibration_error`.
+    """
+    sure, right = np.asarray(confidence, dtype=float), np.asarray(correct, dtype=float)
+    place = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
+    result = []
+    for i in range(bins):
+        inside = place == i
+        if inside.any():
+            means = {"confidence": float(sure[inside].mean()), "accuracy": float(right[inside].mean())}
+            result.append({"low": i / bins, "high": (i + 1) / bins, "posts": int(inside.sum()), **means})
+    return result
+
+
+def _legend(drawing: Any, axes: Axes, count: int) -> None:
+    if count < 2:
+        return
+    handles, labels = axes.get_legend_handles_labels()
+    columns = max(1, min(count, int(78 / (7 + max(map(len, labels), default=0)))))  # as many as a line has room for
+    drawing.legend(handles, labels, loc="outside lower left", ncols=columns)
+
+
+def _short(label: str, limit: int = _LABEL) -> str:
+    text = readable(label, 10 * limit)
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

@@ -1,0 +1,200 @@
+"""Two runs side by side, and a paired test where they were tested on the same posts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from moodfuse.evaluate.intervals import McNemar, PairedDifference, mcnemar, paired_bootstrap
+from moodfuse.labels import Labels
+from moodfuse.report.disk import flat
+from moodfuse.report.document import (
+    Block,
+    Document,
+    Estimate,
+    Figure,
+    Figures,
+    Notice,
+    Paragraph,
+    Section,
+    Table,
+    Value,
+    Verdicts,
+)
+from moodfuse.report.figures import confusion_figure, forest_figure
+from moodfuse.report.records import Run, estimates, score_rows
+from moodfuse.report.run import training_blocks
+
+_LEVEL = 0.05
+_METRICS = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
+
+
+@dataclass(frozen=True, slots=True)
+class PairTest:
+    """The paired tests of two runs on the same posts, and how often each is right."""
+
+    differences: Mapping[str, PairedDifference]
+    mcnemar: McNemar
+    both_right: int
+    both_wrong: int
+    grouped: bool
+
+
+def why_not_paired(a: Run, b: Run) -> str:
+    """Return why two runs cannot be tested on the same posts, or nothing where they can."""
+    for run in (a, b):
+        if not run.predictions or not run.test:
+            return f"No paired test: {run.name} has no scores yet."
+    truth_a, truth_b = ({row.get("id"): row.get("label") for row in run.predictions} for run in (a, b))
+    if truth_a == truth_b:
+        return ""
+    if set(truth_a) != set(truth_b):
+        both = len(set(truth_a) & set(truth_b))
+        return (
+            f"No paired test: the two runs were tested on different posts ({both:,} of {len(truth_a):,} and "
+            f"{len(truth_b):,} "
+            "are the same); train both on one split (--split RUN/split.json) to tell which is better."
+        )
+    return "No paired test: the two runs hold different labels for the same posts."
+
+
+def compare_pair(a: Run, b: Run, groups: Mapping[str, int] | None) -> PairTest:
+    """Test two runs on the same posts; `groups` are their near-duplicates, by id (`None`: taken for independent)."""
+    labels = Labels(tuple(a.labels))
+    said = {row["id"]: row["predicted"] for row in b.predictions}
+    ids = [row["id"] for row in a.predictions]
+    true = np.array([labels.id(row["label"]) for row in a.predictions])
+    first = np.array([labels.id(row["predicted"]) for row in a.predictions])
+    second = np.array([labels.id(said[id]) for id in ids])
+    group = [groups[id] for id in ids] if groups else None
+    differences = {
+        metric: paired_bootstrap(true, first, second, labels=labels, metric=metric, groups=group)
+        for metric in ("macro_f1", "accuracy")
+    }
+    right_a, right_b = first == true, second == true
+    return PairTest(
+        differences,
+        mcnemar(true, first, second, labels=labels),
+        int(np.sum(right_a & right_b)),
+        int(np.sum(~right_a & ~right_b)),
+        groups is not None,
+    )
+
+
+def pair_document(a: Run, b: Run, test: PairTest | None, refusal: str) -> Document:
+    """Return the report of two runs; without a test, `refusal` says why."""
+    names = _names(a, b)
+    sections = [
+        Section("summary", "In short", _summary(a, b, names, test, refusal)),
+        Section("scores", "Side by side", _scores(a, b, names)),
+        *([Section("test", "On the same posts", _tested(names, test))] if test else []),
+        Section("configuration", "What differs", _differences(a, b, names)),
+        *[
+            Section(f"training-{key}", f"Training of {name}", training_blocks(run, prefix=f"{key}-"))
+            for key, name, run in zip("ab", names, (a, b), strict=True)
+            if any(run.histories.values())
+        ],
+    ]
+    rows = [row | {"run": name} for name, run in zip(names, (a, b), strict=True) for row in score_rows(run)]
+    return Document("Two runs", " and ".join(names), "two runs, from what is on disk of them", sections, rows)
+
+
+def _names(a: Run, b: Run) -> tuple[str, str]:
+    if a.name != b.name:
+        return a.name, b.name
+    return tuple(f"{run.path.resolve().parent.name}/{run.name}" for run in (a, b))  # type: ignore[return-value]
+
+
+def _summary(a: Run, b: Run, names: tuple[str, str], test: PairTest | None, refusal: str) -> list[Block]:
+    lines = [verdict(names, test)] if test else []
+    for name, run in zip(names, (a, b), strict=True):
+        if run.test:
+            found = estimates(run.test)
+            lines.append(
+                f"{name}: macro-F1 {found['macro_f1']}, accuracy {found['accuracy']}, {run.test.get('n')} posts."
+            )
+        else:
+            lines.append(f"{name} has not ended: there is no score yet.")
+    blocks: list[Block] = [Verdicts(lines)]
+    blocks += [Notice(refusal)] if refusal else []
+    if test and not test.grouped:
+        blocks.append(
+            Notice(
+                "The posts themselves were not found, so each counts as independent of the others; with "
+                "near-duplicates among "
+                "them the intervals are too narrow. Name their place with --data."
+            )
+        )
+    blocks += [Notice(f"{name}: {line}") for name, run in zip(names, (a, b), strict=True) for line in run.missing]
+    return blocks
+
+
+def verdict(names: tuple[str, str], test: PairTest) -> str:
+    """Return which run is better by macro-F1, or that nothing tells them apart."""
+    one = test.differences["macro_f1"]
+    if one.p_value >= _LEVEL:
+        ends = " to ".join(f"{100 * value:+.1f}".replace("-", "−") for value in (one.low, one.high))
+        return f"{names[0]} and {names[1]} cannot be told apart here (difference in macro-F1: {ends} points)."
+    winner, loser = names if one.difference > 0 else names[::-1]
+    low, high = sorted((100 * abs(one.low), 100 * abs(one.high)))
+    return f"{winner} beats {loser} by {100 * abs(one.difference):.1f} points macro-F1 ({low:.1f} to {high:.1f})."
+
+
+def _scores(a: Run, b: Run, names: tuple[str, str]) -> list[Block]:
+    found = [estimates(run.test) for run in (a, b)]
+    keys = list(dict.fromkeys([*found[0], *found[1]]))
+    rows: list[list[Value]] = [[_title(key), found[0].get(key), found[1].get(key)] for key in keys]
+    forest = [(f"{names[i]}, {_title(key)}", one, i) for key in keys for i in (0, 1) if (one := found[i].get(key))]
+    blocks: list[Block] = []
+    if forest:
+        caption = f"Each run's scores with 95 % intervals: ● {names[0]}, ■ {names[1]}."
+        blocks = [Table(["score", *names], rows), Figure(forest_figure("forest", forest, x="score"), caption)]
+    figures = [
+        Figure(confusion_figure(f"confusion-{i}", run.test["confusion"], run.labels), f"{names[i]}: truth in the rows.")
+        for i, run in enumerate((a, b))
+        if len(run.test.get("confusion") or []) == len(run.labels) > 0
+    ]
+    return [*blocks, Figures(figures)] if figures else blocks
+
+
+def _tested(names: tuple[str, str], test: PairTest) -> list[Block]:
+    rows: list[list[Value]] = [
+        [_title(metric), Estimate(one.difference, one.low, one.high, signed=True), one.p_value]
+        for metric, one in test.differences.items()
+    ]
+    counts: list[list[Value]] = [
+        ["both right", test.both_right],
+        [f"only {names[0]} right", test.mcnemar.only_a],
+        [f"only {names[1]} right", test.mcnemar.only_b],
+        ["both wrong", test.both_wrong],
+    ]
+    how = "groups of near-duplicates" if test.grouped else "single posts"
+    return [
+        Paragraph(f"Paired bootstrap over {how}, 2,000 resamples; the difference is {names[0]} less {names[1]}."),
+        Table(["score", "difference (95 % interval)", "p"], rows),
+        Table(["who is right", "posts"], counts, f"McNemar's exact test: p = {test.mcnemar.p_value:.3f}"),
+    ]
+
+
+def _differences(a: Run, b: Run, names: tuple[str, str]) -> list[Block]:
+    first, second = flat(a.config), flat(b.config)
+    keys = [key for key in dict.fromkeys([*first, *second]) if first.get(key) != second.get(key)]
+    rows: list[Sequence[Value]] = [[key, _setting(first.get(key)), _setting(second.get(key))] for key in keys]
+    for title, key in (("posts, SHA-256", "data_sha256"), ("moodfuse", "moodfuse"), ("source revision", "git")):
+        values = [str(run.environment.get(key) or "–")[:16] for run in (a, b)]
+        if values[0] != values[1]:
+            rows.append([title, *values])
+    if not rows:
+        return [Paragraph("Nothing: the configurations are the same.")]
+    return [Table(["setting", *names], rows)]
+
+
+def _setting(value: Any) -> str:
+    return "–" if value is None else str(value)
+
+
+def _title(key: str) -> str:
+    return {"weighted_f1": "weighted F1", **_METRICS}.get(key, key.replace("f1_", "F1 of "))

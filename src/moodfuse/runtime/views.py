@@ -1,0 +1,157 @@
+"""What a bundle's model reads of a text or an image: one encoder's output, or several encoders' side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from onnxruntime import InferenceSession
+from PIL import Image
+
+from moodfuse.data.lexicon import SCORES, lexicon_package, lexicon_scores, lexicon_sha256, scored_part
+from moodfuse.data.text import TextSpec
+from moodfuse.errors import BundleError
+from moodfuse.runtime.bundle import PIXELS, Bundle, View, graph_name, tokenizer_name
+from moodfuse.runtime.graphs import Encoding, ImageGraph, TextGraph, Unencoded, load_tokenizer, open_session
+
+#: A text or an image as its encoder takes it: token ids, scores or pixels; of several encoders, one of each.
+Prepared = Any
+
+
+class TextReader(Protocol):
+    """Texts in, encodings out."""
+
+    spec: TextSpec
+    dim: int
+
+    def tokenize(self, texts: Sequence[str]) -> list[tuple[Prepared, bool]]:
+        """Return each cleaned text as `encode` takes it, and whether something of it had to be cut off."""
+
+    def encode(self, inputs: Sequence[Prepared], outputs: Sequence[str] = ...) -> list[Encoding]:
+        """Return each text's encoding."""
+
+
+class ImageReader(Protocol):
+    """Images in, encodings out."""
+
+    dim: int
+
+    def prepare(self, image: Image.Image) -> Prepared:
+        """Return a decoded image as `encode` takes it."""
+
+    def encode(self, inputs: Sequence[Prepared], outputs: Sequence[str] = ...) -> list[Encoding]:
+        """Return each image's encoding."""
+
+
+class Lexicon:
+    """Scores of a lexicon in the place of a graph: `pooled` (4,).
+
+    Raises `BundleError` where the lexicon that is installed is not the one that `view` tells of, and
+    `MissingExtraError` where none is.
+    """
+
+    dim = len(SCORES)
+
+    def __init__(self, view: View, spec: TextSpec) -> None:
+        self.spec = spec
+        if lexicon_sha256() != view.sha256:
+            raise BundleError(
+                f"the bundle was trained with the lexicon of {view.package}, and {lexicon_package()} here scores "
+                f"differently (its SHA-256 differs); pip install --force-reinstall {view.package}"
+            )
+
+    def tokenize(self, texts: Sequence[str]) -> list[tuple[np.ndarray, bool]]:
+        """Return each text's scores (4,), and whether its end was not looked at."""
+        return [(lexicon_scores(text), scored_part(text) != " ".join(text.split())) for text in texts]
+
+    def encode(self, inputs: Sequence[np.ndarray], outputs: Sequence[str] = ("pooled",)) -> list[Encoding]:
+        """Return the scores as encodings."""
+        return [dict.fromkeys(outputs, scores) for scores in inputs]
+
+
+class JoinedTexts:
+    """Several encoders of one text. A text counts as cut where any of them does not read it to its end."""
+
+    def __init__(self, readers: Sequence[TextReader]) -> None:
+        self._readers = readers
+        self.spec = readers[0].spec
+        self.dim = sum(reader.dim for reader in readers)
+
+    def tokenize(self, texts: Sequence[str]) -> list[tuple[tuple[Prepared, ...], bool]]:
+        """Return each text as each encoder takes it, and whether one of them had to cut it."""
+        each = zip(*(reader.tokenize(texts) for reader in self._readers), strict=True)
+        return [(tuple(inputs for inputs, _ in one), any(cut for _, cut in one)) for one in each]
+
+    def encode(self, inputs: Sequence[tuple[Prepared, ...]], outputs: Sequence[str] = ("pooled",)) -> list[Encoding]:
+        """Return each text's vectors, joined."""
+        return _encode_joined(self._readers, inputs, outputs)
+
+
+class JoinedImages:
+    """Several encoders of one image, which is decoded once and prepared for each."""
+
+    def __init__(self, readers: Sequence[ImageReader]) -> None:
+        self._readers = readers
+        self.dim = sum(reader.dim for reader in readers)
+
+    def prepare(self, image: Image.Image) -> tuple[Prepared, ...]:
+        """Return the image as each encoder takes it."""
+        return tuple(reader.prepare(image) for reader in self._readers)
+
+    def encode(self, inputs: Sequence[tuple[Prepared, ...]], outputs: Sequence[str] = ("pooled",)) -> list[Encoding]:
+        """Return each image's vectors, joined."""
+        return _encode_joined(self._readers, inputs, outputs)
+
+
+def join_encodings(views: Iterable[Encoding]) -> Encoding:
+    """Return several encoders' outputs for one post as one: `pooled` joined, everything else from the first."""
+    views = list(views)
+    return views[0] | {"pooled": np.concatenate([view["pooled"] for view in views])}
+
+
+def open_texts(bundle: Bundle, *, threads: int, graphs: Path | None = None) -> TextReader:
+    """Open all that the bundle's model reads of a text; `graphs` is a folder of mapped graphs.
+
+    Raises `MissingExtraError` where a lexicon is not installed.
+    """
+    readers: list[TextReader] = []
+    for place, (view, spec) in enumerate(_text_views(bundle)):
+        if view.kind == "lexicon":
+            readers.append(Lexicon(view, spec))
+            continue
+        tokenizer = bundle.path(tokenizer_name(place)).read_text("utf-8")
+        session = _open_graph(bundle, graph_name("text", place), threads, graphs)
+        readers.append(TextGraph(session, load_tokenizer(tokenizer, max_tokens=spec.max_tokens), spec))
+    return readers[0] if len(readers) == 1 else JoinedTexts(readers)
+
+
+def open_images(bundle: Bundle, *, threads: int, graphs: Path | None = None) -> ImageReader:
+    """Open all that the bundle's model reads of an image; `graphs` is a folder of mapped graphs."""
+    specs = [view.image for view in bundle.manifest.views_of("image") if view.image is not None]
+    if PIXELS in bundle.manifest.head_inputs:
+        return Unencoded(specs[0])
+    readers = [
+        ImageGraph(_open_graph(bundle, graph_name("image", place), threads, graphs), spec)
+        for place, spec in enumerate(specs)
+    ]
+    return readers[0] if len(readers) == 1 else JoinedImages(readers)
+
+
+def _open_graph(bundle: Bundle, name: str, threads: int, graphs: Path | None) -> InferenceSession:
+    return open_session((graphs or bundle.folder) / name, threads=threads, mapped=graphs is not None)
+
+
+def _text_views(bundle: Bundle) -> list[tuple[View, TextSpec]]:
+    return [(view, view.text) for view in bundle.manifest.views_of("text") if view.text is not None]
+
+
+def _encode_joined(
+    readers: Sequence[TextReader | ImageReader], inputs: Sequence[tuple[Prepared, ...]], outputs: Sequence[str]
+) -> list[Encoding]:
+    each = [
+        reader.encode([one[place] for one in inputs], outputs if place == 0 else ("pooled",))
+        for place, reader in enumerate(readers)
+    ]
+    return [join_encodings(views) for views in zip(*each, strict=True)]

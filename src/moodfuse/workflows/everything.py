@@ -1,0 +1,188 @@
+"""Train on every labelled post: the bundle's scores are then those of its recipe, cross-validated, and named so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from moodfuse import files
+from moodfuse.config import Config
+from moodfuse.data.duplicates import Groups
+from moodfuse.data.posts import Posts
+from moodfuse.data.splits import make_split
+from moodfuse.errors import ConfigError
+from moodfuse.evaluate.calibration import expected_calibration_error, fit_temperature, review_threshold
+from moodfuse.labels import Labels
+from moodfuse.learn.cell_files import read_cell
+from moodfuse.progress import Notify, Progress
+from moodfuse.runtime.bundle import update_manifest
+from moodfuse.runtime.predictor import softmax
+from moodfuse.workflows.comparing import compare_models
+from moodfuse.workflows.comparison_folder import load_comparison
+from moodfuse.workflows.finishing import finish_bundle
+from moodfuse.workflows.runs import RunFolder, write_csv
+
+if TYPE_CHECKING:
+    from moodfuse.learn.systems import ComparedModel
+
+CELLS = "cross-validation"  # in the run's folder: a comparison of one model
+REVIEW_SHARE = 0.2  # the least confident fifth of the posts, each judged by a model that had not seen it
+
+
+@dataclass(frozen=True, slots=True)
+class CrossValidation:
+    """What a recipe scores on posts that its trainings had not seen, and what is fitted on those answers."""
+
+    scores: dict[str, Any]  # as `metrics.json` holds a test's
+    temperature: float
+    review: dict[str, float | None]
+    rows: list[dict[str, Any]]  # one a post
+
+
+def check_fixed_budget(config: Config, split_file: Path | None) -> None:
+    """Raise `ConfigError` where a training without held-out posts would have to choose something on them."""
+    if split_file:
+        raise ConfigError("split.hold_out=false trains on every post: a --split has no meaning there; leave it out")
+    if config.train.monitor != "none":
+        raise ConfigError(
+            "split.hold_out=false leaves no post to choose the best epoch on: set train.monitor=none train.patience=0 "
+            "and train.epochs to a number that cross-validation has shown to do"
+        )
+
+
+def train_on_all(
+    posts: Posts,
+    config: Config,
+    run: RunFolder,
+    digests: Mapping[str, str],
+    groups: Groups,
+    *,
+    progress: Progress,
+    notify: Notify,
+) -> dict[str, Any]:
+    """Cross-validate the recipe, train it on all of `posts` into the run's bundle, and return the run's metrics."""
+    from moodfuse.learn.pipeline import train_model
+
+    labels = Labels(config.labels)
+    # The split of the cross-validation, written first: its being there says that the run's folder is this run's.
+    make_split(posts, folds=config.split.folds, seed=config.split.seed, groups=groups, labels=labels).save(run.split)
+    scored = cross_validated(posts, config, run, progress=progress, notify=notify)
+    figures = "accuracy {accuracy:.3f}, macro-F1 {macro_f1:.3f}".format_map(scored.scores)
+    notify(f"five-fold cross-validation: {figures}")
+    trained = train_model(
+        posts,
+        {"train": posts.ids, "validation": []},
+        config,
+        run.path,
+        name=run.path.name,
+        groups=groups.of,
+        save_history=lambda stage, rows: write_csv(run.stage_history(stage), rows),
+        progress=progress,
+    )
+    bundle = update_manifest(
+        trained.bundle, temperature=scored.temperature, review_threshold=scored.review["threshold"]
+    )
+    write_csv(run.predictions, scored.rows)
+    metrics = {
+        "test": scored.scores,
+        "review": scored.review,
+        "protocol": {
+            "test": (
+                "five-fold cross-validation of the recipe: each answer is that of a model which had not seen the post; "
+                "the bundle itself was trained on all of them"
+            ),
+            "intervals": "95 %, bootstrap over groups of near-duplicates and over seeds",
+            "seeds": config.split.repeats,
+            "train": len(posts),
+            "validate": 0,
+            "held_out": 0,
+        },
+        "training": {
+            "fusion": config.model.fusion,
+            "regime": config.train.regime,
+            "seed": config.seed,
+            "best_epoch": trained.fit.best_epoch + 1,
+            "epochs": len(trained.fit.history),
+            "parameters": trained.parameters,
+        },
+        "bundle": {"temperature": bundle.manifest.temperature, "parity": bundle.manifest.parity},
+    }
+    finish_bundle(bundle, run, metrics, {"train": sorted(digests[i] for i in posts.ids), "validation": []})
+    files.write_json(run.metrics, metrics)
+    return metrics
+
+
+def cross_validated(
+    posts: Posts, config: Config, run: RunFolder, *, progress: Progress, notify: Notify
+) -> CrossValidation:
+    """Run the recipe on five cells, `split.repeats` seeds each, in the run's folder; finished cells are not run again.
+
+    The temperature is fitted on all out-of-fold answers at once, the review threshold on what it makes of them.
+    """
+    result = compare_models(
+        [_model(config)],
+        posts,
+        seeds=config.split.repeats,
+        folds=5,
+        name=CELLS,
+        comparisons=run.path,
+        progress=progress,
+        notify=notify,
+    )
+    folder = load_comparison(result.path)
+    labels = Labels(config.labels)
+    cells = [read_cell(folder.path, key, labels) for key in folder.cells()]
+    row = {post_id: i for i, post_id in enumerate(posts.ids)}
+    logits = np.concatenate([np.log(c.probabilities[""].clip(1e-12)) * c.metrics["temperature"] for c in cells])
+    true = np.concatenate([cell.true for cell in cells])
+    temperature = fit_temperature(logits, true)
+    probabilities = softmax(logits / temperature)  # (N x seeds, C)
+    correct = probabilities.argmax(1) == true
+    review = review_threshold(probabilities.max(1).tolist(), correct.tolist(), share=REVIEW_SHARE)
+    ids = [i for cell in cells for i in cell.ids]
+    mean = np.zeros((len(posts), len(labels)))
+    for post_id, one in zip(ids, probabilities, strict=True):
+        mean[row[post_id]] += one / config.split.repeats
+    scores = _scores(result.rows[0], len(posts)) | {
+        "calibration_error": expected_calibration_error(probabilities, true)
+    }
+    return CrossValidation(
+        scores,
+        temperature,
+        asdict(review),
+        [_row(post_id, str(label), p, labels) for post_id, label, p in zip(posts.ids, posts.labels, mean, strict=True)],
+    )
+
+
+def _model(config: Config) -> ComparedModel:
+    from moodfuse.learn.systems import compared
+
+    return compared(config.model.fusion, config)
+
+
+def _scores(row: Mapping[str, Any], posts: int) -> dict[str, Any]:
+    """Turn a comparison's row into scores as `metrics.json` holds them."""
+    named = ("accuracy", "macro_f1", "weighted_f1")
+    bounds = {name: [row[name]["low"], row[name]["high"]] for name in named}
+    bounds |= {f"f1_{label}": [one["low"], one["high"]] for label, one in row["per_class"].items()}
+    return {
+        "n": posts,
+        **{name: row[name]["value"] for name in named},
+        "per_class": {
+            label: {key: one[key] for key in ("precision", "recall", "f1", "support")}
+            for label, one in row["per_class"].items()
+        },
+        "confusion": row["confusion"],
+        "intervals": {name: [round(low, 6), round(high, 6)] for name, (low, high) in bounds.items()},
+        "sd_seeds": {name: row[name]["sd_seeds"] for name in named},
+    }
+
+
+def _row(post_id: str, label: str, probabilities: np.ndarray, labels: Labels) -> dict[str, Any]:
+    best = int(probabilities.argmax())
+    row = {"id": post_id, "label": label, "predicted": labels.names[best], "confidence": float(probabilities[best])}
+    return row | {f"p_{name}": float(p) for name, p in zip(labels.names, probabilities, strict=True)}

@@ -1,0 +1,26 @@
+"""The last step of a training: a bundle gets its scores, its card and its place."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from moodfuse import files
+from moodfuse.runtime.bundle import Bundle, add_file, update_manifest
+from moodfuse.workflows.evaluation import SEEN
+from moodfuse.workflows.model_card import model_card
+from moodfuse.workflows.runs import RunFolder
+
+
+def finish_bundle(bundle: Bundle, run: RunFolder, metrics: dict[str, Any], seen: dict[str, list[str]]) -> None:
+    """Put scores, card and digests of the posts `seen` into a bundle, and the bundle into its run's folder."""
+    environment = json.loads(run.environment.read_text("utf-8"))
+    bundle = update_manifest(
+        bundle,
+        training=metrics["training"]
+        | {"data_sha256": environment["data_sha256"], "posts": metrics["protocol"]["train"]},
+        scores={key: metrics[key] for key in ("test", "protocol")},
+    )
+    bundle = add_file(bundle, SEEN, json.dumps(seen))
+    bundle = add_file(bundle, "MODEL_CARD.md", model_card(bundle.manifest))
+    files.move_folder(bundle.folder, run.bundle)

@@ -1,0 +1,145 @@
+"""Reports from disk: of a run, of two runs, of a comparison or a search; nothing is trained."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from moodfuse import files
+from moodfuse.data.duplicates import group_duplicates
+from moodfuse.data.posts import Posts
+from moodfuse.data.readers import read_posts
+from moodfuse.errors import ConfigError, DataError, MoodfuseError
+from moodfuse.labels import Labels
+from moodfuse.report.comparison import comparison_document
+from moodfuse.report.comparison_records import Comparison, is_comparison, read_comparison
+from moodfuse.report.document import Card, Document
+from moodfuse.report.gallery import mistake_cards, same_posts
+from moodfuse.report.markdown import csv_rows, markdown
+from moodfuse.report.page import document_page
+from moodfuse.report.pair import compare_pair, pair_document, why_not_paired
+from moodfuse.report.picture import model_picture
+from moodfuse.report.records import Run, is_run, read_run
+from moodfuse.report.run import Extra, run_document
+from moodfuse.report.search import is_search, read_search, search_document
+from moodfuse.runtime.predictor import Predictor
+from moodfuse.workflows.comparison_folder import ComparisonFolder
+from moodfuse.workflows.comparison_results import build_results
+
+Format = Literal["html", "md", "csv"]
+FORMATS: dict[str, Callable[[Document], str]] = {"html": document_page, "md": markdown, "csv": csv_rows}
+
+
+def write_report(
+    path: Path,
+    *,
+    output: Path | None = None,
+    format: str | None = None,
+    data: Path | None = None,
+    other: Path | None = None,
+) -> Path:
+    """Write the report of the run, comparison or search in `path`, and return where it lies: `PATH/report.html`.
+
+    `format` is html, md or csv, by default what the name of `output` says; `data` is where the run's posts lie, by
+    default where they lay when it was trained; `other` is a run to compare with. Raises `DataError` where `path` is
+    nothing to report on, `ConfigError` for a format that is none.
+    """
+    kind = format or (output.suffix.lower().removeprefix(".") if output and output.suffix else "html")
+    kind = {"htm": "html", "markdown": "md"}.get(kind, kind)
+    if kind not in FORMATS:
+        raise ConfigError(f"--format: expected html, md or csv, found {kind!r}; name one of them")
+    target = output or path / f"report.{kind}"
+    content = FORMATS[kind](report_document(path, data=data, other=other))
+    files.write_bytes(target, content.encode("utf-8", "replace"))
+    return target
+
+
+def report_document(path: Path, *, data: Path | None = None, other: Path | None = None) -> Document:
+    """Return the report in `path` before it has a form. Raises as `write_report` does."""
+    for folder in [path] if other is None else [path, other]:
+        if not folder.is_dir():
+            raise DataError(_nothing(folder))
+    if other is not None:
+        for folder in (path, other):
+            if not is_run(folder):
+                raise DataError(
+                    f"{folder}: expected the folder of a run, found none; --compare sets two runs side by side"
+                )
+        return _two_runs(read_run(path), read_run(other), data)
+    if is_comparison(path):
+        return comparison_document(_comparison(path))
+    if is_search(path):
+        return search_document(read_search(path))
+    if is_run(path):
+        run = read_run(path)
+        return run_document(run, run_extra(run, data))
+    raise DataError(_nothing(path))
+
+
+def run_extra(run: Run, data: Path | None) -> Extra:
+    """Return what the folder of a run does not hold: its surest mistakes with text and image, and its picture."""
+    cards, note = [], ""
+    try:
+        cards = _cards(run, data) if run.wrong else []
+    except (MoodfuseError, OSError) as error:
+        note = f"The posts cannot be shown: {error}."
+    try:
+        return Extra(cards, note, model_picture(run), "")
+    except ImportError:
+        return Extra(cards, note, None, "The picture of the model needs PyTorch: pip install 'moodfuse[train]'.")
+    except MoodfuseError as error:
+        return Extra(cards, note, None, f"The model cannot be drawn: {error}.")
+
+
+def _comparison(path: Path) -> Comparison:
+    """Read a comparison; where cells have ended since its results were built, build them anew first."""
+    found = read_comparison(path)
+    # What cannot be built is told on the page: no whole seed yet, or cells that another version wrote.
+    with contextlib.suppress(MoodfuseError, OSError, KeyError, ValueError):
+        folder = ComparisonFolder(path, found.plan)
+        done = len(folder.cells()) - len(folder.todo())
+        if done != (found.results.get("cells") or {}).get("done"):
+            build_results(folder)
+            found = read_comparison(path)
+    return found
+
+
+def _two_runs(a: Run, b: Run, data: Path | None) -> Document:
+    refusal = why_not_paired(a, b)
+    if refusal:
+        return pair_document(a, b, None, refusal)
+    try:
+        tested = _posts(a, data).subset([row["id"] for row in a.predictions])
+        groups = group_duplicates(tested).of
+    except (MoodfuseError, OSError):
+        groups = None
+    return pair_document(a, b, compare_pair(a, b, groups), "")
+
+
+def _cards(run: Run, data: Path | None) -> list[Card]:
+    posts = _posts(run, data)
+    predictor = Predictor.load(run.path) if (run.path / "bundle").is_dir() else None
+    return mistake_cards(run, posts, predictor)
+
+
+def _posts(run: Run, data: Path | None) -> Posts:
+    """Return the posts that the run was trained and tested on. Raises `DataError` where they are not found."""
+    known = run.environment.get("data")
+    folder = data or (Path(str(known)) if known else None)
+    if folder is None or not folder.exists():
+        where = f"{folder} is not there" if folder else "where the run's posts lie was not recorded"
+        raise DataError(f"{where}; name their place with --data")
+    posts = read_posts(folder, labels=Labels(tuple(run.labels)))
+    if not same_posts(run, posts):
+        raise DataError(f"{folder}: other posts than the run's; name their place with --data")
+    return posts
+
+
+def _nothing(path: Path) -> str:
+    expected = (
+        "expected the folder of a run (config.yaml), of a comparison (comparison.json) or of a search (search.json)"
+    )
+    found = "nothing" if not path.exists() else "a file" if path.is_file() else "a folder without any of these"
+    return f"{path}: {expected}, found {found}; name what `moodfuse train`, `compare` or `search` wrote"

@@ -1,0 +1,60 @@
+"""Graphs kept in fewer bits: smaller, near, and still blind to what stands beside a post."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from moodfuse.config import DataConfig
+from moodfuse.data.readers import read_posts
+from moodfuse.learn.encoders import find_encoder
+from moodfuse.learn.features import frozen_graph
+from moodfuse.learn.precision import reduce_weights
+from moodfuse.learn.recipes import resolve_config
+from moodfuse.runtime.graphs import open_session
+from moodfuse.runtime.predictor import Predictor
+from moodfuse.workflows.training import train
+
+SMALL = {"export": {"text": "int8", "image": "fp16"}, "train": {"epochs": 6, "batch_size": 16}}
+
+
+@pytest.fixture(scope="module")
+def minilm() -> bytes:
+    return frozen_graph(find_encoder("minilm", "text", DataConfig())).read_bytes()
+
+
+def pooled(graph: bytes, ids: np.ndarray) -> np.ndarray:
+    return open_session(graph).run(["pooled"], {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0]
+
+
+@pytest.mark.parametrize(("precision", "size", "nearest"), [("fp16", 0.51, 0.999_99), ("int8", 0.30, 0.995)])
+def test_fewer_bits_make_a_smaller_graph_that_computes_nearly_the_same(
+    minilm: bytes, precision: str, size: float, nearest: float
+) -> None:
+    reduced = reduce_weights(minilm, precision)  # type: ignore[arg-type]
+    assert len(reduced) <= size * len(minilm)
+    ids = np.random.default_rng(0).integers(1_000, 20_000, (6, 12))
+    full, less = pooled(minilm, ids), pooled(reduced, ids)
+    cosines = (full * less).sum(-1) / np.linalg.norm(full, axis=-1) / np.linalg.norm(less, axis=-1)
+    assert cosines.min() >= nearest
+    alone = np.concatenate([pooled(reduced, ids[i : i + 1]) for i in range(6)])
+    np.testing.assert_allclose(alone, less, atol=1e-5)
+
+
+def test_full_precision_is_the_graph_itself(minilm: bytes) -> None:
+    assert reduce_weights(minilm, "fp32") is minilm
+
+
+def test_a_reduced_bundle_says_how_far_it_is_from_its_model(synthetic_folder: Path, tmp_path: Path) -> None:
+    posts = read_posts(synthetic_folder)
+    result = train(posts, resolve_config("concat", overrides=[SMALL]), name="small", runs=tmp_path)
+    manifest = result.bundle.manifest
+    assert manifest.precision == {"text": "int8", "image": "fp16"}
+    assert manifest.parity["fp32_probability"] <= 1e-4 < manifest.parity["probability"] < 0.1
+    size = sum(path.stat().st_size for path in result.bundle.folder.iterdir())
+    assert size <= 40 * 2**20
+    predictor = Predictor(result.bundle)
+    together = list(predictor.stream(posts[:12]))
+    for post, one in zip(posts[:12], together, strict=True):
+        [alone] = predictor.stream([post])
+        assert alone.probabilities == pytest.approx(one.probabilities, abs=1e-5)

@@ -1,0 +1,65 @@
+"""Training on every post: scores that say they are the recipe's, and a bundle that has seen them all."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from moodfuse.data.posts import Posts
+from moodfuse.data.readers import read_posts
+from moodfuse.errors import ConfigError, DataError
+from moodfuse.learn.recipes import resolve_config
+from moodfuse.runtime.predictor import Predictor
+from moodfuse.workflows.evaluation import evaluate_unseen
+from moodfuse.workflows.training import RunResult, train
+
+ALL = {
+    "split": {"hold_out": False},
+    "train": {"monitor": "none", "patience": 0, "epochs": 5, "batch_size": 16},
+}
+
+
+@pytest.fixture(scope="module")
+def posts(synthetic_folder: Path) -> Posts:
+    return read_posts(synthetic_folder).labelled()
+
+
+@pytest.fixture(scope="module")
+def run(posts: Posts, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    return train(posts, resolve_config("concat", overrides=[ALL]), name="all", runs=tmp_path_factory.mktemp("all"))
+
+
+def test_the_scores_are_those_of_the_cross_validation_and_say_so(run: RunResult, posts: Posts) -> None:
+    assert run.metrics["test"]["n"] == len(posts)
+    assert "cross-validation of the recipe" in run.metrics["protocol"]["test"]
+    results = json.loads((run.run.path / "cross-validation" / "results.json").read_text())
+    assert run.metrics["test"]["accuracy"] == results["rows"][0]["accuracy"]["value"]
+    assert "cross-validation of the recipe" in (run.run.bundle / "MODEL_CARD.md").read_text()
+    assert run.bundle.manifest.training["posts"] == len(posts)
+
+
+def test_every_post_has_an_answer_of_a_model_that_had_not_seen_it(run: RunResult, posts: Posts) -> None:
+    lines = run.run.predictions.read_text().splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == posts.ids
+
+
+def test_the_bundle_knows_that_it_has_seen_them_all(run: RunResult, posts: Posts) -> None:
+    with pytest.raises(DataError, match=f"trained on all {len(posts)} of these posts"):
+        evaluate_unseen(Predictor(run.bundle), posts)
+
+
+def test_the_same_call_again_trains_nothing(run: RunResult, posts: Posts) -> None:
+    config = resolve_config("concat", overrides=[ALL])
+    assert train(posts, config, name="all", runs=run.run.path.parent).resumed
+
+
+@pytest.mark.parametrize(
+    ("settings", "split", "told"),
+    [({"split": {"hold_out": False}}, None, "set train.monitor=none"), (ALL, Path("split.json"), "leave it out")],
+)
+def test_what_would_need_held_out_posts_is_refused(
+    posts: Posts, tmp_path: Path, settings: dict[str, object], split: Path | None, told: str
+) -> None:
+    config = resolve_config("concat", overrides=[settings])
+    with pytest.raises(ConfigError, match=told):
+        train(posts, config, name="all", runs=tmp_path, split_file=split)

@@ -1,0 +1,167 @@
+"""A search: inside the training folds, gone on with, shared between processes, and a configuration that trains."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import pytest
+from filelock import FileLock
+from optuna.trial import TrialState
+
+from moodfuse.config import Config
+from moodfuse.data.duplicates import group_duplicates
+from moodfuse.data.posts import Posts
+from moodfuse.data.readers import read_posts
+from moodfuse.data.splits import make_split
+from moodfuse.errors import ConfigError, DataError
+from moodfuse.learn.recipes import resolve_config
+from moodfuse.learn.search import StoredStudy, recipe_settings, search_space, with_settings
+from moodfuse.workflows.searching import SearchResult, search
+
+SHARED = """
+import sys
+from pathlib import Path
+from moodfuse.data.readers import read_posts
+from moodfuse.learn.recipes import resolve_config
+from moodfuse.workflows.searching import search
+data, config, searches = sys.argv[1:]
+search(read_posts(data), resolve_config(file=Path(config)), trials=8, name="s", searches=Path(searches))
+"""
+
+
+def trials(path: Path) -> list[optuna.trial.FrozenTrial]:
+    return optuna.load_study(study_name="search", storage=f"sqlite:///{path / 'study.db'}").get_trials()
+
+
+@pytest.fixture(scope="module")
+def posts(synthetic_folder: Path) -> Posts:
+    return read_posts(synthetic_folder)
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return resolve_config("text", overrides=[{"train": {"epochs": 4, "patience": 0}}])
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, posts: Posts, config: Config) -> SearchResult:
+    return search(posts, config, trials=5, name="s", searches=tmp_path_factory.mktemp("searches"))
+
+
+@pytest.fixture
+def copied(done: SearchResult, tmp_path: Path) -> Path:
+    shutil.copytree(done.path, tmp_path / "s")
+    return tmp_path
+
+
+def test_the_folder_holds_study_best_history_and_importances(done: SearchResult, config: Config) -> None:
+    names = {path.name for path in done.path.iterdir() if not path.name.startswith(".")}
+    assert names == {"plan.json", "study.db", "best.yaml", "trials.csv", "importances.json", "search.json"}
+    with (done.path / "trials.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["number"] for row in rows] == ["0", "1", "2", "3", "4"]
+    best = [float(row["best"]) for row in rows]
+    assert best == sorted(best)
+    assert best[-1] == pytest.approx(done.score)
+    assert {row["state"] for row in rows} <= {"complete", "pruned"}
+    first = {key: float(rows[0][key]) for key in recipe_settings(config)}
+    assert first == pytest.approx(recipe_settings(config))
+    importances = json.loads((done.path / "importances.json").read_text())
+    assert set(importances) <= {setting.key for setting in search_space(config)}
+    summary = json.loads((done.path / "search.json").read_text())
+    assert summary["trials"] == {"ended": 5, "wanted": 5}
+    assert summary["importances"] == importances
+
+
+def test_the_best_is_a_configuration_that_train_takes(done: SearchResult, config: Config) -> None:
+    loaded = resolve_config(file=done.best_file)
+    assert loaded == done.best
+    kept = loaded.model_dump()
+    for setting in search_space(config):
+        section, leaf = setting.key.split(".")
+        kept[section][leaf] = config.model_dump()[section][leaf]
+    assert kept == config.model_dump()  # nothing but what was searched is another
+
+
+def test_the_test_fold_is_never_looked_at(done: SearchResult, posts: Posts, config: Config, tmp_path: Path) -> None:
+    """With other labels in the test fold (and the same split) the very same trials come out."""
+    split = make_split(posts, groups=group_duplicates(posts))
+    other = {"negative": "positive", "positive": "neutral", "neutral": "negative"}
+    test = set(split.test_ids)
+    changed = [replace(post, label=other[str(post.label)]) if post.id in test else post for post in posts]
+    from moodfuse.learn.study import run_trials
+
+    parts = {"train": split.train_ids, "validation": split.validation_ids}
+    study = run_trials(tmp_path, Posts(changed), parts, config, 2)
+    with (done.path / "trials.csv").open(newline="") as file:
+        before = [float(row["score"]) for row in csv.DictReader(file) if row["score"]][:2]
+    assert [row["score"] for row in study.rows()] == pytest.approx(before)
+
+
+def test_the_same_command_goes_on_to_more_trials(copied: Path, posts: Posts, config: Config) -> None:
+    assert search(posts, config, trials=5, name="s", searches=copied).summary["trials"]["ended"] == 5
+    assert len(trials(copied / "s")) == 5
+    assert search(posts, config, trials=6, name="s", searches=copied).summary["trials"]["ended"] == 6
+
+
+def test_a_trial_whose_process_died_is_done_again(copied: Path, posts: Posts, config: Config) -> None:
+    study = optuna.load_study(study_name="search", storage=f"sqlite:///{copied / 's' / 'study.db'}")
+    abandoned = study.ask()
+    settings = {setting.key: setting.draw(abandoned) for setting in search_space(config)}
+    assert search(posts, config, trials=6, name="s", searches=copied).summary["trials"]["ended"] == 6
+    states = {trial.number: trial.state for trial in trials(copied / "s")}
+    assert states[abandoned.number] == TrialState.FAIL
+    again = next(trial for trial in trials(copied / "s") if trial.number > abandoned.number)
+    assert again.params == pytest.approx(settings)
+
+
+def test_a_trial_that_another_process_runs_counts(copied: Path, config: Config) -> None:
+    study = optuna.load_study(study_name="search", storage=f"sqlite:///{copied / 's' / 'study.db'}")
+    running = study.ask()
+    with FileLock(copied / "s" / ".claims" / f"trial-{running.number}.lock"):
+        with StoredStudy(copied / "s", config).claim(6) as trial:
+            assert trial is None
+        with StoredStudy(copied / "s", config).claim(7) as trial:
+            assert trial is not None
+            assert trial.number == running.number + 1
+
+
+def test_two_processes_share_one_study(
+    copied: Path, posts: Posts, config: Config, synthetic_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "config.yaml").write_text(config.to_yaml())
+    command = [sys.executable, "-c", SHARED, str(synthetic_folder), str(tmp_path / "config.yaml"), str(copied)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as other:
+        search(posts, config, trials=8, name="s", searches=copied)
+        _, errors = other.communicate(timeout=120)
+    assert other.returncode == 0, errors
+    ended = [one for one in trials(copied / "s") if one.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    assert len(ended) == 8
+    assert json.loads((copied / "s" / "search.json").read_text())["trials"]["ended"] == 8
+
+
+def test_another_search_under_the_same_name_is_refused(copied: Path, posts: Posts, config: Config) -> None:
+    with pytest.raises(ConfigError, match="a search from another configuration"):
+        search(posts, with_settings(config, {"optim.lr": 0.5}), trials=5, name="s", searches=copied)
+    with pytest.raises(DataError, match="a search on other posts"):
+        search(posts[:110], config, trials=5, name="s", searches=copied)
+    with pytest.raises(ConfigError, match="--trials: expected 1 or more, found 0"):
+        search(posts, config, trials=0, name="new", searches=copied)
+    with pytest.raises(DataError, match="no post has a label"):
+        search(Posts([replace(posts[0], label=None)]), config, trials=1, name="new", searches=copied)
+    (copied / "taken").mkdir()
+    (copied / "taken" / "thesis.txt").write_text("mine")
+    with pytest.raises(ConfigError, match=r"found one with thesis\.txt"):
+        search(posts, config, trials=1, name="taken", searches=copied)
+
+
+def test_encoders_that_train_have_a_rate_to_search(config: Config) -> None:
+    tuned = resolve_config("text", overrides=[{"train": {"regime": "end_to_end"}}])
+    keys = {setting.key for setting in search_space(tuned)}
+    assert keys - {setting.key for setting in search_space(config)} == {"optim.encoder_lr"}
+    assert set(recipe_settings(tuned)) == keys
