@@ -44,28 +44,14 @@ def serve(
     if new_key:
         _print_key()
         return
-    mebibytes = {"body_bytes": max_body, "batch_bytes": max_batch, "unpacked_bytes": max_unpacked}
-    limits: dict[str, Any] = {
-        **{name: None if value is None else int(value * 2**20) for name, value in mebibytes.items()},
-        "pixels": max_pixels,
-        "text_chars": max_chars,
-        "posts": max_posts,
-        "seconds": max_seconds,
-        "batch_seconds": max_batch_seconds,
-        "in_flight": max_in_flight,
-        "batch_size": batch_size,
-        "batch_wait_ms": batch_wait_ms,
-    }
-    _serve(
-        bundle,
-        host,
-        port,
-        workers,
-        {name: value for name, value in limits.items() if value is not None},
-        {"threads": threads, "page": page},
-        keys,
-        allow_host or [],
-    )
+    sizes = {"body_bytes": max_body, "batch_bytes": max_batch, "unpacked_bytes": max_unpacked}  # in MiB
+    counts = {"pixels": max_pixels, "text_chars": max_chars, "posts": max_posts}
+    work = {"in_flight": max_in_flight, "batch_size": batch_size, "batch_wait_ms": batch_wait_ms}
+    times = {"seconds": max_seconds, "batch_seconds": max_batch_seconds}
+    limits: dict[str, Any] = {name: int(value * 2**20) for name, value in sizes.items() if value is not None}
+    limits |= {name: value for name, value in {**counts, **work, **times}.items() if value is not None}
+    other = {"threads": threads, "page": page}
+    _serve(bundle, host, port, workers, limits, other, keys, allow_host or [])
 
 
 def _serve(
