@@ -7,7 +7,7 @@ NAME ?= concat
 RECIPE ?= concat
 OUT ?= quickstart
 
-.PHONY: setup quickstart test test-slow lint format clean
+.PHONY: setup quickstart test test-slow lint format default-bundle clean
 
 setup: $(VENV)/.installed
 
@@ -34,6 +34,11 @@ main-job:
 	@echo "answers, in the format that came in   $(OUT)/test_result.txt"
 	@echo "probabilities, status, what to check  $(OUT)/test_result.txt.details.csv"
 	@echo "scores, split, history, bundle        $(OUT)/runs/$(NAME)/"
+
+# The bundle that moodfuse brings, made anew from the labelled posts in DATA.
+default-bundle: setup
+	test -n '$(DATA)' || { echo 'expected the labelled posts: make default-bundle DATA=path/to/posts'; exit 1; }
+	$(BIN)/python benchmarks/default_bundle.py '$(DATA)'
 
 # Two processes of one thread each: small models gain nothing from more threads, and fight over them.
 test: setup

@@ -48,8 +48,8 @@ _HOMES = {
 }
 
 
-def load(bundle: Any) -> Predictor:
-    """Open a bundle or a run folder: `moodfuse.load("runs/concat").predict(text, image)`."""
+def load(bundle: Any = None) -> Predictor:
+    """Open a bundle or a run folder, or the model that moodfuse brings: `moodfuse.load().predict(text, image)`."""
     from moodfuse.runtime.predictor import Predictor
 
     return Predictor.load(bundle)

@@ -143,13 +143,18 @@ def test_bad_input_to_train_is_one_line(
     assert "Traceback" not in done.err
 
 
-def test_predict_without_a_model_says_that_none_ships_yet(
-    moodfuse: Callable[..., Done], trained_run: Path, synthetic_folder: Path
+def test_predict_without_a_model_takes_the_one_that_moodfuse_brings(
+    moodfuse: Callable[..., Done], synthetic_folder: Path, tmp_path: Path
 ) -> None:
-    for arguments in ([], [synthetic_folder], ["--text", "hi"]):
-        done = moodfuse("predict", *arguments)
-        assert (done.code, done.out) == (1, "")
-        assert "no model named, and this version ships no default one yet" in done.error
+    one = moodfuse("predict", "--text", "what a wonderful day, I love it", "--json").json()
+    assert one["label"] == "positive"
+    done = moodfuse("predict", synthetic_folder, "-o", tmp_path / "out.txt")
+    assert done.code == 0
+    assert len((tmp_path / "out.txt").read_text().splitlines()) == 1 + 12
+
+
+def test_predict_says_what_is_missing_or_too_much(moodfuse: Callable[..., Done], trained_run: Path) -> None:
+    assert "nothing to label: expected SOURCE" in moodfuse("predict").error
     assert "expected posts to label" in moodfuse("predict", trained_run).error
     assert "found 3 paths" in moodfuse("predict", "a", "b", "c").error
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from moodfuse.cli.progress import Bar
-from moodfuse.errors import BundleError, ConfigError, suggest
+from moodfuse.errors import ConfigError, suggest
 
 if TYPE_CHECKING:
     from moodfuse.config import Modality
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 def predict(
     paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="BUNDLE [SOURCE]", help="A bundle or run folder; posts to label.")
+        list[Path] | None,
+        typer.Argument(
+            metavar="[BUNDLE] [SOURCE]", help="A bundle or run folder (moodfuse brings one); posts to label."
+        ),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where answers go; by default stdout.")] = None,
     style: Annotated[
@@ -35,31 +38,35 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print counts (or the one answer) as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
 ) -> None:
-    """Label posts: every row of SOURCE gets an answer, in order."""
-    from moodfuse.runtime.bundle import is_bundle
+    """Label posts: every row of SOURCE gets an answer, in order. Without BUNDLE by the model that moodfuse brings."""
     from moodfuse.runtime.predictor import Predictor
     from moodfuse.runtime.writers import FORMATS
 
     if style is not None and style not in FORMATS:
         raise ConfigError(suggest(style, FORMATS, what="--format"))
     single = text is not None or image is not None
-    wanted = 1 if single else 2
-    paths = paths or []
-    if not single and len(paths) == 1 and is_bundle(paths[0]):
-        raise ConfigError(f"{paths[0]}: expected posts to label behind it: moodfuse predict {paths[0]} SOURCE -o FILE")
-    if len(paths) < wanted:
-        raise BundleError(
-            "no model named, and this version ships no default one yet: train one (moodfuse train DATA --name NAME), "
-            "then moodfuse predict runs/NAME " + ("--text ..." if single else "SOURCE -o FILE")
-        )
-    if len(paths) > wanted:
-        expected = "BUNDLE alone beside --text or --image" if single else "BUNDLE SOURCE"
-        raise ConfigError(f"expected {expected}, found {len(paths)} paths: {' '.join(map(str, paths))}")
-    predictor = Predictor.load(paths[0], threads=threads)
+    bundle, source = _what(paths or [], single)
+    predictor = Predictor.load(bundle, threads=threads)
     if single:
         _one(predictor, text, image, as_json)
-    else:
-        _many(predictor, paths[1], output, style, input_format, only, as_json, quiet)
+    elif source is not None:
+        _many(predictor, source, output, style, input_format, only, as_json, quiet)
+
+
+def _what(paths: list[Path], single: bool) -> tuple[Path | None, Path | None]:
+    """Return the bundle (`None`: the one that comes with moodfuse) and the posts that the arguments name."""
+    from moodfuse.runtime.bundle import is_bundle
+
+    if len(paths) > (1 if single else 2):
+        expected = "at most BUNDLE beside --text or --image" if single else "[BUNDLE] SOURCE"
+        raise ConfigError(f"expected {expected}, found {len(paths)} paths: {' '.join(map(str, paths))}")
+    if single:
+        return (paths[0] if paths else None), None
+    if not paths:
+        raise ConfigError("nothing to label: expected SOURCE, --text or --image; see moodfuse predict -h")
+    if len(paths) == 1 and is_bundle(paths[0]):
+        raise ConfigError(f"{paths[0]}: expected posts to label behind it: moodfuse predict {paths[0]} SOURCE -o FILE")
+    return (paths[0], paths[1]) if len(paths) == 2 else (None, paths[0])
 
 
 def _one(predictor: Predictor, text: str | None, image: Path | None, as_json: bool) -> None:

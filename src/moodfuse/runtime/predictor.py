@@ -18,7 +18,7 @@ from moodfuse.data.posts import ImageRef, Post, Status
 from moodfuse.data.text import prepare_text
 from moodfuse.errors import DataError
 from moodfuse.runtime import views
-from moodfuse.runtime.bundle import GRAPHS, Bundle, read_bundle
+from moodfuse.runtime.bundle import GRAPHS, Bundle, default_bundle, read_bundle
 from moodfuse.runtime.graphs import Encoding, head_feed, map_graph, open_session
 
 WINDOW = 128  # posts in flight: enough to sort texts by length, and the bound of what memory holds
@@ -77,9 +77,12 @@ class Predictor:
         self._head = open_session(head, threads=self._threads, mapped=graphs is not None)
 
     @classmethod
-    def load(cls, folder: str | Path, *, threads: int | None = None) -> Predictor:
-        """Open the bundle (or the run) in `folder`. Raises `BundleError` where it is not whole."""
-        return cls(read_bundle(Path(folder)), threads=threads)
+    def load(cls, folder: str | Path | None = None, *, threads: int | None = None) -> Predictor:
+        """Open the bundle (or the run) in `folder`; `None` opens the one that comes with moodfuse.
+
+        Raises `BundleError` where it is not whole.
+        """
+        return cls(read_bundle(default_bundle() if folder is None else Path(folder)), threads=threads)
 
     def predict(self, text: str | None = None, image: str | Path | bytes | None = None) -> Prediction:
         """Predict one post from its text, its image (a path or encoded bytes), or both."""
