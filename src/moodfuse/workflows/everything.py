@@ -23,7 +23,7 @@ from moodfuse.runtime.bundle import update_manifest
 from moodfuse.runtime.predictor import softmax
 from moodfuse.workflows.comparing import compare_models
 from moodfuse.workflows.comparison_folder import load_comparison
-from moodfuse.workflows.finishing import finish_bundle
+from moodfuse.workflows.finishing import finish_bundle, training_facts
 from moodfuse.workflows.runs import RunFolder, write_csv
 
 if TYPE_CHECKING:
@@ -101,14 +101,7 @@ def train_on_all(
             "validate": 0,
             "held_out": 0,
         },
-        "training": {
-            "fusion": config.model.fusion,
-            "regime": config.train.regime,
-            "seed": config.seed,
-            "best_epoch": trained.fit.best_epoch + 1,
-            "epochs": len(trained.fit.history),
-            "parameters": trained.parameters,
-        },
+        "training": training_facts(config, trained),
         "bundle": {"temperature": bundle.manifest.temperature, "parity": bundle.manifest.parity},
     }
     finish_bundle(bundle, run, metrics, {"train": sorted(digests[i] for i in posts.ids), "validation": []})

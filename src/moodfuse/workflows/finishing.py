@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moodfuse import files
+from moodfuse.config import Config
 from moodfuse.runtime.bundle import Bundle, add_file, update_manifest
 from moodfuse.workflows.evaluation import SEEN
 from moodfuse.workflows.model_card import model_card
 from moodfuse.workflows.runs import RunFolder
+
+if TYPE_CHECKING:
+    from moodfuse.learn.pipeline import Trained
+
+
+def training_facts(config: Config, trained: Trained) -> dict[str, Any]:
+    """Return what `metrics.json` and the manifest say of a training."""
+    return {
+        "fusion": config.model.fusion,
+        "regime": config.train.regime,
+        "seed": config.seed,
+        "best_epoch": trained.fit.best_epoch + 1,
+        "epochs": len(trained.fit.history),
+        "parameters": trained.parameters,
+    }
 
 
 def finish_bundle(bundle: Bundle, run: RunFolder, metrics: dict[str, Any], seen: dict[str, list[str]]) -> None:

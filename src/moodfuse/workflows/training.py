@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from moodfuse.runtime.bundle import Bundle, read_bundle, update_manifest
 from moodfuse.runtime.predictor import Prediction, Predictor, softmax
 from moodfuse.workflows.evaluation import Evaluation, evaluate_posts, run_predictor, score_predictions
 from moodfuse.workflows.everything import check_fixed_budget, train_on_all
-from moodfuse.workflows.finishing import finish_bundle
+from moodfuse.workflows.finishing import finish_bundle, training_facts
 from moodfuse.workflows.groups import cached_groups
 from moodfuse.workflows.leaks import borrowed_seen, refuse_leaks
 from moodfuse.workflows.runs import RunFolder, data_sha256, open_run, post_digests, write_csv
@@ -65,7 +66,6 @@ def train(
     """
     from moodfuse.learn.assembly import check_model
     from moodfuse.learn.devices import check_device
-    from moodfuse.learn.pipeline import train_model
 
     check_model(config)
     if not config.split.hold_out:
@@ -89,21 +89,37 @@ def train(
     if not config.split.hold_out:
         return RunResult(run, train_on_all(labelled, config, run, digests, groups, progress=progress, notify=log))
     split = _fixed_split(run, labelled, config, groups, split_file, log)
+    return RunResult(run, _train_held_out(labelled, config, run, split, digests, groups, progress, log))
+
+
+def _train_held_out(
+    posts: Posts,
+    config: Config,
+    run: RunFolder,
+    split: Split,
+    digests: Mapping[str, str],
+    groups: Groups,
+    progress: Progress,
+    log: Notify,
+) -> dict[str, Any]:
+    """Train, choose and calibrate, and test on the three parts of the split; return the run's metrics."""
+    from moodfuse.learn.pipeline import train_model
+
     parts = {"train": split.train_ids, "validation": split.validation_ids, "test": split.test_ids}
     refuse_leaks(config, parts, digests)
     trained = train_model(
-        labelled,
+        posts,
         {part: parts[part] for part in ("train", "validation")},
         config,
         run.path,
-        name=name,
+        name=run.path.name,
         groups=groups.of,
         save_history=lambda stage, rows: write_csv(run.stage_history(stage), rows),
         progress=progress,
     )
     log(f"best epoch {trained.fit.best_epoch + 1} of {len(trained.fit.history)} by validation {config.train.monitor}")
-    bundle, validation = _calibrate(trained.bundle, labelled.subset(parts["validation"]), groups, progress)
-    test = evaluate_posts(Predictor(bundle), labelled.subset(parts["test"]), groups=groups, progress=progress)
+    bundle, validation = _calibrate(trained.bundle, posts.subset(parts["validation"]), groups, progress)
+    test = evaluate_posts(Predictor(bundle), posts.subset(parts["test"]), groups=groups, progress=progress)
     alone = _withheld(bundle, test, groups, progress)
     write_csv(run.predictions, [row | extra for row, extra in zip(test.rows(), _columns(alone, test), strict=True)])
     metrics = _metrics(config, split, groups, trained, bundle, validation, test.scores)
@@ -112,7 +128,7 @@ def train(
     seen = {part: sorted({digests[i] for i in parts[part]} | borrowed[part]) for part in ("train", "validation")}
     finish_bundle(bundle, run, metrics, seen)
     files.write_json(run.metrics, metrics)
-    return RunResult(run, metrics)
+    return metrics
 
 
 def write_run_report(run: RunFolder, notify: Notify = mute) -> Path | None:
@@ -238,13 +254,6 @@ def _metrics(
             "held_out": len(split.test_ids),
             "duplicate_groups_across": len(across),
         },
-        "training": {
-            "fusion": config.model.fusion,
-            "regime": config.train.regime,
-            "seed": config.seed,
-            "best_epoch": trained.fit.best_epoch + 1,
-            "epochs": len(trained.fit.history),
-            "parameters": trained.parameters,
-        },
+        "training": training_facts(config, trained),
         "bundle": {"temperature": bundle.manifest.temperature, "parity": bundle.manifest.parity},
     }
