@@ -30,6 +30,10 @@ class TrainingError(MoodfuseError):
     """Training cannot go on, or its result does not hold."""
 
 
+class DivergedError(TrainingError):
+    """The loss of a training is no longer a number: these settings lead nowhere, others may."""
+
+
 class MissingExtraError(MoodfuseError):
     """A command needs packages that only an optional extra installs."""
 

@@ -43,6 +43,9 @@ def test_the_mean_of_the_members_is_what_is_left(posts: Posts, tmp_path: Path) -
     name = "fusion.classify.weight"
     assert not torch.equal(states[0][name], states[1][name])
     torch.testing.assert_close(model.state_dict()[name], torch.stack([state[name] for state in states]).mean(0))
+    kept = load_model_state(tmp_path / "soup.safetensors")
+    assert kept.keys() == model.state_dict().keys()
+    torch.testing.assert_close(kept[name], model.state_dict()[name])
 
 
 def test_the_moving_average_is_kept_in_the_place_of_the_last_weights(posts: Posts, tmp_path: Path) -> None:

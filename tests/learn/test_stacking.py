@@ -43,3 +43,13 @@ def test_the_stacker_is_fitted_after_training_and_the_bundle_holds_it(synthetic_
 def test_stacking_without_unseen_logits_is_refused(settings: dict[str, object], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         check_model(resolve_config("decision", overrides=[STACKED, settings]))
+
+
+def test_stacking_over_the_encoder_of_another_run_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "first"
+    (folder / "checkpoints").mkdir(parents=True)
+    tuned = {"model": {"text": str(tiny_bert)}, "train": {"regime": "end_to_end"}}
+    (folder / "config.yaml").write_text(resolve_config("text", overrides=[tuned]).to_yaml())
+    (folder / "checkpoints" / "best.safetensors").touch()
+    with pytest.raises(ConfigError, match="that no run has trained"):
+        check_model(resolve_config("decision", overrides=[STACKED, {"model": {"text": str(folder)}}]))

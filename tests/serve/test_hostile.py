@@ -160,6 +160,10 @@ def test_unknown_paths_and_methods_are_problems_too(client: TestClient) -> None:
     assert refused(client.post("/v1/predict/batch?preview=perhaps", content="text\na\n", headers=CSV), 422)
 
 
+def test_an_origin_that_is_no_address_is_refused_like_any_other(client: TestClient) -> None:
+    assert refused(client.get("/v1/model", headers={"Origin": "http://["}), 403)
+
+
 def test_an_image_with_odd_metadata_is_still_an_image(client: TestClient) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (40, 30), "red").save(buffer, "JPEG", comment=b"PK is a monogram; 100 %", quality=90)

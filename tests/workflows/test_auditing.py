@@ -11,7 +11,7 @@ import pytest
 from moodfuse.config import build_config
 from moodfuse.data.posts import Post, Posts
 from moodfuse.data.readers import read_posts
-from moodfuse.errors import DataError
+from moodfuse.errors import ConfigError, DataError
 from moodfuse.labels import SENTIMENT
 from moodfuse.workflows.auditing import audit
 from moodfuse.workflows.label_errors import out_of_fold
@@ -64,6 +64,13 @@ def test_a_class_that_the_other_folds_lack_gets_no_probability() -> None:
     )
     assert (probabilities[:4, 2] > 0).all()
     assert (probabilities[4:, 2] == 0).all()
+
+
+def test_an_encoder_that_has_seen_the_labels_does_not_judge_them(synthetic_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "config.yaml").write_text(build_config([{"train": {"regime": "end_to_end"}}]).to_yaml())
+    with pytest.raises(ConfigError, match="may have seen the labels"):
+        audit(synthetic_folder, labels=True, config=build_config([{"model": {"text": str(tmp_path)}}]))
 
 
 @pytest.mark.parametrize("label", [None, "positive"])

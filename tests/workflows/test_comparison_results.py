@@ -152,6 +152,16 @@ def test_only_whole_seeds_are_shown(tmp_path: Path) -> None:
     assert results["rows"][0]["accuracy"]["sd_seeds"] is None
 
 
+def test_seeds_that_are_whole_for_different_models_leave_one_to_show(tmp_path: Path) -> None:
+    comparison = make(tmp_path, ["gated", "text"], [0, 1])
+    for model, seed in (("gated", 0), ("text", 1)):
+        for fold in range(5):
+            write(comparison, CellKey(seed, fold, model))
+    results = build_results(comparison)
+    assert results["seeds"] == [0]
+    assert {row["model"] for row in results["rows"]} == {"gated"}
+
+
 def test_a_damaged_cell_names_the_folder_to_delete(tmp_path: Path) -> None:
     comparison = make(tmp_path, ["gated", "text"], [0])
     for key in comparison.cells():

@@ -34,6 +34,7 @@ def test_the_scores_are_those_of_the_cross_validation_and_say_so(run: RunResult,
     assert "cross-validation of the recipe" in run.metrics["protocol"]["test"]
     results = json.loads((run.run.path / "cross-validation" / "results.json").read_text())
     assert run.metrics["test"]["accuracy"] == results["rows"][0]["accuracy"]["value"]
+    assert run.metrics["test"]["calibration_error"] == results["calibration"][0]["ece"]
     assert "cross-validation of the recipe" in (run.run.bundle / "MODEL_CARD.md").read_text()
     assert run.bundle.manifest.training["posts"] == len(posts)
 
@@ -53,9 +54,18 @@ def test_the_same_call_again_trains_nothing(run: RunResult, posts: Posts) -> Non
     assert train(posts, config, name="all", runs=run.run.path.parent).resumed
 
 
+STAGED = ALL | {"train": {**ALL["train"], "regime": "two_stage"}}
+FIVE = ALL | {"split": {"hold_out": False, "folds": 5}}
+
+
 @pytest.mark.parametrize(
     ("settings", "split", "told"),
-    [({"split": {"hold_out": False}}, None, "set train.monitor=none"), (ALL, Path("split.json"), "leave it out")],
+    [
+        ({"split": {"hold_out": False}}, None, "set train.monitor=none"),
+        (ALL, Path("split.json"), "leave it out"),
+        (STAGED, None, "cross-validation takes frozen and end_to_end"),
+        (FIVE, None, "expected 10, of which a comparison makes five cells"),
+    ],
 )
 def test_what_would_need_held_out_posts_is_refused(
     posts: Posts, tmp_path: Path, settings: dict[str, object], split: Path | None, told: str
@@ -63,3 +73,11 @@ def test_what_would_need_held_out_posts_is_refused(
     config = resolve_config("concat", overrides=[settings])
     with pytest.raises(ConfigError, match=told):
         train(posts, config, name="all", runs=tmp_path, split_file=split)
+    assert not (tmp_path / "all").exists()  # the name is free for the settings that do
+
+
+def test_a_label_that_no_cell_could_train_on_leaves_the_run_free_for_other_posts(posts: Posts, tmp_path: Path) -> None:
+    config = resolve_config("concat", overrides=[ALL, {"labels": ["negative", "neutral", "positive", "mixed"]}])
+    with pytest.raises(DataError, match="mixed"):
+        train(posts, config, name="all", runs=tmp_path)
+    assert not (tmp_path / "all" / "split.json").exists()

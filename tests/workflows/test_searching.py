@@ -18,9 +18,10 @@ from moodfuse.data.duplicates import group_duplicates
 from moodfuse.data.posts import Posts
 from moodfuse.data.readers import read_posts
 from moodfuse.data.splits import make_split
-from moodfuse.errors import ConfigError, DataError
+from moodfuse.errors import ConfigError, DataError, DivergedError, TrainingError
+from moodfuse.learn.cells import FittedCell
 from moodfuse.learn.recipes import resolve_config
-from moodfuse.learn.search import StoredStudy, recipe_settings, search_space, with_settings
+from moodfuse.learn.search import StoredStudy, recipe_settings, search_space, tune, with_settings
 from moodfuse.workflows.searching import SearchResult, search
 
 SHARED = """
@@ -129,6 +130,42 @@ def test_a_trial_that_another_process_runs_counts(copied: Path, config: Config) 
         with StoredStudy(copied / "s", config).claim(7) as trial:
             assert trial is not None
             assert trial.number == running.number + 1
+
+
+def diverged(*_: object) -> tuple[float, None]:
+    raise DivergedError("the loss is no longer a number")
+
+
+def test_a_trial_that_diverges_is_given_up_and_not_begun_again(config: Config, tmp_path: Path) -> None:
+    study = StoredStudy(tmp_path, config)
+    with study.claim(2) as trial:
+        assert trial is not None
+        assert study.run(trial, diverged) is None
+    with pytest.raises(TrainingError, match="no trial has a score yet"):
+        study.best()
+    with study.claim(2) as trial:
+        assert trial is not None
+        assert trial.number == 1
+        study.run(trial, lambda *_: (0.5, None))
+    assert study.ended() == 2
+    assert study.best()[0] == 0.5
+
+
+def test_a_cell_does_without_the_settings_that_diverge(config: Config) -> None:
+    begun = []
+
+    def fit(one: Config) -> FittedCell:
+        begun.append(one)
+        if len(begun) == 1:
+            raise DivergedError("the loss is no longer a number")
+        return FittedCell(one, None, {}, [{"epoch": 0, "val_macro_f1": 0.4}], 1.0)  # type: ignore[arg-type]
+
+    best, tried = tune(fit, config, 2)
+    assert best.config == begun[1]
+    assert [one["score"] for one in tried] == [None, 0.4]
+    begun.clear()
+    with pytest.raises(DivergedError):
+        tune(fit, config, 1)
 
 
 def test_two_processes_share_one_study(

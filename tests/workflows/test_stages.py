@@ -44,6 +44,17 @@ def test_the_encoder_trains_first_and_the_head_on_what_it_became(tiny_bert: Path
     assert result.bundle.manifest.parity["probability"] <= 1e-4
 
 
+@pytest.mark.parametrize("settings", [{"members": 2}, {"monitor": "none", "patience": 0}])
+def test_a_stage_leaves_the_mean_of_its_members_or_its_last_state(
+    tiny_bert: Path, posts: Posts, tmp_path: Path, settings: dict[str, object]
+) -> None:
+    """Neither has a best epoch of its own: what the stage leaves is found where it was written, by another run too."""
+    staged = config(str(tiny_bert), regime="two_stage", stage_epochs=1, **({"epochs": 1} | settings))
+    first = train(posts, staged, name="first", runs=tmp_path)
+    again = train(posts, config(str(first.run.path)), name="again", runs=tmp_path, split_file=first.run.split)
+    assert again.bundle.path("text.onnx").read_bytes() == first.bundle.path("text.onnx").read_bytes()
+
+
 def test_an_encoder_of_another_run_is_refused_on_another_split(
     tuned_run: RunResult, posts: Posts, tmp_path: Path
 ) -> None:

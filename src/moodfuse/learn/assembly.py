@@ -72,11 +72,16 @@ def check_model(config: Config) -> None:
 def _check_stacker(fusion: Fusion, config: Config) -> None:
     if fusion.stacker() is None:
         return
+    # An encoder that was tuned on these posts has seen them, whatever the classifiers behind it have.
     if config.train.regime != "frozen":
-        # An encoder that was tuned on these posts has seen them, whatever the classifiers behind it have.
         raise ConfigError(
             "stacking needs logits for posts that nothing was trained on; with train.regime="
             f"{config.train.regime} the encoders have seen them all: use train.regime=frozen"
+        )
+    if is_run(config.model.text) or is_run(config.model.image):
+        raise ConfigError(
+            "stacking needs logits for posts that nothing was trained on, and an encoder of another run has seen its "
+            "training posts: name encoders that no run has trained"
         )
     if not config.model.auxiliary:
         raise ConfigError("stacking needs each modality's own logits: set model.auxiliary=1")

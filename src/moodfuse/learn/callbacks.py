@@ -11,7 +11,7 @@ from typing import Any
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
-from moodfuse.errors import TrainingError
+from moodfuse.errors import DivergedError
 from moodfuse.learn.checkpoints import SUFFIX
 from moodfuse.progress import Progress
 
@@ -38,7 +38,7 @@ class KeepHistory(Callback):
         row["lr"] = max(group["lr"] for group in trainer.optimizers[0].param_groups)
         row["seconds"] = round(time.perf_counter() - self._start, 3)
         if not all(math.isfinite(value) for value in row.values()):
-            raise TrainingError(
+            raise DivergedError(
                 f"epoch {trainer.current_epoch}: the loss is no longer a number; lower optim.lr or optim.encoder_lr"
             )
         self.rows.append(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from moodfuse import files
+from moodfuse.config import TrainConfig
 from moodfuse.errors import TrainingError
 
 _TENSOR, _PAIRS, _TUPLE = "__tensor__", "__pairs__", "__tuple__"
@@ -73,8 +75,19 @@ def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
     return value
 
 
+def kept_checkpoint(train: TrainConfig) -> str:
+    """Return the name of the checkpoint whose state a training leaves: of members their mean, else the best or last."""
+    return ("soup" if train.members > 1 else "last" if train.monitor == "none" else "best") + SUFFIX
+
+
+def save_model_state(path: Path, state: Mapping[str, Tensor]) -> None:
+    """Write a model's weights so that `load_model_state` reads them."""
+    tree = {"state_dict": {f"model.{key}": tensor for key, tensor in state.items()}}
+    SafeCheckpointIO().save_checkpoint(tree, path)
+
+
 def load_model_state(path: Path) -> dict[str, Tensor]:
-    """Return the model's weights from a checkpoint that `training.fit` wrote."""
+    """Return the model's weights from a checkpoint that a training wrote."""
     state = SafeCheckpointIO().load_checkpoint(path)["state_dict"]
     averaged = "average.module."
     prefix = averaged if any(key.startswith(averaged) for key in state) else "model."

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from moodfuse import files
 from moodfuse.config import Config, build_config, parse_overrides
+from moodfuse.errors import DivergedError, TrainingError
 from moodfuse.learn.cells import FittedCell
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -81,7 +82,8 @@ def tune(fit: Callable[[Config], FittedCell], config: Config, trials: int) -> tu
     """Fit `trials` configurations and return the one with the best validation score, and what was tried.
 
     The first is the configuration's own values; the others are drawn by TPE (Bergstra et al. 2011), seeded. None is
-    pruned: every model gets the same number of whole fits.
+    pruned: every model gets the same number of whole fits. One that diverges has no score; where all do, the last
+    one's `DivergedError` is raised.
     """
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=config.seed))
     study.enqueue_trial(recipe_settings(config))
@@ -90,14 +92,21 @@ def tune(fit: Callable[[Config], FittedCell], config: Config, trials: int) -> tu
     for number in range(trials):
         trial = study.ask()
         settings = {setting.key: setting.draw(trial) for setting in search_space(config)}
-        fitted = fit(with_settings(config, settings))
+        try:
+            fitted = fit(with_settings(config, settings))
+        except DivergedError:
+            if best is None and number + 1 == trials:
+                raise
+            study.tell(trial, state=TrialState.FAIL)
+            tried.append({"number": number, "settings": settings, "score": None, "seconds": None})
+            continue
         study.tell(trial, fitted.score)
         tried.append(
             {"number": number, "settings": settings, "score": fitted.score, "seconds": round(fitted.seconds, 3)}
         )
         if best is None or fitted.score > best.score:
             best = fitted
-    assert best is not None  # trials is at least 1
+    assert best is not None  # trials is at least 1, and the last of none that ended has raised
     return best, tried
 
 
@@ -144,7 +153,10 @@ class StoredStudy:
             claim.release()
 
     def run(self, trial: Trial, fit: Callable[[Config, Callable[[int, float], None]], tuple[float, _T]]) -> _T | None:
-        """Fit one trial's configuration; `None` where it was pruned. `fit` is given what each epoch reports to."""
+        """Fit one trial's configuration; `None` where it was pruned or diverged.
+
+        `fit` is given what each epoch reports to.
+        """
         settings = {setting.key: setting.draw(trial) for setting in search_space(self._config)}
         started = time.perf_counter()
 
@@ -155,7 +167,7 @@ class StoredStudy:
 
         try:
             score, result = fit(with_settings(self._config, settings), report)
-        except optuna.TrialPruned:
+        except (optuna.TrialPruned, DivergedError):  # done again, it would diverge again
             self._study.tell(trial, state=TrialState.PRUNED)
             return None
         trial.set_user_attr("seconds", round(time.perf_counter() - started, 3))
@@ -183,7 +195,12 @@ class StoredStudy:
         ]
 
     def best(self) -> tuple[float, Config]:
-        """Return the best score and its configuration."""
+        """Return the best score and its configuration. Raises `TrainingError` where no trial has a score yet."""
+        if not self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            raise TrainingError(
+                f"{self._folder}: no trial has a score yet; once those have ended that other processes run, run the "
+                "same command again, with more --trials where all have diverged"
+            )
         best: FrozenTrial = self._study.best_trial
         return float(best.values[0]), with_settings(self._config, best.params)
 

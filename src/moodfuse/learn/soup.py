@@ -12,6 +12,7 @@ from moodfuse.config import Config
 from moodfuse.labels import Labels
 from moodfuse.learn.batches import PostBatches
 from moodfuse.learn.callbacks import History
+from moodfuse.learn.checkpoints import kept_checkpoint, save_model_state
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.training import FitResult, fit_one
 from moodfuse.progress import Progress, silent
@@ -58,6 +59,7 @@ def fit(
         for key, tensor in model.state_dict().items():
             total[key] = total[key] + tensor if key in total else tensor.clone()
     model.load_state_dict({key: _mean(tensor, count) for key, tensor in total.items()})
+    save_model_state(folder / kept_checkpoint(config.train), model.state_dict())
     return FitResult(rows, result.best_epoch + len(rows) - len(result.history))
 
 

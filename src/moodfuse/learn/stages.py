@@ -10,9 +10,10 @@ from moodfuse.data.posts import Posts
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import build_model, encoder_sources, label_ids, make_parts, open_modalities
 from moodfuse.learn.callbacks import History
+from moodfuse.learn.checkpoints import kept_checkpoint
 from moodfuse.learn.encoders import EncoderSource
 from moodfuse.learn.soup import fit
-from moodfuse.learn.tuned import BEST, tuned_source
+from moodfuse.learn.tuned import tuned_source
 from moodfuse.progress import Progress
 
 
@@ -69,5 +70,5 @@ def tune_encoders(
             save_history=lambda rows, m=modality: save_history(m, rows),  # type: ignore[misc]
             progress=lambda what, done, total, m=modality: progress(f"{m} stage, {what}", done, total),  # type: ignore[misc]
         )
-        sources[modality] = tuned_source(sources[modality], place / BEST)
+        sources[modality] = tuned_source(sources[modality], place / kept_checkpoint(stage.train))
     return sources

@@ -10,10 +10,8 @@ from moodfuse.config import DataConfig, Modality, build_config, load_yaml
 from moodfuse.data.images import ImageSpec
 from moodfuse.data.text import TextSpec
 from moodfuse.errors import ConfigError, TrainingError
-from moodfuse.learn.checkpoints import SUFFIX, load_model_state
+from moodfuse.learn.checkpoints import kept_checkpoint, load_model_state
 from moodfuse.learn.encoders import Encoder, EncoderSource, ImageSource, TextSource, find_encoder
-
-BEST = f"best{SUFFIX}"
 
 
 class _Tuned(EncoderSource):
@@ -87,9 +85,10 @@ def run_encoder(folder: Path, modality: Modality, data: DataConfig) -> EncoderSo
     Whether the run that takes it over may evaluate on its own posts is for the workflow to check: it knows the split.
     """
     config = build_config([load_yaml(folder / "config.yaml")])
+    kept = kept_checkpoint(config.train)
     places: dict[str, Path] = {
-        "end_to_end": folder / "checkpoints" / BEST,
-        "two_stage": folder / "checkpoints" / f"stage-{modality}" / BEST,
+        "end_to_end": folder / "checkpoints" / kept,
+        "two_stage": folder / "checkpoints" / f"stage-{modality}" / kept,
     }
     checkpoint = places.get(config.train.regime)
     if checkpoint is None or modality not in config.train.tune or not checkpoint.is_file():

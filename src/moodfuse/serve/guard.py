@@ -174,8 +174,15 @@ def _check_origin(headers: Headers, hosts: Collection[str]) -> None:
     if hosts and _host_name(host) not in hosts:
         raise Problem(421, "this service does not go by the name in the Host header; see --allow-host")
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+    if origin is not None and _location(origin) != host.lower():
         raise Problem(403, "requests from other web pages are not answered")
+
+
+def _location(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # an address that is none, and so not ours
+        return None
 
 
 def _host_name(host: str) -> str:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moodfuse.config import Config
 from moodfuse.data.duplicates import Groups
 from moodfuse.data.posts import Posts
 from moodfuse.data.readers import read_posts
@@ -120,18 +121,14 @@ def compare_models(
     from moodfuse.learn.devices import check_device
 
     config = models[0].config
-    if config.split.folds != _FOLDS:
-        raise ConfigError(
-            f"split.folds: expected {_FOLDS}, of which a comparison makes five cells, found {config.split.folds}; "
-            "--folds says how many of those to run"
-        )
+    check_fold_count(config)
     check_device(config.train.device, config.train.devices)
     labels = Labels(config.labels)
     labelled = _labelled(posts, notify)
     data_hash = data_sha256(labelled, post_digests(labelled))
     groups = cached_groups(labelled, data_hash, progress)
     split = make_split(labelled, folds=_FOLDS, seed=config.split.seed, groups=groups, labels=labels)
-    _check_cells(labelled, split, folds, labels)
+    check_cells(labelled, split, folds, labels)
     plan = _plan(name, labelled, len(posts), data_hash, models, range(config.seed, config.seed + seeds), folds, trials)
     comparison = open_comparison(comparisons, name, plan, split, groups)
     _run(comparison, labelled, models, workers, progress, notify)
@@ -140,6 +137,15 @@ def compare_models(
         damage(comparison, labelled, models, results, progress, notify)
         results = build_results(comparison)
     return Comparison(comparison.path, results)
+
+
+def check_fold_count(config: Config) -> None:
+    """Raise `ConfigError` where the split is not one that makes five cells."""
+    if config.split.folds != _FOLDS:
+        raise ConfigError(
+            f"split.folds: expected {_FOLDS}, of which a comparison makes five cells, found {config.split.folds}; "
+            "--folds says how many of those to run"
+        )
 
 
 def _check_numbers(seeds: int, folds: int, trials: int, workers: int | None) -> None:
@@ -162,7 +168,7 @@ def _labelled(posts: Posts, notify: Notify) -> Posts:
     return labelled
 
 
-def _check_cells(posts: Posts, split: Split, folds: int, labels: Labels) -> None:
+def check_cells(posts: Posts, split: Split, folds: int, labels: Labels) -> None:
     """Raise `DataError` where a cell would train without some label: it could only get that label wrong."""
     from moodfuse.learn.compare import fold_parts
 

@@ -85,7 +85,9 @@ def gather(comparison: ComparisonFolder) -> Gathered:
         raise DataError(f"{comparison.path}: no model has all its cells of a seed yet; run the command again")
     count = Counter(seed for _, seed in whole)
     seeds = sorted(seed for seed in count if count[seed] == max(count.values()))
-    names = [model["name"] for model in plan["models"] if all((model["name"], seed) in whole for seed in seeds)]
+    models = [model["name"] for model in plan["models"]]
+    while not (names := [name for name in models if all((name, seed) in whole for seed in seeds)]):
+        seeds.pop()  # each seed is whole for another model: fewer of them, so that something is left to show
     keys = [CellKey(s, f, name) for name in names for s in seeds for f in range(plan["folds"])]
     cells = {key: read_cell(comparison.path, key, labels) for key in keys}
     first = _of(cells, names[0], seeds[0])

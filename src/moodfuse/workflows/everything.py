@@ -15,21 +15,23 @@ from moodfuse.data.duplicates import Groups
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import make_split
 from moodfuse.errors import ConfigError
-from moodfuse.evaluate.calibration import expected_calibration_error, fit_temperature, review_threshold
+from moodfuse.evaluate.calibration import fit_temperature, review_threshold
 from moodfuse.labels import Labels
 from moodfuse.learn.cell_files import read_cell
 from moodfuse.progress import Notify, Progress
-from moodfuse.runtime.bundle import update_manifest
+from moodfuse.runtime.bundle import Bundle, update_manifest
 from moodfuse.runtime.predictor import softmax
-from moodfuse.workflows.comparing import compare_models
+from moodfuse.workflows.comparing import check_cells, check_fold_count, compare_models
 from moodfuse.workflows.comparison_folder import load_comparison
 from moodfuse.workflows.finishing import finish_bundle, training_facts
 from moodfuse.workflows.runs import RunFolder, write_csv
 
 if TYPE_CHECKING:
+    from moodfuse.learn.pipeline import Trained
     from moodfuse.learn.systems import ComparedModel
 
 CELLS = "cross-validation"  # in the run's folder: a comparison of one model
+CELL_COUNT = 5
 REVIEW_SHARE = 0.2  # the least confident fifth of the posts, each judged by a model that had not seen it
 
 
@@ -44,7 +46,12 @@ class CrossValidation:
 
 
 def check_fixed_budget(config: Config, split_file: Path | None) -> None:
-    """Raise `ConfigError` where a training without held-out posts would have to choose something on them."""
+    """Raise `ConfigError` where a training without held-out posts would have to choose something on them.
+
+    And where the recipe cannot be cross-validated: said before the run's folder is taken.
+    """
+    from moodfuse.learn.compare import check_comparable
+
     if split_file:
         raise ConfigError("split.hold_out=false trains on every post: a --split has no meaning there; leave it out")
     if config.train.monitor != "none":
@@ -52,6 +59,8 @@ def check_fixed_budget(config: Config, split_file: Path | None) -> None:
             "split.hold_out=false leaves no post to choose the best epoch on: set train.monitor=none train.patience=0 "
             "and train.epochs to a number that cross-validation has shown to do"
         )
+    check_comparable(config)
+    check_fold_count(config)
 
 
 def train_on_all(
@@ -69,7 +78,9 @@ def train_on_all(
 
     labels = Labels(config.labels)
     # The split of the cross-validation, written first: its being there says that the run's folder is this run's.
-    make_split(posts, folds=config.split.folds, seed=config.split.seed, groups=groups, labels=labels).save(run.split)
+    split = make_split(posts, folds=config.split.folds, seed=config.split.seed, groups=groups, labels=labels)
+    check_cells(posts, split, CELL_COUNT, labels)
+    split.save(run.split)
     scored = cross_validated(posts, config, run, progress=progress, notify=notify)
     figures = "accuracy {accuracy:.3f}, macro-F1 {macro_f1:.3f}".format_map(scored.scores)
     notify(f"five-fold cross-validation: {figures}")
@@ -87,23 +98,7 @@ def train_on_all(
         trained.bundle, temperature=scored.temperature, review_threshold=scored.review["threshold"]
     )
     write_csv(run.predictions, scored.rows)
-    metrics = {
-        "test": scored.scores,
-        "review": scored.review,
-        "protocol": {
-            "test": (
-                "five-fold cross-validation of the recipe: each answer is that of a model which had not seen the post; "
-                "the bundle itself was trained on all of them"
-            ),
-            "intervals": "95 %, bootstrap over groups of near-duplicates and over seeds",
-            "seeds": config.split.repeats,
-            "train": len(posts),
-            "validate": 0,
-            "held_out": 0,
-        },
-        "training": training_facts(config, trained),
-        "bundle": {"temperature": bundle.manifest.temperature, "parity": bundle.manifest.parity},
-    }
+    metrics = _metrics(config, scored, trained, bundle, len(posts))
     finish_bundle(bundle, run, metrics, {"train": sorted(digests[i] for i in posts.ids), "validation": []})
     files.write_json(run.metrics, metrics)
     return metrics
@@ -114,13 +109,15 @@ def cross_validated(
 ) -> CrossValidation:
     """Run the recipe on five cells, `split.repeats` seeds each, in the run's folder; finished cells are not run again.
 
-    The temperature is fitted on all out-of-fold answers at once, the review threshold on what it makes of them.
+    The temperature is fitted on all out-of-fold answers at once, the review threshold on what it makes of them. The
+    calibration error is that of the cells, each with the temperature of its own validation posts: after one that was
+    fitted on the very answers it would be too small.
     """
     result = compare_models(
         [_model(config)],
         posts,
         seeds=config.split.repeats,
-        folds=5,
+        folds=CELL_COUNT,
         name=CELLS,
         comparisons=run.path,
         progress=progress,
@@ -140,15 +137,38 @@ def cross_validated(
     mean = np.zeros((len(posts), len(labels)))
     for post_id, one in zip(ids, probabilities, strict=True):
         mean[row[post_id]] += one / config.split.repeats
-    scores = _scores(result.rows[0], len(posts)) | {
-        "calibration_error": expected_calibration_error(probabilities, true)
-    }
+    scores = _scores(result.rows[0], len(posts)) | {"calibration_error": result.results["calibration"][0]["ece"]}
     return CrossValidation(
         scores,
         temperature,
         asdict(review),
         [_row(post_id, str(label), p, labels) for post_id, label, p in zip(posts.ids, posts.labels, mean, strict=True)],
     )
+
+
+def _metrics(config: Config, scored: CrossValidation, trained: Trained, bundle: Bundle, posts: int) -> dict[str, Any]:
+    seeds = config.split.repeats
+    return {
+        "test": scored.scores,
+        "review": scored.review,
+        "protocol": {
+            "test": (
+                "five-fold cross-validation of the recipe: each answer is that of a model which had not seen the post; "
+                "the bundle itself was trained on all of them"
+            ),
+            "calibration": (
+                "the temperature and the review threshold were fitted on all of these answers; the calibration error "
+                "is that of the cells, whose temperatures were fitted on other posts"
+            ),
+            "intervals": "95 %, bootstrap over groups of near-duplicates" + (" and over seeds" if seeds > 1 else ""),
+            "seeds": seeds,
+            "train": posts,
+            "validate": 0,
+            "held_out": 0,
+        },
+        "training": training_facts(config, trained),
+        "bundle": {"temperature": bundle.manifest.temperature, "parity": bundle.manifest.parity},
+    }
 
 
 def _model(config: Config) -> ComparedModel:

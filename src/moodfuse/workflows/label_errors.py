@@ -16,6 +16,7 @@ from moodfuse.data.audit import LabelErrors, LabelIssue
 from moodfuse.data.duplicates import Groups
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import make_split
+from moodfuse.errors import ConfigError
 from moodfuse.labels import Labels
 from moodfuse.progress import Progress, silent
 from moodfuse.workflows.extras import require_training
@@ -34,9 +35,17 @@ def find_label_errors(posts: Posts, groups: Groups, config: Config, progress: Pr
     """Return the labels of `posts` (all labelled) that are likely wrong, the least likely first.
 
     Encoders are those of `config`, without training. Raises `DataError` where there are too few posts to deal into
-    folds, `MissingExtraError` without the `train` extra.
+    folds, `ConfigError` for the encoder of a run, `MissingExtraError` without the `train` extra.
     """
     require_training()
+    from moodfuse.learn.tuned import is_run
+
+    for modality in get_args(Modality):
+        if is_run(names := config.model.encoders(modality)):
+            raise ConfigError(
+                f"model.{modality}: {' + '.join(names)}: an encoder that a run has trained may have seen the labels "
+                "that are to be judged; name encoders that no run has trained"
+            )
     labels = Labels(config.labels)
     split = make_split(posts, folds=FOLDS, seed=config.split.seed, groups=groups, labels=labels)
     truth = np.array([labels.id(str(label)) for label in posts.labels])
