@@ -36,9 +36,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         found = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
         raise OutputError(f"{path}: expected a file or a new name to write to, found {found}; name a file")
     part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
-    with _output_errors(path, every=True):
-        file = part.open("xb")
-    try:
+    try:  # from before the file is there: a Ctrl-C may come between any two steps
+        with _output_errors(path, every=True):
+            file = part.open("xb")
         with _output_errors(path), file:
             yield file
             file.flush()
@@ -46,7 +46,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         with _output_errors(path, every=True):
             part.replace(target)
     finally:
-        part.unlink(missing_ok=True)
+        if part.exists():
+            part.unlink()
 
 
 def write_bytes(path: Path, data: bytes) -> None:

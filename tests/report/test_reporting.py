@@ -25,6 +25,7 @@ def hostile_run(tmp_path: Path) -> Path:
 
 
 def test_a_real_run_has_a_page_with_what_each_modality_alone_says(trained_run: Path, tmp_path: Path) -> None:
+    before = sorted(trained_run.iterdir())
     target = write_report(trained_run, output=tmp_path / "page.html")
     page = target.read_text("utf-8")
     assert "cannot be shown" not in page
@@ -35,7 +36,7 @@ def test_a_real_run_has_a_page_with_what_each_modality_alone_says(trained_run: P
     assert all(link.startswith(("data:", "#")) for link in re.findall(r'(?:src|href)="([^"]*)"', page))
     again = write_report(trained_run, output=tmp_path / "again.html")
     assert digest(again) == digest(target)
-    assert not (trained_run / "report.html").exists()
+    assert sorted(trained_run.iterdir()) == before
 
 
 def test_hostile_posts_stay_text(hostile_run: Path) -> None:
