@@ -9,8 +9,10 @@ from moodfuse.data.posts import Posts
 from moodfuse.data.readers import read_posts
 from moodfuse.errors import ConfigError, DataError
 from moodfuse.learn.recipes import resolve_config
+from moodfuse.report.markdown import markdown
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.evaluation import evaluate_unseen
+from moodfuse.workflows.reporting import report_document
 from moodfuse.workflows.training import RunResult, train
 
 ALL = {
@@ -36,7 +38,18 @@ def test_the_scores_are_those_of_the_cross_validation_and_say_so(run: RunResult,
     assert run.metrics["test"]["accuracy"] == results["rows"][0]["accuracy"]["value"]
     assert run.metrics["test"]["calibration_error"] == results["calibration"][0]["ece"]
     assert "cross-validation of the recipe" in (run.run.bundle / "MODEL_CARD.md").read_text()
+    assert "this\n  very model was never tested" in (run.run.bundle / "MODEL_CARD.md").read_text()
     assert run.bundle.manifest.training["posts"] == len(posts)
+
+
+def test_the_report_says_what_the_scores_are_of(run: RunResult, synthetic_folder: Path) -> None:
+    text = markdown(report_document(run.run.path, data=synthetic_folder))
+    assert "The scores are those of a five-fold cross-validation" in text
+    assert "was kept: the last" in text
+    assert "was fitted on all of these answers" in text
+    assert "validation none" not in text
+    assert "set on validation posts" not in text
+    assert "from the text alone" not in text  # the bundle has seen every post of the gallery
 
 
 def test_every_post_has_an_answer_of_a_model_that_had_not_seen_it(run: RunResult, posts: Posts) -> None:
