@@ -63,7 +63,8 @@ def train(
     if as_json:
         print(json.dumps(result.metrics, indent=1))
     else:
-        print_scores(result.metrics["test"], "held-out posts")
+        of = "held-out posts" if resolved.split.hold_out else "cross-validated posts"
+        print_scores(result.metrics["test"], of)
         for modality in ("text", "image"):
             if alone := result.metrics.get(f"test_{modality}_only"):
                 figures = f"accuracy {alone['accuracy']:.3f}, macro-F1 {alone['macro_f1']:.3f}"

@@ -34,7 +34,7 @@ Opener = Callable[[Config], Mapping[Modality, OpenModality]]
 Rows = Mapping[str, Sequence[int]]
 Encodings = Mapping[str, Sequence[Encoding | None]]
 #: Encoders that have trained, as they predict, by modality.
-Encoders = Mapping[str, Callable[..., Encoded]]
+Encoders = Mapping[Modality, Callable[..., Encoded]]
 
 
 @dataclass(frozen=True, slots=True)
