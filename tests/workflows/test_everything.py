@@ -1,6 +1,8 @@
 """Training on every post: scores that say they are the recipe's, and a bundle that has seen them all."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,28 @@ def test_the_bundle_knows_that_it_has_seen_them_all(run: RunResult, posts: Posts
 def test_the_same_call_again_trains_nothing(run: RunResult, posts: Posts) -> None:
     config = resolve_config("concat", overrides=[ALL])
     assert train(posts, config, name="all", runs=run.run.path.parent).resumed
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from moodfuse.data.readers import read_posts
+from moodfuse.learn.recipes import resolve_config
+from moodfuse.workflows.training import train
+data, config, runs = sys.argv[1:]
+train(read_posts(data), resolve_config(file=Path(config)), name="all", runs=Path(runs))
+"""
+
+
+def test_a_plain_script_trains_on_every_post(synthetic_folder: Path, tmp_path: Path) -> None:
+    """Without the `if __name__ == "__main__":` that several processes would need."""
+    config = resolve_config("text", overrides=[ALL, {"model": {"text": "vader"}, "train": {"epochs": 1}}])
+    (tmp_path / "config.yaml").write_text(config.to_yaml())
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, str(tmp_path / "script.py"), str(synthetic_folder), str(tmp_path / "config.yaml")]
+    done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "all" / "metrics.json").is_file()
 
 
 STAGED = ALL | {"train": {**ALL["train"], "regime": "two_stage"}}

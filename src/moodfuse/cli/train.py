@@ -56,6 +56,7 @@ def train(
             name=name or (recipe or resolved.model.fusion).replace("/", "-"),
             runs=runs,
             split_file=split,
+            workers=None,
             progress=bar,
             notify=bar.line,
         )

@@ -70,6 +70,7 @@ def train_on_all(
     digests: Mapping[str, str],
     groups: Groups,
     *,
+    workers: int | None,
     progress: Progress,
     notify: Notify,
 ) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def train_on_all(
     split = make_split(posts, folds=config.split.folds, seed=config.split.seed, groups=groups, labels=labels)
     check_cells(posts, split, CELL_COUNT, labels)
     split.save(run.split)
-    scored = cross_validated(posts, config, run, progress=progress, notify=notify)
+    scored = cross_validated(posts, config, run, workers=workers, progress=progress, notify=notify)
     figures = "accuracy {accuracy:.3f}, macro-F1 {macro_f1:.3f}".format_map(scored.scores)
     notify(f"five-fold cross-validation: {figures}")
     trained = train_model(
@@ -105,7 +106,7 @@ def train_on_all(
 
 
 def cross_validated(
-    posts: Posts, config: Config, run: RunFolder, *, progress: Progress, notify: Notify
+    posts: Posts, config: Config, run: RunFolder, *, workers: int | None, progress: Progress, notify: Notify
 ) -> CrossValidation:
     """Run the recipe on five cells, `split.repeats` seeds each, in the run's folder; finished cells are not run again.
 
@@ -120,6 +121,7 @@ def cross_validated(
         folds=CELL_COUNT,
         name=CELLS,
         comparisons=run.path,
+        workers=workers,
         progress=progress,
         notify=notify,
     )
