@@ -1,5 +1,6 @@
 """Training on every post: scores that say they are the recipe's, and a bundle that has seen them all."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -57,6 +58,20 @@ def test_the_report_says_what_the_scores_are_of(run: RunResult, synthetic_folder
 def test_every_post_has_an_answer_of_a_model_that_had_not_seen_it(run: RunResult, posts: Posts) -> None:
     lines = run.run.predictions.read_text().splitlines()
     assert [line.split(",")[0] for line in lines[1:]] == posts.ids
+
+
+def test_with_several_seeds_the_answers_are_those_of_the_first_and_no_ensemble(posts: Posts, tmp_path: Path) -> None:
+    quick = {"split": {"hold_out": False, "repeats": 2}, "model": {"text": "vader"}}
+    config = resolve_config("text", overrides=[ALL, quick, {"train": {"epochs": 1}, "optim": {"lr": 0.1}}])
+    path = train(posts, config, name="all", runs=tmp_path).run.path
+    cells = sorted((path / "cross-validation" / "cells" / "text").glob("seed0-*/predictions.csv"))
+    said = {row["id"]: row for cell in cells for row in csv.DictReader(cell.open(newline=""))}
+    rows = list(csv.DictReader((path / "predictions.csv").open(newline="")))
+    names = [f"p_{label}" for label in config.labels]
+    assert len(rows) == len(said) == len(posts)
+    for row in rows:  # a temperature moves no rank
+        ranks = [sorted(names, key=lambda name, one=one: float(one[name])) for one in (row, said[row["id"]])]
+        assert ranks[0] == ranks[1]
 
 
 def test_the_bundle_knows_that_it_has_seen_them_all(run: RunResult, posts: Posts) -> None:

@@ -42,7 +42,7 @@ class CrossValidation:
     scores: dict[str, Any]  # as `metrics.json` holds a test's
     temperature: float
     review: dict[str, float | None]
-    rows: list[dict[str, Any]]  # one a post
+    rows: list[dict[str, Any]]  # one a post, of the first seed
 
 
 def check_fixed_budget(config: Config, split_file: Path | None) -> None:
@@ -128,7 +128,6 @@ def cross_validated(
     folder = load_comparison(result.path)
     labels = Labels(config.labels)
     cells = [read_cell(folder.path, key, labels) for key in folder.cells()]
-    row = {post_id: i for i, post_id in enumerate(posts.ids)}
     logits = np.concatenate([np.log(c.probabilities[""].clip(1e-12)) * c.metrics["temperature"] for c in cells])
     true = np.concatenate([cell.true for cell in cells])
     temperature = fit_temperature(logits, true)
@@ -136,15 +135,14 @@ def cross_validated(
     correct = probabilities.argmax(1) == true
     review = review_threshold(probabilities.max(1).tolist(), correct.tolist(), share=REVIEW_SHARE)
     ids = [i for cell in cells for i in cell.ids]
-    mean = np.zeros((len(posts), len(labels)))
-    for post_id, one in zip(ids, probabilities, strict=True):
-        mean[row[post_id]] += one / config.split.repeats
+    # Cells come seed by seed, and each seed answers every post once. The mean over seeds would be an ensemble's answer.
+    first = dict(zip(ids[: len(posts)], probabilities, strict=False))
     scores = _scores(result.rows[0], len(posts)) | {"calibration_error": result.results["calibration"][0]["ece"]}
     return CrossValidation(
         scores,
         temperature,
         asdict(review),
-        [_row(post_id, str(label), p, labels) for post_id, label, p in zip(posts.ids, posts.labels, mean, strict=True)],
+        [_row(i, str(label), first[i], labels) for i, label in zip(posts.ids, posts.labels, strict=True)],
     )
 
 
