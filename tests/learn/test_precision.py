@@ -7,10 +7,17 @@ import pytest
 
 from moodfuse.config import DataConfig
 from moodfuse.data.readers import read_posts
+from moodfuse.labels import SENTIMENT
+from moodfuse.learn import precision
+from moodfuse.learn.assembly import label_ids
+from moodfuse.learn.cells import CellData, run_cell
 from moodfuse.learn.encoders import find_encoder
 from moodfuse.learn.features import frozen_graph
+from moodfuse.learn.pipeline import export_bundle
 from moodfuse.learn.precision import reduce_weights
+from moodfuse.learn.prepared import prepared
 from moodfuse.learn.recipes import resolve_config
+from moodfuse.runtime.bundle import update_manifest
 from moodfuse.runtime.graphs import open_session
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.training import train
@@ -58,3 +65,22 @@ def test_a_reduced_bundle_says_how_far_it_is_from_its_model(synthetic_folder: Pa
     for post, one in zip(posts[:12], together, strict=True):
         [alone] = predictor.stream([post])
         assert alone.probabilities == pytest.approx(one.probabilities, abs=1e-5)
+
+
+def test_a_cell_predicts_with_the_bits_that_its_bundle_would_ship(
+    tiny_bert: Path, synthetic_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "_LEAST", 16)  # the tiny encoder's weights are all small
+    training = {"regime": "end_to_end", "tune": ["text"], "epochs": 1, "batch_size": 8, "precision": "fp32"}
+    settings = {"model": {"text": str(tiny_bert)}, "train": training, "export": {"text": "int8"}}
+    config = resolve_config("text", overrides=[settings])
+    posts = read_posts(synthetic_folder)[:40]
+    rows = {"train": range(24), "validation": range(24, 32), "test": range(32, 40)}
+    with prepared(posts, [config]) as features:
+        data = CellData(label_ids(posts, SENTIMENT), range(40), SENTIMENT, features)
+        cell = run_cell(config, data, rows)
+        fitted = cell.fitted
+        bundle = export_bundle(fitted.model, fitted.modalities, config, tmp_path / "b", posts[:4], name="b")
+    predictor = Predictor(update_manifest(bundle, temperature=cell.temperature))
+    said = [list(one.probabilities.values()) for one in predictor.stream(posts[32:])]
+    np.testing.assert_allclose(cell.probabilities[""], said, atol=1e-6)

@@ -15,6 +15,7 @@ from moodfuse.learn.encoders import Encoded, JoinedSource, find_encoder
 from moodfuse.learn.features import Features
 from moodfuse.learn.fusion import FUSIONS
 from moodfuse.learn.model import MissingToken, View
+from moodfuse.learn.prepared import prepared
 from moodfuse.learn.views import joined_features, source_views
 
 SEVERAL = {"text": "model.text=[minilm,vader]", "image": "model.image=[efficientnet-lite0,efficientnet-lite2]"}
@@ -130,3 +131,15 @@ def test_a_lexicon_is_found_by_name_and_its_hash_is_its_fingerprint() -> None:
     source = find_encoder("vader", "text", DataConfig())
     assert source.weights == ()
     assert source.fingerprint() == find_encoder("vader", "text", DataConfig(max_tokens=64)).fingerprint()
+
+
+def test_models_that_clean_texts_differently_do_not_share_features() -> None:
+    posts = Posts([Post("0", "a #great day", None, "positive")])
+    words = ("model.fusion=text", "model.text=vader")
+    configs = [config(*words, f"data.cleaning.hashtags={how}") for how in ("strip", "drop")]
+    with prepared(posts, configs) as features:
+        opened = [features(one)["text"].features for one in configs]
+    for found, text in zip(opened, ("a great day", "a day"), strict=True):
+        assert found is not None
+        assert found.rows[0] is not None
+        assert found.rows[0]["pooled"] == pytest.approx(lexicon_scores(text), abs=1e-3)

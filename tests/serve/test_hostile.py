@@ -3,14 +3,22 @@
 import io
 import json
 import struct
+import tracemalloc
+import zipfile
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 from service_cases import b64, picture, zip_of
 from starlette.testclient import TestClient
+
+from moodfuse.labels import SENTIMENT
+from moodfuse.serve.limits import Limits
+from moodfuse.serve.problems import Problem
+from moodfuse.serve.uploads import open_batch
 
 JSON = {"Content-Type": "application/json"}
 ZIP = {"Content-Type": "application/zip"}
@@ -145,6 +153,20 @@ def test_a_zip_that_lies_about_its_sizes_is_stopped_while_unpacking(serving: Cal
     small = bytes(data).replace(real, struct.pack("<I", 20))
     with serving({"unpacked_bytes": 2**20}) as client:
         assert 400 <= client.post("/v1/predict/batch", content=small, headers=ZIP).status_code < 500
+
+
+def test_a_zip_of_a_list_without_end_is_refused_before_the_list_is_read(tmp_path: Path) -> None:
+    entry = struct.pack("<4s4B4HL2L5H2L", b"PK\x01\x02", 20, 3, 20, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"a"
+    size = 200_000 * len(entry)
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, size, 0, 0)
+    (tmp_path / "posts.zip").write_bytes(entry * 200_000 + end)
+    assert len(zipfile.ZipFile(tmp_path / "posts.zip").infolist()) == 200_000  # it is one, and cheap to make
+    tracemalloc.start()
+    with pytest.raises(Problem, match="200,000 files, too many for 10,000 posts"):
+        open_batch(tmp_path / "posts.zip", Limits(), SENTIMENT)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20 * 2**20  # the list alone takes 100 MiB
 
 
 def test_no_message_tells_where_the_server_keeps_files(client: TestClient) -> None:

@@ -46,6 +46,9 @@ def test_pixels_text_and_posts_are_limited(serving: Serving) -> None:
         line = json.dumps({"image": b64(picture((100, 51)))})
         answer = client.post("/v1/predict/batch", content=line, headers={"Content-Type": "application/jsonl"}).json()
         assert "image_too_large" in answer["status"]  # in a batch one post's fault is that post's status
+        lines = {"Content-Type": "application/jsonl"}
+        shown = client.post("/v1/predict/batch?preview=true", content=line, headers=lines).json()
+        assert shown["thumbnail"] is None  # nor is it decoded to be shown small
 
 
 def test_requests_beyond_the_limit_are_told_to_come_again(serving: Serving) -> None:

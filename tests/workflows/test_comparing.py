@@ -3,6 +3,8 @@
 import csv
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -279,3 +281,16 @@ def test_history_has_a_row_an_epoch(done: Comparison) -> None:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["0", "1"]
     assert {"train_loss", "val_loss", "val_macro_f1"} < set(rows[0])
+
+
+def test_a_script_without_its_guard_is_told_what_several_workers_need(synthetic_folder: Path, tmp_path: Path) -> None:
+    """Each worker runs the script again, and may start none of its own."""
+    words = (
+        f"{str(synthetic_folder)!r}, fusions=['text'], seeds=1, folds=2, workers=2, comparisons=Path({str(tmp_path)!r})"
+    )
+    script = "from pathlib import Path\nfrom moodfuse.workflows.comparing import compare\n"
+    script += f"compare({words}, overrides=[{{'model': {{'text': 'vader'}}, 'train': {{'epochs': 1}}}}])\n"
+    (tmp_path / "script.py").write_text(script)
+    done = subprocess.run([sys.executable, str(tmp_path / "script.py")], capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0
+    assert "a worker could not start" in done.stderr

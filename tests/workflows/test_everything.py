@@ -1,6 +1,9 @@
 """Training on every post: scores that say they are the recipe's, and a bundle that has seen them all."""
 
+import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,8 +12,10 @@ from moodfuse.data.posts import Posts
 from moodfuse.data.readers import read_posts
 from moodfuse.errors import ConfigError, DataError
 from moodfuse.learn.recipes import resolve_config
+from moodfuse.report.markdown import markdown
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.evaluation import evaluate_unseen
+from moodfuse.workflows.reporting import report_document
 from moodfuse.workflows.training import RunResult, train
 
 ALL = {
@@ -36,12 +41,37 @@ def test_the_scores_are_those_of_the_cross_validation_and_say_so(run: RunResult,
     assert run.metrics["test"]["accuracy"] == results["rows"][0]["accuracy"]["value"]
     assert run.metrics["test"]["calibration_error"] == results["calibration"][0]["ece"]
     assert "cross-validation of the recipe" in (run.run.bundle / "MODEL_CARD.md").read_text()
+    assert "this\n  very model was never tested" in (run.run.bundle / "MODEL_CARD.md").read_text()
     assert run.bundle.manifest.training["posts"] == len(posts)
+
+
+def test_the_report_says_what_the_scores_are_of(run: RunResult, synthetic_folder: Path) -> None:
+    text = markdown(report_document(run.run.path, data=synthetic_folder))
+    assert "The scores are those of a five-fold cross-validation" in text
+    assert "was kept: the last" in text
+    assert "was fitted on all of these answers" in text
+    assert "validation none" not in text
+    assert "set on validation posts" not in text
+    assert "from the text alone" not in text  # the bundle has seen every post of the gallery
 
 
 def test_every_post_has_an_answer_of_a_model_that_had_not_seen_it(run: RunResult, posts: Posts) -> None:
     lines = run.run.predictions.read_text().splitlines()
     assert [line.split(",")[0] for line in lines[1:]] == posts.ids
+
+
+def test_with_several_seeds_the_answers_are_those_of_the_first_and_no_ensemble(posts: Posts, tmp_path: Path) -> None:
+    quick = {"split": {"hold_out": False, "repeats": 2}, "model": {"text": "vader"}}
+    config = resolve_config("text", overrides=[ALL, quick, {"train": {"epochs": 1}, "optim": {"lr": 0.1}}])
+    path = train(posts, config, name="all", runs=tmp_path).run.path
+    cells = sorted((path / "cross-validation" / "cells" / "text").glob("seed0-*/predictions.csv"))
+    said = {row["id"]: row for cell in cells for row in csv.DictReader(cell.open(newline=""))}
+    rows = list(csv.DictReader((path / "predictions.csv").open(newline="")))
+    names = [f"p_{label}" for label in config.labels]
+    assert len(rows) == len(said) == len(posts)
+    for row in rows:  # a temperature moves no rank
+        ranks = [sorted(names, key=lambda name, one=one: float(one[name])) for one in (row, said[row["id"]])]
+        assert ranks[0] == ranks[1]
 
 
 def test_the_bundle_knows_that_it_has_seen_them_all(run: RunResult, posts: Posts) -> None:
@@ -52,6 +82,28 @@ def test_the_bundle_knows_that_it_has_seen_them_all(run: RunResult, posts: Posts
 def test_the_same_call_again_trains_nothing(run: RunResult, posts: Posts) -> None:
     config = resolve_config("concat", overrides=[ALL])
     assert train(posts, config, name="all", runs=run.run.path.parent).resumed
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from moodfuse.data.readers import read_posts
+from moodfuse.learn.recipes import resolve_config
+from moodfuse.workflows.training import train
+data, config, runs = sys.argv[1:]
+train(read_posts(data), resolve_config(file=Path(config)), name="all", runs=Path(runs))
+"""
+
+
+def test_a_plain_script_trains_on_every_post(synthetic_folder: Path, tmp_path: Path) -> None:
+    """Without the `if __name__ == "__main__":` that several processes would need."""
+    config = resolve_config("text", overrides=[ALL, {"model": {"text": "vader"}, "train": {"epochs": 1}}])
+    (tmp_path / "config.yaml").write_text(config.to_yaml())
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, str(tmp_path / "script.py"), str(synthetic_folder), str(tmp_path / "config.yaml")]
+    done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "all" / "metrics.json").is_file()
 
 
 STAGED = ALL | {"train": {**ALL["train"], "regime": "two_stage"}}

@@ -56,6 +56,7 @@ def train(
             name=name or (recipe or resolved.model.fusion).replace("/", "-"),
             runs=runs,
             split_file=split,
+            workers=None,
             progress=bar,
             notify=bar.line,
         )
@@ -63,7 +64,8 @@ def train(
     if as_json:
         print(json.dumps(result.metrics, indent=1))
     else:
-        print_scores(result.metrics["test"], "held-out posts")
+        of = "held-out posts" if resolved.split.hold_out else "cross-validated posts"
+        print_scores(result.metrics["test"], of)
         for modality in ("text", "image"):
             if alone := result.metrics.get(f"test_{modality}_only"):
                 figures = f"accuracy {alone['accuracy']:.3f}, macro-F1 {alone['macro_f1']:.3f}"

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from moodfuse.config import Config, Modality
+from moodfuse.config import Config, Modality, Precision
 from moodfuse.evaluate.calibration import fit_temperature
 from moodfuse.evaluate.metrics import score
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import OpenModality, build_model, make_parts
 from moodfuse.learn.callbacks import History
-from moodfuse.learn.encoders import Encoded, ImageSource
-from moodfuse.learn.export import head_graph
+from moodfuse.learn.encoders import Encoded, Encoder, ImageSource
+from moodfuse.learn.export import encoder_graph, head_graph
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.soup import fit
 from moodfuse.learn.stacking import fit_stacker
@@ -33,6 +33,8 @@ _BATCH = 64  # posts predicted at a time
 Opener = Callable[[Config], Mapping[Modality, OpenModality]]
 Rows = Mapping[str, Sequence[int]]
 Encodings = Mapping[str, Sequence[Encoding | None]]
+#: Encoders that have trained, as they predict, by modality.
+Encoders = Mapping[Modality, Callable[..., Encoded]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +107,11 @@ def run_cell(config: Config, data: CellData, rows: Rows, *, trials: int = 0, pro
         fitted = fit_cell(config, data, rows, progress)
     widths: dict[Modality, int] = {m: opened.width for m, opened in fitted.modalities.items()}
     head = head_graph(fitted.model.cpu().eval(), widths, side=_side(fitted))
-    validation, _ = _answers(head, fitted, rows["validation"], [""])[""]
+    opened = fitted.modalities.items()
+    encoders = {m: _as_shipped(one.encoder, one.source.precision) for m, one in opened if one.encoder is not None}
+    validation, _ = _answers(head, fitted, encoders, rows["validation"], [""])[""]
     temperature = fit_temperature(validation, [data.targets[row] for row in rows["validation"]])
-    answers = _answers(head, fitted, rows["test"], ["", *fitted.model.fusion.modalities])
+    answers = _answers(head, fitted, encoders, rows["test"], ["", *fitted.model.fusion.modalities])
     probabilities = {one: calibrated(logits, temperature, there) for one, (logits, there) in answers.items()}
     return CellResult(fitted, probabilities, temperature, head, time.perf_counter() - started, tried)
 
@@ -143,7 +147,7 @@ def readable(encodings: Encodings) -> np.ndarray:
 
 
 def _answers(
-    head: bytes, fitted: FittedCell, rows: Sequence[int], readings: Sequence[str]
+    head: bytes, fitted: FittedCell, encoders: Encoders, rows: Sequence[int], readings: Sequence[str]
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return logits (B, C), and which posts have anything to read (B,), with each of `readings` withheld."""
     graph = HeadGraph(open_session(head, threads=1))
@@ -153,7 +157,7 @@ def _answers(
     }
     parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {withheld: [] for withheld in readings}
     for start in range(0, len(rows), _BATCH):
-        encodings = _encode(fitted, rows[start : start + _BATCH])
+        encodings = _encode(fitted, encoders, rows[start : start + _BATCH])
         for withheld in readings:
             given = {m: [None] * len(some) if m == withheld else some for m, some in encodings.items()}
             parts[withheld].append((graph.logits(given, widths), readable(given)))
@@ -169,23 +173,46 @@ def _side(fitted: FittedCell) -> int:
     return next((source.spec.size for source in sources if isinstance(source, ImageSource)), 0)
 
 
-def _encode(fitted: FittedCell, rows: Sequence[int]) -> dict[str, list[Encoding | None]]:
+def _encode(fitted: FittedCell, encoders: Encoders, rows: Sequence[int]) -> dict[str, list[Encoding | None]]:
     """Return each modality's encodings: the frozen encoder's features, or what the encoder that trained now says."""
     return {
-        m: _encode_live(m, fitted, rows) if opened.features is None else [opened.features.rows[row] for row in rows]
+        m: _encode_live(m, fitted, encoders, rows)
+        if opened.features is None
+        else [opened.features.rows[row] for row in rows]
         for m, opened in fitted.modalities.items()
     }
 
 
+def _as_shipped(encoder: Encoder, precision: Precision) -> Callable[..., Encoded]:
+    """Return an encoder that has trained as its bundle would run it: with fewer bits where the export has fewer."""
+    if precision == "fp32":
+        return encoder.eval()
+    with tempfile.TemporaryDirectory(prefix="moodfuse-cell-") as folder:
+        encoder_graph(encoder, Path(folder) / "encoder.onnx", precision=precision)
+        session = open_session((Path(folder) / "encoder.onnx").read_bytes(), threads=1)
+    names = [name for name, _ in encoder.inputs]
+
+    def encode(*inputs: torch.Tensor) -> Encoded:
+        given = dict(zip(names, inputs, strict=True))
+        feed = {name: tensor.numpy() for name, tensor in given.items()}
+        pooled, tokens = (torch.from_numpy(one) for one in session.run(["pooled", "tokens"], feed))
+        mask = given.get("attention_mask")
+        return Encoded(pooled, tokens, None if mask is None else mask.bool())
+
+    return encode
+
+
 @torch.no_grad()
-def _encode_live(modality: Modality, fitted: FittedCell, rows: Sequence[int]) -> list[Encoding | None]:
+def _encode_live(
+    modality: Modality, fitted: FittedCell, encoders: Encoders, rows: Sequence[int]
+) -> list[Encoding | None]:
     data = fitted.modalities[modality].data
     inputs = data.batch(rows)
     assert isinstance(inputs, tuple)  # an encoder that trains, and a fusion of pixels, are given inputs
     if fitted.model.fusion.reads(modality) == "pixels":
         given: list[Encoding] = [{"pixels": pixels.numpy()} for pixels in inputs[0]]
     else:
-        encoded = fitted.model.encoders[modality].eval()(*inputs)
+        encoded = encoders[modality](*inputs)
         given = [_encoding(encoded, i) for i in range(len(rows))]
     return [one if data.present[row] else None for one, row in zip(given, rows, strict=True)]
 

@@ -79,7 +79,7 @@ class _Encoder:
 
     def __call__(self, source: EncoderSource, posts: Posts, step: tuple[Damage, float]) -> Features:
         # What a step does not damage is found in the store, by content.
-        key = (source.fingerprint(), *step)
+        key = (source.reading(), *step)
         if key not in self._known:
             self._known[key] = frozen_features(source, posts, tokens=False, store=self._store)
         return self._known[key]

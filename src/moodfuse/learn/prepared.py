@@ -75,7 +75,7 @@ def prepared(posts: Posts, configs: Iterable[Config], progress: Progress = silen
 
 
 def _name(modality: Modality, source: EncoderSource) -> str:
-    return f"{modality}-{source.fingerprint()}"
+    return f"{modality}-{source.reading()}"
 
 
 def _save(features: Features, folder: Path) -> None:

@@ -122,10 +122,7 @@ def _listen(processes: Mapping[Any, BaseProcess], wanted: set[CellKey], done: Do
                 process = open_ends.pop(connection)
                 process.join()
                 if process.exitcode:
-                    raise TrainingError(
-                        f"a worker was killed (exit code {process.exitcode}), for want of memory perhaps; what is done "
-                        "is kept: run the same command again, with fewer --workers"
-                    ) from None
+                    raise TrainingError(_why_ended(process.exitcode)) from None
                 continue
             if kind == "error":
                 raise content
@@ -134,6 +131,19 @@ def _listen(processes: Mapping[Any, BaseProcess], wanted: set[CellKey], done: Do
             if content in wanted:
                 wanted.discard(content)
                 done(content)
+
+
+def _why_ended(code: int) -> str:
+    """Return what to make of a worker that reported nothing and ended with `code`, below 0 by a signal."""
+    if code > 0:
+        return (
+            f"a worker could not start (exit code {code}): a script that asks for several needs "
+            '`if __name__ == "__main__":` around what it does; or ask for workers=1'
+        )
+    return (
+        f"a worker was killed (exit code {code}), for want of memory perhaps; what is done is kept: run the same "
+        "command again, with fewer --workers"
+    )
 
 
 @contextlib.contextmanager

@@ -44,6 +44,11 @@ class Run:
         return list(self.test.get("per_class") or self.config.get("labels") or [])
 
     @property
+    def on_all(self) -> bool:
+        """Whether every post trained the model: its scores are then its recipe's, cross-validated."""
+        return (self.config.get("split") or {}).get("hold_out") is False
+
+    @property
     def wrong(self) -> list[dict[str, str]]:
         """The held-out posts that the model gets wrong, the surest first."""
         rows = [row for row in self.predictions if row.get("label") != row.get("predicted")]

@@ -80,13 +80,14 @@ def _summary(run: Run) -> list[Block]:
             *notices,
         ]
     protocol = run.metrics.get("protocol") or {}
-    blocks: list[Block] = [
-        Verdicts(verdict_lines(run)),
-        Paragraph(
-            f"The {run.test.get('n')} test posts were {protocol.get('test', 'held out')}. The validation part "
-            f"{protocol.get('validation', 'is no score to report')}. Intervals: {protocol.get('intervals', '95 %')}."
-        ),
-    ]
+    tested = (
+        f"The scores are those of a {protocol.get('test', 'cross-validation of the recipe')}."
+        if run.on_all
+        else f"The {run.test.get('n')} test posts were {protocol.get('test', 'held out')}. The validation part "
+        f"{protocol.get('validation', 'is no score to report')}."
+    )
+    intervals = f" Intervals: {protocol.get('intervals', '95 %')}."
+    blocks: list[Block] = [Verdicts(verdict_lines(run)), Paragraph(tested + intervals)]
     if across := protocol.get("duplicate_groups_across"):
         blocks.append(
             Notice(
@@ -102,18 +103,11 @@ def training_blocks(run: Run, prefix: str = "") -> list[Block]:
     blocks: list[Block] = []
     training = run.metrics.get("training") or {}
     if best := training.get("best_epoch"):
-        monitor = (run.config.get("train") or {}).get("monitor", "the validation score")
-        blocks.append(
-            Paragraph(
-                f"Epoch {best} of {training.get('epochs', '?')} was kept: the best by validation "
-                f"{str(monitor).replace('macro_f1', 'macro-F1')}. "
-                f"{training.get('parameters', 0):,} weights were trained."
-            )
-        )
+        blocks.append(Paragraph(f"{_kept(run)} {training.get('parameters', 0):,} weights were trained."))
     for stage, rows in run.histories.items():
         epochs = [{**row, "epoch": str(int(real(row, "epoch") or 0) + 1)} for row in rows]  # the file counts from 0
         what = _STAGES.get(stage, f"stage {stage}")
-        mark = float(best) if best and not stage else None
+        mark = float(best) if best and not stage and _members(run) == 1 else None
         figures = []
         for kind, y in (("loss", "loss"), ("accuracy", "accuracy")):
             lines = {
@@ -132,21 +126,40 @@ def training_blocks(run: Run, prefix: str = "") -> list[Block]:
     return blocks
 
 
+def _members(run: Run) -> int:
+    return int((run.config.get("train") or {}).get("members", 1))
+
+
+def _kept(run: Run) -> str:
+    """Return which state of a training is the model's."""
+    training = run.metrics.get("training") or {}
+    monitor = str((run.config.get("train") or {}).get("monitor", "the validation score"))
+    by = "the last" if monitor == "none" else f"the best by validation {monitor.replace('macro_f1', 'macro-F1')}"
+    if (members := _members(run)) > 1:
+        return f"The weights are the mean of {members} trainings, each at its epoch that is {by}."
+    return f"Epoch {training.get('best_epoch')} of {training.get('epochs', '?')} was kept: {by}."
+
+
 def _calibration(run: Run) -> list[Block]:
     rows = [(real(row, "confidence"), row.get("label") == row.get("predicted")) for row in run.predictions]
     sure = [(confidence, right) for confidence, right in rows if confidence is not None]
     bins = reliability_bins([confidence for confidence, _ in sure], [right for _, right in sure])
     blocks: list[Block] = []
     temperature = (run.metrics.get("bundle") or {}).get("temperature")
+    fitted = (
+        "all of these answers; the error is that of the cross-validation, whose temperatures were fitted on other posts"
+        if run.on_all
+        else "the validation posts"
+    )
     if temperature is not None and run.test:
         blocks.append(
             Paragraph(
-                f"The temperature, {temperature:.2f}, was fitted on the validation posts. On the test posts confidence "
-                f"and accuracy differ by {run.test.get('calibration_error', 0):.3f} on average (expected calibration "
+                f"The temperature, {temperature:.2f}, was fitted on {fitted}. On the test posts confidence and "
+                f"accuracy differ by {run.test.get('calibration_error', 0):.3f} on average (expected calibration "
                 "error, 15 bins)."
             )
         )
-    review = (run.metrics.get("validation") or {}).get("review") or {}
+    review = run.metrics.get("review") or (run.metrics.get("validation") or {}).get("review") or {}
     if threshold := real(review, "threshold"):
         below = [right for confidence, right in sure if confidence < threshold]
         above = [right for confidence, right in sure if confidence >= threshold]
@@ -154,17 +167,10 @@ def _calibration(run: Run) -> list[Block]:
             [name, len(part), sum(part) / len(part) if part else None]
             for name, part in ((f"below {threshold:.3f}: to be checked by hand", below), ("at or above", above))
         ]
-        blocks.append(
-            Table(["confidence", "held-out posts", "accuracy"], kept, "The review threshold, set on validation posts")
-        )
+        caption = f"The review threshold, set on {'these posts' if run.on_all else 'validation posts'}"
+        blocks.append(Table(["confidence", "held-out posts", "accuracy"], kept, caption))
     svg = reliability_figure("reliability", {"held-out posts": bins})
-    return [
-        *blocks,
-        Figure(
-            svg,
-            RELIABILITY,
-        ),
-    ]
+    return [*blocks, Figure(svg, RELIABILITY)]
 
 
 def _mistakes(run: Run, extra: Extra) -> list[Block]:

@@ -57,7 +57,7 @@ async def answer_batch(
         path = await receive_batch(request.stream(), request.headers.get("content-type", ""), home)
         source, count = await engine.aside(lambda: open_batch(path, limits, labels))
         style: Format = "csv" if "text/csv" in request.headers.get("accept", "") and not preview else "jsonl"
-        line, header = _line_writer(engine, style, preview=preview)
+        line, header = _line_writer(engine, style, limits.pixels if preview else 0)
 
         async def content() -> AsyncIterator[bytes]:
             yield header
@@ -73,10 +73,13 @@ async def answer_batch(
         return AnswerStream(content(), stack=stack.pop_all(), media_type=media_type, posts=count)
 
 
-def _line_writer(engine: Engine, style: Format, *, preview: bool) -> tuple[Line, bytes]:
-    """Return the function that turns an answer into its line, and what stands before the first line."""
+def _line_writer(engine: Engine, style: Format, preview: int) -> tuple[Line, bytes]:
+    """Return the function that turns an answer into its line, and what stands before the first line.
+
+    `preview` is the most pixels of an image that is shown small; 0 asks for no preview.
+    """
     if preview:
-        return _preview_line, b""
+        return partial(_preview_line, preview), b""
     sink = io.BytesIO()
     with start_writing(sink, style, engine.predictor.labels) as write:
         header = sink.getvalue()
@@ -90,16 +93,16 @@ def _line_writer(engine: Engine, style: Format, *, preview: bool) -> tuple[Line,
         return line, header
 
 
-def _preview_line(post: Post, prediction: Prediction) -> bytes:
+def _preview_line(pixels: int, post: Post, prediction: Prediction) -> bytes:
     """Return an answer with the start of its text and a small image, which the page's table shows."""
     row: dict[str, Any] = prediction_object(prediction)
     row["text"] = None if post.text is None else post.text[:_EXCERPT].encode("utf-8", "replace").decode()
-    row["thumbnail"] = _thumbnail(post)
+    row["thumbnail"] = _thumbnail(post, pixels)
     return json.dumps(row, ensure_ascii=False).encode() + b"\n"
 
 
-def _thumbnail(post: Post) -> str | None:
-    image = None if post.image is None else open_image(post.image)[0]
+def _thumbnail(post: Post, pixels: int) -> str | None:
+    image = None if post.image is None else open_image(post.image, max_pixels=pixels)[0]
     if image is None:
         return None
     image.thumbnail((_THUMBNAIL, _THUMBNAIL))

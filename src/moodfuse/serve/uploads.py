@@ -29,6 +29,7 @@ CONTENT_TYPES = {
 _TABLES = (".csv", ".tsv", ".jsonl")
 _LONGEST_PATH = 400
 _CHUNK = 2**16
+_ENTRY = b"PK\x01\x02"  # what an entry of a zip's list starts with
 
 
 async def receive_batch(body: AsyncIterator[bytes], content_type: str, folder: Path) -> Path:
@@ -84,6 +85,7 @@ def _unpack(path: Path, limits: Limits) -> Path:
     target = path.with_name("unpacked")
     target.mkdir()
     try:
+        _check_count(_count_marks(path), limits)  # before zipfile makes an object of some 500 bytes of each
         with zipfile.ZipFile(path) as archive:
             entries = _checked_entries(archive, limits)
             left = limits.unpacked_bytes
@@ -100,10 +102,24 @@ def _unpack(path: Path, limits: Limits) -> Path:
     return target
 
 
+def _count_marks(path: Path) -> int:
+    """Return how often the mark of an entry in a zip's list stands in a file: at least as often as it has entries."""
+    count, kept = 0, b""
+    with path.open("rb") as file:
+        while chunk := file.read(2**20):
+            count += (kept + chunk).count(_ENTRY)
+            kept = chunk[1 - len(_ENTRY) :]
+    return count
+
+
+def _check_count(files: int, limits: Limits) -> None:
+    if files > 3 * limits.posts + 100:
+        raise Problem(413, f"the zip holds {files:,} files, too many for {limits.posts:,} posts")
+
+
 def _checked_entries(archive: zipfile.ZipFile, limits: Limits) -> list[tuple[PurePosixPath, zipfile.ZipInfo]]:
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    if len(entries) > 3 * limits.posts + 100:
-        raise Problem(413, f"the zip holds {len(entries):,} files, too many for {limits.posts:,} posts")
+    _check_count(len(entries), limits)
     if sum(entry.file_size for entry in entries) > limits.unpacked_bytes:
         raise Problem(413, f"the zip unpacks to more than {limits.unpacked_bytes:,} bytes")
     names: dict[PurePosixPath, zipfile.ZipInfo] = {}

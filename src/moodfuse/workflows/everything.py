@@ -42,7 +42,7 @@ class CrossValidation:
     scores: dict[str, Any]  # as `metrics.json` holds a test's
     temperature: float
     review: dict[str, float | None]
-    rows: list[dict[str, Any]]  # one a post
+    rows: list[dict[str, Any]]  # one a post, of the first seed
 
 
 def check_fixed_budget(config: Config, split_file: Path | None) -> None:
@@ -70,6 +70,7 @@ def train_on_all(
     digests: Mapping[str, str],
     groups: Groups,
     *,
+    workers: int | None,
     progress: Progress,
     notify: Notify,
 ) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def train_on_all(
     split = make_split(posts, folds=config.split.folds, seed=config.split.seed, groups=groups, labels=labels)
     check_cells(posts, split, CELL_COUNT, labels)
     split.save(run.split)
-    scored = cross_validated(posts, config, run, progress=progress, notify=notify)
+    scored = cross_validated(posts, config, run, workers=workers, progress=progress, notify=notify)
     figures = "accuracy {accuracy:.3f}, macro-F1 {macro_f1:.3f}".format_map(scored.scores)
     notify(f"five-fold cross-validation: {figures}")
     trained = train_model(
@@ -105,7 +106,7 @@ def train_on_all(
 
 
 def cross_validated(
-    posts: Posts, config: Config, run: RunFolder, *, progress: Progress, notify: Notify
+    posts: Posts, config: Config, run: RunFolder, *, workers: int | None, progress: Progress, notify: Notify
 ) -> CrossValidation:
     """Run the recipe on five cells, `split.repeats` seeds each, in the run's folder; finished cells are not run again.
 
@@ -120,13 +121,13 @@ def cross_validated(
         folds=CELL_COUNT,
         name=CELLS,
         comparisons=run.path,
+        workers=workers,
         progress=progress,
         notify=notify,
     )
     folder = load_comparison(result.path)
     labels = Labels(config.labels)
     cells = [read_cell(folder.path, key, labels) for key in folder.cells()]
-    row = {post_id: i for i, post_id in enumerate(posts.ids)}
     logits = np.concatenate([np.log(c.probabilities[""].clip(1e-12)) * c.metrics["temperature"] for c in cells])
     true = np.concatenate([cell.true for cell in cells])
     temperature = fit_temperature(logits, true)
@@ -134,15 +135,14 @@ def cross_validated(
     correct = probabilities.argmax(1) == true
     review = review_threshold(probabilities.max(1).tolist(), correct.tolist(), share=REVIEW_SHARE)
     ids = [i for cell in cells for i in cell.ids]
-    mean = np.zeros((len(posts), len(labels)))
-    for post_id, one in zip(ids, probabilities, strict=True):
-        mean[row[post_id]] += one / config.split.repeats
+    # Cells come seed by seed, and each seed answers every post once. The mean over seeds would be an ensemble's answer.
+    first = dict(zip(ids[: len(posts)], probabilities, strict=False))
     scores = _scores(result.rows[0], len(posts)) | {"calibration_error": result.results["calibration"][0]["ece"]}
     return CrossValidation(
         scores,
         temperature,
         asdict(review),
-        [_row(post_id, str(label), p, labels) for post_id, label, p in zip(posts.ids, posts.labels, mean, strict=True)],
+        [_row(i, str(label), first[i], labels) for i, label in zip(posts.ids, posts.labels, strict=True)],
     )
 
 

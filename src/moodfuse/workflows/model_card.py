@@ -28,12 +28,17 @@ marked for review.
 ## Limits
 
 - Learned from the posts above and no others: other languages, platforms, times and topics will score lower.
-- The scores come from one held-out part; a model with other training posts or another seed will differ by about the
-  interval.
+{scored}
 - The sentiment of a post is not the state of mind of its author. Do not decide about persons with it.
 - Data, text encoder and image encoder have licences of their own; a model trained on research-only
   data is for research.
 {lexicon}"""
+
+_HELD_OUT = """- The scores come from one held-out part; a model with other training posts or another seed will differ
+  by about the interval."""
+
+_ON_ALL = """- The scores are those of other models of this recipe, each trained on seven tenths of the posts; this
+  very model was never tested."""
 
 _LEXICON = """- `vader`, a lexicon of English (Hutto and Gilbert, 2014), scores each text; of other languages it knows
   little. It must be installed where the model runs: `pip install 'moodfuse[lexicon]'`.
@@ -69,5 +74,6 @@ def model_card(manifest: Manifest) -> str:
         ece=test["calibration_error"],
         temperature=manifest.temperature,
         review=manifest.review_threshold,
+        scored=_HELD_OUT if protocol["held_out"] else _ON_ALL,
         lexicon=_LEXICON if any(view.kind == "lexicon" for view in manifest.views.get("text", ())) else "",
     )

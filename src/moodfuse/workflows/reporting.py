@@ -120,7 +120,8 @@ def _two_runs(a: Run, b: Run, data: Path | None) -> Document:
 
 def _cards(run: Run, data: Path | None) -> list[Card]:
     posts = _posts(run, data)
-    predictor = Predictor.load(run.path) if (run.path / "bundle").is_dir() else None
+    # A bundle that every post trained would tell what it remembers of these, not what it makes of them.
+    predictor = Predictor.load(run.path) if (run.path / "bundle").is_dir() and not run.on_all else None
     return mistake_cards(run, posts, predictor)
 
 

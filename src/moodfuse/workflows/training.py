@@ -54,6 +54,7 @@ def train(
     name: str,
     runs: Path = Path("runs"),
     split_file: Path | None = None,
+    workers: int | None = 1,
     progress: Progress = silent,
     notify: Notify = mute,
 ) -> RunResult:
@@ -62,7 +63,9 @@ def train(
     The split is fixed before anything is fitted: made (stratified, near-duplicates kept together) or read from
     `split_file`. Validation posts choose the best state, the temperature and the review threshold; the test posts
     are looked at once, at the end, through the finished bundle. With `split.hold_out=false` every labelled post trains
-    the model, and the scores are those of its recipe in five-fold cross-validation.
+    the model, and the scores are those of its recipe in five-fold cross-validation, which `workers` processes share
+    (`None`: one a core); a script that asks for several needs the `if __name__ == "__main__":` that multiprocessing
+    wants.
     """
     from moodfuse.learn.assembly import check_model
     from moodfuse.learn.devices import check_device
@@ -87,7 +90,9 @@ def train(
     log = _Log(run, notify)
     groups = cached_groups(labelled, data_hash, progress)
     if not config.split.hold_out:
-        return RunResult(run, train_on_all(labelled, config, run, digests, groups, progress=progress, notify=log))
+        return RunResult(
+            run, train_on_all(labelled, config, run, digests, groups, workers=workers, progress=progress, notify=log)
+        )
     split = _fixed_split(run, labelled, config, groups, split_file, log)
     return RunResult(run, _train_held_out(labelled, config, run, split, digests, groups, progress, log))
 

@@ -108,6 +108,14 @@ class EncoderSource(ABC):
             digest.update(bytes.fromhex(files.sha256(path)))
         return digest.hexdigest()[:32]
 
+    def reading(self) -> str:
+        """Name what it makes of a post as it came: `fingerprint` and, of a text, the cleaning before it."""
+        spec = self.spec
+        if not isinstance(spec, TextSpec):
+            return self.fingerprint()
+        cleaned = hashlib.sha256(spec.cleaning.model_dump_json().encode()).hexdigest()
+        return f"{self.fingerprint()}-{cleaned[:8]}"
+
     def _preparation(self) -> str:
         return self.spec.model_dump_json()
 
