@@ -50,15 +50,15 @@ def main() -> None:
 
 def install(bundle: Path) -> None:
     """Copy a run's bundle into the package, with the note on its data; refuse one that is too large to ship."""
+    size = sum(path.stat().st_size for path in read_bundle(bundle).folder.iterdir())
+    if size > LARGEST:
+        raise SystemExit(f"{bundle}: {size / 2**20:.1f} MB; expected at most {LARGEST / 2**20:.0f}")
     if PLACE.exists():
         shutil.rmtree(PLACE)
     shutil.copytree(bundle, PLACE)
     installed = read_bundle(PLACE)
     card = installed.path("MODEL_CARD.md").read_text("utf-8")
-    installed = add_file(installed, "MODEL_CARD.md", card.rstrip() + "\n" + DATA_NOTE)
-    size = sum(path.stat().st_size for path in PLACE.iterdir())
-    if size > LARGEST:
-        raise SystemExit(f"{PLACE}: {size / 2**20:.1f} MB; expected at most {LARGEST / 2**20:.0f}")
+    add_file(installed, "MODEL_CARD.md", card.rstrip() + "\n" + DATA_NOTE)
     print(f"{PLACE.relative_to(ROOT)}: {size / 2**20:.1f} MB")
 
 
