@@ -50,6 +50,20 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             part.unlink()
 
 
+@contextmanager
+def appending(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to write at its end; what is written is on the disk when the block ends.
+
+    Raises `OutputError` where that cannot be done.
+    """
+    with _output_errors(path, every=True):
+        file = path.open("ab")
+    with _output_errors(path, every=True), file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path`, whole or not at all."""
     with replacing(path) as file:

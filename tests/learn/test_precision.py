@@ -52,6 +52,11 @@ def test_full_precision_is_the_graph_itself(minilm: bytes) -> None:
     assert reduce_weights(minilm, "fp32") is minilm
 
 
+def test_a_graph_holds_no_path_of_the_machine_that_exported_it(minilm: bytes) -> None:
+    assert b"site-packages" not in minilm
+    assert str(Path.cwd()).encode() not in minilm
+
+
 def test_a_reduced_bundle_says_how_far_it_is_from_its_model(synthetic_folder: Path, tmp_path: Path) -> None:
     posts = read_posts(synthetic_folder)
     result = train(posts, resolve_config("concat", overrides=[SMALL]), name="small", runs=tmp_path)

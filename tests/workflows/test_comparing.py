@@ -25,7 +25,7 @@ from moodfuse.learn.search import recipe_settings
 from moodfuse.learn.systems import choose_models
 from moodfuse.runtime.graphs import HeadGraph, open_session
 from moodfuse.runtime.predictor import softmax
-from moodfuse.workflows import comparing
+from moodfuse.workflows import comparison_damage
 from moodfuse.workflows.comparing import Comparison, compare
 from moodfuse.workflows.comparison_folder import load_comparison
 
@@ -215,7 +215,7 @@ def test_groups_of_fusions_come_with_text_and_image_alone() -> None:
 
 
 def test_damaged_posts_are_predicted_out_of_fold(copied: Path, posts: Posts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparing, "_DAMAGED_POSTS", 10)
+    monkeypatch.setattr(comparison_damage, "_DAMAGED_POSTS", 10)
     damaged = run(copied, posts, robustness=True).results["robustness"]["damaged"]
     assert damaged["posts"] == len(set(damaged["ids"])) == 10
     curves = {(one["model"], one["damage"]): one["points"] for one in damaged["curves"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -87,7 +88,7 @@ def run(arguments: list[str]) -> int:
         error.show()  # type: ignore[attr-defined]
         return 2
     except (BrokenPipeError, SystemExit):  # `moodfuse predict ... | head`; the second is what Typer and Rich make of it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
     except ModuleNotFoundError as error:
         return _missing_module(error)
@@ -105,7 +106,14 @@ def _interrupted() -> int:
     return 130
 
 
+def _drop_output() -> None:
+    """Send what stdout still holds nowhere: Python would try to write it once more at its end, and fail loudly."""
+    with contextlib.suppress(OSError):  # a stdout that is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _no_room(error: OSError) -> int:
+    _drop_output()
     where = f"{error.filename}: " if error.filename else ""
     console.print(f"error: {where}cannot be written ({error.strerror}); make room, or write elsewhere", markup=False)
     return 1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,6 +16,11 @@ from moodfuse.errors import ConfigError, suggest
 if TYPE_CHECKING:
     from moodfuse.config import Modality
     from moodfuse.runtime.predictor import Predictor
+    from moodfuse.runtime.summary import Summary
+
+
+_STYLES = "report (guid,tag), csv, jsonl, parquet"
+_NOT_WITH = {"plain": ("--address", "--workers"), "ray": ("--shard", "--format", "--text or --image")}
 
 
 def predict(
@@ -25,32 +31,51 @@ def predict(
         ),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where answers go; by default stdout.")] = None,
-    style: Annotated[
-        str | None, typer.Option("--format", help="report (guid,tag), csv or jsonl; by default what came in.")
-    ] = None,
+    style: Annotated[str | None, typer.Option("--format", help=f"One of {_STYLES}; by default what came in.")] = None,
     input_format: Annotated[str | None, typer.Option(help="Format of SOURCE, where its name does not tell.")] = None,
     text: Annotated[str | None, typer.Option(help="Label one post: its text.")] = None,
     image: Annotated[Path | None, typer.Option(help="Label one post: its image.")] = None,
     only: Annotated[
         Literal["text", "image"] | None, typer.Option(help="Give the model this alone of every post.")
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default all cores.")] = None,
+    shard: Annotated[str | None, typer.Option(help="i/n: label part i of n (from 1) alone; others do theirs.")] = None,
+    remote: Annotated[bool, typer.Option("--remote-images", help="Follow images named by a URI (s3:// ...).")] = False,
+    engine: Annotated[Literal["plain", "ray"], typer.Option(help="One process, or Ray (moodfuse[ray]).")] = "plain",
+    address: Annotated[str | None, typer.Option(help="Ray: host:port of a cluster; by default this machine.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Ray: workers; by default as many as fit.")] = None,
+    block: Annotated[int, typer.Option(min=1, help="Ray: rows of a block, each a file of its own.")] = 1000,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [all cores]; Ray: of a worker [1].")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print counts (or the one answer) as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
 ) -> None:
     """Label posts: every row of SOURCE gets an answer, in order. Without BUNDLE by the model that moodfuse brings."""
-    from moodfuse.runtime.predictor import Predictor
-    from moodfuse.runtime.writers import FORMATS
-
-    if style is not None and style not in FORMATS:
-        raise ConfigError(suggest(style, FORMATS, what="--format"))
     single = text is not None or image is not None
+    given = {"--shard": shard, "--format": style, "--text or --image": single}
+    _check(engine, given | {"--address": address, "--workers": workers})
     bundle, source = _what(paths or [], single)
+    if engine == "ray":
+        job = {"rows_a_block": block, "format": input_format, "only": only, "remote": remote}
+        return _on_ray(bundle, source, output, job, workers, threads, address, as_json, quiet)
+    from moodfuse.runtime.predictor import Predictor
+
     predictor = Predictor.load(bundle, threads=threads)
     if single:
-        _one(predictor, text, image, as_json)
-    elif source is not None:
-        _many(predictor, source, output, style, input_format, only, as_json, quiet)
+        return _one(predictor, text, image, as_json)
+    if source is not None:
+        part = {"shard": shard, "remote": remote}
+        _many(predictor, source, output, style, input_format, only, part, as_json, quiet)
+    return None
+
+
+def _check(engine: str, given: dict[str, Any]) -> None:
+    """Raise `ConfigError` for options that do not go together, and for a format that is none."""
+    from moodfuse.runtime.writers import FORMATS
+
+    if given["--format"] is not None and given["--format"] not in FORMATS:
+        raise ConfigError(suggest(given["--format"], FORMATS, what="--format"))
+    for name in _NOT_WITH[engine]:
+        if given[name]:
+            raise ConfigError(f"{name} does not go with --engine {engine}; leave one of them out")
 
 
 def _what(paths: list[Path], single: bool) -> tuple[Path | None, Path | None]:
@@ -88,11 +113,14 @@ def _many(
     style: str | None,
     input_format: str | None,
     only: Modality | None,
+    part: dict[str, Any],
     as_json: bool,
     quiet: bool,
 ) -> None:
+    from moodfuse.data.shards import Shard
     from moodfuse.workflows.prediction import details_path, predict_source
 
+    part["shard"] = Shard.parse(part["shard"]) if part["shard"] else None
     with Bar(quiet=quiet) as bar:
         summary = predict_source(
             predictor,
@@ -103,13 +131,48 @@ def _many(
             only=only,
             style=style,  # type: ignore[arg-type]  # checked against FORMATS above
             progress=bar,
+            **part,
         )
     sys.stdout.flush()
     if as_json and output is not None:
-        counts = {"posts": summary.posts, "labels": summary.labels, "status": summary.status}
-        print(json.dumps(counts | {"needs_review": summary.needs_review}))
-    bar.line(f"{summary.posts} posts: " + ", ".join(f"{n} {label}" for label, n in summary.labels.most_common()))
-    bar.line("status: " + ", ".join(f"{n} {status}" for status, n in summary.status.most_common()))
-    bar.line(f"{summary.needs_review} to check by hand (confidence below {predictor.manifest.review_threshold:.2f})")
+        print(json.dumps(summary.as_json()))
+    _tell(bar, summary, predictor.manifest.review_threshold)
     if output is not None:
         bar.line(f"written to {output}" + (f" and {details_path(output)}" if details_path(output).exists() else ""))
+
+
+def _on_ray(
+    bundle: Path | None,
+    source: Path | None,
+    output: Path | None,
+    job: dict[str, Any],
+    workers: int | None,
+    threads: int | None,
+    address: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from moodfuse.runtime.bundle import default_bundle, read_bundle
+    from moodfuse.workflows.extras import require_ray
+
+    require_ray()
+    if source is None or output is None:
+        raise ConfigError("--engine ray writes a folder of Parquet files: name it with --output")
+    from moodfuse.runtime.blocks import plan_job
+    from moodfuse.scale.ray_predict import Workers, ray_predict
+
+    found = read_bundle(bundle or default_bundle())
+    with Bar(quiet=quiet) as bar:
+        planned = plan_job(found, source, output, **job)
+        address = address or os.environ.get("RAY_ADDRESS")
+        outcome = ray_predict(planned, Workers(workers, threads or 1, address), progress=bar)
+    if as_json:
+        print(json.dumps(outcome.summary.as_json() | {"blocks": outcome.blocks, "blocks_done_now": outcome.done}))
+    _tell(bar, outcome.summary, found.manifest.review_threshold)
+    bar.line(f"{outcome.blocks} blocks, {outcome.done} of them done now; written to {output}")
+
+
+def _tell(bar: Bar, summary: Summary, threshold: float) -> None:
+    bar.line(f"{summary.posts} posts: " + ", ".join(f"{n} {label}" for label, n in summary.labels.most_common()))
+    bar.line("status: " + ", ".join(f"{n} {status}" for status, n in summary.status.most_common()))
+    bar.line(f"{summary.needs_review} to check by hand (confidence below {threshold:.2f})")

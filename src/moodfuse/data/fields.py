@@ -7,12 +7,13 @@ import binascii
 import csv
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from moodfuse.data.lines import Record, cannot_read, open_file, read_capped
-from moodfuse.data.posts import ImageRef
+from moodfuse.data.posts import ImageRef, ImageUri
 from moodfuse.data.text import Decoded, decode
 from moodfuse.errors import DataError
 
@@ -20,6 +21,7 @@ from moodfuse.errors import DataError
 NAMES = {"id": ("id", "guid"), "text": ("text",), "image": ("image",), "label": ("label", "tag", "sentiment")}
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".JPG", ".JPEG", ".PNG")
 _MAX_TEXT_BYTES = 16 * 2**20
+_URI = re.compile(r"[a-z][a-z0-9+.-]+://")
 
 
 def columns(header: str | None, delimiter: str) -> list[str]:
@@ -109,9 +111,11 @@ def held_in(folder: Path) -> list[str]:
 
 
 def image_file(folder: Path, cell: str | None) -> ImageRef | None:
-    """Return the image that a cell names, relative to `folder`; `None` where it names none that exists."""
+    """Return the image that a cell names, relative to `folder` or by a URI; `None` where it names no file there is."""
     if not cell or not cell.strip():
         return None
+    if _URI.match(cell.strip()):
+        return ImageUri(b"", cell.strip())
     path = folder / cell.strip()
     return ImageRef(path) if os.path.exists(path) else None  # noqa: PTH110
 

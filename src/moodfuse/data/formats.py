@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -43,8 +44,25 @@ class Row:
         return f"{self.where} {self.unit} {self.line}"
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Rows of a source that stand together, and where reading them begins: somebody else may read the others."""
+
+    path: Path
+    format: str
+    #: Rows of `path` before them, and how many they are.
+    first: int
+    rows: int
+    #: Bytes and lines of `path` before them; 0 bytes: reading begins at the beginning, and skips.
+    offset: int = 0
+    line: int = 0
+
+
 class Reader(ABC):
     """Reads one format. Rows come in the order of the file, one at a time, none left out."""
+
+    #: What the format is registered as.
+    name: ClassVar[str]
 
     #: The only labels that posts of this format can have; `None`: any.
     labels: ClassVar[Labels | None] = None
@@ -63,6 +81,21 @@ class Reader(ABC):
     def count(self, path: Path, part: Part) -> int:
         """Return about how many rows there are, for a progress bar; 0 where unknown."""
         return max(0, line_ends(path) - 1)
+
+    def runs(self, path: Path, *, part: Part, size: int) -> Iterator[Run]:
+        """Yield all rows in runs of `size` at most, in order, in memory that does not grow with them."""
+        return self._runs(path, ((0, 0) for _ in self.rows(path, part=part, strict=False)), size)
+
+    def run_rows(self, run: Run, *, part: Part, strict: bool) -> Iterator[Row]:
+        """Yield the rows of a run: the same that `rows` gives there."""
+        return islice(self.rows(run.path, part=part, strict=strict), run.first, run.first + run.rows)
+
+    def _runs(self, path: Path, places: Iterator[tuple[int, int]], size: int) -> Iterator[Run]:
+        """Yield the runs of rows whose bytes and lines before them are `places`."""
+        first = 0
+        while held := list(islice(places, size)):
+            yield Run(path, self.name, first, len(held), *held[0])
+            first += len(held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +135,7 @@ def reader(name: str) -> Callable[[type[Reader]], type[Reader]]:
     """Register a reader class under the name of its format. Those registered first are asked first."""
 
     def register(cls: type[Reader]) -> type[Reader]:
+        cls.name = name
         READERS[name] = cls()
         return cls
 

@@ -22,7 +22,8 @@ from PIL.WebPImagePlugin import WebPImageFile
 from pydantic import AfterValidator, Field
 
 from moodfuse.config import Section
-from moodfuse.data.posts import ImageRef, Status
+from moodfuse.data.posts import ImageRef, ImageUri, Status
+from moodfuse.data.remote import read_uri
 
 #: Largest image that is decoded, in pixels.
 MAX_PIXELS = 64_000_000
@@ -109,13 +110,11 @@ def open_image(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Im
     An image whose end is missing comes back as far as it goes (`image_truncated`); one of which nothing but a single
     colour is left is unreadable. Never raises for what a file holds. Thread-safe.
     """
-    if isinstance(ref.source, bytes):
-        data = ref.source
-    else:
-        read = read_image(ref.source)
-        if isinstance(read, Status):
-            return None, [read]
-        data = read
+    data = ref.source if isinstance(ref.source, bytes) else read_image(ref.source)
+    if isinstance(ref, ImageUri):
+        data = read_uri(ref.uri, MAX_BYTES)
+    if isinstance(data, Status):
+        return None, [data]
     if len(data) > MAX_BYTES:
         return None, [Status.IMAGE_TOO_LARGE]
     try:

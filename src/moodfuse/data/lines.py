@@ -22,13 +22,17 @@ csv.field_size_limit(max(csv.field_size_limit(), 2**24))
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The cells of one record, the line where it starts, the header's width, how its lines were encoded."""
+    """The cells of one record, the line where it starts, the header's width, how its lines were encoded.
+
+    `offset` is where its bytes begin, 0 where reading cannot begin there.
+    """
 
     line: int
     cells: list[str]
     columns: int
     encoding: str
     lossy: bool
+    offset: int = 0
 
 
 def first_line(path: Path) -> str:
@@ -66,31 +70,45 @@ def line_ends(path: Path) -> int:
 
 def decoded_lines(path: Path) -> Iterator[Decoded]:
     """Yield every line with its line end. Lines of one file may be encoded differently."""
+    return (line for _, line in located_lines(path))
+
+
+def located_lines(path: Path, offset: int = 0) -> Iterator[tuple[int, Decoded]]:
+    """Yield every line from byte `offset` on, with where it begins.
+
+    In UTF-16 and UTF-32 only the beginning of the file can be begun at: every line says 0.
+    """
     with open_file(path) as file:
         wide = _wide(file.peek(4))
         if wide is None:
-            yield from map(decode, file)
+            file.seek(offset)
+            for raw in file:
+                yield offset, decode(raw)
+                offset += len(raw)
             return
         for line in io.TextIOWrapper(file, wide, errors="replace", newline="\n"):
-            yield Decoded(line, wide, lossy="\ufffd" in line)
+            yield 0, Decoded(line, wide, lossy="\ufffd" in line)
 
 
-def records(path: Path, delimiter: str) -> Iterator[Record]:
+def records(path: Path, delimiter: str, *, offset: int = 0, line: int = 0, columns: int = 0) -> Iterator[Record]:
     """Yield the records of a CSV or TSV file, its header included; blank lines are none.
 
+    Reading may begin at the `offset` of a record, `line` lines down, where the header has so many `columns`.
     Raises `DataError` for quotes that do not pair up: read leniently, they would swallow the rows that follow.
     """
     seen: list[Decoded] = []
+    begins = offset
 
     def texts() -> Iterator[str]:
-        for line in decoded_lines(path):
-            seen.append(line)
-            yield line.text
+        nonlocal begins
+        for at, found in located_lines(path, offset):
+            begins = begins if seen else at
+            seen.append(found)
+            yield found.text
 
-    columns = 0
     rows = csv.reader(texts(), delimiter=delimiter, strict=True)
     while True:
-        start = rows.line_num + 1
+        start = line + rows.line_num + 1
         seen.clear()
         try:
             cells = next(rows)
@@ -103,8 +121,8 @@ def records(path: Path, delimiter: str) -> Iterator[Record]:
             ) from None
         if cells:
             columns = columns or len(cells)
-            encoding = next((line.encoding for line in seen if line.encoding != "ascii"), "ascii")
-            yield Record(start, cells, columns, encoding, any(line.lossy for line in seen))
+            encoding = next((found.encoding for found in seen if found.encoding != "ascii"), "ascii")
+            yield Record(start, cells, columns, encoding, any(found.lossy for found in seen), begins)
 
 
 def open_file(path: Path) -> io.BufferedReader:

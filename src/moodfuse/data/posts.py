@@ -36,6 +36,13 @@ class ImageRef:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageUri(ImageRef):
+    """An encoded image that another file system holds (s3://, gs://, hdfs://, file://); `source` is empty."""
+
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
 class Post:
     """One post as it was read.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 # Importing a format registers it. They are asked in this order: MVSA's header would do for a table too.
-from moodfuse.data import mvsa, report, tables  # noqa: F401
+from moodfuse.data import mvsa, parts, report, tables  # noqa: F401
 from moodfuse.data.fields import (
     NAMES,
     cells_by_role,
@@ -21,15 +22,28 @@ from moodfuse.data.fields import (
     roles,
     short,
 )
-from moodfuse.data.formats import READERS, Part, Reader, Row, reader
-from moodfuse.data.lines import decoded_lines, first_line, line_ends, opening, records
+from moodfuse.data.formats import READERS, Part, Reader, Row, Run, reader
+from moodfuse.data.lines import Record, first_line, line_ends, located_lines, opening, records
 from moodfuse.data.objects import object_count, object_name, object_rows
-from moodfuse.data.posts import Post, Posts
+from moodfuse.data.posts import ImageUri, Post, Posts
 from moodfuse.data.text import Decoded
 from moodfuse.errors import DataError, suggest
 from moodfuse.labels import SENTIMENT, Labels
 
-__all__ = ["READERS", "Part", "Reader", "Row", "count_posts", "read_posts", "reader", "source_format", "stream_posts"]
+__all__ = [
+    "READERS",
+    "Part",
+    "Reader",
+    "Row",
+    "Run",
+    "count_posts",
+    "read_posts",
+    "reader",
+    "run_posts",
+    "source_format",
+    "source_runs",
+    "stream_posts",
+]
 
 
 def source_format(path: str | Path) -> str:
@@ -54,18 +68,19 @@ def stream_posts(
     part: Part = "train",
     strict: bool = True,
     dropped: Counter[str] | None = None,
+    remote: bool = False,
 ) -> Iterator[Post]:
     """Yield the posts of a file, a folder or an object in order, in memory that does not grow with their number.
 
     `source` is a path or what `object_rows` takes. `format` of a path is found out where it is `None`. `part` names
     what of a report folder is read: train.txt, or test_without_label.txt where there is one. `strict=False`, for
     prediction, ignores labels that are none and empty ids. Ids may repeat. Posts that the format's own rule leaves out
-    of the labelled ones are counted in `dropped`, by reason; to predict, they stay. Raises `DataError` on the way,
-    naming file and line.
+    of the labelled ones are counted in `dropped`, by reason; to predict, they stay. An image named by a URI (s3://...)
+    is none unless `remote`. Raises `DataError` on the way, naming file and line.
     """
     for row in _rows(source, format, part, labels, strict):
         if row.dropped is None or part == "predict":
-            yield _post(row, labels, strict)
+            yield _post(row, labels, strict, remote)
         elif dropped is not None:
             dropped[row.dropped] += 1
 
@@ -98,6 +113,22 @@ def count_posts(source: Any, *, format: str | None = None, part: Part = "train")
     return _reader(Path(source), format).count(Path(source), part)
 
 
+def source_runs(path: Path, size: int, *, format: str | None = None, part: Part = "predict") -> Iterator[Run]:
+    """Yield all rows of a file or folder in runs of `size` rows at most, which can be read one without another.
+
+    Raises `DataError` for a source that is none, or that has neither text nor image.
+    """
+    return _reader(path, format).runs(path, part=part, size=size)
+
+
+def run_posts(
+    run: Run, *, labels: Labels = SENTIMENT, part: Part = "predict", remote: bool = False, strict: bool = False
+) -> Iterator[Post]:
+    """Yield the posts of a run: those that `stream_posts` gives in its place."""
+    rows = READERS[run.format].run_rows(run, part=part, strict=strict)
+    return (_post(row, labels, strict, remote) for row in rows)
+
+
 def _reader(path: Path, format: str | None) -> Reader:
     name = source_format(path) if format is None else format
     if name not in READERS:
@@ -120,7 +151,7 @@ def _rows(source: Any, format: str | None, part: Part, labels: Labels, strict: b
     return reader.rows(path, part=part, strict=strict)
 
 
-def _post(row: Row, labels: Labels, strict: bool) -> Post:
+def _post(row: Row, labels: Labels, strict: bool, remote: bool = False) -> Post:
     if strict and not row.id.strip():
         raise DataError(f"{row.place}: the id is empty; give every post an id of its own")
     try:
@@ -129,9 +160,11 @@ def _post(row: Row, labels: Labels, strict: bool) -> Post:
         if strict:
             raise
         label = None
+    # No address is followed that nobody asked to follow: a table of posts may come from anywhere.
+    image = None if isinstance(row.image, ImageUri) and not remote else row.image
     if row.text is None:
-        return Post(row.id, image=row.image, label=label)
-    return Post(row.id, row.text.text, row.image, label, row.text.encoding, row.text.lossy)
+        return Post(row.id, image=image, label=label)
+    return Post(row.id, row.text.text, image, label, row.text.encoding, row.text.lossy)
 
 
 @reader("jsonl")
@@ -143,8 +176,22 @@ class JsonLinesReader(Reader):
 
     def rows(self, path: Path, *, part: Part, strict: bool) -> Iterator[Row]:
         first_line(path)
-        number = 0
-        for line, decoded in enumerate(decoded_lines(path), start=1):
+        yield from self._from(Run(path, self.name, 0, 0), strict)
+
+    def runs(self, path: Path, *, part: Part, size: int) -> Iterator[Run]:
+        first_line(path)
+        lines = enumerate(located_lines(path))
+        return self._runs(path, ((offset, line) for line, (offset, found) in lines if found.text.strip()), size)
+
+    def run_rows(self, run: Run, *, part: Part, strict: bool) -> Iterator[Row]:
+        if not run.offset:
+            return super().run_rows(run, part=part, strict=strict)
+        return islice(self._from(run, strict), run.rows)
+
+    def _from(self, run: Run, strict: bool) -> Iterator[Row]:
+        """Yield the rows from the beginning of a run to the end of the file."""
+        path, number = run.path, run.first
+        for line, (_, decoded) in enumerate(located_lines(path, run.offset), start=run.line + 1):
             if not decoded.text.strip():
                 continue
             number += 1
@@ -185,9 +232,25 @@ class TsvReader(Reader):
         first_line(path)
         table = records(path, self.delimiter)
         header = next(table).cells
-        found = roles(header, f"{path} line 1")
-        need_text_or_image(found, header, f"{path} line 1")
-        for number, record in enumerate(table, start=1):
+        yield from self._rows(path, table, _roles(path, header), 0, strict)
+
+    def runs(self, path: Path, *, part: Part, size: int) -> Iterator[Run]:
+        first_line(path)
+        table = records(path, self.delimiter)
+        _roles(path, next(table).cells)
+        return self._runs(path, ((record.offset, record.line - 1) for record in table), size)
+
+    def run_rows(self, run: Run, *, part: Part, strict: bool) -> Iterator[Row]:
+        if not run.offset:
+            return super().run_rows(run, part=part, strict=strict)
+        header = next(records(run.path, self.delimiter)).cells
+        table = records(run.path, self.delimiter, offset=run.offset, line=run.line, columns=len(header))
+        return islice(self._rows(run.path, table, _roles(run.path, header), run.first, strict), run.rows)
+
+    def _rows(
+        self, path: Path, table: Iterator[Record], found: dict[str, int], before: int, strict: bool
+    ) -> Iterator[Row]:
+        for number, record in enumerate(table, start=before + 1):
             cells = cells_by_role(record, found, path, strict)
             text = cells.get("text")
             yield Row(
@@ -198,6 +261,12 @@ class TsvReader(Reader):
                 image_file(path.parent, cells.get("image")),
                 cells.get("label"),
             )
+
+
+def _roles(path: Path, header: list[str]) -> dict[str, int]:
+    found = roles(header, f"{path} line 1")
+    need_text_or_image(found, header, f"{path} line 1")
+    return found
 
 
 @reader("csv")

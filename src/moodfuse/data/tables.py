@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from moodfuse.data.cells import table_roles, typed_row
-from moodfuse.data.formats import Part, Reader, Row, Target, Writer, reader, writer
+from moodfuse.data.formats import Part, Reader, Row, Run, Target, Writer, reader, writer
 from moodfuse.data.image_files import ImagePaths, image_bytes
 from moodfuse.data.lines import open_file
 from moodfuse.data.posts import Post
@@ -43,18 +44,55 @@ class ParquetReader(Reader):
         return (header or "").startswith("PAR1")
 
     def rows(self, path: Path, *, part: Part, strict: bool) -> Iterator[Row]:
+        return _rows(path, 0, None, strict)
+
+    def runs(self, path: Path, *, part: Part, size: int) -> Iterator[Run]:
         with _opened(path) as file:
-            schema = file.schema_arrow
-            found = table_roles(schema.names, str(path))
-            names = label_names(schema, found)
-            batches = file.iter_batches(_batch_size(file.metadata), columns=[schema.names[at] for at in found.values()])
-            rows = (row for batch in batches for row in batch_rows(batch))
-            for number, values in enumerate(rows, start=1):
-                yield typed_row(values, number, path, strict, names)
+            table_roles(file.schema_arrow.names, str(path))
+            rows = int(file.metadata.num_rows)
+        return (Run(path, self.name, first, min(size, rows - first)) for first in range(0, rows, size))
+
+    def run_rows(self, run: Run, *, part: Part, strict: bool) -> Iterator[Row]:
+        return _rows(run.path, run.first, run.rows, strict)
 
     def count(self, path: Path, part: Part) -> int:
         with _opened(path) as file:
             return int(file.metadata.num_rows)
+
+
+def _rows(path: Path, first: int, count: int | None, strict: bool) -> Iterator[Row]:
+    """Yield `count` rows behind the `first`, all where it is `None`; of the file only the row groups that hold them."""
+    with _opened(path) as file:
+        schema = file.schema_arrow
+        found = table_roles(schema.names, str(path))
+        names = label_names(schema, found)
+        groups, before = _groups(file.metadata, first, count)
+        columns = [schema.names[at] for at in found.values()]
+        batches = file.iter_batches(_batch_size(file.metadata), row_groups=groups, columns=columns)
+        rows = _cut((batch for batch in batches if batch.num_rows), first - before)
+        for number, values in enumerate(islice(rows, count), start=first + 1):
+            yield typed_row(values, number, path, strict, names)
+
+
+def _groups(metadata: Any, first: int, count: int | None) -> tuple[list[int], int]:
+    """Return the row groups that hold the rows asked for, and how many rows stand before them."""
+    groups, before, at = [], 0, 0
+    for index in range(metadata.num_row_groups):
+        rows = int(metadata.row_group(index).num_rows)
+        if at + rows <= first:
+            before = at + rows
+        elif count is None or at < first + count:
+            groups.append(index)
+        at += rows
+    return groups, before
+
+
+def _cut(batches: Iterator[Any], skip: int) -> Iterator[dict[str, Any]]:
+    """Yield the rows of record batches behind the first `skip`, which never become Python values."""
+    for batch in batches:
+        if skip < batch.num_rows:
+            yield from batch_rows(batch.slice(skip))
+        skip = max(0, skip - batch.num_rows)
 
 
 def batch_rows(batch: Any) -> Iterator[dict[str, Any]]:

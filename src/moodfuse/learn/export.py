@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
 from torch import Tensor, nn
 
@@ -125,9 +126,30 @@ def _export(
                 external_data=False,
                 verbose=False,
             )
-            return path.read_bytes()
+            return without_traces(path.read_bytes())
     except torch.onnx.errors.OnnxExporterError as error:
         raise TrainingError(f"the model cannot be exported to ONNX: {str(error).splitlines()[0]}") from error
+
+
+def without_traces(graph: bytes) -> bytes:
+    """Return an ONNX graph without what the exporter notes beside it: stack traces, with the paths of this machine."""
+    model = onnx.load_model_from_string(graph)
+    for part in (
+        model,
+        model.graph,
+        *model.graph.node,
+        *model.graph.value_info,
+        *model.graph.input,
+        *model.graph.output,
+    ):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
+    for function in model.functions:
+        for node in (function, *function.node):
+            node.ClearField("doc_string")
+            node.ClearField("metadata_props")
+    bare: bytes = model.SerializeToString()
+    return bare
 
 
 @contextlib.contextmanager

@@ -13,6 +13,13 @@ def require_training() -> None:
         raise MissingExtraError("training needs PyTorch, which is not installed; pip install 'moodfuse[train]'")
 
 
+def require_ray() -> None:
+    """Raise `MissingExtraError` where Ray, or what it reads tables with, is not installed."""
+    for module in ("ray", "pyarrow"):
+        if find_spec(module) is None:
+            raise MissingExtraError(f"--engine ray needs {module}, which is not installed; pip install 'moodfuse[ray]'")
+
+
 def require_serving() -> None:
     """Raise `MissingExtraError` where what the service runs on is not installed."""
     for module in ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "gradio"):

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from moodfuse import files
 from moodfuse.config import Modality
+from moodfuse.data.parts import part_files
 from moodfuse.data.readers import count_posts, source_format, stream_posts
+from moodfuse.data.remote import pyarrow_fs
+from moodfuse.data.shards import Shard, shard_posts
 from moodfuse.errors import OutputError
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.predictor import Prediction, Predictor
+from moodfuse.runtime.summary import Summary
 from moodfuse.runtime.writers import FORMATS, Format, start_writing
-
-
-@dataclass(slots=True)
-class Summary:
-    """What was predicted: counts by label and by status, and how many answers to check by hand."""
-
-    posts: int = 0
-    labels: Counter[str] = field(default_factory=Counter)
-    status: Counter[str] = field(default_factory=Counter)
-    needs_review: int = 0
-
-    def add(self, prediction: Prediction) -> None:
-        self.posts += 1
-        self.labels[prediction.label] += 1
-        self.status.update(map(str, prediction.status))
-        self.needs_review += prediction.needs_review
 
 
 def details_path(output: Path) -> Path:
@@ -48,17 +34,26 @@ def predict_source(
     source_style: str | None = None,
     style: Format | None = None,
     only: Modality | None = None,
+    shard: Shard | None = None,
+    remote: bool = False,
     progress: Progress = silent,
 ) -> Summary:
     """Predict every post of `source` into `output`, or onto `stdout`, in order; memory does not grow with posts.
 
     `style` is the output's format; `None` gives back the format that came in. With `guid,tag` the rest of each
     answer goes to `details_path(output)`. Files take their place when they are whole. `only` withholds the other
-    modality from every post.
+    modality from every post. `shard` predicts one of n parts of the source. `remote` follows images named by a URI.
     """
-    style = style or _style_of(source_style or source_format(source), stdout=output is None)
-    posts = stream_posts(source, format=source_style, part="predict", strict=False, labels=predictor.labels)
-    total = count_posts(source, format=source_style, part="predict")
+    style = style or _style_of(source, source_style, stdout=output is None)
+    if remote:
+        pyarrow_fs()  # where it is not installed, say so before the work
+    if shard is not None:
+        total, posts = shard_posts(source, shard, format=source_style, labels=predictor.labels, remote=remote)
+    else:
+        posts = stream_posts(
+            source, format=source_style, part="predict", strict=False, labels=predictor.labels, remote=remote
+        )
+        total = count_posts(source, format=source_style, part="predict")
     summary = Summary()
     with ExitStack() as stack:
         sinks: list[Callable[[Prediction], None]] = []
@@ -82,6 +77,9 @@ def predict_source(
     return summary
 
 
-def _style_of(source_style: str, *, stdout: bool) -> Format:
+def _style_of(source: Path, source_style: str | None, *, stdout: bool) -> Format:
     """Return the format that came in, where answers have it too; Parquet cannot go onto a stream."""
+    source_style = source_style or source_format(source)
+    if source_style == "parts":
+        source_style = source_format(part_files(source)[0])
     return next((name for name in FORMATS if name == source_style and not (stdout and name == "parquet")), "csv")

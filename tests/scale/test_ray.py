@@ -1,0 +1,186 @@
+"""Jobs on Ray, on a small instance of our own: what comes out is what one process writes, whoever dies meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ray = pytest.importorskip("ray")
+
+from scale_cases import answers, same, write_posts  # noqa: E402
+
+from moodfuse.cli.main import run as moodfuse  # noqa: E402
+from moodfuse.errors import ConfigError, OutputError  # noqa: E402
+from moodfuse.runtime.blocks import FINISHED, Job, plan_job  # noqa: E402
+from moodfuse.runtime.bundle import read_bundle  # noqa: E402
+from moodfuse.runtime.predictor import Predictor  # noqa: E402
+from moodfuse.scale import ray_predict as scale  # noqa: E402
+from moodfuse.workflows.prediction import predict_source  # noqa: E402
+
+LOCAL = {"include_dashboard": False, "object_store_memory": 100 * 2**20, "log_to_driver": False}
+
+
+@pytest.fixture(scope="module")
+def two_cpus() -> Iterator[None]:
+    ray.init(address="local", num_cpus=2, _node_ip_address="127.0.0.1", **LOCAL)
+    yield
+    ray.shutdown()
+
+
+def job(bundle: Path, source: Path, destination: Path, rows: int) -> Job:
+    return plan_job(read_bundle(bundle), source, destination, rows_a_block=rows)
+
+
+def whole(bundle: Path, source: Path) -> list[dict[str, Any]]:
+    output = source.with_name("whole.parquet")
+    predict_source(Predictor.load(bundle, threads=1), source, output, style="parquet")
+    return answers(output)
+
+
+def until(condition: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.mark.usefixtures("two_cpus")
+def test_ray_writes_what_one_process_writes_and_resumes(trained_run: Path, tmp_path: Path) -> None:
+    source = write_posts(tmp_path / "in.parquet", 230)
+    planned = job(trained_run, source, tmp_path / "out", 50)
+    outcome = scale.ray_predict(planned, scale.Workers(2))
+    expected = whole(trained_run, source)
+    assert same(answers(tmp_path / "out"), expected)
+    assert (
+        sum("image_unreadable" in row["status"] for row in expected) == 3 == outcome.summary.status["image_unreadable"]
+    )
+    assert (outcome.blocks, outcome.done, outcome.rows, outcome.summary.posts) == (5, 5, 230, 230)
+    planned.part(3).unlink()
+    again = scale.ray_predict(planned, scale.Workers(2))
+    assert (again.done, again.rows, again.summary) == (1, 50, outcome.summary)
+    assert same(answers(tmp_path / "out"), expected)
+    assert scale.ray_predict(planned, scale.Workers(2, address="127.0.0.1:1")).done == 0  # nobody is asked
+    assert moodfuse(["predict", str(trained_run), str(source), "-o", str(tmp_path / "out"), "--engine", "ray"]) == 1
+
+
+@pytest.mark.usefixtures("two_cpus")
+def test_what_is_wrong_is_told_before_work(text_run: Path, tmp_path: Path) -> None:
+    planned = job(text_run, write_posts(tmp_path / "in.parquet", 30), tmp_path / "out", 20)
+    with pytest.raises(ConfigError, match=r"expected 2 workers of 9 CPU threads, found 2 CPUs"):
+        scale.ray_predict(planned, scale.Workers(2, threads=9))
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        began = time.monotonic()
+        with pytest.raises(ConfigError, match=r"no Ray cluster answers at 127\.0\.0\.1"):
+            scale.ray_predict(planned, scale.Workers(2, address=f"127.0.0.1:{closed.getsockname()[1]}"))
+    assert time.monotonic() - began < 2 * scale.CONNECT_SECONDS
+    for address in ("nonsense", "http://a:1", "a:b"):
+        with pytest.raises(ConfigError, match="expected host:port"):
+            scale.ray_predict(planned, scale.Workers(2, address=address))
+    with pytest.raises(OutputError, match="Not a directory"):
+        scale.ray_predict(job(text_run, planned.source, planned.source / "out", 20))
+
+
+def test_an_address_where_something_else_listens(
+    monkeypatch: pytest.MonkeyPatch, text_run: Path, tmp_path: Path
+) -> None:
+    planned = job(text_run, write_posts(tmp_path / "in.parquet", 30), tmp_path / "out", 20)
+    monkeypatch.setattr(scale, "REACH_SECONDS", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ConfigError, match="says nothing of Ray for 2 s"):
+            scale.ray_predict(planned, scale.Workers(2, address=address))
+
+
+@pytest.mark.usefixtures("two_cpus")
+def test_what_a_worker_finds_is_one_line(text_run: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("text\n" + "good\n" * 30 + "good,bad\n")
+    with pytest.raises(scale.WorkerError, match=r"in\.csv line 32: expected 1 cells") as caught:
+        scale.ray_predict(job(text_run, source, tmp_path / "out", 10), scale.Workers(1))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("two_cpus")
+def test_the_block_of_a_killed_worker_is_done_again_once(trained_run: Path, tmp_path: Path) -> None:
+    source = write_posts(tmp_path / "in.parquet", 1_200)
+    planned = job(trained_run, source, tmp_path / "out", 200)
+    killed: list[int] = []
+
+    def kill() -> None:
+        def begun() -> bool:
+            for tries in planned.destination.glob("_tries-*"):
+                try:
+                    killed.append(int(tries.read_text().split()[1]))
+                except (OSError, IndexError):
+                    continue
+                os.kill(killed[0], signal.SIGKILL)
+                return True
+            return False
+
+        until(begun)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    outcome = scale.ray_predict(planned, scale.Workers(2))
+    killer.join()
+    assert len(killed) == 1
+    assert (outcome.done, outcome.rows) == (6, 1_200)
+    assert same(answers(tmp_path / "out"), whole(trained_run, source))
+    assert not list(planned.destination.glob("_tries-*"))
+
+
+@pytest.mark.slow
+def test_a_killed_driver_is_run_again(trained_run: Path, tmp_path: Path) -> None:
+    source, output = write_posts(tmp_path / "in.parquet", 1_000), tmp_path / "out"
+    words = ["predict", str(trained_run), str(source), "-o", str(output), "--engine", "ray", "--workers", "1"]
+    command = [sys.executable, "-c", "from moodfuse.cli.main import main; main()", *words, "--block", "100"]
+    finished = output / FINISHED
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        until(lambda: finished.is_file() and bool(finished.read_text()))
+        process.kill()
+    there = {path.name: path.stat().st_mtime_ns for path in output.glob("part-*")}
+    assert 0 < len(there) < 10
+    done = subprocess.run([*command, "--json"], stdout=subprocess.PIPE, text=True, check=True)
+    assert '"blocks": 10' in done.stdout
+    assert same(answers(output), whole(trained_run, source))
+    assert {name: (output / name).stat().st_mtime_ns for name in there} == there
+
+
+@pytest.mark.slow
+def test_the_blocks_of_a_removed_node_are_done_by_those_left(trained_run: Path, tmp_path: Path) -> None:
+    from ray.cluster_utils import Cluster
+
+    ray.shutdown()
+    source = write_posts(tmp_path / "in.parquet", 1_200)
+    planned = job(trained_run, source, tmp_path / "out", 100)
+    small = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
+    cluster = Cluster(initialize_head=True, head_node_args=small | {"include_dashboard": False})
+    try:
+        other = cluster.add_node(**small)
+        cluster.wait_for_nodes()
+        done: list[int] = []
+
+        def progress(_what: str, rows: int, _total: int) -> None:
+            done.append(rows)
+            if len(done) == 2:
+                cluster.remove_node(other, allow_graceful=False)
+
+        workers = scale.Workers(2, address=cluster.address)
+        outcome = scale.ray_predict(planned, workers, progress=progress)
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    assert (outcome.done, outcome.rows) == (12, 1_200)
+    assert same(answers(tmp_path / "out"), whole(trained_run, source))
