@@ -162,6 +162,8 @@ def test_a_batch_that_cannot_be_read_is_told(visit: Visit) -> None:
     page.get_by_label("File of posts").set_input_files(upload)
     page.get_by_role("button", name="Label the posts").click()
     page.wait_for_function("document.getElementById('mf-batch-error').textContent.includes('text or an image column')")
+    assert "expected a text or an image column" in page.locator("#mf-batch-error").inner_text()
+    assert page.locator("#mf-rows tr").count() == 0
 
 
 def test_chinese_on_a_small_dark_screen_fits(browser: Any, server: Server) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from moodfuse.cli.progress import Bar, console
+
+if TYPE_CHECKING:
+    from moodfuse.workflows.training import RunResult
 
 
 def train(
@@ -64,18 +67,21 @@ def train(
     if as_json:
         print(json.dumps(result.metrics, indent=1))
     else:
-        of = "held-out posts" if resolved.split.hold_out else "cross-validated posts"
-        print_scores(result.metrics["test"], of)
-        for modality in ("text", "image"):
-            if alone := result.metrics.get(f"test_{modality}_only"):
-                figures = f"accuracy {alone['accuracy']:.3f}, macro-F1 {alone['macro_f1']:.3f}"
-                print(f"given the {modality} alone, the same model has {figures}")
-        print(f"run     {result.run.path}")
-        print(f"bundle  {result.run.bundle}")
-        if report is not None:
-            print(f"report  {report}")
+        _print_result(result, report, held_out=resolved.split.hold_out)
     if result.resumed and not quiet:
         console.print("this run had finished before; nothing was trained", markup=False)
+
+
+def _print_result(result: RunResult, report: Path | None, *, held_out: bool) -> None:
+    print_scores(result.metrics["test"], "held-out posts" if held_out else "cross-validated posts")
+    for modality in ("text", "image"):
+        if alone := result.metrics.get(f"test_{modality}_only"):
+            figures = f"accuracy {alone['accuracy']:.3f}, macro-F1 {alone['macro_f1']:.3f}"
+            print(f"given the {modality} alone, the same model has {figures}")
+    print(f"run     {result.run.path}")
+    print(f"bundle  {result.run.bundle}")
+    if report is not None:
+        print(f"report  {report}")
 
 
 def print_scores(scores: dict[str, Any], what: str) -> None:
