@@ -218,9 +218,10 @@ def test_evaluate_leaves_out_what_training_saw(
 
 
 def test_train_again_prints_the_scores_and_trains_nothing(
-    moodfuse: Callable[..., Done], trained_run: Path, synthetic_folder: Path
+    moodfuse: Callable[..., Done], trained_run: Path, synthetic_folder: Path, tmp_path: Path
 ) -> None:
-    again = ["train", synthetic_folder, "--name", trained_run.name, "--runs", trained_run.parent]
+    run = shutil.copytree(trained_run, tmp_path / "concat")  # it gets the report it lacks: the others' run does not
+    again = ["train", synthetic_folder, "--name", run.name, "--runs", run.parent]
     again += ["--recipe", "concat", "train.epochs=12", "train.batch_size=16"]
     done = moodfuse(*again)
     assert done.code == 0
@@ -228,7 +229,8 @@ def test_train_again_prints_the_scores_and_trains_nothing(
     assert "nothing was trained" in done.err
     quiet = moodfuse(*again, "--json", "--quiet")
     assert quiet.err == ""
-    assert quiet.json() == json.loads((trained_run / "metrics.json").read_text())
+    assert quiet.json() == json.loads((run / "metrics.json").read_text())
+    assert (run / "report.html").is_file()
     other = moodfuse(*again, "--seed", "4")
     assert "another configuration (seed: 0 there, 4 now)" in other.error
 
