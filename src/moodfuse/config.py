@@ -135,7 +135,7 @@ class TrainConfig(Section):
         description="changes to training images, where the image encoder trains: " + ", ".join(get_args(Augmentation)),
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="bf16 mixed precision where the processor has it and an encoder trains"
+        "auto", description="auto: bf16 mixed precision where the processor has it and over a million weights train"
     )
     device: Literal["auto", "cpu", "gpu", "mps"] = Field("auto", description="where training runs")
     devices: int = Field(1, ge=1, description="processes or GPUs")

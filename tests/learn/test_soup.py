@@ -18,6 +18,7 @@ from moodfuse.learn.model import FusionModel
 from moodfuse.learn.optimisation import freeze, layers, parameter_groups
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.learn.soup import fit
+from moodfuse.learn.training import resolve_precision
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def posts(synthetic_folder: Path) -> Posts:
     return read_posts(synthetic_folder)[:60]
 
 
-def fitted(posts: Posts, folder: Path, **train: object) -> tuple[FusionModel, Config]:
+def fitted(posts: Posts, folder: Path | None, **train: object) -> tuple[FusionModel, Config]:
     settings = {"epochs": 2, "batch_size": 16, "monitor": "none", "patience": 0} | train
     config = resolve_config("concat", overrides=[{"train": settings}])
     modalities = open_modalities(posts, config)
@@ -33,7 +34,7 @@ def fitted(posts: Posts, folder: Path, **train: object) -> tuple[FusionModel, Co
     train_part, validation, prior = make_parts(targets, modalities, range(48), range(48, 60), classes=3)
     model = build_model(config, modalities, prior)
     result = fit(model, train_part, validation, config, Labels(config.labels), folder)
-    assert len(result.history) == 2 * config.train.members
+    assert len(result.history) == config.train.epochs * config.train.members
     return model, config
 
 
@@ -54,6 +55,35 @@ def test_the_moving_average_is_kept_in_the_place_of_the_last_weights(posts: Post
     name = "fusion.classify.weight"
     torch.testing.assert_close(model.state_dict()[name], saved[f"average.module.{name}"])
     assert not torch.equal(model.state_dict()[name], saved[f"model.{name}"])
+
+
+@pytest.mark.parametrize(
+    "train",
+    [
+        {"monitor": "macro_f1", "epochs": 5},
+        {"monitor": "loss", "average": 0.5, "epochs": 5},
+        {"members": 2},
+        {"average": 0.5},
+    ],
+)
+def test_a_training_that_keeps_no_files_ends_in_the_same_state(
+    train: dict[str, object], posts: Posts, tmp_path: Path
+) -> None:
+    with_files, _ = fitted(posts, tmp_path, **train)
+    without, _ = fitted(posts, None, **train)
+    for name, tensor in with_files.state_dict().items():
+        torch.testing.assert_close(without.state_dict()[name], tensor, rtol=0, atol=0)
+
+
+def test_bf16_is_for_what_is_large_enough_to_gain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moodfuse.learn.training.has_fast_bf16", lambda: True)
+    config = resolve_config("concat")
+    small, large = nn.Linear(10, 10), nn.Linear(1_001, 1_000)
+    assert (resolve_precision(config, small), resolve_precision(config, large)) == ("fp32", "bf16")
+    large.requires_grad_(False)
+    assert resolve_precision(config, large) == "fp32"
+    asked = resolve_config("concat", overrides=[{"train": {"precision": "bf16"}}])
+    assert resolve_precision(asked, small) == "bf16"
 
 
 def test_without_a_monitor_there_is_nothing_to_be_patient_for() -> None:

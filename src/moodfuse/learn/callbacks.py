@@ -10,6 +10,7 @@ from typing import Any
 
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from torch import Tensor, nn
 
 from moodfuse.errors import DivergedError
 from moodfuse.learn.checkpoints import SUFFIX
@@ -68,6 +69,26 @@ class Patience(EarlyStopping):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if self.wait_count >= self.patience:
             trainer.should_stop = True
+
+
+class KeepBest(Callback):
+    """Keeps the best state in memory: for trainings that nobody resumes, whose checkpoints would cost more than they.
+
+    `kept` says which of the module's models is meant. The first of equal scores counts, as in `SafeCheckpoint`.
+    """
+
+    def __init__(self, kept: Callable[[], nn.Module], monitor: str, *, mode: str) -> None:
+        self._kept = kept
+        self._monitor = monitor
+        self._sign = -1.0 if mode == "min" else 1.0
+        self._best = -math.inf
+        self.state: dict[str, Tensor] = {}
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        value = self._sign * float(trainer.callback_metrics[self._monitor])
+        if value > self._best:
+            self._best = value
+            self.state = {key: tensor.detach().clone() for key, tensor in self._kept().state_dict().items()}
 
 
 class SafeCheckpoint(ModelCheckpoint):

@@ -123,10 +123,9 @@ def fit_cell(config: Config, data: CellData, rows: Rows, progress: Progress = si
     classes = len(data.labels)
     train, validation, prior = make_parts(data.targets, modalities, rows["train"], rows["validation"], classes=classes)
     model = build_model(config, modalities, prior)
-    with tempfile.TemporaryDirectory(prefix="moodfuse-cell-") as folder:
-        result = fit(model, train, validation, config, data.labels, Path(folder), progress=progress)
-        groups = [data.groups[row] for row in rows["train"]]
-        fit_stacker(model, train, validation, groups, config, data.labels, modalities, Path(folder), progress=progress)
+    result = fit(model, train, validation, config, data.labels, None, progress=progress)
+    groups = [data.groups[row] for row in rows["train"]]
+    fit_stacker(model, train, validation, groups, config, data.labels, modalities, None, progress=progress)
     return FittedCell(config, model, modalities, result.history, time.perf_counter() - started)
 
 

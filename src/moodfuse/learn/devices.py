@@ -15,6 +15,13 @@ def has_fast_bf16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
+def device_type(device: str) -> str:
+    """Return PyTorch's name for what `train.device` leads to here: cpu, cuda or mps."""
+    if device in ("auto", "gpu") and torch.cuda.is_available():
+        return "cuda"
+    return "mps" if device != "cpu" and torch.backends.mps.is_available() else "cpu"
+
+
 def check_device(device: str, devices: int) -> None:
     """Raise `ConfigError` where `train.device` or `train.devices` ask for what this machine does not have."""
     gpus, mps = torch.cuda.device_count(), torch.backends.mps.is_available()

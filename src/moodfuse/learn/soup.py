@@ -26,16 +26,16 @@ def fit(
     validation: PostBatches | None,
     config: Config,
     labels: Labels,
-    folder: Path,
+    folder: Path | None,
     *,
     save_history: Callable[[History], None] = lambda _: None,
     progress: Progress = silent,
 ) -> FitResult:
     """Train `model` and leave it in its best state; checkpoints go to `folder`, and training resumes from there.
 
-    With `train.members` above 1 that many trainings start from the state that `model` comes in, each with an order of
-    posts and a dropout of its own; `model` is left with the mean of their best weights, at the cost of one when it
-    runs. Source: Wortsman et al., 2022, "Model soups".
+    Without a folder nothing is written, and nothing can be resumed. With `train.members` above 1 that many trainings
+    start from the state that `model` comes in, each with an order of posts and a dropout of its own; `model` is left
+    with the mean of their best weights, at the cost of one when it runs. Source: Wortsman et al., 2022, "Model soups".
     """
     count = config.train.members
     if count == 1:
@@ -51,7 +51,7 @@ def fit(
             validation,
             config.model_copy(update={"seed": config.seed + member * _APART}),
             labels,
-            folder / f"member-{member}",
+            folder and folder / f"member-{member}",
             save_history=lambda new, before=tuple(rows): save_history(_joined(before, new)),  # type: ignore[misc]
             progress=lambda what, done, all_, n=member: progress(f"{what}, model {n + 1} of {count}", done, all_),  # type: ignore[misc]
         )
@@ -59,7 +59,8 @@ def fit(
         for key, tensor in model.state_dict().items():
             total[key] = total[key] + tensor if key in total else tensor.clone()
     model.load_state_dict({key: _mean(tensor, count) for key, tensor in total.items()})
-    save_model_state(folder / kept_checkpoint(config.train), model.state_dict())
+    if folder:
+        save_model_state(folder / kept_checkpoint(config.train), model.state_dict())
     return FitResult(rows, result.best_epoch + len(rows) - len(result.history))
 
 

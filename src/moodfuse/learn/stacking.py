@@ -30,14 +30,15 @@ def fit_stacker(
     config: Config,
     labels: Labels,
     modalities: Mapping[Modality, OpenModality],
-    folder: Path,
+    folder: Path | None,
     *,
     progress: Progress = silent,
 ) -> None:
     """Fit the stacker of `model`'s fusion, where it has one, on out-of-fold logits of the training posts.
 
     The training is repeated on four fifths of `train` five times; groups of near-duplicates, `groups` (one number a
-    training post), never straddle. Each repetition chooses its best epoch on `validation`, as `model` itself did.
+    training post), never straddle. Each repetition chooses its best epoch on `validation`, as `model` itself did,
+    and leaves its checkpoints in `folder`, if there is one.
     Source: Wolpert, 1992, "Stacked generalization".
     """
     stacker = model.fusion.stacker()
@@ -51,7 +52,7 @@ def fit_stacker(
         prior = np.bincount(targets[inside], minlength=len(labels)) / len(inside)
         inner = build_model(config, modalities, prior)
         parts = [PostBatches(train.text, train.image, train.targets.tolist(), part) for part in rows]
-        fit(inner, parts[0], validation, config, labels, folder / f"stacking-{fold}", progress=silent)
+        fit(inner, parts[0], validation, config, labels, folder and folder / f"stacking-{fold}", progress=silent)
         logits[outside] = _alone(inner, parts[1])
         progress("stacking", fold + 1, INNER_FOLDS)
     fitted = LogisticRegression(max_iter=1_000).fit(logits, targets)

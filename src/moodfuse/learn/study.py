@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,8 +49,7 @@ def run_trials(
             def tell(rows: History) -> None:
                 report(int(rows[-1]["epoch"]), validation_score(rows[-1], monitor))
 
-            with tempfile.TemporaryDirectory(prefix="moodfuse-trial-") as scratch:
-                result = fit(model, train, validation, one, labels, Path(scratch), save_history=tell)
+            result = fit(model, train, validation, one, labels, None, save_history=tell)
             return validation_score(result.history[result.best_epoch], monitor), None
 
         while True:
