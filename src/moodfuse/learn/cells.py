@@ -19,13 +19,13 @@ from moodfuse.labels import Labels
 from moodfuse.learn.assembly import OpenModality, build_model, make_parts
 from moodfuse.learn.callbacks import History
 from moodfuse.learn.encoders import Encoded, Encoder, ImageSource
-from moodfuse.learn.export import encoder_graph, head_graph
+from moodfuse.learn.export import HeadModule, encoder_graph, head_graph, head_inputs
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.soup import fit
 from moodfuse.learn.stacking import fit_stacker
 from moodfuse.learn.training import best_epoch
 from moodfuse.progress import Progress, silent
-from moodfuse.runtime.graphs import Encoding, HeadGraph, open_session
+from moodfuse.runtime.graphs import Encoding, head_feed, open_session
 from moodfuse.runtime.predictor import softmax
 
 _BATCH = 64  # posts predicted at a time
@@ -73,15 +73,37 @@ class CellResult:
     """What a cell leaves.
 
     `probabilities`: (test posts, C) after the temperature, under "" for the posts as they are and under each modality
-    that the model reads for the posts without it. `head`: its ONNX graph.
+    that the model reads for the posts without it.
     """
 
     fitted: FittedCell
     probabilities: dict[str, np.ndarray]
     temperature: float
-    head: bytes
     seconds: float
     trials: list[dict[str, Any]] = field(default_factory=list)
+
+    def head(self) -> bytes:
+        """Export what stands behind the encoders as an ONNX graph."""
+        return head_graph(self.fitted.model, _widths(self.fitted), side=_side(self.fitted))
+
+
+class _Head:
+    """What stands behind the encoders, run by PyTorch: the very module that an export turns into a graph."""
+
+    def __init__(self, fitted: FittedCell) -> None:
+        self._names = head_inputs(fitted.model)
+        self._module = HeadModule(fitted.model, self._names)
+        side = _side(fitted)
+        self._widths: dict[str, int] = {
+            m: side if fitted.model.fusion.reads(m) == "pixels" else w for m, w in _widths(fitted).items()
+        }
+
+    @torch.no_grad()
+    def logits(self, encodings: Encodings) -> np.ndarray:
+        """Return logits (B, C)."""
+        feed = head_feed(self._names, encodings, self._widths)
+        logits: np.ndarray = self._module(*(torch.from_numpy(feed[name]) for name in self._names)).numpy()
+        return logits
 
 
 def validation_score(epoch: Mapping[str, float], monitor: str) -> float:
@@ -95,7 +117,7 @@ def run_cell(config: Config, data: CellData, rows: Rows, *, trials: int = 0, pro
     """Train on `rows["train"]`, choose on `rows["validation"]`, predict `rows["test"]`; rows are places in the data.
 
     The validation posts choose the epoch, the temperature and, with `trials`, the settings; the test posts are looked
-    at once, by the exported head.
+    at once.
     """
     started = time.perf_counter()
     tried: list[dict[str, Any]] = []
@@ -105,15 +127,14 @@ def run_cell(config: Config, data: CellData, rows: Rows, *, trials: int = 0, pro
         fitted, tried = tune(lambda one: fit_cell(one, data, rows, progress), config, trials)
     else:
         fitted = fit_cell(config, data, rows, progress)
-    widths: dict[Modality, int] = {m: opened.width for m, opened in fitted.modalities.items()}
-    head = head_graph(fitted.model.cpu().eval(), widths, side=_side(fitted))
+    fitted.model.cpu().eval()
     opened = fitted.modalities.items()
     encoders = {m: _as_shipped(one.encoder, one.source.precision) for m, one in opened if one.encoder is not None}
-    validation, _ = _answers(head, fitted, encoders, rows["validation"], [""])[""]
+    validation, _ = _answers(fitted, encoders, rows["validation"], [""])[""]
     temperature = fit_temperature(validation, [data.targets[row] for row in rows["validation"]])
-    answers = _answers(head, fitted, encoders, rows["test"], ["", *fitted.model.fusion.modalities])
+    answers = _answers(fitted, encoders, rows["test"], ["", *fitted.model.fusion.modalities])
     probabilities = {one: calibrated(logits, temperature, there) for one, (logits, there) in answers.items()}
-    return CellResult(fitted, probabilities, temperature, head, time.perf_counter() - started, tried)
+    return CellResult(fitted, probabilities, temperature, time.perf_counter() - started, tried)
 
 
 def fit_cell(config: Config, data: CellData, rows: Rows, progress: Progress = silent) -> FittedCell:
@@ -146,24 +167,24 @@ def readable(encodings: Encodings) -> np.ndarray:
 
 
 def _answers(
-    head: bytes, fitted: FittedCell, encoders: Encoders, rows: Sequence[int], readings: Sequence[str]
+    fitted: FittedCell, encoders: Encoders, rows: Sequence[int], readings: Sequence[str]
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return logits (B, C), and which posts have anything to read (B,), with each of `readings` withheld."""
-    graph = HeadGraph(open_session(head, threads=1))
-    reads = fitted.model.fusion.reads
-    widths: dict[str, int] = {
-        m: _side(fitted) if reads(m) == "pixels" else opened.width for m, opened in fitted.modalities.items()
-    }
+    head = _Head(fitted)
     parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {withheld: [] for withheld in readings}
     for start in range(0, len(rows), _BATCH):
         encodings = _encode(fitted, encoders, rows[start : start + _BATCH])
         for withheld in readings:
             given = {m: [None] * len(some) if m == withheld else some for m, some in encodings.items()}
-            parts[withheld].append((graph.logits(given, widths), readable(given)))
+            parts[withheld].append((head.logits(given), readable(given)))
     return {
         withheld: (np.concatenate([one for one, _ in part]), np.concatenate([one for _, one in part]))
         for withheld, part in parts.items()
     }
+
+
+def _widths(fitted: FittedCell) -> dict[Modality, int]:
+    return {m: opened.width for m, opened in fitted.modalities.items()}
 
 
 def _side(fitted: FittedCell) -> int:

@@ -69,7 +69,7 @@ class Work:
             true=[self.labels.names[self.targets[i]] for i in rows["test"]],
             probabilities=result.probabilities,
             labels=self.labels,
-            head=result.head if pooled and key.seed == self.keep_heads and not config.train.tuned else None,
+            head=result.head() if pooled and key.seed == self.keep_heads and not config.train.tuned else None,
         )
 
 

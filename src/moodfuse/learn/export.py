@@ -39,7 +39,7 @@ class _EncoderGraph(nn.Module):
         return encoded.pooled, encoded.tokens
 
 
-class _HeadGraph(nn.Module):
+class HeadModule(nn.Module):
     """A fusion model's `fuse`, with named, flat inputs."""
 
     def __init__(self, model: FusionModel, names: Sequence[str]) -> None:
@@ -91,7 +91,7 @@ def head_graph(model: FusionModel, widths: dict[Modality, int], *, side: int = 0
         flags = kind in {"mask", "present"}
         examples.append(torch.ones(shape, dtype=torch.bool) if flags else torch.randn(shape))
         axes.append({0: "batch"} | ({1: f"{modality}_tokens"} if kind in {"tokens", "mask"} else {}))
-    return _export(_HeadGraph(model, names), tuple(examples), names, ["logits"], axes)
+    return _export(HeadModule(model, names), tuple(examples), names, ["logits"], axes)
 
 
 def _encoded(given: dict[str, Tensor], modality: str) -> Encoded | None:
