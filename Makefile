@@ -7,7 +7,7 @@ NAME ?= concat
 RECIPE ?= concat
 OUT ?= quickstart
 
-.PHONY: setup quickstart test test-slow lint format default-bundle clean
+.PHONY: setup quickstart test test-slow lint format default-bundle bench clean
 
 setup: $(VENV)/.installed
 
@@ -39,6 +39,11 @@ main-job:
 default-bundle: setup
 	test -n '$(DATA)' || { echo 'expected the labelled posts: make default-bundle DATA=path/to/posts'; exit 1; }
 	$(BIN)/python benchmarks/default_bundle.py '$(DATA)'
+
+# Every claim of speed and size, measured here on the posts in DATA: about an hour, with nothing else running.
+bench: setup
+	test -n '$(DATA)' || { echo 'expected posts in the report format: make bench DATA=path/to/posts'; exit 1; }
+	$(BIN)/python benchmarks/speed/bench.py '$(DATA)'
 
 # Two processes of one thread each: small models gain nothing from more threads, and fight over them.
 test: setup

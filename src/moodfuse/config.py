@@ -138,12 +138,23 @@ class TrainConfig(Section):
         "auto", description="auto: bf16 mixed precision where the processor has it and over a million weights train"
     )
     device: Literal["auto", "cpu", "gpu", "mps"] = Field("auto", description="where training runs")
-    devices: int = Field(1, ge=1, description="processes or GPUs")
+    devices: int = Field(1, ge=1, le=1_024, description="GPUs, or processes on a CPU, that train together")
+    strategy: Literal["ddp"] = Field(
+        "ddp", description="of several devices: each takes its share of every batch, and their gradients are averaged"
+    )
 
     @model_validator(mode="after")
     def _something_to_tune(self) -> TrainConfig:
         if self.monitor == "none" and self.patience:
             raise ValueError("train.monitor=none has nothing to be patient for: set train.patience=0")
+        sizes = {"batch_size": self.batch_size}
+        if self.regime == "two_stage":
+            sizes["stage_batch_size"] = self.stage_batch_size
+        for name, size in sizes.items():
+            if size < 2 * self.devices:
+                raise ValueError(
+                    f"train.{name}={size} leaves less than two posts for each of train.devices={self.devices}"
+                )
         if self.regime != "frozen" and not self.tune:
             raise ValueError(f"{self.regime} needs at least one encoder in train.tune (text, image)")
         return self

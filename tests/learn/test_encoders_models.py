@@ -17,7 +17,7 @@ from moodfuse.config import Modality
 from moodfuse.data.images import pixels
 from moodfuse.learn.encoders import Encoder, TextSource
 from moodfuse.learn.features import frozen_graph
-from moodfuse.runtime.graphs import ImageGraph, TextGraph, load_tokenizer, open_session
+from moodfuse.runtime.graphs import EncoderSession, ImageGraph, TextGraph, load_tokenizer
 
 POSTS = [
     "So HAPPY with this view, really!",
@@ -88,7 +88,7 @@ def test_the_weights_are_those_of_the_files(name: str, modality: Modality) -> No
 def test_the_bundles_path_gives_what_hugging_face_gives(name: str, modality: Modality) -> None:
     """Tokenizer or pixels, ONNX graph, batches of any size: all of it against Hugging Face's own, post by post."""
     source = load(name, modality)
-    session = open_session(frozen_graph(source))
+    session = EncoderSession(frozen_graph(source))
     if isinstance(source, TextSource):
         expected = _text_reference(checkpoint(name), source)
         graph = TextGraph(

@@ -18,7 +18,7 @@ from moodfuse.learn.model import FusionModel
 from moodfuse.learn.optimisation import freeze, layers, parameter_groups
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.learn.soup import fit
-from moodfuse.learn.training import resolve_precision
+from moodfuse.learn.trainer import resolve_precision
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_a_training_that_keeps_no_files_ends_in_the_same_state(
 
 
 def test_bf16_is_for_what_is_large_enough_to_gain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("moodfuse.learn.training.has_fast_bf16", lambda: True)
+    monkeypatch.setattr("moodfuse.learn.trainer.has_fast_bf16", lambda: True)
     config = resolve_config("concat")
     small, large = nn.Linear(10, 10), nn.Linear(1_001, 1_000)
     assert (resolve_precision(config, small), resolve_precision(config, large)) == ("fp32", "bf16")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -181,11 +182,23 @@ class PostBatches(Dataset[int]):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which process of how many this is; each takes its share of every batch."""
+
+    rank: int = 0
+    of: int = 1
+
+
+WHOLE = Share()
+
+
 class LengthBatches(Sampler[list[int]]):
     """Batches of positions; posts of like length stand together where lengths are given.
 
     The order is a function of (seed, epoch) alone, so that a resumed run goes on as an uninterrupted one would.
-    `epoch` is asked at the start of each pass; `None` keeps the order fixed. No batch holds a single post.
+    `epoch` is asked at the start of each pass; `None` keeps the order fixed. `share` takes every batch's positions
+    rank, rank + of, ... No batch holds a single post, nor does a share of it.
     """
 
     def __init__(
@@ -196,7 +209,9 @@ class LengthBatches(Sampler[list[int]]):
         lengths: Sequence[int] | None = None,
         seed: int = 0,
         epoch: Callable[[], int] | None = None,
+        share: Share = WHOLE,
     ) -> None:
+        self.share = share
         self.size = size
         self.batch_size = batch_size
         self.lengths = lengths
@@ -205,7 +220,7 @@ class LengthBatches(Sampler[list[int]]):
 
     def __len__(self) -> int:
         full, rest = divmod(self.size, self.batch_size)
-        return max(1, full + (rest > 1))
+        return max(1, full + (rest >= 2 * self.share.of))
 
     def __iter__(self) -> Iterator[list[int]]:
         order = list(range(self.size))
@@ -220,12 +235,12 @@ class LengthBatches(Sampler[list[int]]):
                 for position in sorted(order[start : start + span], key=self.lengths.__getitem__)
             ]
         batches = [order[start : start + self.batch_size] for start in range(0, self.size, self.batch_size)]
-        if len(batches) > 1 and len(batches[-1]) == 1:
-            lone = batches.pop()
-            batches[-1] += lone
+        if len(batches) > 1 and len(batches[-1]) < 2 * self.share.of:
+            few = batches.pop()
+            batches[-1] += few
         if random:
             random.shuffle(batches)
-        yield from batches
+        yield from (batch[self.share.rank :: self.share.of] for batch in batches)
 
 
 def loader(part: PostBatches, batches: LengthBatches) -> DataLoader[Batch]:

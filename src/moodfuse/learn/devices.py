@@ -31,8 +31,6 @@ def check_device(device: str, devices: int) -> None:
             f"train.device={device}, train.devices={devices}: this machine has {there} ({describe_devices()}); "
             "use train.device=auto or fewer train.devices"
         )
-    if devices > 1:
-        raise ConfigError(f"train.devices={devices}: training on several devices is not built yet; use train.devices=1")
 
 
 def describe_devices() -> str:

@@ -18,7 +18,7 @@ from moodfuse.learn.encoders import EncoderSource, ImageSource, LexiconSource, T
 from moodfuse.learn.export import encoder_graph
 from moodfuse.learn.store import FeatureStore, cache_folder
 from moodfuse.progress import Progress, silent
-from moodfuse.runtime.graphs import Encoding, ImageGraph, TextGraph, load_tokenizer, open_session
+from moodfuse.runtime.graphs import EncoderSession, Encoding, ImageGraph, TextGraph, load_tokenizer
 
 _CHUNK = 64  # posts between two writes to the store: what a Ctrl-C can lose at most
 
@@ -61,7 +61,7 @@ def text_features(
         nonlocal graph
         if graph is None:
             tokenizer = load_tokenizer(source.tokenizer_json, max_tokens=source.spec.max_tokens)
-            graph = TextGraph(open_session(frozen_graph(source)), tokenizer, source.spec)
+            graph = TextGraph(EncoderSession(frozen_graph(source)), tokenizer, source.spec)
         yield from graph.encode([ids for ids, _ in graph.tokenize([texts[i] or "" for i in indices])], outputs)
 
     # Longest texts share a chunk, and so a batch: a chunk is what the length-sorted batches are cut from.
@@ -103,7 +103,7 @@ def image_features(
         def compute(indices: Sequence[int]) -> Iterator[Encoding | None]:
             nonlocal graph
             if graph is None:
-                graph = ImageGraph(open_session(frozen_graph(source)), source.spec)
+                graph = ImageGraph(EncoderSession(frozen_graph(source)), source.spec)
             arrays = list(pool.map(decode, indices))
             encoded = iter(graph.encode([array for array in arrays if array is not None], outputs))
             yield from (None if array is None else next(encoded) for array in arrays)

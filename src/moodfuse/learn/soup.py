@@ -13,8 +13,10 @@ from moodfuse.labels import Labels
 from moodfuse.learn.batches import PostBatches
 from moodfuse.learn.callbacks import History
 from moodfuse.learn.checkpoints import kept_checkpoint, save_model_state
+from moodfuse.learn.distributed import fit_distributed
 from moodfuse.learn.model import FusionModel
-from moodfuse.learn.training import FitResult, fit_one
+from moodfuse.learn.training import FitResult
+from moodfuse.learn.training import fit_one as fit_here
 from moodfuse.progress import Progress, silent
 
 _APART = 7_919  # between the seeds of members, so that those of neighbouring runs are not the same
@@ -38,6 +40,7 @@ def fit(
     with the mean of their best weights, at the cost of one when it runs. Source: Wortsman et al., 2022, "Model soups".
     """
     count = config.train.members
+    fit_one = fit_here if config.train.devices == 1 else fit_distributed
     if count == 1:
         return fit_one(model, train, validation, config, labels, folder, save_history=save_history, progress=progress)
     start = {key: tensor.clone() for key, tensor in model.state_dict().items()}

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import signal
 import threading
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +13,7 @@ import lightning.pytorch as lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.plugins.precision import MixedPrecision, Precision
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
@@ -26,15 +22,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from moodfuse.config import Config
 from moodfuse.evaluate.metrics import score
 from moodfuse.labels import Labels
-from moodfuse.learn.batches import LengthBatches, PostBatches, loader
-from moodfuse.learn.callbacks import History, KeepBest, KeepHistory, Patience, SafeCheckpoint, TellProgress
-from moodfuse.learn.checkpoints import SUFFIX, SafeCheckpointIO, load_model_state
-from moodfuse.learn.devices import device_type, has_fast_bf16
+from moodfuse.learn.batches import WHOLE, LengthBatches, PostBatches, Share, loader
+from moodfuse.learn.callbacks import History, KeepBest, KeepHistory, TellProgress
+from moodfuse.learn.checkpoints import SUFFIX, load_model_state
 from moodfuse.learn.model import Batch, FusionModel
 from moodfuse.learn.optimisation import class_weights, freeze, parameter_groups, rate_schedule
+from moodfuse.learn.trainer import Watched, checkpoints, last_checkpoint, make_trainer, quiet_lightning
 from moodfuse.progress import Progress, silent
-
-_LARGE = 1_000_000  # trained weights: below it, casting to bf16 costs what its arithmetic saves
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +69,7 @@ class _FitModule(lightning.LightningModule):
         # epoch's start: between there and here Lightning draws once or twice, by whether it has resumed.
         if batch_idx == 0:
             self._sums = torch.zeros(3, device=self.device)  # loss, hits, posts
-            torch.manual_seed(self.config.seed * 1_000_003 + self.current_epoch)
+            torch.manual_seed(self.config.seed * 1_000_003 + self.current_epoch + self.global_rank * 1_000_000_007)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return batch.to(device)
@@ -97,8 +91,8 @@ class _FitModule(lightning.LightningModule):
         hits = (logits.argmax(-1) == targets).sum()
         self._sums += torch.stack([loss.detach().float() * len(targets), hits, hits.new_tensor(len(targets))])
         if self.trainer.is_last_batch:
-            self.log("train_loss", self._sums[0] / self._sums[2])
-            self.log("train_accuracy", self._sums[1] / self._sums[2])
+            self.log("train_loss", self._sums[0] / self._sums[2], sync_dist=True)
+            self.log("train_accuracy", self._sums[1] / self._sums[2], sync_dist=True)
 
     def on_train_batch_end(self, *_: Any) -> None:
         if self.average is not None:
@@ -143,26 +137,27 @@ def fit_one(
     labels: Labels,
     folder: Path | None,
     *,
+    share: Share = WHOLE,
     save_history: Callable[[History], None] = lambda _: None,
     progress: Progress = silent,
 ) -> FitResult:
     """Train `model` and leave it in its best state; checkpoints go to `folder`, and training resumes from there.
 
     Without a folder nothing is written, and nothing can be resumed. With `train.monitor=none` the last state is kept,
-    and `validation` may be `None`, or empty.
+    and `validation` may be `None`, or empty. `share` says which process of a distributed training this is.
     """
     for encoder in model.encoders.values():
         freeze(encoder, config.train.freeze)
-    batches = LengthBatches(len(train), config.train.batch_size, lengths=train.lengths, seed=config.seed)
+    batches = LengthBatches(len(train), config.train.batch_size, lengths=train.lengths, seed=config.seed, share=share)
     steps = len(batches) * config.train.epochs
     module = _FitModule(
         model, config, labels, class_weights(train.targets[train.rows], len(labels), config.train.class_weights), steps
     )
     history = KeepHistory(save_history)
-    watched = _Watched.of(config)
+    watched = Watched.of(config)
     best = KeepBest(lambda: module.kept, watched.name, mode=watched.mode)
-    keeping: list[Callback] = _checkpoints(folder, watched) if folder else [best] if watched.name else []
-    trainer = _trainer(config, [history, TellProgress(progress, steps)], keeping, watched, model)
+    keeping: list[Callback] = checkpoints(folder, watched) if folder else [best] if watched.name else []
+    trainer = make_trainer(config, [history, TellProgress(progress, steps)], keeping, model, share)
     batches.epoch = lambda: trainer.current_epoch
     train.random = lambda row: np.random.default_rng([config.seed, trainer.current_epoch, row])
     checks = None
@@ -171,25 +166,27 @@ def fit_one(
         checks = loader(validation, order)
     model.train()  # Lightning keeps each submodule's mode, and encoders are loaded in eval mode: without dropout
     on_interrupt = signal.getsignal(signal.SIGINT)
-    with _quiet_lightning():
+    with quiet_lightning():
         try:
             trainer.fit(
                 module,
                 loader(train, batches),
                 checks,
-                ckpt_path=_last(folder),
+                ckpt_path=last_checkpoint(folder),
             )
         except SystemExit:  # what Lightning makes of Ctrl-C
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGINT, on_interrupt)  # Lightning has switched Ctrl-C off, for good
             raise KeyboardInterrupt from None
-    if folder:
-        state = load_model_state(folder / f"{'best' if watched.name else 'last'}{SUFFIX}")
-    else:
-        state = best.state if watched.name else module.kept.state_dict()
-    model.load_state_dict(state)
+    kept = best.state if watched.name else module.kept.state_dict()
+    model.load_state_dict(kept_state(folder, config) if folder else kept)
     model.eval()
     return FitResult(history.rows, best_epoch(history.rows, config.train.monitor))
+
+
+def kept_state(folder: Path, config: Config) -> dict[str, Tensor]:
+    """Return the weights that a training kept in `folder`."""
+    return load_model_state(folder / f"{'best' if Watched.of(config).name else 'last'}{SUFFIX}")
 
 
 def best_epoch(history: History, monitor: str) -> int:
@@ -198,94 +195,3 @@ def best_epoch(history: History, monitor: str) -> int:
         return int(history[-1]["epoch"])
     sign = -1 if monitor == "loss" else 1
     return int(max(history, key=lambda row: (sign * row[f"val_{monitor}"], -row["epoch"]))["epoch"])
-
-
-def resolve_precision(config: Config, model: nn.Module) -> str:
-    """Return fp32 or bf16: what is asked for; of itself bf16 where it is fast and `model` large enough to gain."""
-    if config.train.precision == "auto":
-        trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-        return "bf16" if trained > _LARGE and has_fast_bf16() else "fp32"
-    return config.train.precision
-
-
-class _Bf16(MixedPrecision):
-    """bf16 arithmetic on fp32 weights. Its gradients are never scaled, so a fused optimiser's may be clipped too."""
-
-    def __init__(self, device: str) -> None:
-        super().__init__("bf16-mixed", device)
-
-    def clip_gradients(self, *arguments: Any, **options: Any) -> None:
-        Precision.clip_gradients(self, *arguments, **options)
-
-
-@dataclass(frozen=True, slots=True)
-class _Watched:
-    """The score that the best epoch is told by; no name where the last one is kept."""
-
-    name: str
-    mode: str
-
-    @classmethod
-    def of(cls, config: Config) -> _Watched:
-        monitor = config.train.monitor
-        return cls("" if monitor == "none" else f"val_{monitor}", "min" if monitor == "loss" else "max")
-
-
-def _last(folder: Path | None) -> str | None:
-    path = folder and folder / f"last{SUFFIX}"
-    return str(path) if path and path.exists() else None
-
-
-def _checkpoints(folder: Path, watched: _Watched) -> list[Callback]:
-    # `best` before `last`: a kill between the two repeats an epoch, the other way round it would lose one.
-    best = [("best", {"monitor": watched.name, "mode": watched.mode})] if watched.name else []
-    return [
-        SafeCheckpoint(
-            dirpath=folder,
-            filename=name,
-            save_top_k=1,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-            **options,  # type: ignore[arg-type]
-        )
-        for name, options in [*best, ("last", {})]
-    ]
-
-
-def _trainer(
-    config: Config, callbacks: list[Callback], keeping: list[Callback], watched: _Watched, model: nn.Module
-) -> lightning.Trainer:
-    if config.train.patience:
-        callbacks = [*callbacks, Patience(watched.name, mode=watched.mode, patience=config.train.patience)]
-    bf16 = resolve_precision(config, model) == "bf16"
-    with _quiet_lightning():
-        return lightning.Trainer(
-            accelerator=config.train.device,
-            devices=config.train.devices,
-            max_epochs=config.train.epochs,
-            gradient_clip_val=config.optim.clip or None,
-            callbacks=[*callbacks, *keeping],
-            plugins=[SafeCheckpointIO(), _Bf16(device_type(config.train.device)) if bf16 else Precision()],
-            logger=False,
-            enable_checkpointing=any(isinstance(one, SafeCheckpoint) for one in keeping),
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-        )
-
-
-@contextlib.contextmanager
-def _quiet_lightning() -> Any:
-    # Lightning talks of loggers, workers and litlogger tips; moodfuse tells its users itself.
-    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
-    levels = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)

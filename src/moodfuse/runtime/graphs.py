@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +21,13 @@ from moodfuse.errors import BundleError
 #: One post's output of an encoder: `pooled` (D,) and, where asked for, `tokens` (T, D) without padding. Of an image
 #: that no encoder stands before: `pixels` (3, S, S).
 Encoding = dict[str, np.ndarray]
+#: Inputs of a graph, by name.
+Feed = dict[str, np.ndarray]
 
-TEXT_BATCH_TOKENS = 2_048  # tokens a batch, padding counted: beyond it a CPU gains nothing
-IMAGE_BATCH = 4  # images a batch: larger ones fall out of a small CPU's cache (220/s at 1-4, 150/s at 32)
+TEXT_BATCH_TOKENS = 1_024  # tokens a batch, padding counted: beyond it a CPU core gains nothing
+IMAGE_BATCH = 2  # images a batch: larger ones fall out of a small CPU's cache
+_TEXT_INPUTS = ("input_ids", "attention_mask")
+_WIDE = 200_000_000  # bytes of weights from which on one batch keeps all threads busy by itself
 
 
 def open_session(
@@ -34,6 +40,39 @@ def open_session(
     return _open(graph, options)
 
 
+class EncoderSession:
+    """An encoder's graph on so many threads of the CPU (`None`: one a core).
+
+    The products of a small encoder gain little from a second thread, which they wait for after each; so it runs as
+    many batches at once as there are threads, each on one. A large encoder runs one batch at a time, on all of them.
+    """
+
+    def __init__(self, graph: Path, *, threads: int | None = None, mapped: bool = False) -> None:
+        threads = threads or os.cpu_count() or 1
+        wide = sum(file.stat().st_size for file in (graph, weights_beside(graph)) if file.is_file()) >= _WIDE
+        self._session = open_session(graph, threads=threads if wide else 1, mapped=mapped)
+        self._at_once = 1 if wide else threads
+        self._pool: ThreadPoolExecutor | None = None
+        self.width = output_width(self._session)
+
+    def run(self, outputs: Sequence[str], batches: Sequence[Callable[[], Feed]]) -> Iterable[list[np.ndarray]]:
+        """Return each batch's outputs. A batch is made where it runs, so that few stand in memory at a time."""
+        if self._at_once == 1 or len(batches) == 1:
+            return (self._run(outputs, batch) for batch in batches)
+        if self._pool is None:  # not before it is needed: its threads would not survive a fork
+            self._pool = ThreadPoolExecutor(self._at_once)
+        return self._pool.map(lambda batch: self._run(outputs, batch), batches)
+
+    def _run(self, outputs: Sequence[str], batch: Callable[[], Feed]) -> list[np.ndarray]:
+        arrays: list[np.ndarray] = self._session.run(list(outputs), batch())
+        return arrays
+
+
+def weights_beside(graph: Path) -> Path:
+    """Return where `map_graph` puts the weights of a graph."""
+    return graph.with_name(f"{graph.name}.weights")
+
+
 def map_graph(graph: Path, target: Path) -> None:
     """Write a graph as it runs on this machine, its weights beside it as they lie in memory.
 
@@ -43,7 +82,7 @@ def map_graph(graph: Path, target: Path) -> None:
     options = _options(1)
     options.optimized_model_filepath = str(target)
     for key, value in (
-        ("optimized_model_external_initializers_file_name", f"{target.name}.weights"),
+        ("optimized_model_external_initializers_file_name", weights_beside(target).name),
         ("optimized_model_external_initializers_min_size_in_bytes", "1024"),
         ("save_external_prepacked_constant_initializers", "1"),
     ):
@@ -83,11 +122,11 @@ def load_tokenizer(text: str, *, max_tokens: int) -> Tokenizer:
 class TextGraph:
     """A tokenizer and the graph `input_ids, attention_mask (B, T) -> pooled (B, D), tokens (B, T, D)`."""
 
-    def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer, spec: TextSpec) -> None:
+    def __init__(self, session: EncoderSession, tokenizer: Tokenizer, spec: TextSpec) -> None:
         self.session = session
         self.tokenizer = tokenizer
         self.spec = spec
-        self.dim = output_width(session)
+        self.dim = session.width
 
     def tokenize(self, texts: Sequence[str]) -> list[tuple[list[int], bool]]:
         """Return each text's token ids and whether it had to be cut."""
@@ -96,9 +135,13 @@ class TextGraph:
     def encode(self, token_ids: Sequence[Sequence[int]], outputs: Sequence[str] = ("pooled",)) -> list[Encoding]:
         """Encode tokenised texts, shortest together, and give the results back in the order they came in."""
         result: list[Encoding] = [{} for _ in token_ids]
-        for batch in length_batches([len(ids) for ids in token_ids], TEXT_BATCH_TOKENS):
-            ids, mask = pad_tokens([token_ids[i] for i in batch], self.spec.pad_id)
-            arrays = self.session.run(list(outputs), {"input_ids": ids, "attention_mask": mask})
+        batches = length_batches([len(ids) for ids in token_ids], TEXT_BATCH_TOKENS)
+
+        def feed(batch: Sequence[int]) -> Feed:
+            return dict(zip(_TEXT_INPUTS, pad_tokens([token_ids[i] for i in batch], self.spec.pad_id), strict=True))
+
+        found = self.session.run(outputs, [partial(feed, batch) for batch in batches])
+        for batch, arrays in zip(batches, found, strict=True):
             for row, i in enumerate(batch):
                 for name, array in zip(outputs, arrays, strict=True):
                     value = array[row]
@@ -109,10 +152,10 @@ class TextGraph:
 class ImageGraph:
     """The graph `pixels (B, 3, H, W) -> pooled (B, D), tokens (B, R, D)`."""
 
-    def __init__(self, session: onnxruntime.InferenceSession, spec: ImageSpec) -> None:
+    def __init__(self, session: EncoderSession, spec: ImageSpec) -> None:
         self.session = session
         self.spec = spec
-        self.dim = output_width(session)
+        self.dim = session.width
 
     def prepare(self, image: Image.Image) -> np.ndarray:
         """Return a decoded image as pixels (3, H, W)."""
@@ -120,9 +163,12 @@ class ImageGraph:
 
     def encode(self, pixels: Sequence[np.ndarray], outputs: Sequence[str] = ("pooled",)) -> list[Encoding]:
         """Encode prepared images, each (3, H, W)."""
+
+        def feed(start: int) -> Feed:
+            return {"pixels": np.stack(pixels[start : start + IMAGE_BATCH])}
+
         result: list[Encoding] = []
-        for start in range(0, len(pixels), IMAGE_BATCH):
-            arrays = self.session.run(list(outputs), {"pixels": np.stack(pixels[start : start + IMAGE_BATCH])})
+        for arrays in self.session.run(outputs, [partial(feed, i) for i in range(0, len(pixels), IMAGE_BATCH)]):
             result += [dict(zip(outputs, values, strict=True)) for values in zip(*arrays, strict=True)]
         return result
 

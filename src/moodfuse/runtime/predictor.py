@@ -73,6 +73,7 @@ class Predictor:
         modalities = self.manifest.modalities
         self._text = views.open_texts(bundle, threads=self._threads, graphs=graphs) if "text" in modalities else None
         self._image = views.open_images(bundle, threads=self._threads, graphs=graphs) if "image" in modalities else None
+        self._beside: ThreadPoolExecutor | None = None  # encodes texts while this thread encodes images
         head = (graphs or bundle.folder) / GRAPHS["head"]
         self._head = open_session(head, threads=self._threads, mapped=graphs is not None)
 
@@ -149,7 +150,13 @@ class Predictor:
 
     def encode(self, posts: Sequence[Prepared]) -> tuple[list[Encoding | None], list[Encoding | None]]:
         """Return what the encoders make of each post's text and of its image; `None` for what is absent."""
-        return self._encode_texts(posts), self._encode_images(posts)
+        if self._text is None or self._image is None or self._threads == 1:
+            return self._encode_texts(posts), self._encode_images(posts)
+        if self._beside is None:
+            self._beside = ThreadPoolExecutor(1)
+        texts = self._beside.submit(self._encode_texts, posts)
+        images = self._encode_images(posts)
+        return texts.result(), images
 
     def score(self, text: Sequence[Encoding | None], image: Sequence[Encoding | None]) -> np.ndarray:
         """Return the probabilities (B, C) of B pairs of encodings, which may come from different posts."""

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from onnxruntime import InferenceSession
 from PIL import Image
 
 from moodfuse.data.lexicon import SCORES, lexicon_package, lexicon_scores, lexicon_sha256, scored_part
 from moodfuse.data.text import TextSpec
 from moodfuse.errors import BundleError
 from moodfuse.runtime.bundle import PIXELS, Bundle, View, graph_name, tokenizer_name
-from moodfuse.runtime.graphs import Encoding, ImageGraph, TextGraph, Unencoded, load_tokenizer, open_session
+from moodfuse.runtime.graphs import EncoderSession, Encoding, ImageGraph, TextGraph, Unencoded, load_tokenizer
 
 #: A text or an image as its encoder takes it: token ids, scores or pixels; of several encoders, one of each.
 Prepared = Any
@@ -122,7 +121,7 @@ def open_texts(bundle: Bundle, *, threads: int, graphs: Path | None = None) -> T
             readers.append(Lexicon(view, spec))
             continue
         tokenizer = bundle.path(tokenizer_name(place)).read_text("utf-8")
-        session = _open_graph(bundle, graph_name("text", place), threads, graphs)
+        session = _open_encoder(bundle, graph_name("text", place), threads, graphs)
         readers.append(TextGraph(session, load_tokenizer(tokenizer, max_tokens=spec.max_tokens), spec))
     return readers[0] if len(readers) == 1 else JoinedTexts(readers)
 
@@ -133,14 +132,14 @@ def open_images(bundle: Bundle, *, threads: int, graphs: Path | None = None) -> 
     if PIXELS in bundle.manifest.head_inputs:
         return Unencoded(specs[0])
     readers = [
-        ImageGraph(_open_graph(bundle, graph_name("image", place), threads, graphs), spec)
+        ImageGraph(_open_encoder(bundle, graph_name("image", place), threads, graphs), spec)
         for place, spec in enumerate(specs)
     ]
     return readers[0] if len(readers) == 1 else JoinedImages(readers)
 
 
-def _open_graph(bundle: Bundle, name: str, threads: int, graphs: Path | None) -> InferenceSession:
-    return open_session((graphs or bundle.folder) / name, threads=threads, mapped=graphs is not None)
+def _open_encoder(bundle: Bundle, name: str, threads: int, graphs: Path | None) -> EncoderSession:
+    return EncoderSession((graphs or bundle.folder) / name, threads=threads, mapped=graphs is not None)
 
 
 def _text_views(bundle: Bundle) -> list[tuple[View, TextSpec]]:

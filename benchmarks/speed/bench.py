@@ -1,0 +1,68 @@
+"""Every claim of speed, size and exactness, each with its own command, and the table of them all.
+
+    python benchmarks/speed/bench.py DATA [--times 5] [--only throughput,latency] [--posts-in-memory 100000]
+
+Takes about an hour on two cores. Nothing else should run meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import onnxruntime
+import torch
+from measure import CORES, HEADER, Row, tell
+
+#: Each claim's script, and what it is given besides DATA.
+CLAIMS = {
+    "throughput": ["--times"],
+    "first_answer": ["--times"],
+    "latency": ["--times"],
+    "features": ["--times"],
+    "fine_tuning": ["--times"],
+    "exactness": [],
+    "size": [],
+    "memory": ["--posts"],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--only", default=",".join(CLAIMS))
+    parser.add_argument("--posts-in-memory", type=int, default=100_000)
+    given = parser.parse_args()
+    wanted = given.only.split(",")
+    if unknown := set(wanted) - CLAIMS.keys():
+        parser.error(f"--only: expected some of {', '.join(CLAIMS)}, found {', '.join(sorted(unknown))}")
+    print(f"moodfuse on {CORES} cores, {platform.machine()}; ONNX Runtime {onnxruntime.__version__}, ", end="")
+    print(f"PyTorch {torch.__version__}, Python {platform.python_version()}\n\n{HEADER}", flush=True)
+    values = {"--times": given.times, "--posts": given.posts_in_memory}
+    failed = False
+    for claim in wanted:
+        tell(claim)
+        began = time.perf_counter()
+        script = Path(__file__).with_name(f"{claim}.py")
+        more = [str(word) for name in CLAIMS[claim] for word in (name, values[name])]
+        done = subprocess.run(
+            [sys.executable, str(script), str(given.data), "--json", *more], stdout=subprocess.PIPE, text=True
+        )
+        if done.returncode:
+            failed = True
+            print(Row(claim, "the command failed, see above", ok=False).line(), flush=True)
+            continue
+        for row in json.loads(done.stdout):
+            print(Row(**row).line(), flush=True)
+        tell(f"{claim}: {time.perf_counter() - began:.0f} s")
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
