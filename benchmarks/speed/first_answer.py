@@ -41,6 +41,7 @@ sys.exit(code)
 
 def main() -> None:
     given = options(__doc__)
+    given.data = given.data.resolve()  # the baseline runs in its own folder
     one = (given.data / "train.txt").read_text().splitlines()[1].split(",")[0]
     text = (given.data / "data" / f"{one}.txt").read_text("utf-8", errors="replace").strip()
     post = ["--text", text, "--image", str(given.data / "data" / f"{one}.jpg")]

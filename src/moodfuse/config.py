@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from moodfuse.errors import ConfigError, suggest
@@ -186,6 +185,8 @@ class Config(Section):
 
     def to_yaml(self) -> str:
         """Return the configuration as YAML, every default written out."""
+        import yaml  # a hundredth of a second that predicting need not wait for
+
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
@@ -220,6 +221,8 @@ def parse_overrides(words: Iterable[str]) -> dict[str, Any]:
 
 def load_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds a mapping. Raises `ConfigError` otherwise."""
+    import yaml
+
     try:
         value = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -245,6 +248,8 @@ def known_keys() -> list[str]:
 
 
 def _yaml_value(raw: str, word: str) -> Any:
+    import yaml
+
     try:
         value = yaml.safe_load(raw)
     except yaml.YAMLError as error:

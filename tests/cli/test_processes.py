@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from moodfuse.version import __version__
+
 MOODFUSE = [sys.executable, "-c", "from moodfuse.cli.main import main; main()"]
 
 
@@ -118,3 +120,8 @@ sys.exit(code or (f"imported {heavy}" if heavy else 0))
     command = [sys.executable, "-c", code, "predict", str(trained_run), str(source), "-o", str(tmp_path / "out.csv")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "moodfuse", "--version"], capture_output=True, text=True, check=True)
+    assert __version__ in done.stdout

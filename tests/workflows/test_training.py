@@ -213,7 +213,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_what_to_do(posts: Posts, con
         ({"model": {"fusion": "gatd"}}, "unknown fusion 'gatd'; did you mean .*gated"),
         ({"model": {"text": "minilmm"}}, "did you mean .*minilm"),
         ({"model": {"options": {"widht": 3}}}, "unknown option 'widht'"),
-        ({"train": {"device": "mps", "devices": 99}}, "this machine has .*use train.device=auto"),
+        ({"train": {"device": "mps", "devices": 9}}, "this machine has .*use train.device=auto"),
         ({"model": {"fusion": "text"}, "train": {"regime": "end_to_end", "tune": ["image"]}}, "found image; .*text"),
     ],
 )

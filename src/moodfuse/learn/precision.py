@@ -1,7 +1,7 @@
 """Smaller graphs: weights stored in fewer bits, and computed with in 32 as before.
 
-Only weights are rounded, never activations, so a post's answer still depends on that post alone. ONNX Runtime folds the
-decoding when it opens the graph: the file shrinks, the speed stays.
+Only weights are rounded, never activations, so a post's answer still depends on that post alone. ONNX Runtime decodes
+the weights of a product as it multiplies; of an embedding table only the rows that a text looks up are decoded.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def reduce_weights(graph: bytes, precision: Precision) -> bytes:
     if precision == "fp32":
         return graph
     model = onnx.load_model_from_string(graph)
-    axes = _summed_axes(model)
+    axes, looked_up = _summed_axes(model), _looked_up(model)
     nodes: list[NodeProto] = []
     kept: list[TensorProto] = []
     for tensor in model.graph.initializer:
@@ -38,6 +38,11 @@ def reduce_weights(graph: bytes, precision: Precision) -> bytes:
             continue
         axis = axes.get(tensor.name)
         blocked = precision == "int8" and axis is not None and values.shape[axis] % BLOCK == 0
+        if blocked and tensor.name in looked_up:
+            kept += _blocks(tensor.name, values, 1)
+            for gather in looked_up[tensor.name]:
+                _look_up_and_decode(model, gather)
+            continue
         tensors, node = _int8(tensor.name, values, axis or 0) if blocked else _half(tensor.name, values)
         kept += tensors
         nodes.append(node)
@@ -69,20 +74,50 @@ def _summed_axes(model: onnx.ModelProto) -> dict[str, int]:
     }
 
 
+def _looked_up(model: onnx.ModelProto) -> dict[str, list[NodeProto]]:
+    """Return the nodes that look rows up in a table which nothing else uses, by the table's name."""
+    found: dict[str, list[NodeProto]] = {}
+    other: set[str] = set()
+    for node in model.graph.node:
+        gathers = node.op_type == "Gather" and all(one.i == 0 for one in node.attribute if one.name == "axis")
+        for place, name in enumerate(node.input):
+            if gathers and place == 0:
+                found.setdefault(name, []).append(node)
+            else:
+                other.add(name)
+    return {name: nodes for name, nodes in found.items() if name not in other}
+
+
+def _look_up_and_decode(model: onnx.ModelProto, gather: NodeProto) -> None:
+    """Put in the place of a look-up: that of the rounded rows, that of their scales, and the decoding of both."""
+    table, rows, out = gather.input[0], gather.input[1], gather.output[0]
+    place = list(model.graph.node).index(gather)
+    gather.input[0], gather.output[0] = f"{table}.int8", f"{out}.int8"
+    scales = helper.make_node("Gather", [f"{table}.scale", rows], [f"{out}.scale"], axis=0)
+    decode = helper.make_node("DequantizeLinear", [f"{out}.int8", f"{out}.scale"], [out], axis=-1, block_size=BLOCK)
+    model.graph.node.insert(place + 1, scales)
+    model.graph.node.insert(place + 2, decode)
+
+
 def _int8(name: str, values: np.ndarray, axis: int) -> _Decoded:
+    tensors = _blocks(name, values, axis)
+    return tensors, helper.make_node(
+        "DequantizeLinear", [tensor.name for tensor in tensors], [name], axis=axis, block_size=BLOCK
+    )
+
+
+def _blocks(name: str, values: np.ndarray, axis: int) -> list[TensorProto]:
+    """Return a matrix's weights as steps, and the scale of each block along `axis`."""
     blocks = np.moveaxis(values, axis, 0)
     blocks = blocks.reshape(-1, BLOCK, blocks.shape[1])  # (blocks, 32, other)
     scales = np.abs(blocks).max(1, keepdims=True) / 127  # (blocks, 1, other)
     steps = np.rint(blocks / np.where(scales == 0, 1, scales)).astype(np.int8)
     rounded = np.moveaxis(steps.reshape(-1, steps.shape[2]), 0, axis)
     scale = np.moveaxis(scales[:, 0].astype(np.float32), 0, axis)
-    tensors = [
+    return [
         numpy_helper.from_array(np.ascontiguousarray(rounded), f"{name}.int8"),
         numpy_helper.from_array(np.ascontiguousarray(scale), f"{name}.scale"),
     ]
-    return tensors, helper.make_node(
-        "DequantizeLinear", [tensor.name for tensor in tensors], [name], axis=axis, block_size=BLOCK
-    )
 
 
 def _half(name: str, values: np.ndarray) -> _Decoded:

@@ -75,7 +75,7 @@ class Predictor:
         self._image = views.open_images(bundle, threads=self._threads, graphs=graphs) if "image" in modalities else None
         self._beside: ThreadPoolExecutor | None = None  # encodes texts while this thread encodes images
         head = (graphs or bundle.folder) / GRAPHS["head"]
-        self._head = open_session(head, threads=self._threads, mapped=graphs is not None)
+        self._head = open_session(head, threads=1, mapped=graphs is not None)
 
     @classmethod
     def load(cls, folder: str | Path | None = None, *, threads: int | None = None) -> Predictor:
