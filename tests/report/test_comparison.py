@@ -34,7 +34,7 @@ def page(whole: Document) -> str:
 def test_the_headlines_come_first(whole: Document, page: str) -> None:
     verdicts = whole.sections[0].blocks[0]
     assert isinstance(verdicts, Verdicts)
-    assert verdicts.lines[0].startswith("Gated scores highest")
+    assert verdicts.lines[0].startswith("gated scores highest")
     assert page.index("The image helps") < page.index("<table>")
 
 

@@ -3,13 +3,17 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moodfuse.runtime.graphs import head_feed, length_batches, pad_sequences, pad_tokens
+from moodfuse.runtime import graphs
+from moodfuse.runtime.bundle import default_bundle
+from moodfuse.runtime.graphs import EncoderSession, head_feed, length_batches, pad_sequences, pad_tokens
 
 
 @given(st.lists(st.integers(1, 128), max_size=60), st.integers(1, 400))
@@ -46,3 +50,16 @@ def test_onnx_runtime_tells_nobody_of_its_start(tmp_path: Path) -> None:
     code = "import moodfuse.runtime.graphs, onnxruntime, time; time.sleep(0.5)"
     subprocess.run([sys.executable, "-c", code], env=environment | {"TMPDIR": str(tmp_path)}, check=True)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("wide", [200_000_000, 1])  # bytes from which on a graph counts as large
+def test_batches_that_run_at_once_come_back_in_order(wide: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs, "_WIDE", wide)
+    pixels = np.random.default_rng(0).normal(size=(6, 3, 224, 224)).astype(np.float32)
+    batches = [partial(dict, pixels=pixels[i : i + 1]) for i in range(6)]
+    found = {}
+    for threads in (1, 3):
+        session = EncoderSession(default_bundle() / "image.onnx", threads=threads)
+        found[threads] = np.concatenate([pooled for (pooled,) in session.run(("pooled",), batches)])
+    assert found[1].shape == (6, session.width)
+    np.testing.assert_allclose(found[3], found[1], atol=1e-5)

@@ -112,4 +112,5 @@ def _score(score: dict[str, Any]) -> str:
 
 
 def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:] + "."
+    start = "The " if words.startswith("the ") else words[:4]  # a model is called what it is called, first word or not
+    return start + words[4:] + "."

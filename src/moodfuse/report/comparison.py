@@ -100,7 +100,7 @@ def _protocol(comparison: Comparison) -> list[Block]:
             "One split of ten folds, stratified, with near-duplicates kept together, fixed before anything was "
             "fitted. A "
             "cell tests on two folds, chooses its epoch and temperature on a third and trains on the other seven; "
-            f"{tuned}. Test folds are predicted once, by the exported model."
+            f"{tuned}. Test folds are predicted once."
         ),
         Facts(facts),
     ]
@@ -116,7 +116,8 @@ def _configuration(comparison: Comparison) -> list[Block]:
 
 
 def _sentence(line: str) -> str:
-    return line[:1].upper() + line[1:] + ("" if line.endswith((".", "!", "?")) else ".")
+    start = "The " if line.startswith("the ") else line[:4]  # a model is called what it is called, first word or not
+    return start + line[4:] + ("" if line.endswith((".", "!", "?")) else ".")
 
 
 def _count(number: int, what: str) -> str:
