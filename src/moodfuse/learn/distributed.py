@@ -10,11 +10,12 @@ import socket
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -73,7 +74,7 @@ def fit_distributed(
 def _run(job: _Job, save_history: Callable[[History], None], progress: Progress) -> FitResult:
     context = multiprocessing.get_context("spawn")  # a forked process would inherit PyTorch's threads half-dead
     count, port = job.config.train.devices, _free_port()
-    processes: dict[Connection, BaseProcess] = {}
+    processes: dict[Any, BaseProcess] = {}  # by the connection that each reports on
     try:
         for rank in range(count):
             ours, theirs = context.Pipe(duplex=False)
@@ -92,15 +93,14 @@ def _run(job: _Job, save_history: Callable[[History], None], progress: Progress)
 
 
 def _listen(
-    processes: dict[Connection, BaseProcess], save_history: Callable[[History], None], progress: Progress
+    processes: Mapping[Any, BaseProcess], save_history: Callable[[History], None], progress: Progress
 ) -> FitResult:
     """Pass on what the first process tells, until all have ended well."""
     running, result = dict(processes), None
     while running:
         for connection in wait(list(running)):
-            assert isinstance(connection, Connection)
             try:
-                kind, content = connection.recv()
+                kind, content = _receive(connection)
             except EOFError:
                 running[connection].join()
                 code = running.pop(connection).exitcode
@@ -124,7 +124,12 @@ def _listen(
     return result
 
 
-def _rank(job: _Job, share: Share, port: int, report: Connection) -> None:
+def _receive(connection: Any) -> tuple[str, Any]:
+    message: tuple[str, Any] = connection.recv()
+    return message
+
+
+def _rank(job: _Job, share: Share, port: int, report: Any) -> None:
     """Be one process of a training."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends this process
     lightning = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": share.of, "LOCAL_RANK": share.rank}

@@ -118,11 +118,9 @@ def compare_models(
     notify: Notify = mute,
 ) -> Comparison:
     """Compare models whose configurations are resolved; all else is as in `compare`."""
-    from moodfuse.learn.devices import check_device
-
     config = models[0].config
     check_fold_count(config)
-    check_device(config.train.device, config.train.devices)
+    workers = _workers_beside_devices(config, workers)
     labels = Labels(config.labels)
     labelled = _labelled(posts, notify)
     data_hash = data_sha256(labelled, post_digests(labelled))
@@ -146,6 +144,21 @@ def check_fold_count(config: Config) -> None:
             f"split.folds: expected {_FOLDS}, of which a comparison makes five cells, found {config.split.folds}; "
             "--folds says how many of those to run"
         )
+
+
+def _workers_beside_devices(config: Config, workers: int | None) -> int | None:
+    """Return how many cells run at once: one where each trains on several devices."""
+    from moodfuse.learn.devices import check_device
+
+    check_device(config.train.device, config.train.devices)
+    if config.train.devices == 1:
+        return workers
+    if workers and workers > 1:
+        raise ConfigError(
+            f"train.devices={config.train.devices} trains a cell in several processes, --workers={workers} several "
+            "cells at once: use one of the two"
+        )
+    return 1
 
 
 def _check_numbers(seeds: int, folds: int, trials: int, workers: int | None) -> None:
