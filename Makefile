@@ -40,7 +40,7 @@ default-bundle: setup
 	test -n '$(DATA)' || { echo 'expected the labelled posts: make default-bundle DATA=path/to/posts'; exit 1; }
 	$(BIN)/python benchmarks/default_bundle.py '$(DATA)'
 
-# Every claim of speed and size, measured here on the posts in DATA: about an hour, with nothing else running.
+# Every claim of speed and size, measured here on the posts in DATA, with nothing else running.
 bench: setup
 	test -n '$(DATA)' || { echo 'expected posts in the report format: make bench DATA=path/to/posts'; exit 1; }
 	$(BIN)/python benchmarks/speed/bench.py '$(DATA)'

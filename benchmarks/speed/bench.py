@@ -2,7 +2,7 @@
 
     python benchmarks/speed/bench.py DATA [--times 5] [--only throughput,latency] [--posts-in-memory 100000]
 
-Takes about an hour on two cores. Nothing else should run meanwhile.
+Takes long: 100,000 posts are labelled in it. Nothing else should run meanwhile.
 """
 
 from __future__ import annotations

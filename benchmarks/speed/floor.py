@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,20 +19,6 @@ from moodfuse.runtime.graphs import length_batches, load_tokenizer, open_session
 
 IMAGE_BATCHES = (1, 2, 4, 8)
 TOKEN_BUDGETS = (512, 2_048, 8_192)
-
-
-@dataclass(frozen=True, slots=True)
-class Floor:
-    """Seconds for all posts: decoding images, the image encoder, the text encoder."""
-
-    decode: float
-    image: float
-    text: float
-
-    @property
-    def total(self) -> float:
-        """The three keep all cores busy by themselves, so their times add up."""
-        return self.decode + self.image + self.text
 
 
 class Parts:
@@ -79,10 +64,6 @@ class Parts:
             for batches in (length_batches([len(ids) for ids in self.ids], budget) for budget in TOKEN_BUDGETS)
             for threads in {1, CORES}
         )
-
-    def floor(self) -> Floor:
-        """Measure all three."""
-        return Floor(self.decode(), self.image(), self.text())
 
     def _spread(self, name: str, threads: int, batches: Sequence[Sequence[object]]) -> float:
         session, feed = self.sessions[name, threads], self._feed(name)

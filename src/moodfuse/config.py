@@ -165,7 +165,7 @@ class TrainConfig(Section):
 
 
 class ExportConfig(Section):
-    """How the weights of the encoders' graphs are kept. What they compute with stays 32 bits wide."""
+    """How the weights of the encoders' graphs are kept; `learn/precision.py` says what is computed with them."""
 
     text: Precision = Field("fp32", description="text encoder: fp32, fp16, or int8 in blocks of 32 with a scale each")
     image: Precision = Field("fp32", description="image encoder; convolutions are kept in fp16 where int8 is asked for")

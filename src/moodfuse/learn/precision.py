@@ -1,7 +1,8 @@
-"""Smaller graphs: weights stored in fewer bits, and computed with in 32 as before.
+"""Smaller graphs: weights stored in fewer bits.
 
-Only weights are rounded, never activations, so a post's answer still depends on that post alone. ONNX Runtime decodes
-the weights of a product as it multiplies; of an embedding table only the rows that a text looks up are decoded.
+fp16 is decoded when a graph is opened. Of int8, ONNX Runtime multiplies the blocks as they are: by default it rounds a
+token's activations to 8 bits too, with a scale for each block of that one token, so a post's answer still depends on
+that post alone. Of an embedding table only the rows that a text looks up are decoded.
 """
 
 from __future__ import annotations

@@ -87,13 +87,13 @@ def make_trainer(
     if config.train.patience:
         callbacks = [*callbacks, Patience(watched.name, mode=watched.mode, patience=config.train.patience)]
     bf16 = resolve_precision(config, model) == "bf16"
-    several: dict[str, Any] = {}
-    if share.of > 1:  # a learned token that no post of a batch needs, or a head without a loss, has no gradient
-        several = {"devices": share.of, "strategy": DDPStrategy(find_unused_parameters=True)}
+    # A learned token that no post of a batch needs, or a head without a loss, has no gradient.
+    strategy = DDPStrategy(find_unused_parameters=True) if share.of > 1 else "auto"
     with quiet_lightning():
         return lightning.Trainer(
             accelerator=config.train.device,
-            **({"devices": 1} | several),
+            devices=share.of,
+            strategy=strategy,
             max_epochs=config.train.epochs,
             gradient_clip_val=config.optim.clip or None,
             callbacks=[*callbacks, *keeping],
