@@ -1,8 +1,8 @@
 """What Ray costs and brings, beside the plain path in the same run, and whether any row is lost or doubled.
 
-    python benchmarks/scale.py [BUNDLE] [--posts 1000,10000] [--workers 1,2] [--image-pixels 320]
+    python benchmarks/scale.py [BUNDLE] [--posts 1000,10000] [--workers 1,2] [--image-pixels 320] [--image-every 1]
 
-Draws posts (a JPEG of IMAGE-PIXELS for each; 0: texts alone) into one Parquet file, every hundredth image corrupt, and
+Draws posts (a JPEG of IMAGE-PIXELS for every IMAGE-EVERY-th) into one Parquet file, every hundredth image corrupt, and
 labels it with `predict` in one process, then on a local Ray, at equal cores: k threads against k workers of one thread.
 Start-up (Ray, the workers' processes, the model) stands apart from the seconds at work. One Markdown row a run; the
 last lines are the counts. Without BUNDLE: the one that moodfuse brings.
@@ -106,6 +106,7 @@ def main() -> None:
     parser.add_argument("--posts", default="1000,10000")
     parser.add_argument("--workers", default="1,2")
     parser.add_argument("--image-pixels", type=int, default=320)
+    parser.add_argument("--image-every", type=int, default=1)
     arguments = parser.parse_args()
     bundle = arguments.bundle or default()
     sizes, workers = (list(map(int, given.split(","))) for given in (arguments.posts, arguments.workers))
@@ -116,7 +117,9 @@ def main() -> None:
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="moodfuse-scale-") as temporary:
         for posts in sizes:
-            source = draw(Path(temporary) / f"posts-{posts}.parquet", posts, arguments.image_pixels)
+            source = draw(
+                Path(temporary) / f"posts-{posts}.parquet", posts, arguments.image_pixels, arguments.image_every
+            )
             measure(bundle, source, posts, workers, counts)
             source.unlink()
     print()
@@ -176,17 +179,17 @@ def timed(code: str, *words: object) -> dict[str, float]:
     return dict(json.loads(subprocess.run(command, env=own, stdout=subprocess.PIPE, check=True).stdout))
 
 
-def draw(path: Path, posts: int, pixels: int) -> Path:
-    """Write posts of 3 to 20 words, each with a JPEG of noise in blocks; every hundredth is corrupt."""
+def draw(path: Path, posts: int, pixels: int, every: int = 1) -> Path:
+    """Write posts of 3 to 20 words, one in `every` with a JPEG of noise; every hundredth image is corrupt."""
     words, noise = random.Random(0), np.random.default_rng(0)
-    pictures = [picture(noise, pixels) for _ in range(64)] if pixels else []
+    pictures = [picture(noise, pixels) for _ in range(64)]
     schema = pa.schema([("id", pa.string()), ("text", pa.string()), ("image", pa.binary())])
     began = time.monotonic()
     with pq.ParquetWriter(path, schema, compression="none") as file:
         for start in range(0, posts, ROWS_A_GROUP):
             rows = range(start, min(start + ROWS_A_GROUP, posts))
             texts = [" ".join(words.choices(WORDS, k=words.randint(3, 20))) for _ in rows]
-            images = [pictures[i % 64] if i % 100 else b"\0" * 500 for i in rows] if pixels else [None for _ in rows]
+            images = [b"\0" * 500 if i % 100 == 0 else pictures[i % 64] if i % every == 0 else None for i in rows]
             file.write_table(pa.table([[f"p{i}" for i in rows], texts, images], schema=schema))
     print(f"drew {posts:,} posts in {time.monotonic() - began:.1f} s", file=sys.stderr)
     return path

@@ -32,8 +32,8 @@ class Cleaning(Section):
     retweets: bool = Field(False, description="take `RT @user:` off")
     mentions: bool = Field(False, description="take `@user` off")
     urls: bool = Field(True, description="take web addresses off")
-    hashtags: Literal["keep", "strip", "drop"] = Field(
-        "keep", description="keep `#word`, strip its `#`, or drop it whole"
+    hashtags: Literal["keep", "strip", "drop", "split"] = Field(
+        "keep", description="keep `#SoHappy`, strip its `#`, drop it whole, or split it into `#So Happy`"
     )
     lower: bool = Field(False, description="lower case (an uncased tokeniser does so by itself)")
 
@@ -111,6 +111,9 @@ class TrainConfig(Section):
     freeze: int = Field(
         0, ge=0, description="lowest parts of a tuned encoder that stay: 1 its embeddings, 2 its first layer too ..."
     )
+    lora: int = Field(
+        0, ge=0, le=1_024, description="rank of the updates through which encoders train (0: all their weights do)"
+    )
     average: float = Field(
         0.0, ge=0, lt=1, description="decay of a moving average of the weights, which is what is kept (0: none)"
     )
@@ -128,13 +131,18 @@ class TrainConfig(Section):
     class_weights: Literal["none", "balanced", "sqrt"] = Field(
         "none", description="loss weights: n / (k n_c) for balanced, its square root for sqrt"
     )
+    loss: Literal["cross_entropy", "focal", "generalized"] = Field(
+        "cross_entropy",
+        description="focal: posts that are hard count more; generalized: posts whose label is unlikely count less",
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
     augment: tuple[Augmentation, ...] = Field(
         (),
         description="changes to training images, where the image encoder trains: " + ", ".join(get_args(Augmentation)),
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: bf16 mixed precision where the processor has it and over a million weights train"
+        "auto",
+        description="auto: bf16 mixed precision where the processor has it and the model has over a million weights",
     )
     device: Literal["auto", "cpu", "gpu", "mps"] = Field("auto", description="where training runs")
     devices: int = Field(1, ge=1, le=1_024, description="GPUs, or processes on a CPU, that train together")
@@ -146,6 +154,8 @@ class TrainConfig(Section):
     def _something_to_tune(self) -> TrainConfig:
         if self.monitor == "none" and self.patience:
             raise ValueError("train.monitor=none has nothing to be patient for: set train.patience=0")
+        if self.label_smoothing and self.loss != "cross_entropy":
+            raise ValueError(f"train.label_smoothing goes with train.loss=cross_entropy, found {self.loss}")
         sizes = {"batch_size": self.batch_size}
         if self.regime == "two_stage":
             sizes["stage_batch_size"] = self.stage_batch_size

@@ -61,6 +61,7 @@ def test_utf_8_and_utf_16_texts_come_back(text: str) -> None:
         ({"urls": True}, "RT @ann_b: So HAPPY #sunny day with @bob !"),
         ({"hashtags": "strip"}, "RT @ann_b: So HAPPY sunny day with @bob https://t.co/AbC1 !"),
         ({"hashtags": "drop"}, "RT @ann_b: So HAPPY day with @bob https://t.co/AbC1 !"),
+        ({"hashtags": "split"}, TWEET),
         ({"lower": True}, TWEET.lower()),
     ],
 )
@@ -91,9 +92,17 @@ def test_clean_with_all_on(text: str, expected: str) -> None:
     assert clean(text, ALL_ON) == expected
 
 
+def test_a_hashtag_is_split_where_its_words_begin() -> None:
+    cleaning = ALL_OFF.model_copy(update={"hashtags": "split"})
+    assert (
+        clean("#SoHappy at #Euro2016 #lol #USA @SoHappy aB", cleaning)
+        == "#So Happy at #Euro 2016 #lol #USA @SoHappy aB"
+    )
+
+
 @given(
     st.one_of(st.text(), st.text(alphabet="aRTrt @#:/._hps…w\n你İΣ", max_size=60)),
-    st.sampled_from(["keep", "strip", "drop"]),
+    st.sampled_from(["keep", "strip", "drop", "split"]),
     st.booleans(),
 )
 def test_clean_takes_any_text_and_is_idempotent(text: str, hashtags: str, lower: bool) -> None:

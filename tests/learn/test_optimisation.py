@@ -1,9 +1,11 @@
-"""Loss weights and learning-rate schedules."""
+"""Losses, their weights and learning-rate schedules."""
 
 import pytest
 import torch
 
-from moodfuse.learn.optimisation import class_weights, rate_schedule
+from moodfuse.config import build_config
+from moodfuse.errors import ConfigError
+from moodfuse.learn.optimisation import class_weights, classification_loss, rate_schedule
 
 TARGETS = torch.tensor([0] * 8 + [1] * 2)
 
@@ -17,6 +19,35 @@ def test_class_weights_undo_the_imbalance_wholly_or_by_half() -> None:
 
 def test_a_class_without_posts_has_a_finite_weight() -> None:
     assert torch.isfinite(class_weights(TARGETS, 3, "balanced")).all()
+
+
+def test_focal_counts_the_hard_for_more_and_generalized_the_unlikely_for_less() -> None:
+    targets, even = torch.tensor([0, 0]), torch.ones(2)
+
+    def share_of_the_second(second: float, how: str) -> float:
+        logits = torch.tensor([[2.0, 0.0], [second, 0.0]], requires_grad=True)
+        classification_loss(logits, targets, even, how=how).backward()
+        assert logits.grad is not None
+        pull = logits.grad[:, 0].abs()
+        return float(pull[1] / pull.sum())
+
+    unsure, wrong = 0.5, -4.0
+    assert share_of_the_second(unsure, "focal") > share_of_the_second(unsure, "cross_entropy") > 0.5
+    assert share_of_the_second(wrong, "generalized") < 0.5 < share_of_the_second(wrong, "cross_entropy")
+
+
+@pytest.mark.parametrize("how", ["cross_entropy", "focal", "generalized"])
+def test_a_class_of_weight_zero_does_not_count(how: str) -> None:
+    logits, targets = torch.tensor([[1.0, 0.0], [0.0, 5.0]]), torch.tensor([0, 0])
+    more = torch.cat([logits, torch.tensor([[9.0, -9.0]])]), torch.tensor([0, 0, 1])
+    weights = torch.tensor([1.0, 0.0])
+    expected = classification_loss(logits, targets, weights, how=how)
+    torch.testing.assert_close(classification_loss(*more, weights, how=how), expected)
+
+
+def test_smoothing_is_of_cross_entropy_alone() -> None:
+    with pytest.raises(ConfigError, match=r"train\.label_smoothing goes with train\.loss=cross_entropy"):
+        build_config([{"train": {"loss": "focal", "label_smoothing": 0.1}}])
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "linear", "constant"])

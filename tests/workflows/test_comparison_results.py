@@ -1,6 +1,7 @@
 """From cells to results, with cells written by hand: planted gaps, equal models, seeds that are not whole, damage."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from moodfuse.data.splits import Split
 from moodfuse.errors import DataError
 from moodfuse.labels import SENTIMENT
 from moodfuse.learn.cell_files import CellKey, write_cell
+from moodfuse.workflows.comparison_arms import calibrated_by_others, gather
 from moodfuse.workflows.comparison_folder import ComparisonFolder, load_comparison, open_comparison
 from moodfuse.workflows.comparison_results import build_results
 
@@ -31,18 +33,26 @@ def answers(model: str, seed: int, withheld: str) -> np.ndarray:
     return np.where(np.arange(3) == said[:, None], top, (1 - top) / 2)
 
 
-def write(comparison: ComparisonFolder, key: CellKey, temperature: float = 1.0) -> None:
+def write(comparison: ComparisonFolder, key: CellKey, temperature: float = 1.0, validation: int = 50) -> None:
     rows = [i for i in range(POSTS) if i % 5 == key.fold]
     single = key.model in ("text", "image")
     withheld = ["", key.model] if single else ["", "text", "image"]
     seconds = {"epoch": 0.1, "fit": 1.0, "cell": 2.0 + key.fold}
+    squared = {one: answers(key.model, key.seed, one)[rows] ** 2 for one in withheld}
+    surer = {one: table / table.sum(1, keepdims=True) for one, table in squared.items()}
     write_cell(
         key.folder(comparison.path),
-        metrics={"temperature": temperature, "parameters": 10, "seconds": seconds, "trials": []},
+        metrics={
+            "temperature": temperature,
+            "posts": {"train": POSTS, "validation": validation, "test": len(rows)},
+            "parameters": 10,
+            "seconds": seconds,
+            "trials": [],
+        },
         history=[{"epoch": 0, "val_macro_f1": 0.5}],
         ids=[IDS[i] for i in rows],
         true=[SENTIMENT.names[TRUE[i]] for i in rows],
-        probabilities={one: answers(key.model, key.seed, one)[rows] for one in withheld},
+        probabilities={one: answers(key.model, key.seed, one)[rows] for one in withheld} if validation else surer,
         labels=SENTIMENT,
         head=None,
     )
@@ -135,6 +145,25 @@ def test_calibration_and_removal(planted: ComparisonFolder, tmp_path: Path) -> N
     sure = 0.8**2 / (0.8**2 + 2 * 0.1**2)
     assert one["ece_before"] == pytest.approx(abs(sure - 0.8), abs=0.03)
     assert one["temperatures"] == [2.0] * 5
+
+
+def test_cells_that_validated_on_nothing_get_the_temperature_of_the_others(tmp_path: Path) -> None:
+    comparison = make(tmp_path, ["gated", "text"], [0])
+    for key in comparison.cells():  # their logits are twice as large as they should be
+        write(comparison, key, validation=0)
+    one = next(one for one in build_results(comparison)["calibration"] if one["arm"] == "gated")
+    assert one["temperatures"] == pytest.approx([2.0] * 5, abs=0.3)
+    assert len(set(one["temperatures"])) > 1
+    assert one["ece"] < 0.06 < 0.1 < one["ece_before"]
+    gathered = gather(comparison)
+    cells = [cell for key, cell in gathered.cells.items() if key.model == "gated"]
+    flipped = replace(cells[0], true=(cells[0].true + 1) % 3)
+    again = calibrated_by_others([replace(cell, metrics=cell.metrics | {"temperature": 1.0}) for cell in cells])
+    other = calibrated_by_others(
+        [replace(cell, metrics=cell.metrics | {"temperature": 1.0}) for cell in (flipped, *cells[1:])]
+    )
+    assert other[0].metrics["temperature"] == again[0].metrics["temperature"]  # a cell's own answers do not count
+    assert other[1].metrics["temperature"] > again[1].metrics["temperature"]
 
 
 def test_only_whole_seeds_are_shown(tmp_path: Path) -> None:

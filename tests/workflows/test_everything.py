@@ -43,6 +43,16 @@ def test_the_scores_are_those_of_the_cross_validation_and_say_so(run: RunResult,
     assert "cross-validation of the recipe" in (run.run.bundle / "MODEL_CARD.md").read_text()
     assert "this\n  very model was never tested" in (run.run.bundle / "MODEL_CARD.md").read_text()
     assert run.bundle.manifest.training["posts"] == len(posts)
+    # Nothing is chosen in its cells, so that nothing is kept from their training either.
+    cell = json.loads(
+        (run.run.path / "cross-validation" / "cells" / "concat" / "seed0-fold0" / "metrics.json").read_text()
+    )
+    assert cell["posts"]["validation"] == 0
+    assert cell["posts"]["train"] + cell["posts"]["test"] == len(posts)
+    assert cell["validation_folds"] == []
+    assert cell["validation"] == {}
+    assert cell["temperature"] == 1
+    assert len(set(results["calibration"][0]["temperatures"])) == 5  # each by the others' answers
 
 
 def test_the_report_says_what_the_scores_are_of(run: RunResult, synthetic_folder: Path) -> None:

@@ -32,6 +32,8 @@ _RETWEET = re.compile(r"\bRT ?(?:@\w+)+ ?:?", re.IGNORECASE)
 # A run of @mentions and #hashtags. A sign inside a word (an email address, C#) starts none.
 _TAGS = re.compile(r"(?<![\w#@])(?:[#@]+\w+)+")
 _TAG = re.compile(r"([#@]+)(\w+)")
+# Where a word begins inside a hashtag: #SoHappy, #Euro2016.
+_INNER = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=[0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ def _clean_tag(tag: re.Match[str], cleaning: Cleaning) -> str:
     signs, word = tag.groups()
     if signs[-1] == "@":
         return " " if cleaning.mentions else tag[0]
+    if cleaning.hashtags == "split":
+        return signs + _INNER.sub(" ", word)
     return {"keep": tag[0], "strip": f" {word}", "drop": " "}[cleaning.hashtags]
 
 

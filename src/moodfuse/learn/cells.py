@@ -116,8 +116,8 @@ def validation_score(epoch: Mapping[str, float], monitor: str) -> float:
 def run_cell(config: Config, data: CellData, rows: Rows, *, trials: int = 0, progress: Progress = silent) -> CellResult:
     """Train on `rows["train"]`, choose on `rows["validation"]`, predict `rows["test"]`; rows are places in the data.
 
-    The validation posts choose the epoch, the temperature and, with `trials`, the settings; the test posts are looked
-    at once.
+    The validation posts choose the epoch, the temperature and, with `trials`, the settings; without any the
+    temperature is 1. The test posts are looked at once.
     """
     started = time.perf_counter()
     tried: list[dict[str, Any]] = []
@@ -130,8 +130,10 @@ def run_cell(config: Config, data: CellData, rows: Rows, *, trials: int = 0, pro
     fitted.model.cpu().eval()
     opened = fitted.modalities.items()
     encoders = {m: _as_shipped(one.encoder, one.source.precision) for m, one in opened if one.encoder is not None}
-    validation, _ = _answers(fitted, encoders, rows["validation"], [""])[""]
-    temperature = fit_temperature(validation, [data.targets[row] for row in rows["validation"]])
+    temperature = 1.0
+    if rows["validation"]:
+        validation, _ = _answers(fitted, encoders, rows["validation"], [""])[""]
+        temperature = fit_temperature(validation, [data.targets[row] for row in rows["validation"]])
     answers = _answers(fitted, encoders, rows["test"], ["", *fitted.model.fusion.modalities])
     probabilities = {one: calibrated(logits, temperature, there) for one, (logits, there) in answers.items()}
     return CellResult(fitted, probabilities, temperature, time.perf_counter() - started, tried)

@@ -18,6 +18,7 @@ from moodfuse.errors import TrainingError
 
 _TENSOR, _PAIRS, _TUPLE = "__tensor__", "__pairs__", "__tuple__"
 SUFFIX = ".safetensors"
+MERGED = "merged" + SUFFIX
 
 
 class SafeCheckpointIO(CheckpointIO):
@@ -76,8 +77,10 @@ def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def kept_checkpoint(train: TrainConfig) -> str:
-    """Return the name of the checkpoint whose state a training leaves: of members their mean, else the best or last."""
-    return ("soup" if train.members > 1 else "last" if train.monitor == "none" else "best") + SUFFIX
+    """Return the name of the checkpoint whose state a training leaves: the best or last, or what was made of it."""
+    if train.members > 1 or train.lora:
+        return MERGED
+    return ("last" if train.monitor == "none" else "best") + SUFFIX
 
 
 def save_model_state(path: Path, state: Mapping[str, Tensor]) -> None:

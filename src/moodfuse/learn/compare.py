@@ -52,9 +52,9 @@ class Work:
     def run(self, key: CellKey, progress: Progress = silent) -> None:
         """Run one cell and write its folder."""
         row = {post_id: i for i, post_id in enumerate(self.ids)}
-        parts = fold_parts(self.folds, key.fold)
-        rows = {part: [row[i] for i in ids] for part, ids in parts.items()}
         config = self.configs[key.model].model_copy(update={"seed": key.seed})
+        parts = cell_parts(self.folds, key.fold, chooses=self.trials > 0 or config.train.monitor != "none")
+        rows = {part: [row[i] for i in ids] for part, ids in parts.items()}
         data = CellData(self.targets, self.groups, self.labels, self.features)
         result = run_cell(config, data, rows, trials=self.trials, progress=progress)
         scores = cell_scores(result, data, rows)
@@ -85,6 +85,17 @@ def fold_parts(folds: Mapping[str, int], pair: int) -> dict[str, list[str]]:
     return parts
 
 
+def cell_parts(folds: Mapping[str, int], pair: int, *, chooses: bool) -> dict[str, list[str]]:
+    """Return the ids of a cell as a model uses them: one that chooses nothing trains on the validation fold too.
+
+    Its temperature is then fitted on what the other cells say of their test posts, when all are there.
+    """
+    parts = fold_parts(folds, pair)
+    if chooses:
+        return parts
+    return parts | {"train": [*parts["train"], *parts["validation"]], "validation": []}
+
+
 def check_comparable(config: Config) -> None:
     """Raise `ConfigError` for two-stage training and for encoders of other runs.
 
@@ -105,9 +116,10 @@ def cross_validate(
 ) -> CrossValidated:
     """Train and test `config` on each of `pairs`, features computed once; rows of untested posts are NaN.
 
-    The best epoch and the temperature of a cell are chosen on its own validation fold; its test folds are looked at
-    once. `groups` numbers each post's group of near-duplicates (`None`: each post by itself), for models that split
-    their training posts again. Raises `ConfigError` as `check_comparable` does.
+    The best epoch and the temperature of a cell are chosen on its own validation fold, by a model that chooses; one
+    that does not trains on that fold too, and has no temperature here. A cell's test folds are looked at once.
+    `groups` numbers each post's group of near-duplicates (`None`: each post by itself), for models that split their
+    training posts again. Raises `ConfigError` as `check_comparable` does.
     """
     check_comparable(config)
     labels = Labels(config.labels)
@@ -119,7 +131,8 @@ def cross_validate(
         grouped = [groups[i] for i in posts.ids] if groups else range(len(posts))
         data = CellData(label_ids(posts, labels), grouped, labels, features)
         for pair in pairs:
-            rows = {part: [row[i] for i in ids] for part, ids in fold_parts(folds, pair).items()}
+            parts = cell_parts(folds, pair, chooses=config.train.monitor != "none")
+            rows = {part: [row[i] for i in ids] for part, ids in parts.items()}
             result = run_cell(config, data, rows, progress=progress)
             parameters = _parameters(result)
             seconds += [epoch["seconds"] for epoch in result.fitted.history]
@@ -146,12 +159,12 @@ def _metrics(
         "seed": key.seed,
         "fold": key.fold,
         "test_folds": list(test_folds),
-        "validation_folds": [validation_fold],
+        "validation_folds": [validation_fold] if posts["validation"] else [],
         "posts": dict(posts),
         "temperature": result.temperature,
         "best_epoch": int(best["epoch"]) + 1,
         "epochs": len(fitted.history),
-        "validation": {name: best[f"val_{name}"] for name in ("accuracy", "macro_f1", "loss")},
+        "validation": {name: best[f"val_{name}"] for name in ("accuracy", "macro_f1", "loss") if posts["validation"]},
         "test": dict(test),
         "parameters": _parameters(result),
         "seconds": {

@@ -7,8 +7,11 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from moodfuse.config import OptimConfig
+
+_GAMMA, _Q = 2.0, 0.7  # as their authors have them
 
 
 def class_weights(targets: Tensor, classes: int, how: str) -> Tensor:
@@ -18,6 +21,24 @@ def class_weights(targets: Tensor, classes: int, how: str) -> Tensor:
     counts = torch.bincount(targets, minlength=classes).clamp(min=1)
     balanced = counts.sum() / (classes * counts)
     return balanced if how == "balanced" else balanced.sqrt()
+
+
+def classification_loss(
+    logits: Tensor, targets: Tensor, weights: Tensor, *, how: str = "cross_entropy", smoothing: float = 0.0
+) -> Tensor:
+    """Return the mean loss of logits (B, C) for ids (B,), each post weighing what `weights` (C,) say of its class.
+
+    `how`: `cross_entropy`; `focal` (Lin et al., 2017, gamma 2), which counts what is hard for more; `generalized`
+    (Zhang and Sabuncu, 2018, q 0.7), between cross-entropy and mean error, which counts likely label errors for less.
+    `smoothing` is of cross-entropy alone.
+    """
+    if how == "cross_entropy":
+        return F.cross_entropy(logits, targets, weight=weights, label_smoothing=smoothing)
+    log_p = F.log_softmax(logits, -1).gather(1, targets.unsqueeze(1)).squeeze(1)  # (B,)
+    p = log_p.exp()
+    losses = -((1 - p) ** _GAMMA) * log_p if how == "focal" else (1 - p**_Q) / _Q
+    weight = weights[targets]
+    return (weight * losses).sum() / weight.sum()
 
 
 def rate_schedule(steps: int, warmup: float, schedule: str) -> Callable[[int], float]:

@@ -50,7 +50,6 @@ class Trained:
 
     bundle: Bundle
     fit: FitResult
-    parameters: int  # those that trained
 
 
 def train_model(
@@ -99,12 +98,11 @@ def train_model(
     fit_stacker(
         model, train, validation, train_groups, config, labels, modalities, folder / "checkpoints", progress=progress
     )
-    parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     progress("exporting the bundle", 0, 1)
     sample = posts.subset((parts["validation"] or parts["train"])[:_PARITY_POSTS])
     bundle = export_bundle(model, modalities, config, folder / UNFINISHED, sample, name=name)
     progress("exporting the bundle", 1, 1)
-    return Trained(bundle, result, parameters)
+    return Trained(bundle, result)
 
 
 def export_bundle(

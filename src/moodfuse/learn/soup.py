@@ -1,4 +1,4 @@
-"""Training as every caller asks for it: one model, or several from one start whose weights are averaged."""
+"""Training as every caller asks for it: all weights or low-rank updates, one model or the mean of several."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from torch import Tensor
 
 from moodfuse.config import Config
 from moodfuse.labels import Labels
+from moodfuse.learn.adapters import low_rank
 from moodfuse.learn.batches import PostBatches
 from moodfuse.learn.callbacks import History
-from moodfuse.learn.checkpoints import kept_checkpoint, save_model_state
+from moodfuse.learn.checkpoints import MERGED, kept_checkpoint, save_model_state
 from moodfuse.learn.distributed import fit_distributed
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.training import FitResult
@@ -40,19 +41,30 @@ def fit(
     with the mean of their best weights, at the cost of one when it runs. Source: Wortsman et al., 2022, "Model soups".
     """
     count = config.train.members
-    fit_one = fit_here if config.train.devices == 1 else fit_distributed
     if count == 1:
-        return fit_one(model, train, validation, config, labels, folder, save_history=save_history, progress=progress)
+        with low_rank(model.encoders, config.train.lora, config.seed):
+            fit_one = fit_here if config.train.devices == 1 else fit_distributed
+            result = fit_one(
+                model, train, validation, config, labels, folder, save_history=save_history, progress=progress
+            )
+        _keep(model, folder, config)
+        return result
     start = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     rows: History = []
     total: dict[str, Tensor] = {}
     for member in range(count):
         model.load_state_dict(start)
-        result = fit_one(
+        one = config.model_copy(
+            update={
+                "seed": config.seed + member * _APART,
+                "train": config.train.model_copy(update={"members": 1}),
+            }
+        )
+        result = fit(
             model,
             train,
             validation,
-            config.model_copy(update={"seed": config.seed + member * _APART}),
+            one,
             labels,
             folder and folder / f"member-{member}",
             save_history=lambda new, before=tuple(rows): save_history(_joined(before, new)),  # type: ignore[misc]
@@ -62,9 +74,14 @@ def fit(
         for key, tensor in model.state_dict().items():
             total[key] = total[key] + tensor if key in total else tensor.clone()
     model.load_state_dict({key: _mean(tensor, count) for key, tensor in total.items()})
-    if folder:
-        save_model_state(folder / kept_checkpoint(config.train), model.state_dict())
-    return FitResult(rows, result.best_epoch + len(rows) - len(result.history))
+    _keep(model, folder, config)
+    return FitResult(rows, result.best_epoch + len(rows) - len(result.history), result.parameters)
+
+
+def _keep(model: FusionModel, folder: Path | None, config: Config) -> None:
+    """Write the weights that a training leaves, where none of its checkpoints holds them."""
+    if folder and kept_checkpoint(config.train) == MERGED:
+        save_model_state(folder / MERGED, model.state_dict())
 
 
 def _joined(before: History | tuple[dict[str, float], ...], new: History) -> History:

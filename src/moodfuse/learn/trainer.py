@@ -22,14 +22,14 @@ from moodfuse.learn.callbacks import Patience, SafeCheckpoint
 from moodfuse.learn.checkpoints import SUFFIX, SafeCheckpointIO
 from moodfuse.learn.devices import device_type, has_fast_bf16
 
-_LARGE = 1_000_000  # trained weights: below it, casting to bf16 costs what its arithmetic saves
+_LARGE = 1_000_000  # weights of a model: below it, casting to bf16 costs what its arithmetic saves
 
 
 def resolve_precision(config: Config, model: nn.Module) -> str:
     """Return fp32 or bf16: what is asked for; of itself bf16 where it is fast and `model` large enough to gain."""
     if config.train.precision == "auto":
-        trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-        return "bf16" if trained > _LARGE and has_fast_bf16() else "fp32"
+        weights = sum(parameter.numel() for parameter in model.parameters())
+        return "bf16" if weights > _LARGE and has_fast_bf16() else "fp32"
     return config.train.precision
 
 

@@ -26,7 +26,7 @@ from moodfuse.learn.batches import WHOLE, LengthBatches, PostBatches, Share, loa
 from moodfuse.learn.callbacks import History, KeepBest, KeepHistory, TellProgress
 from moodfuse.learn.checkpoints import SUFFIX, load_model_state
 from moodfuse.learn.model import Batch, FusionModel
-from moodfuse.learn.optimisation import class_weights, freeze, parameter_groups, rate_schedule
+from moodfuse.learn.optimisation import class_weights, classification_loss, freeze, parameter_groups, rate_schedule
 from moodfuse.learn.trainer import Watched, checkpoints, last_checkpoint, make_trainer, quiet_lightning
 from moodfuse.progress import Progress, silent
 
@@ -37,6 +37,7 @@ class FitResult:
 
     history: History
     best_epoch: int
+    parameters: int  # those that trained
 
 
 class _FitModule(lightning.LightningModule):
@@ -119,8 +120,8 @@ class _FitModule(lightning.LightningModule):
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         weights: Tensor = self.class_weights  # type: ignore[assignment]
-        smoothing = self.config.train.label_smoothing
-        return F.cross_entropy(logits.float(), targets, weight=weights, label_smoothing=smoothing)
+        train = self.config.train
+        return classification_loss(logits.float(), targets, weights, how=train.loss, smoothing=train.label_smoothing)
 
     def _squared_weights(self) -> Tensor:
         # The explicit L2 term of one report: of what is learned anew, not of the pretrained weights.
@@ -148,6 +149,7 @@ def fit_one(
     """
     for encoder in model.encoders.values():
         freeze(encoder, config.train.freeze)
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     batches = LengthBatches(len(train), config.train.batch_size, lengths=train.lengths, seed=config.seed, share=share)
     steps = len(batches) * config.train.epochs
     module = _FitModule(
@@ -181,7 +183,7 @@ def fit_one(
     kept = best.state if watched.name else module.kept.state_dict()
     model.load_state_dict(kept_state(folder, config) if folder else kept)
     model.eval()
-    return FitResult(history.rows, best_epoch(history.rows, config.train.monitor))
+    return FitResult(history.rows, best_epoch(history.rows, config.train.monitor), trained)
 
 
 def kept_state(folder: Path, config: Config) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,11 @@ import numpy as np
 from moodfuse.data.duplicates import Groups
 from moodfuse.data.splits import Split
 from moodfuse.errors import DataError
+from moodfuse.evaluate.calibration import fit_temperature
 from moodfuse.evaluate.resampling import System
 from moodfuse.labels import Labels
 from moodfuse.learn.cell_files import CellKey, StoredCell, read_cell
+from moodfuse.runtime.predictor import softmax
 from moodfuse.workflows.comparison_folder import ComparisonFolder
 
 
@@ -90,6 +92,9 @@ def gather(comparison: ComparisonFolder) -> Gathered:
         seeds.pop()  # each seed is whole for another model: fewer of them, so that something is left to show
     keys = [CellKey(s, f, name) for name in names for s in seeds for f in range(plan["folds"])]
     cells = {key: read_cell(comparison.path, key, labels) for key in keys}
+    for name in names:
+        for seed in seeds:
+            cells |= {cell.key: cell for cell in calibrated_by_others(_of(cells, name, seed))}
     first = _of(cells, names[0], seeds[0])
     ids = [i for cell in first for i in cell.ids]
     for name in names:
@@ -110,6 +115,31 @@ def gather(comparison: ComparisonFolder) -> Gathered:
         [_arm(arm, cells, seeds) for arm in plan["arms"] if arm["model"] in names],
         cells,
     )
+
+
+def calibrated_by_others(cells: Sequence[StoredCell]) -> list[StoredCell]:
+    """Return a training seed's cells, those that validated on nothing with a temperature.
+
+    It is fitted on the other cells' answers, which are out of fold as this cell's are.
+    """
+    if len(cells) < 2:
+        return list(cells)
+    logits = {cell.key: np.log(cell.probabilities[""].clip(1e-12)) * cell.metrics["temperature"] for cell in cells}
+    found = []
+    for cell in cells:
+        if not cell.metrics["posts"]["validation"]:
+            others = [other for other in cells if other.key != cell.key]
+            temperature = fit_temperature(
+                np.concatenate([logits[other.key] for other in others]),
+                np.concatenate([other.true for other in others]),
+            )
+            probabilities = {
+                withheld: softmax(np.log(table.clip(1e-12)) / temperature)
+                for withheld, table in cell.probabilities.items()
+            }
+            cell = replace(cell, probabilities=probabilities, metrics=cell.metrics | {"temperature": temperature})
+        found.append(cell)
+    return found
 
 
 def _arm(arm: Mapping[str, Any], cells: Mapping[CellKey, StoredCell], seeds: Sequence[int]) -> Arm:

@@ -111,7 +111,7 @@ def cross_validated(
     """Run the recipe on five cells, `split.repeats` seeds each, in the run's folder; finished cells are not run again.
 
     The temperature is fitted on all out-of-fold answers at once, the review threshold on what it makes of them. The
-    calibration error is that of the cells, each with the temperature of its own validation posts: after one that was
+    calibration error is that of the cells, each with the temperature that the others ask for: after one that was
     fitted on the very answers it would be too small.
     """
     result = compare_models(

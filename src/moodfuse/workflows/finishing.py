@@ -24,7 +24,7 @@ def training_facts(config: Config, trained: Trained) -> dict[str, Any]:
         "seed": config.seed,
         "best_epoch": trained.fit.best_epoch + 1,
         "epochs": len(trained.fit.history),
-        "parameters": trained.parameters,
+        "parameters": trained.fit.parameters,
     }
 
 
