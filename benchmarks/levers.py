@@ -2,9 +2,11 @@
 
     python benchmarks/levers.py DATA [LEVER ...] [--seeds 1] [--folds 3] [--workers N] [--out FOLDER]
 
-`base` is the recipe without what costs time alone (one member instead of three); every lever is that and one change.
+`base` is two linear layers on the vectors of a MiniLM whose upper half trains and of a frozen image encoder; every lever
+is that and what `LEVERS` says.
 Prints a Markdown table: scores with 95 % intervals, and the paired difference to `base` with its interval and p value
-(also corrected for all pairs). Without LEVERs: all. Cells that FOLDER holds are not run again.
+(also corrected for all pairs). Without LEVERs: all. Cells that FOLDER holds are not run again; other levers need
+another FOLDER.
 """
 
 from __future__ import annotations
@@ -38,7 +40,15 @@ LEVERS = {
     "lora": ["train.freeze=0", "optim.layer_decay=1.0", "train.lora=16", "optim.encoder_lr=1e-3"],
     "class weights": ["train.class_weights=sqrt"],
     "cleaning": ["data.cleaning.retweets=true", "data.cleaning.hashtags=split"],
+    "head rate": ["optim.lr=1e-4"],
     "cma": ["model.fusion=cma", "optim.lr=1e-4"],
+    "cma, class weights": ["model.fusion=cma", "optim.lr=1e-4", "train.class_weights=sqrt"],
+    "cma, class weights, all but embeddings": [
+        "model.fusion=cma",
+        "optim.lr=1e-4",
+        "train.class_weights=sqrt",
+        "train.freeze=1",
+    ],
     "generalized": ["train.loss=generalized"],
     "focal": ["train.loss=focal"],
     "smoothing": ["train.label_smoothing=0.1"],
@@ -72,8 +82,8 @@ def main() -> None:
         read_posts(arguments.data),
         seeds=arguments.seeds,
         folds=arguments.folds,
-        name="+".join(changes).replace(" ", "-"),
-        comparisons=arguments.out,
+        name=arguments.out.name,
+        comparisons=arguments.out.parent,
         workers=arguments.workers,
         progress=lambda what, done, total: print(f"{what}: {done} of {total}", file=sys.stderr, flush=True),
     )

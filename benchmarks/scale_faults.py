@@ -91,7 +91,7 @@ def main() -> None:
 
 def run(bundle: Path, source: Path, drill: Drill, rows_a_block: int) -> None:
     """Run the job through its mishaps to its end on a cluster of two nodes."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "object_store_memory": 100 * 2**20}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from moodfuse.report import comparison_curves as curves
 from moodfuse.report.comparison_records import Comparison, comparison_rows, leading_models
 from moodfuse.report.comparison_scores import ablation_blocks, label_blocks, score_blocks, verdict_blocks
@@ -100,10 +103,18 @@ def _protocol(comparison: Comparison) -> list[Block]:
             "One split of ten folds, stratified, with near-duplicates kept together, fixed before anything was "
             "fitted. A "
             "cell tests on two folds, chooses its epoch and temperature on a third and trains on the other seven; "
-            f"{tuned}. Test folds are predicted once."
+            f"{tuned}. {_unchosen(plan)}Test folds are predicted once."
         ),
         Facts(facts),
     ]
+
+
+def _unchosen(plan: Mapping[str, Any]) -> str:
+    """Return the sentence on models that choose nothing on validation posts, empty where there are none."""
+    trains = [(model.get("config") or {}).get("train") or {} for model in plan.get("models") or []]
+    if plan.get("trials") or not any(train.get("monitor") == "none" for train in trains):
+        return ""
+    return "A model that chooses no epoch trains on eight, and has its temperature from the other cells. "
 
 
 def _configuration(comparison: Comparison) -> list[Block]:

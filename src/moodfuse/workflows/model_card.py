@@ -37,7 +37,7 @@ marked for review.
 _HELD_OUT = """- The scores come from one held-out part; a model with other training posts or another seed will differ
   by about the interval."""
 
-_ON_ALL = """- The scores are those of other models of this recipe, each trained on seven tenths of the posts; this
+_ON_ALL = """- The scores are those of other models of this recipe, each trained on eight tenths of the posts; this
   very model was never tested."""
 
 _LEXICON = """- `vader`, a lexicon of English (Hutto and Gilbert, 2014), scores each text; of other languages it knows
