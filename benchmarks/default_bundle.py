@@ -18,7 +18,7 @@ from moodfuse.runtime.bundle import add_file, read_bundle
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / "src" / "moodfuse" / "runtime" / "default_bundle"
-LARGEST = 40 * 2**20
+LARGEST = 40_000_000
 DATA_NOTE = """
 ## Data
 
@@ -52,14 +52,14 @@ def install(bundle: Path) -> None:
     """Copy a run's bundle into the package, with the note on its data; refuse one that is too large to ship."""
     size = sum(path.stat().st_size for path in read_bundle(bundle).folder.iterdir())
     if size > LARGEST:
-        raise SystemExit(f"{bundle}: {size / 2**20:.1f} MB; expected at most {LARGEST / 2**20:.0f}")
+        raise SystemExit(f"{bundle}: {size / 1e6:.1f} MB; expected at most {LARGEST / 1e6:.0f}")
     if PLACE.exists():
         shutil.rmtree(PLACE)
     shutil.copytree(bundle, PLACE)
     installed = read_bundle(PLACE)
     card = installed.path("MODEL_CARD.md").read_text("utf-8")
     add_file(installed, "MODEL_CARD.md", card.rstrip() + "\n" + DATA_NOTE)
-    print(f"{PLACE.relative_to(ROOT)}: {size / 2**20:.1f} MB")
+    print(f"{PLACE.relative_to(ROOT)}: {size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

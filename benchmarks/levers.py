@@ -2,8 +2,8 @@
 
     python benchmarks/levers.py DATA [LEVER ...] [--seeds 1] [--folds 3] [--workers N] [--out FOLDER]
 
-`base` is two linear layers on the vectors of a MiniLM whose upper half trains and of a frozen image encoder; every lever
-is that and what `LEVERS` says.
+`base` is `concat` on the vectors of a MiniLM whose upper half trains and of a frozen image encoder; every lever is that
+and what `LEVERS` says.
 Prints a Markdown table: scores with 95 % intervals, and the paired difference to `base` with its interval and p value
 (also corrected for all pairs). Without LEVERs: all. Cells that FOLDER holds are not run again; other levers need
 another FOLDER.
@@ -57,7 +57,7 @@ LEVERS = {
     "epochs": ["train.epochs=5"],
     "lite2": ["model.image=efficientnet-lite2"],
     "cross attention": ["model.fusion=cross_attention", "optim.lr=3e-4"],
-    "image": ["train.tune=[text,image]", "train.batch_size=32"],
+    "image": ["train.tune=[text,image]"],
 }
 
 
@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("levers", nargs="*", help=", ".join(LEVERS))
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--folds", type=int, default=3, choices=range(2, 6))
     parser.add_argument("--workers", type=int)
     parser.add_argument("--out", type=Path, default=Path("runs/levers"))
     arguments = parser.parse_args()

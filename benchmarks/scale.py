@@ -2,7 +2,7 @@
 
     python benchmarks/scale.py [BUNDLE] [--posts 1000,10000] [--workers 1,2] [--image-pixels 320] [--image-every 1]
 
-Draws posts (a JPEG of IMAGE-PIXELS for every IMAGE-EVERY-th) into one Parquet file, every hundredth image corrupt, and
+Draws posts (a JPEG of IMAGE-PIXELS for every IMAGE-EVERY-th, a corrupt one for every hundredth) into a Parquet file and
 labels it with `predict` in one process, then on a local Ray, at equal cores: k threads against k workers of one thread.
 Start-up (Ray, the workers' processes, the model) stands apart from the seconds at work. One Markdown row a run; the
 last lines are the counts. Without BUNDLE: the one that moodfuse brings.
@@ -180,7 +180,7 @@ def timed(code: str, *words: object) -> dict[str, float]:
 
 
 def draw(path: Path, posts: int, pixels: int, every: int = 1) -> Path:
-    """Write posts of 3 to 20 words, one in `every` with a JPEG of noise; every hundredth image is corrupt."""
+    """Write posts of 3 to 20 words, one in `every` with a JPEG of noise, one in a hundred with a corrupt one."""
     words, noise = random.Random(0), np.random.default_rng(0)
     pictures = [picture(noise, pixels) for _ in range(64)]
     schema = pa.schema([("id", pa.string()), ("text", pa.string()), ("image", pa.binary())])

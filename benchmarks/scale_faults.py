@@ -53,14 +53,16 @@ class Drill:
                 raise SystemExit(f"the job ended with {job.returncode} at {self.finished()} blocks, before {blocks}")
             time.sleep(POLL_SECONDS)
 
-    def a_worker(self) -> int:
+    def a_worker(self, job: subprocess.Popen[bytes]) -> int:
         """Return the process of a worker that is at work on a block."""
-        while True:
+        while job.poll() is None:
             for tries in sorted(self.destination.glob("_tries-*")):
-                words = tries.read_text().split() if tries.exists() else []
-                if len(words) >= 2:
-                    return int(words[1])
+                try:
+                    return int(tries.read_text().split()[1])
+                except (OSError, IndexError):  # the block was finished meanwhile, or has only begun
+                    continue
             time.sleep(POLL_SECONDS)
+        raise SystemExit(f"the job ended with {job.returncode}")
 
 
 def main() -> None:
@@ -104,21 +106,25 @@ def run(bundle: Path, source: Path, drill: Drill, rows_a_block: int) -> None:
         command += ["--address", cluster.address, "--quiet"]
         drill.tell("two nodes of one CPU are there, the job begins")
         job = start(command)
-        drill.wait_for(drill.blocks // 8, job)
-        os.kill(worker := drill.a_worker(), signal.SIGKILL)
-        drill.tell(f"worker {worker} killed with -9")
-        drill.wait_for(drill.blocks // 4, job)
-        cluster.remove_node(second, allow_graceful=False)
-        drill.tell("second node removed")
-        drill.wait_for(drill.blocks // 2, job)
-        job.kill()
-        job.wait()
+        try:
+            drill.wait_for(drill.blocks // 8, job)
+            os.kill(worker := drill.a_worker(job), signal.SIGKILL)
+            drill.tell(f"worker {worker} killed with -9")
+            drill.wait_for(drill.blocks // 4, job)
+            cluster.remove_node(second, allow_graceful=False)
+            drill.tell("second node removed")
+            drill.wait_for(drill.blocks // 2, job)
+        finally:
+            job.kill()
+            job.wait()
         drill.tell("driver killed with -9; the same command again")
         finish(command)
         drill.tell("the job is finished; the same command once more")
         written = changes(drill.destination)
         finish(command)
-        drill.tell(f"parts written anew by it: {len(written ^ changes(drill.destination))}")
+        if anew := changes(drill.destination) - written:
+            raise SystemExit(f"a finished job wrote {len(anew)} parts anew")
+        drill.tell("nothing was written anew")
     finally:
         cluster.shutdown()
 

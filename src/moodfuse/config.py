@@ -164,6 +164,8 @@ class TrainConfig(Section):
                 raise ValueError(
                     f"train.{name}={size} leaves less than two posts for each of train.devices={self.devices}"
                 )
+        if self.lora and self.regime == "frozen":
+            raise ValueError("train.lora updates encoders that train: set train.regime=end_to_end (or two_stage)")
         if self.regime != "frozen" and not self.tune:
             raise ValueError(f"{self.regime} needs at least one encoder in train.tune (text, image)")
         return self
@@ -175,10 +177,11 @@ class TrainConfig(Section):
 
 
 class ExportConfig(Section):
-    """How the weights of the encoders' graphs are kept; `learn/precision.py` says what is computed with them."""
+    """How the weights of a bundle's graphs are kept; `learn/precision.py` says what is computed with them."""
 
     text: Precision = Field("fp32", description="text encoder: fp32, fp16, or int8 in blocks of 32 with a scale each")
     image: Precision = Field("fp32", description="image encoder; convolutions are kept in fp16 where int8 is asked for")
+    head: Literal["fp32", "fp16"] = Field("fp32", description="what stands behind the encoders")
 
 
 class Config(Section):

@@ -20,6 +20,7 @@ from moodfuse.learn.model import FusionModel
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.learn.soup import fit
 from moodfuse.learn.training import FitResult
+from moodfuse.progress import Progress, silent
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.training import train
 
@@ -33,7 +34,9 @@ def encoder(folder: Path) -> Encoder:
     return find_encoder(str(folder), "text", DataConfig()).load()
 
 
-def fitted(posts: Posts, folder: Path | None, tiny_bert: Path, **train: object) -> tuple[FusionModel, FitResult]:
+def fitted(
+    posts: Posts, folder: Path | None, tiny_bert: Path, *, progress: Progress = silent, **train: object
+) -> tuple[FusionModel, FitResult]:
     settings = {
         "regime": "end_to_end",
         "epochs": 1,
@@ -47,7 +50,7 @@ def fitted(posts: Posts, folder: Path | None, tiny_bert: Path, **train: object) 
     modalities = open_modalities(posts, config)
     train_part, validation, prior = make_parts([0, 1, 2] * 20, modalities, range(48), range(48, 60), classes=3)
     model = build_model(config, modalities, prior)
-    return model, fit(model, train_part, validation, config, Labels(config.labels), folder)
+    return model, fit(model, train_part, validation, config, Labels(config.labels), folder, progress=progress)
 
 
 def test_what_has_been_learned_becomes_part_of_the_weights(tiny_bert: Path) -> None:
@@ -85,6 +88,19 @@ def test_a_training_leaves_plain_weights_and_a_checkpoint_of_them(
     torch.testing.assert_close(again.state_dict(), model.state_dict())
 
 
+def test_a_training_that_was_stopped_goes_on_to_the_same_weights(posts: Posts, tmp_path: Path, tiny_bert: Path) -> None:
+    def stop(what: str, *_: int) -> None:
+        if "epoch 2" in what:
+            raise KeyboardInterrupt
+
+    settings = {"epochs": 2, "average": 0.5}
+    whole, _ = fitted(posts, tmp_path / "whole", tiny_bert, **settings)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(posts, tmp_path / "stopped", tiny_bert, progress=stop, **settings)
+    resumed, _ = fitted(posts, tmp_path / "stopped", tiny_bert, **settings)
+    torch.testing.assert_close(resumed.state_dict(), whole.state_dict())
+
+
 def test_members_and_two_processes_train_through_updates_too(posts: Posts, tmp_path: Path, tiny_bert: Path) -> None:
     model, result = fitted(posts, tmp_path / "members", tiny_bert, members=2)
     states = [load_model_state(tmp_path / "members" / f"member-{i}" / "merged.safetensors") for i in range(2)]
@@ -93,6 +109,18 @@ def test_members_and_two_processes_train_through_updates_too(posts: Posts, tmp_p
     assert len(result.history) == 2
     spread, _ = fitted(posts, tmp_path / "spread", tiny_bert, devices=2, device="cpu")
     assert spread.state_dict().keys() == model.state_dict().keys()
+
+
+def test_a_stage_of_its_own_trains_through_updates_too(synthetic_folder: Path, tmp_path: Path, tiny_bert: Path) -> None:
+    settings = {"regime": "two_stage", "tune": ["text"], "stage_epochs": 1, "epochs": 1, "patience": 0, "lora": 2}
+    config = resolve_config("concat", overrides=[{"train": settings, "model": {"text": str(tiny_bert)}}])
+    run = train(read_posts(synthetic_folder)[:150], config, name="staged", runs=tmp_path)
+    assert Predictor(run.bundle).predict("fine").label in config.labels
+
+
+def test_frozen_encoders_have_no_updates() -> None:
+    with pytest.raises(ConfigError, match=r"train\.lora updates encoders that train: set train\.regime=end_to_end"):
+        resolve_config("concat", overrides=[{"train": {"lora": 4}}])
 
 
 def test_an_encoder_without_linear_layers_is_refused() -> None:

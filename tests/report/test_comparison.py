@@ -56,6 +56,25 @@ def test_every_part_of_the_comparison_is_there(whole: Document, page: str) -> No
     assert "near-duplicates" in page.split("<table>")[0]  # the protocol in words, before any figure in a table
 
 
+@pytest.mark.parametrize(
+    ("fixed", "said", "unsaid"),
+    [
+        (0, "trains on the other seven;", "trains on eight"),
+        (1, "trains on the other seven (a model that chooses no epoch trains on eight", "the other eight"),
+        (None, "trains on the other eight and has its temperature", "the other seven"),
+    ],
+)
+def test_the_protocol_says_what_validates(tmp_path: Path, fixed: int | None, said: str, unsaid: str) -> None:
+    folder = write_comparison(tmp_path / "fixed")
+    plan = json.loads((folder / "comparison.json").read_text())
+    for model in plan["models"][:fixed]:
+        model["config"]["train"] = {"monitor": "none"}
+    (folder / "comparison.json").write_text(json.dumps(plan))
+    page = document_page(document(folder)).replace("&#39;", "'")
+    assert said in page
+    assert unsaid not in page
+
+
 def test_arms_are_ordered_by_score_and_the_best_is_marked(folder: Path, whole: Document) -> None:
     rows = read_comparison(folder).rows
     values = [row["macro_f1"]["value"] for row in rows]

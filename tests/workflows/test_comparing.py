@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from filelock import FileLock
+from one_cell import predict_cell
 
 from moodfuse.data.posts import Post, Posts
 from moodfuse.data.readers import read_posts
@@ -20,7 +21,7 @@ from moodfuse.errors import ConfigError, DataError
 from moodfuse.labels import SENTIMENT
 from moodfuse.learn.assembly import encoder_sources, frozen_features
 from moodfuse.learn.cell_files import CellKey, read_cell
-from moodfuse.learn.compare import cross_validate, fold_parts
+from moodfuse.learn.compare import fold_parts
 from moodfuse.learn.search import recipe_settings
 from moodfuse.learn.systems import choose_models
 from moodfuse.runtime.graphs import HeadGraph, open_session
@@ -99,14 +100,14 @@ def test_predictions_are_those_of_the_exported_head_on_frozen_features(done: Com
     assert not np.allclose(cell.probabilities[""], cell.probabilities["text"])
 
 
-def test_cross_validation_in_memory_gives_the_same_cells(done: Comparison, posts: Posts) -> None:
+def test_a_cell_in_memory_is_the_one_on_disk(done: Comparison, posts: Posts) -> None:
     (model,) = choose_models(["text"], QUICK)
-    result = cross_validate(posts, Split.load(done.path / "split.json").folds, model.config, pairs=[1])
+    found = predict_cell(posts, Split.load(done.path / "split.json").folds, model.config, 1)
     cell = read_cell(done.path, CellKey(0, 1, "text"), SENTIMENT)
-    tested = ~np.isnan(result.probabilities).any(1)
+    tested = ~np.isnan(found).any(1)
     assert {i for i, there in zip(posts.ids, tested, strict=True) if there} == set(cell.ids)
     row = {i: n for n, i in enumerate(posts.ids)}
-    assert np.allclose(result.probabilities[[row[i] for i in cell.ids]], cell.probabilities[""], atol=1e-6)
+    assert np.allclose(found[[row[i] for i in cell.ids]], cell.probabilities[""], atol=1e-6)
 
 
 def test_the_same_command_trains_nothing_twice(copied: Path, posts: Posts, done: Comparison) -> None:
@@ -252,10 +253,10 @@ def test_test_labels_change_no_model(posts: Posts, done: Comparison) -> None:
         return replace(post, label=other[str(post.label)]) if folds[post.id] in (0, 1) else post
 
     (model,) = choose_models(["text"], QUICK)
-    result = cross_validate(Posts([changed(post) for post in posts]), folds, model.config, pairs=[0])
+    found = predict_cell(Posts([changed(post) for post in posts]), folds, model.config, 0)
     cell = read_cell(done.path, CellKey(0, 0, "text"), SENTIMENT)
     row = {i: n for n, i in enumerate(posts.ids)}
-    assert np.allclose(result.probabilities[[row[i] for i in cell.ids]], cell.probabilities[""], atol=1e-6)
+    assert np.allclose(found[[row[i] for i in cell.ids]], cell.probabilities[""], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -270,11 +271,11 @@ def test_pixels_and_stackers_have_cells_too(name: str, changes: dict[str, Any], 
     (model,) = choose_models([name], [changes])
     few = posts[:60]
     folds = Split.load(done.path / "split.json").folds
-    result = cross_validate(few, {i: folds[i] for i in few.ids}, model.config, pairs=[0], groups=None)
+    found = predict_cell(few, {i: folds[i] for i in few.ids}, model.config, 0)
     tested = [folds[i] in (0, 1) for i in few.ids]
-    assert np.allclose(result.probabilities[tested].sum(1), 1)
-    assert np.isnan(result.probabilities[~np.array(tested)]).all()
-    assert len({tuple(row) for row in result.probabilities[tested].round(6)}) > 5  # it tells posts apart
+    assert np.allclose(found[tested].sum(1), 1)
+    assert np.isnan(found[~np.array(tested)]).all()
+    assert len({tuple(row) for row in found[tested].round(6)}) > 5  # it tells posts apart
 
 
 def test_history_has_a_row_an_epoch(done: Comparison) -> None:

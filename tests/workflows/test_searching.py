@@ -202,3 +202,16 @@ def test_encoders_that_train_have_a_rate_to_search(config: Config) -> None:
     keys = {setting.key for setting in search_space(tuned)}
     assert keys - {setting.key for setting in search_space(config)} == {"optim.encoder_lr"}
     assert set(recipe_settings(tuned)) == keys
+
+
+def test_a_loss_that_takes_no_smoothing_is_searched_without() -> None:
+    config = resolve_config("text", overrides=[{"train": {"loss": "focal"}}])
+    for setting in search_space(config):
+        with_settings(config, {setting.key: setting.choices[-1] if setting.choices else setting.high})
+    assert "train.label_smoothing" not in {setting.key for setting in search_space(config)}
+
+
+def test_low_rank_updates_are_searched_at_their_own_rates() -> None:
+    updates = {"regime": "end_to_end", "lora": 8, "patience": 0}
+    config = resolve_config("text", overrides=[{"train": updates, "optim": {"encoder_lr": 1e-3}}])
+    assert recipe_settings(config)["optim.encoder_lr"] == 1e-3

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from one_cell import predict_cell
 from PIL import Image
 
 from moodfuse import files
@@ -17,7 +18,6 @@ from moodfuse.data import lexicon
 from moodfuse.data.posts import ImageRef, Post, Posts
 from moodfuse.data.readers import read_posts, stream_posts
 from moodfuse.errors import BundleError
-from moodfuse.learn.compare import cross_validate
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.runtime import predictor as predictor_module
 from moodfuse.runtime.bundle import read_bundle
@@ -171,10 +171,10 @@ def test_planted_lexicon_words_decide_where_the_lexicon_stands_alone(tmp_path: P
 
 def test_cells_of_a_comparison_take_several(posts: Posts) -> None:
     several = config(text=["minilm", "vader"], image=IMAGES)
-    found = cross_validate(posts, {post_id: i % 10 for i, post_id in enumerate(posts.ids)}, several, pairs=[0])
+    found = predict_cell(posts, {post_id: i % 10 for i, post_id in enumerate(posts.ids)}, several, 0)
     tested = [i for i in range(len(posts)) if i % 10 in {0, 1}]
-    assert np.isfinite(found.probabilities[tested]).all()
-    np.testing.assert_allclose(found.probabilities[tested].sum(1), 1, atol=1e-6)
+    assert np.isfinite(found[tested]).all()
+    np.testing.assert_allclose(found[tested].sum(1), 1, atol=1e-6)
 
 
 @pytest.mark.parametrize("recipe", ["decision", "early"])

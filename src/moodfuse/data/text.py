@@ -76,7 +76,8 @@ def decode(data: bytes) -> Decoded:
 def clean(text: str, cleaning: Cleaning) -> str:
     """Take out what `cleaning` says, and control characters; blanks collapse to one. Time is linear.
 
-    Only the first `MAX_CHARS` characters count. Cleaning a clean text changes nothing.
+    Only the first `MAX_CHARS` characters count. Cleaning a clean text changes nothing,
+    unless what was inside a hashtag has come to look like an address or a retweet.
     """
     text = text[:MAX_CHARS]
     if cleaning.lower:

@@ -27,7 +27,8 @@ def low_rank(encoders: nn.ModuleDict, rank: int, seed: int) -> Iterator[None]:
     torch.manual_seed(seed)
     adapted: list[LoraModel] = []
     for modality, encoder in encoders.items():
-        linear = [name for name, module in encoder.named_modules() if isinstance(module, nn.Linear)]
+        # Not those of nn.MultiheadAttention, which reads their weights and never runs them.
+        linear = [name for name, module in encoder.named_modules() if type(module) is nn.Linear]
         if not linear:
             raise ConfigError(
                 f"train.lora={rank}: the {modality} encoder has no linear layers to update; take {modality} out of "

@@ -55,6 +55,7 @@ class FittedCell:
     model: FusionModel
     modalities: Mapping[Modality, OpenModality]
     history: History
+    parameters: int  # those that trained
     seconds: float
 
     @property
@@ -149,7 +150,7 @@ def fit_cell(config: Config, data: CellData, rows: Rows, progress: Progress = si
     result = fit(model, train, validation, config, data.labels, None, progress=progress)
     groups = [data.groups[row] for row in rows["train"]]
     fit_stacker(model, train, validation, groups, config, data.labels, modalities, None, progress=progress)
-    return FittedCell(config, model, modalities, result.history, time.perf_counter() - started)
+    return FittedCell(config, model, modalities, result.history, result.parameters, time.perf_counter() - started)
 
 
 def cell_scores(result: CellResult, data: CellData, rows: Rows) -> dict[str, float]:

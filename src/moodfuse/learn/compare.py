@@ -10,28 +10,17 @@ import numpy as np
 
 from moodfuse import files
 from moodfuse.config import Config
-from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError
 from moodfuse.labels import Labels
-from moodfuse.learn.assembly import label_ids
 from moodfuse.learn.cell_files import FORMAT, CellKey, write_cell
 from moodfuse.learn.cells import CellData, CellResult, cell_scores, run_cell
 from moodfuse.learn.fusion import find_fusion
-from moodfuse.learn.prepared import Prepared, prepared
+from moodfuse.learn.prepared import Prepared
 from moodfuse.learn.tuned import is_run
 from moodfuse.progress import Progress, silent
 
 #: Cells that the ten folds make.
 PAIRS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class CrossValidated:
-    """Out-of-fold probabilities (N, C), one row a post, and what they cost."""
-
-    probabilities: np.ndarray
-    parameters: int
-    epoch_seconds: float  # median over all epochs of all folds
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,47 +94,8 @@ def check_comparable(config: Config) -> None:
         raise ConfigError("cross-validation takes frozen and end_to_end, with encoders that no other run has trained")
 
 
-def cross_validate(
-    posts: Posts,
-    folds: Mapping[str, int],
-    config: Config,
-    *,
-    pairs: Sequence[int] = range(PAIRS),
-    groups: Mapping[str, int] | None = None,
-    progress: Progress = silent,
-) -> CrossValidated:
-    """Train and test `config` on each of `pairs`, features computed once; rows of untested posts are NaN.
-
-    The best epoch and the temperature of a cell are chosen on its own validation fold, by a model that chooses; one
-    that does not trains on that fold too, and has no temperature here. A cell's test folds are looked at once.
-    `groups` numbers each post's group of near-duplicates (`None`: each post by itself), for models that split their
-    training posts again. Raises `ConfigError` as `check_comparable` does.
-    """
-    check_comparable(config)
-    labels = Labels(config.labels)
-    row = {post_id: i for i, post_id in enumerate(posts.ids)}
-    probabilities = np.full((len(posts), len(labels)), np.nan)
-    seconds: list[float] = []
-    parameters = 0
-    with prepared(posts, [config], progress) as features:
-        grouped = [groups[i] for i in posts.ids] if groups else range(len(posts))
-        data = CellData(label_ids(posts, labels), grouped, labels, features)
-        for pair in pairs:
-            parts = cell_parts(folds, pair, chooses=config.train.monitor != "none")
-            rows = {part: [row[i] for i in ids] for part, ids in parts.items()}
-            result = run_cell(config, data, rows, progress=progress)
-            parameters = _parameters(result)
-            seconds += [epoch["seconds"] for epoch in result.fitted.history]
-            probabilities[rows["test"]] = result.probabilities[""]
-    return CrossValidated(probabilities, parameters, float(np.median(seconds)))
-
-
 def _folds_of(pair: int) -> tuple[tuple[int, int], int]:
     return (2 * pair, 2 * pair + 1), (2 * pair + 2) % (2 * PAIRS)
-
-
-def _parameters(result: CellResult) -> int:
-    return sum(parameter.numel() for parameter in result.fitted.model.parameters())
 
 
 def _metrics(
@@ -166,7 +116,7 @@ def _metrics(
         "epochs": len(fitted.history),
         "validation": {name: best[f"val_{name}"] for name in ("accuracy", "macro_f1", "loss") if posts["validation"]},
         "test": dict(test),
-        "parameters": _parameters(result),
+        "parameters": fitted.parameters,
         "seconds": {
             "epoch": float(np.median([row["seconds"] for row in fitted.history])),
             "fit": round(fitted.seconds, 3),

@@ -35,8 +35,7 @@ def classification_loss(
     if how == "cross_entropy":
         return F.cross_entropy(logits, targets, weight=weights, label_smoothing=smoothing)
     log_p = F.log_softmax(logits, -1).gather(1, targets.unsqueeze(1)).squeeze(1)  # (B,)
-    p = log_p.exp()
-    losses = -((1 - p) ** _GAMMA) * log_p if how == "focal" else (1 - p**_Q) / _Q
+    losses = -((1 - log_p.exp()) ** _GAMMA) * log_p if how == "focal" else -torch.expm1(_Q * log_p) / _Q
     weight = weights[targets]
     return (weight * losses).sum() / weight.sum()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from moodfuse.config import Config, Modality
+from moodfuse.config import Config, Modality, Precision
 from moodfuse.data.images import ImageSpec
 from moodfuse.data.posts import Posts
 from moodfuse.errors import TrainingError
@@ -21,6 +21,7 @@ from moodfuse.learn.encoders import Encoder, EncoderSource, LexiconSource, TextS
 from moodfuse.learn.export import PARITY, encoder_graph, head_graph, head_inputs
 from moodfuse.learn.features import frozen_graph
 from moodfuse.learn.model import FusionModel
+from moodfuse.learn.precision import reduce_weights
 from moodfuse.learn.soup import fit
 from moodfuse.learn.stacking import fit_stacker
 from moodfuse.learn.stages import tune_encoders
@@ -121,7 +122,7 @@ def export_bundle(
     """
     expected = _probabilities(model, modalities, sample)  # (B, classes)
     full = {m: opened.source.at("fp32") for m, opened in modalities.items()}
-    bundle = _write(model, modalities, full, config, folder, name)
+    bundle = _write(model, modalities, full, config, folder, name, head="fp32")
     parity = _differences(expected, bundle, sample)
     if not parity["probability"] <= PARITY:
         raise TrainingError(
@@ -129,8 +130,8 @@ def export_bundle(
             f"{PARITY:.0e} is allowed); please report this with the versions that `moodfuse doctor` prints"
         )
     wanted = {m: opened.source for m, opened in modalities.items()}
-    if any(source.precision != "fp32" for source in wanted.values()):
-        bundle = _write(model, modalities, wanted, config, folder, name)
+    if {config.export.head, *(source.precision for source in wanted.values())} != {"fp32"}:
+        bundle = _write(model, modalities, wanted, config, folder, name, head=config.export.head)
         parity = {"fp32_probability": parity["probability"]} | _differences(expected, bundle, sample)
     return update_manifest(bundle, parity=parity)
 
@@ -142,12 +143,15 @@ def _write(
     config: Config,
     folder: Path,
     name: str,
+    *,
+    head: Precision,
 ) -> Bundle:
     widths = {m: opened.width for m, opened in modalities.items()}
     encoded = {m: source for m, source in sources.items() if model.fusion.reads(m) != "pixels"}
     specs = {m: source.spec for m, source in sources.items()}
     side = next((spec.size for spec in specs.values() if isinstance(spec, ImageSpec)), 0)
-    contents: dict[str, bytes | Path] = {GRAPHS["head"]: head_graph(model.cpu().eval(), widths, side=side)}
+    graph = reduce_weights(head_graph(model.cpu().eval(), widths, side=side), head)
+    contents: dict[str, bytes | Path] = {GRAPHS["head"]: graph}
     for modality, source in encoded.items():
         contents |= _graphs(modality, source, modalities[modality].encoder, folder.parent)
     manifest = Manifest(

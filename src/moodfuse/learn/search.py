@@ -53,12 +53,12 @@ def search_space(config: Config) -> list[Setting]:
         Setting("optim.weight_decay", 1e-4, 0.3, log=True),
         Setting("model.dropout", 0.0, 0.5),
         Setting("model.modality_dropout", 0.0, 0.3),
-        Setting("train.label_smoothing", 0.0, 0.2),
-        Setting("train.batch_size", choices=(32, 64, 128)),
+        Setting("train.batch_size", choices=(8, 16, 32) if config.train.tuned else (32, 64, 128)),
     ]
+    if config.train.loss == "cross_entropy":
+        space.append(Setting("train.label_smoothing", 0.0, 0.2))
     if config.train.tuned:
-        space[-1] = Setting("train.batch_size", choices=(8, 16, 32))
-        space.append(Setting("optim.encoder_lr", 1e-6, 2e-4, log=True))
+        space.append(Setting("optim.encoder_lr", 1e-6, 2e-3 if config.train.lora else 2e-4, log=True))
     return space
 
 

@@ -102,19 +102,24 @@ def _protocol(comparison: Comparison) -> list[Block]:
         Paragraph(
             "One split of ten folds, stratified, with near-duplicates kept together, fixed before anything was "
             "fitted. A "
-            "cell tests on two folds, chooses its epoch and temperature on a third and trains on the other seven; "
-            f"{tuned}. {_unchosen(plan)}Test folds are predicted once."
+            f"cell tests on two folds, {_choosing(plan)}; {tuned}. Test folds are predicted once."
         ),
         Facts(facts),
     ]
 
 
-def _unchosen(plan: Mapping[str, Any]) -> str:
-    """Return the sentence on models that choose nothing on validation posts, empty where there are none."""
+def _choosing(plan: Mapping[str, Any]) -> str:
+    """Return what becomes of the eight folds of a cell that it does not test on."""
     trains = [(model.get("config") or {}).get("train") or {} for model in plan.get("models") or []]
-    if plan.get("trials") or not any(train.get("monitor") == "none" for train in trains):
-        return ""
-    return "A model that chooses no epoch trains on eight, and has its temperature from the other cells. "
+    fixed = [not plan.get("trials") and train.get("monitor") == "none" for train in trains]
+    if fixed and all(fixed):
+        return "trains on the other eight and has its temperature from the other cells' answers"
+    words = "chooses its epoch and temperature on a third and trains on the other seven"
+    if any(fixed):
+        words += (
+            " (a model that chooses no epoch trains on eight, and has its temperature from the other cells' answers)"
+        )
+    return words
 
 
 def _configuration(comparison: Comparison) -> list[Block]:

@@ -138,7 +138,10 @@ def _work(
     called: float,
     tell: Callable[[int], None],
 ) -> None:
-    count = min(workers.count or max(1, cpus // workers.threads), len(todo))
+    room = cpus // workers.threads
+    count = min(workers.count or max(1, room), len(todo))
+    if ledger.finished and room:
+        count = min(count, room)  # a job goes on where nodes have gone since it began
     if count * workers.threads > cpus:
         raise ConfigError(
             f"expected {count} workers of {workers.threads} CPU threads, found {cpus} CPUs; ask for fewer, or add nodes"

@@ -120,7 +120,8 @@ def gather(comparison: ComparisonFolder) -> Gathered:
 def calibrated_by_others(cells: Sequence[StoredCell]) -> list[StoredCell]:
     """Return a training seed's cells, those that validated on nothing with a temperature.
 
-    It is fitted on the other cells' answers, which are out of fold as this cell's are.
+    It is fitted on the other cells' answers, which are out of fold as this cell's are. A cell does not say which of its
+    posts had nothing to read: their shares of the classes are divided too, which moves no label.
     """
     if len(cells) < 2:
         return list(cells)
