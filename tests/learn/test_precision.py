@@ -23,7 +23,7 @@ from moodfuse.runtime.graphs import open_session
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.training import train
 
-SMALL = {"export": {"text": "int8", "image": "fp16"}, "train": {"epochs": 6, "batch_size": 16}}
+SMALL = {"export": {"text": "int8", "image": "fp16", "head": "fp16"}, "train": {"epochs": 6, "batch_size": 16}}
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,9 @@ def test_a_reduced_bundle_says_how_far_it_is_from_its_model(synthetic_folder: Pa
     assert manifest.precision == {"text": "int8", "image": "fp16"}
     assert manifest.parity["fp32_probability"] <= 1e-4 < manifest.parity["probability"] < 0.1
     size = sum(path.stat().st_size for path in result.bundle.folder.iterdir())
-    assert size <= 40 * 2**20
+    assert size <= 40_000_000
+    head = onnx.load_model_from_string(result.bundle.path("head.onnx").read_bytes())
+    assert onnx.TensorProto.FLOAT16 in {tensor.data_type for tensor in head.graph.initializer}
     predictor = Predictor(result.bundle)
     together = list(predictor.stream(posts[:12]))
     for post, one in zip(posts[:12], together, strict=True):
