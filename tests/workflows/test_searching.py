@@ -158,7 +158,7 @@ def test_a_cell_does_without_the_settings_that_diverge(config: Config) -> None:
         begun.append(one)
         if len(begun) == 1:
             raise DivergedError("the loss is no longer a number")
-        return FittedCell(one, None, {}, [{"epoch": 0, "val_macro_f1": 0.4}], 1.0)  # type: ignore[arg-type]
+        return FittedCell(one, None, {}, [{"epoch": 0, "val_macro_f1": 0.4}], 10, 1.0)  # type: ignore[arg-type]
 
     best, tried = tune(fit, config, 2)
     assert best.config == begun[1]
