@@ -70,6 +70,10 @@ def test_ray_writes_what_one_process_writes_and_resumes(trained_run: Path, tmp_p
     assert (again.done, again.rows, again.summary) == (1, 50, outcome.summary)
     assert same(answers(tmp_path / "out"), expected)
     assert scale.ray_predict(planned, scale.Workers(2, address="127.0.0.1:1")).done == 0  # nobody is asked
+    for index in (0, 1, 2):
+        planned.part(index).unlink()
+    shrunk = scale.ray_predict(planned, scale.Workers(9))  # begun where there was room for nine
+    assert (shrunk.done, shrunk.summary) == (3, outcome.summary)
     assert moodfuse(["predict", str(trained_run), str(source), "-o", str(tmp_path / "out"), "--engine", "ray"]) == 1
 
 
