@@ -188,3 +188,19 @@ def test_the_blocks_of_a_removed_node_are_done_by_those_left(trained_run: Path, 
         cluster.shutdown()
     assert (outcome.done, outcome.rows) == (12, 1_200)
     assert same(answers(tmp_path / "out"), whole(trained_run, source))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("two_cpus")
+def test_tasks_on_ray_share_the_cells_of_a_comparison(synthetic_folder: Path, tmp_path: Path) -> None:
+    words = ["compare", str(synthetic_folder), "--fusions", "text,concat", "--seeds", "1", "--folds", "2", "--quiet"]
+    words += ["--name", "shared", "--comparisons", str(tmp_path), "--workers", "1", "train.epochs=2"]
+
+    @ray.remote(num_cpus=1)
+    def work() -> int:
+        return subprocess.run([sys.executable, "-m", "moodfuse", *words], check=False).returncode
+
+    assert ray.get([work.remote() for _ in range(2)]) == [0, 0]
+    cells = list((tmp_path / "shared" / "cells").glob("*/*/metrics.json"))
+    assert len(cells) == 4
+    assert (tmp_path / "shared" / "results.json").is_file()
