@@ -108,6 +108,8 @@ def main() -> None:
     parser.add_argument("--image-pixels", type=int, default=320)
     parser.add_argument("--image-every", type=int, default=1)
     arguments = parser.parse_args()
+    if arguments.image_every < 1:
+        parser.error(f"--image-every: expected 1 or more, found {arguments.image_every}")
     bundle = arguments.bundle or default()
     sizes, workers = (list(map(int, given.split(","))) for given in (arguments.posts, arguments.workers))
     print(

@@ -123,8 +123,6 @@ def calibrated_by_others(cells: Sequence[StoredCell]) -> list[StoredCell]:
     It is fitted on the other cells' answers, which are out of fold as this cell's are. A cell does not say which of its
     posts had nothing to read: their shares of the classes are divided too, which moves no label.
     """
-    if len(cells) < 2:
-        return list(cells)
     logits = {cell.key: np.log(cell.probabilities[""].clip(1e-12)) * cell.metrics["temperature"] for cell in cells}
     found = []
     for cell in cells:
