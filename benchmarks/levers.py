@@ -3,7 +3,7 @@
     python benchmarks/levers.py DATA [LEVER ...] [--seeds 1] [--folds 3] [--workers N] [--out FOLDER]
 
 `base` is `concat` on the vectors of a MiniLM whose upper half trains and of a frozen image encoder; every lever is that
-and what `LEVERS` says.
+and what `LEVERS` says. Some read runs/minilm-rated, which benchmarks/rated_encoder.py makes.
 Prints a Markdown table: scores with 95 % intervals, and the paired difference to `base` with its interval and p value
 (also corrected for all pairs). Without LEVERs: all. Cells that FOLDER holds are not run again; other levers need
 another FOLDER.
@@ -35,6 +35,8 @@ BASE = [
     "optim.layer_decay=0.9",
     "export={text: int8, image: fp16}",
 ]
+RATED = "model.text=runs/minilm-rated"
+CMA_WEIGHTED = ["model.fusion=cma", "optim.lr=1e-4", "train.class_weights=sqrt"]
 LEVERS = {
     "all weights": ["train.freeze=0", "optim.layer_decay=1.0"],
     "lora": ["train.freeze=0", "optim.layer_decay=1.0", "train.lora=16", "optim.encoder_lr=1e-3"],
@@ -42,13 +44,13 @@ LEVERS = {
     "cleaning": ["data.cleaning.retweets=true", "data.cleaning.hashtags=split"],
     "head rate": ["optim.lr=1e-4"],
     "cma": ["model.fusion=cma", "optim.lr=1e-4"],
-    "cma, class weights": ["model.fusion=cma", "optim.lr=1e-4", "train.class_weights=sqrt"],
-    "cma, class weights, all but embeddings": [
-        "model.fusion=cma",
-        "optim.lr=1e-4",
-        "train.class_weights=sqrt",
-        "train.freeze=1",
-    ],
+    "cma, class weights": CMA_WEIGHTED,
+    "cma, class weights, all but embeddings": [*CMA_WEIGHTED, "train.freeze=1"],
+    "rated": [RATED],
+    "ensemble": ["model.ensemble=2"],
+    "cma, class weights, rated": [*CMA_WEIGHTED, RATED],
+    "cma, class weights, rated, members": [*CMA_WEIGHTED, RATED, "train.members=2"],
+    "cma, class weights, rated, ensemble": [*CMA_WEIGHTED, RATED, "model.ensemble=2"],
     "generalized": ["train.loss=generalized"],
     "focal": ["train.loss=focal"],
     "smoothing": ["train.label_smoothing=0.1"],

@@ -75,6 +75,9 @@ class ModelConfig(Section):
     image: Encoders = Field(
         "efficientnet-lite0", description="image encoder, or a list of several: see `moodfuse encoders`"
     )
+    ensemble: int = Field(
+        1, ge=1, le=20, description="models, each with a copy of the text encoder to train; their answers are averaged"
+    )
     auxiliary: float = Field(
         0.0, ge=0, le=10, description="weight of the auxiliary text-only and image-only losses (0: no such heads)"
     )
@@ -180,8 +183,8 @@ class ExportConfig(Section):
     """How the weights of a bundle's graphs are kept; `learn/precision.py` says what is computed with them."""
 
     text: Precision = Field("fp32", description="text encoder: fp32, fp16, or int8 in blocks of 32 with a scale each")
-    image: Precision = Field("fp32", description="image encoder; convolutions are kept in fp16 where int8 is asked for")
-    head: Literal["fp32", "fp16"] = Field("fp32", description="what stands behind the encoders")
+    image: Precision = Field("fp32", description="image encoder; int8: a scale for each channel of a convolution")
+    head: Precision = Field("fp32", description="what stands behind the encoders")
 
 
 class Config(Section):

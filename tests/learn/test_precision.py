@@ -59,6 +59,18 @@ def test_of_an_embedding_table_only_the_rows_that_are_looked_up_are_decoded(mini
     assert not whole & set(looked_up)
 
 
+def test_int8_keeps_a_convolution_with_a_scale_a_channel_and_decodes_it_once() -> None:
+    image = find_encoder("efficientnet-lite0", "image", DataConfig())
+    full = frozen_graph(image).read_bytes()
+    reduced = reduce_weights(full, "int8")
+    assert len(reduced) <= 0.28 * len(full)
+    assert not [node for node in onnx.load_model_from_string(reduced).graph.node if node.op_type == "DequantizeLinear"]
+    pixels = np.random.default_rng(0).normal(0, 1, (2, 3, 224, 224)).astype(np.float32)
+    vectors, less = (open_session(graph).run(["pooled"], {"pixels": pixels})[0] for graph in (full, reduced))
+    cosines = (vectors * less).sum(-1) / np.linalg.norm(vectors, axis=-1) / np.linalg.norm(less, axis=-1)
+    assert cosines.min() >= 0.99
+
+
 def test_full_precision_is_the_graph_itself(minilm: bytes) -> None:
     assert reduce_weights(minilm, "fp32") is minilm
 

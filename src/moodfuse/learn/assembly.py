@@ -23,6 +23,7 @@ from moodfuse.learn.batches import (
     TextData,
 )
 from moodfuse.learn.encoders import (
+    BranchedSource,
     Encoder,
     EncoderSource,
     ImageSource,
@@ -33,7 +34,7 @@ from moodfuse.learn.encoders import (
 )
 from moodfuse.learn.features import Features, image_features, lexicon_features, text_features
 from moodfuse.learn.fusion import Fusion, Shapes, build_fusion, find_fusion
-from moodfuse.learn.model import FusionModel, View
+from moodfuse.learn.model import Ensemble, FusionModel, View
 from moodfuse.learn.store import FeatureStore
 from moodfuse.learn.tuned import is_run, run_encoder
 from moodfuse.learn.views import check_views, joined_features, source_views
@@ -120,6 +121,15 @@ def encoder_sources(config: Config) -> dict[Modality, EncoderSource]:
         ]
         check_views(modality, parts, config)
         sources[modality] = parts[0] if len(parts) == 1 else JoinedSource(parts)
+    if (count := config.model.ensemble) > 1:
+        text = sources.get("text")
+        if "text" not in config.train.tuned or not isinstance(text, TextSource):
+            raise ConfigError(
+                f"model.ensemble={count}: expected a text encoder that trains in each model (train.regime=end_to_end "
+                f"train.tune=[text]), found fusion {config.model.fusion}, train.regime={config.train.regime} and "
+                f"train.tune=[{','.join(config.train.tune)}]"
+            )
+        sources["text"] = BranchedSource(text, count).at(config.export.text)
     return sources
 
 
@@ -169,13 +179,29 @@ def build_model(config: Config, modalities: Mapping[Modality, OpenModality], pri
     # Seeded here and not earlier: exporting an encoder draws numbers, finding it exported does not.
     torch.manual_seed(config.seed)
     widths = {m: opened.width for m, opened in modalities.items()}
+    encoders = {m: opened.encoder for m, opened in modalities.items() if opened.encoder is not None}
+    count = config.model.ensemble
+    if count == 1:
+        return _one_model(config, modalities, widths, encoders, prior)
+    widths["text"] //= count
+    members = [_one_model(config, modalities, widths, {}, prior) for _ in range(count)]
+    return Ensemble(members, encoders=encoders, modality_dropout=config.model.modality_dropout)
+
+
+def _one_model(
+    config: Config,
+    modalities: Mapping[Modality, OpenModality],
+    widths: dict[Modality, int],
+    encoders: dict[Modality, Encoder],
+    prior: np.ndarray,
+) -> FusionModel:
     shapes = Shapes(widths.get("text", 0), widths.get("image", 0), len(config.labels))
     return FusionModel(
         build_fusion(config.model.fusion, shapes, config.model.options),
         widths=widths,
         prior=prior.tolist(),
         views=_views(modalities),
-        encoders={m: opened.encoder for m, opened in modalities.items() if opened.encoder is not None},
+        encoders=encoders,
         auxiliary=config.model.auxiliary > 0,
         dropout=config.model.dropout,
         modality_dropout=config.model.modality_dropout,

@@ -1,8 +1,8 @@
 """Smaller graphs: weights stored in fewer bits.
 
-fp16 is decoded when a graph is opened. Of int8, ONNX Runtime multiplies the blocks as they are: by default it rounds a
-token's activations to 8 bits too, with a scale for each block of that one token, so a post's answer still depends on
-that post alone. Of an embedding table only the rows that a text looks up are decoded.
+fp16 is decoded when a graph is opened, and so are int8's rows. Its blocks ONNX Runtime multiplies as they are: by
+default it rounds a token's activations to 8 bits too, with a scale for each block of that one token, so a post's answer
+still depends on that post alone. Of an embedding table only the rows that a text looks up are decoded.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ BLOCK = 32  # weights that share a scale in int8
 _LEAST = 4_096  # smaller tensors stay: biases and norms weigh nothing and matter most
 _BLOCKED_OPSET = 21  # the first whose DequantizeLinear knows blocks
 
-_Decoded = tuple[list[TensorProto], NodeProto]
+_Decoded = tuple[list[TensorProto], list[NodeProto]]
 
 
 def reduce_weights(graph: bytes, precision: Precision) -> bytes:
     """Return an ONNX graph whose large weights are kept in `precision`; fp32 returns the graph as it is.
 
-    `fp16` halves them. `int8` rounds each to one of 255 steps, 32 neighbours along the summed axis sharing a scale;
-    weights that do not come in whole blocks are kept in fp16.
+    `fp16` halves them. `int8` rounds each to one of 255 steps: 32 neighbours along the summed axis of a matrix share a
+    scale, and of weights that do not come in such blocks, as those of a convolution, each output channel's do.
     """
     if precision == "fp32":
         return graph
@@ -44,9 +44,14 @@ def reduce_weights(graph: bytes, precision: Precision) -> bytes:
             for gather in looked_up[tensor.name]:
                 _look_up_and_decode(model, gather)
             continue
-        tensors, node = _int8(tensor.name, values, axis or 0) if blocked else _half(tensor.name, values)
+        if blocked:
+            tensors, decoding = _int8(tensor.name, values, axis or 0)
+        elif precision == "int8" and values.ndim > 1:
+            tensors, decoding = _int8_rows(tensor.name, values)
+        else:
+            tensors, decoding = _half(tensor.name, values)
         kept += tensors
-        nodes.append(node)
+        nodes += decoding
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
     rest = list(model.graph.node)
@@ -102,9 +107,17 @@ def _look_up_and_decode(model: onnx.ModelProto, gather: NodeProto) -> None:
 
 def _int8(name: str, values: np.ndarray, axis: int) -> _Decoded:
     tensors = _blocks(name, values, axis)
-    return tensors, helper.make_node(
-        "DequantizeLinear", [tensor.name for tensor in tensors], [name], axis=axis, block_size=BLOCK
-    )
+    names = [tensor.name for tensor in tensors]
+    return tensors, [helper.make_node("DequantizeLinear", names, [name], axis=axis, block_size=BLOCK)]
+
+
+def _int8_rows(name: str, values: np.ndarray) -> _Decoded:
+    # Cast and Mul, which are computed once, when a graph is opened; DequantizeLinear would run with every batch.
+    scales = np.abs(values).max(tuple(range(1, values.ndim)), keepdims=True).astype(np.float32) / 127  # (rows, 1, ...)
+    steps = np.rint(values / np.where(scales == 0, 1, scales)).astype(np.int8)
+    tensors = [numpy_helper.from_array(steps, f"{name}.int8"), numpy_helper.from_array(scales, f"{name}.scale")]
+    cast = helper.make_node("Cast", [f"{name}.int8"], [f"{name}.steps"], to=TensorProto.FLOAT)
+    return tensors, [cast, helper.make_node("Mul", [f"{name}.steps", f"{name}.scale"], [name])]
 
 
 def _blocks(name: str, values: np.ndarray, axis: int) -> list[TensorProto]:
@@ -123,4 +136,4 @@ def _blocks(name: str, values: np.ndarray, axis: int) -> list[TensorProto]:
 
 def _half(name: str, values: np.ndarray) -> _Decoded:
     tensor = numpy_helper.from_array(values.astype(np.float16), f"{name}.fp16")
-    return [tensor], helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT)
+    return [tensor], [helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT)]

@@ -25,7 +25,7 @@ from moodfuse.labels import Labels
 from moodfuse.learn.batches import WHOLE, LengthBatches, PostBatches, Share, loader
 from moodfuse.learn.callbacks import History, KeepBest, KeepHistory, TellProgress
 from moodfuse.learn.checkpoints import SUFFIX, load_model_state
-from moodfuse.learn.model import Batch, FusionModel
+from moodfuse.learn.model import Batch, FusionModel, Output
 from moodfuse.learn.optimisation import class_weights, classification_loss, freeze, parameter_groups, rate_schedule
 from moodfuse.learn.trainer import Watched, checkpoints, last_checkpoint, make_trainer, quiet_lightning
 from moodfuse.progress import Progress, silent
@@ -77,11 +77,8 @@ class _FitModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         output = self.model(batch)
-        loss = self._loss(output.logits, batch.targets)
-        if self.config.model.auxiliary:
-            for logits in (output.text, output.image):
-                if logits is not None:
-                    loss = loss + self.config.model.auxiliary * self._loss(logits, batch.targets)
+        members = output.members or (output,)
+        loss = torch.stack([self._loss_of(member, batch.targets) for member in members]).sum()
         if self.config.optim.l2:
             loss = loss + self.config.optim.l2 * self._squared_weights()
         self._tally(loss, output.logits, batch.targets)
@@ -117,6 +114,15 @@ class _FitModule(lightning.LightningModule):
         optimizer = AdamW(groups, fused=True)  # one pass over the weights instead of ten
         scheduler = LambdaLR(optimizer, rate_schedule(self.steps, optim.warmup, optim.schedule))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _loss_of(self, output: Output, targets: Tensor) -> Tensor:
+        """Return the loss of one model's answers, its auxiliary heads' included."""
+        loss = self._loss(output.logits, targets)
+        if weight := self.config.model.auxiliary:
+            for logits in (output.text, output.image):
+                if logits is not None:
+                    loss = loss + weight * self._loss(logits, targets)
+        return loss
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         weights: Tensor = self.class_weights  # type: ignore[assignment]
