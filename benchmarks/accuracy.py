@@ -25,6 +25,10 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("runs/accuracy"))
     arguments = parser.parse_args()
+    if not arguments.text.is_dir():
+        parser.error(
+            f"--text: no folder {arguments.text}; python benchmarks/rated_encoder.py {arguments.text} makes it"
+        )
     recipes = arguments.recipes or ["default"]
     result = compare(
         arguments.data,

@@ -17,11 +17,13 @@ import sys
 from pathlib import Path
 
 from moodfuse.learn.encoders.folder import WEIGHTS
-from moodfuse.runtime.bundle import add_file, read_bundle
+from moodfuse.runtime.bundle import add_file, read_bundle, update_manifest
+from moodfuse.workflows.model_card import model_card
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / "src" / "moodfuse" / "runtime" / "default_bundle"
 LARGEST = 40_000_000
+ENCODER = "minilm-rated"
 DATA_NOTE = """
 ## Data
 
@@ -30,9 +32,8 @@ collection (Niu et al., 2016): collected for research, and so is what was learne
 groups of identical texts carry labels that differ (`moodfuse audit`). No text, image or name of a post stands in this
 bundle, only 64-bit digests of posts, by which `moodfuse evaluate` leaves training posts out.
 
-Before them its text encoder was fine-tuned on 23,703 short texts that people rated from -4 to 4: tweets, sentences of
-product and film reviews and of editorials, which come with VADER (Hutto and Gilbert, 2014; MIT licence). None is the
-text of a post here.
+Before them its text encoder was fine-tuned on 22,503 short texts that people rated from -4 to 4: tweets, sentences of
+product and film reviews and of editorials, which come with VADER (Hutto and Gilbert, 2014; MIT licence).
 
 Do not use it to judge persons, to decide about moderation without a human, or on languages other than English.
 """
@@ -46,7 +47,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     arguments = parser.parse_args()
     moodfuse = [str(Path(sys.executable).with_name("moodfuse"))]
-    encoder = arguments.runs / "minilm-rated"
+    encoder = arguments.runs / ENCODER
     if not (encoder / WEIGHTS).is_file():
         subprocess.run([sys.executable, str(ROOT / "benchmarks" / "rated_encoder.py"), str(encoder)], check=True)
     named = ["--recipe", arguments.recipe, "--name", arguments.name, "--runs", str(arguments.runs)]
@@ -67,8 +68,9 @@ def install(bundle: Path) -> None:
         shutil.rmtree(PLACE)
     shutil.copytree(bundle, PLACE)
     installed = read_bundle(PLACE)
-    card = installed.path("MODEL_CARD.md").read_text("utf-8")
-    add_file(installed, "MODEL_CARD.md", card.rstrip() + "\n" + DATA_NOTE)
+    encoders = installed.manifest.encoders | {"text": ENCODER}  # by its name, not by where it lay
+    installed = update_manifest(installed, encoders=encoders)
+    add_file(installed, "MODEL_CARD.md", model_card(installed.manifest).rstrip() + "\n" + DATA_NOTE)
     print(f"{PLACE.relative_to(ROOT)}: {size / 1e6:.1f} MB")
 
 

@@ -35,7 +35,7 @@ BASE = [
     "optim.layer_decay=0.9",
     "export={text: int8, image: fp16}",
 ]
-RATED = "model.text=runs/minilm-rated"
+RATED = Path("runs/minilm-rated")
 CMA_WEIGHTED = ["model.fusion=cma", "optim.lr=1e-4", "train.class_weights=sqrt"]
 LEVERS = {
     "all weights": ["train.freeze=0", "optim.layer_decay=1.0"],
@@ -46,11 +46,11 @@ LEVERS = {
     "cma": ["model.fusion=cma", "optim.lr=1e-4"],
     "cma, class weights": CMA_WEIGHTED,
     "cma, class weights, all but embeddings": [*CMA_WEIGHTED, "train.freeze=1"],
-    "rated": [RATED],
+    "rated": [f"model.text={RATED}"],
     "ensemble": ["model.ensemble=2"],
-    "cma, class weights, rated": [*CMA_WEIGHTED, RATED],
-    "cma, class weights, rated, members": [*CMA_WEIGHTED, RATED, "train.members=2"],
-    "cma, class weights, rated, ensemble": [*CMA_WEIGHTED, RATED, "model.ensemble=2"],
+    "cma, class weights, rated": [*CMA_WEIGHTED, f"model.text={RATED}"],
+    "cma, class weights, rated, members": [*CMA_WEIGHTED, f"model.text={RATED}", "train.members=2"],
+    "cma, class weights, rated, ensemble": [*CMA_WEIGHTED, f"model.text={RATED}", "model.ensemble=2"],
     "generalized": ["train.loss=generalized"],
     "focal": ["train.loss=focal"],
     "smoothing": ["train.label_smoothing=0.1"],
@@ -75,6 +75,8 @@ def main() -> None:
     chosen = arguments.levers or list(LEVERS)
     if unknown := set(chosen) - set(LEVERS):
         parser.error(f"expected {', '.join(LEVERS)}; found {', '.join(sorted(unknown))}")
+    if not RATED.is_dir() and any(f"model.text={RATED}" in LEVERS[name] for name in chosen):
+        parser.error(f"no folder {RATED}; python benchmarks/rated_encoder.py {RATED} makes it")
     changes = {"base": list[str]()} | {name: LEVERS[name] for name in chosen}
     result = compare_models(
         [

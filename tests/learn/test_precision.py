@@ -102,7 +102,7 @@ def test_a_cell_predicts_with_the_bits_that_its_bundle_would_ship(
 ) -> None:
     monkeypatch.setattr(precision, "_LEAST", 16)  # the tiny encoder's weights are all small
     training = {"regime": "end_to_end", "tune": ["text"], "epochs": 1, "batch_size": 8, "precision": "fp32"}
-    settings = {"model": {"text": str(tiny_bert)}, "train": training, "export": {"text": "int8"}}
+    settings = {"model": {"text": str(tiny_bert)}, "train": training, "export": {"text": "int8", "head": "int8"}}
     config = resolve_config("text", overrides=[settings])
     posts = read_posts(synthetic_folder)[:40]
     rows = {"train": range(24), "validation": range(24, 32), "test": range(32, 40)}

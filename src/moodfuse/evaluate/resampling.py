@@ -3,7 +3,7 @@
 Each resample draws groups of near-duplicates with replacement, the same for every system. A system that was trained
 with several seeds is scored by the mean over its seeds, and in each resample every fold's seeds are drawn anew, with
 replacement, for each model by itself: a training is a draw too, and its luck must not pass for a difference. (Averaging
-the seeds' probabilities would score an ensemble, which nobody ships.) With one seed only the posts are resampled.
+the seeds' probabilities would score another model than any that ships.) With one seed only the posts are resampled.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from moodfuse.learn.callbacks import History
 from moodfuse.learn.encoders import Encoded, Encoder, ImageSource
 from moodfuse.learn.export import HeadModule, encoder_graph, head_graph, head_inputs
 from moodfuse.learn.model import FusionModel
+from moodfuse.learn.precision import reduce_weights
 from moodfuse.learn.soup import fit
 from moodfuse.learn.stacking import fit_stacker
 from moodfuse.learn.training import best_epoch
@@ -89,7 +90,10 @@ class CellResult:
 
 
 class _Head:
-    """What stands behind the encoders, run by PyTorch: the very module that an export turns into a graph."""
+    """What stands behind the encoders, as its bundle would run it.
+
+    In full precision by PyTorch, the very module that an export turns into a graph; in fewer bits as that graph.
+    """
 
     def __init__(self, fitted: FittedCell) -> None:
         self._names = head_inputs(fitted.model)
@@ -98,11 +102,18 @@ class _Head:
         self._widths: dict[str, int] = {
             m: side if fitted.model.fusion.reads(m) == "pixels" else w for m, w in _widths(fitted).items()
         }
+        self._session = None
+        if (precision := fitted.config.export.head) != "fp32":
+            graph = head_graph(fitted.model, _widths(fitted), side=side)
+            self._session = open_session(reduce_weights(graph, precision), threads=1)
 
     @torch.no_grad()
     def logits(self, encodings: Encodings) -> np.ndarray:
         """Return logits (B, C)."""
         feed = head_feed(self._names, encodings, self._widths)
+        if self._session is not None:
+            run: np.ndarray = self._session.run(["logits"], feed)[0]
+            return run
         logits: np.ndarray = self._module(*(torch.from_numpy(feed[name]) for name in self._names)).numpy()
         return logits
 

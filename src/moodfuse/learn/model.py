@@ -208,7 +208,8 @@ class FusionModel(nn.Module):
 class Ensemble(FusionModel):
     """K models, each over its own part of the pooled text and all over one image; the mean of their probabilities.
 
-    They train beside one another, each by its own loss, and differ in where they start and in what dropout draws.
+    They train beside one another on the sum of their losses, and differ in their new weights and in what dropout draws.
+    An image encoder that trains too is all members'.
     Source: Lakshminarayanan et al., 2017, "Deep ensembles".
     """
 

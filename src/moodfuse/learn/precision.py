@@ -24,12 +24,13 @@ def reduce_weights(graph: bytes, precision: Precision) -> bytes:
     """Return an ONNX graph whose large weights are kept in `precision`; fp32 returns the graph as it is.
 
     `fp16` halves them. `int8` rounds each to one of 255 steps: 32 neighbours along the summed axis of a matrix share a
-    scale, and of weights that do not come in such blocks, as those of a convolution, each output channel's do.
+    scale, and so do those of each output channel of a convolution or a linear layer with a bias; what is neither is
+    kept in fp16.
     """
     if precision == "fp32":
         return graph
     model = onnx.load_model_from_string(graph)
-    axes, looked_up = _summed_axes(model), _looked_up(model)
+    axes, looked_up, by_channel = _summed_axes(model), _looked_up(model), _by_channel(model)
     nodes: list[NodeProto] = []
     kept: list[TensorProto] = []
     for tensor in model.graph.initializer:
@@ -46,7 +47,7 @@ def reduce_weights(graph: bytes, precision: Precision) -> bytes:
             continue
         if blocked:
             tensors, decoding = _int8(tensor.name, values, axis or 0)
-        elif precision == "int8" and values.ndim > 1:
+        elif precision == "int8" and tensor.name in by_channel:
             tensors, decoding = _int8_rows(tensor.name, values)
         else:
             tensors, decoding = _half(tensor.name, values)
@@ -78,6 +79,16 @@ def _summed_axes(model: onnx.ModelProto) -> dict[str, int]:
         for tensor in model.graph.initializer
         if tensor.name in axes and len(tensor.dims) == 2
     }
+
+
+def _by_channel(model: onnx.ModelProto) -> set[str]:
+    """Return the names of weights whose first axis are output channels."""
+    linear = {
+        node.input[1]
+        for node in model.graph.node
+        if node.op_type == "Gemm" and any(one.name == "transB" and one.i for one in node.attribute)
+    }
+    return linear | {node.input[1] for node in model.graph.node if node.op_type == "Conv"}
 
 
 def _looked_up(model: onnx.ModelProto) -> dict[str, list[NodeProto]]:

@@ -81,7 +81,7 @@ class _FitModule(lightning.LightningModule):
         loss = torch.stack([self._loss_of(member, batch.targets) for member in members]).sum()
         if self.config.optim.l2:
             loss = loss + self.config.optim.l2 * self._squared_weights()
-        self._tally(loss, output.logits, batch.targets)
+        self._tally(loss / len(members), output.logits, batch.targets)
         return loss
 
     def _tally(self, loss: Tensor, logits: Tensor, targets: Tensor) -> None:

@@ -20,6 +20,8 @@ from moodfuse.data.text import TextSpec
 
 #: Part of every fingerprint: raise it when an encoder's output changes for the same weights.
 REVISION = 1
+#: Part of those of encoders kept in these bits: raise it when rounding changes.
+_ROUNDING = {"int8": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +105,13 @@ class EncoderSource(ABC):
 
     def fingerprint(self) -> str:
         """Name what the encoder computes: same fingerprint, same features for the same input."""
-        digest = hashlib.sha256(json.dumps([REVISION, self.precision, self._preparation()]).encode())
+        digest = hashlib.sha256(json.dumps([REVISION, *self._kept(), self._preparation()]).encode())
         for path in self.weights:
             digest.update(bytes.fromhex(files.sha256(path)))
         return digest.hexdigest()[:32]
+
+    def _kept(self) -> list[str | int]:
+        return [self.precision, *([_ROUNDING[self.precision]] if self.precision in _ROUNDING else [])]
 
     def reading(self) -> str:
         """Name what it makes of a post as it came: `fingerprint` and, of a text, the cleaning before it."""
