@@ -1,10 +1,10 @@
 """What the packaged model's recipe scores on posts that its trainings had not seen.
 
-    python benchmarks/accuracy.py DATA [RECIPE ...] [--text runs/minilm-rated] [--seeds 3] [--folds 5] [--out FOLDER]
+    python benchmarks/accuracy.py DATA [RECIPE ...] [--seeds 3] [--folds 5] [--out FOLDER]
 
 The bundle itself was trained on every labelled post, so no post is left to score it on: its recipe is cross-validated
 instead, near-duplicates kept together. Prints a Markdown table with 95 % intervals and what the paired tests say of
-every two recipes; cells that FOLDER holds are not run again. What --text names, benchmarks/rated_encoder.py makes.
+every two recipes; cells that FOLDER holds are not run again.
 """
 
 from __future__ import annotations
@@ -20,20 +20,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("recipes", nargs="*", help="default, and others to hold beside it")
-    parser.add_argument("--text", type=Path, default=Path("runs/minilm-rated"), help="text encoder of all recipes")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("runs/accuracy"))
     arguments = parser.parse_args()
-    if not arguments.text.is_dir():
-        parser.error(
-            f"--text: no folder {arguments.text}; python benchmarks/rated_encoder.py {arguments.text} makes it"
-        )
     recipes = arguments.recipes or ["default"]
     result = compare(
         arguments.data,
         fusions=recipes,
-        overrides=[{"model": {"text": str(arguments.text)}}],
         seeds=arguments.seeds,
         folds=arguments.folds,
         name="+".join(recipes).replace("/", "-"),

@@ -1,11 +1,9 @@
-"""Make the bundle that moodfuse brings, from nothing: text encoder, scores, the model on every post; install it.
+"""Make the bundle that moodfuse brings, from nothing: cross-validate its recipe, train it on every post, install it.
 
     python benchmarks/default_bundle.py DATA [--recipe default] [--runs runs] [--name default]
 
-DATA is the folder of labelled posts with its unlabelled file beside them. The text encoder is what
-benchmarks/rated_encoder.py leaves in RUNS/minilm-rated, or has left there. Writes
-`src/moodfuse/runtime/default_bundle/` and the answers to the unlabelled file, `benchmarks/results/test_result.txt`. An
-interrupted run goes on where it was.
+DATA is the folder of labelled posts with its unlabelled file beside them. Writes `src/moodfuse/runtime/default_bundle/`
+and the answers to the unlabelled file, `benchmarks/results/test_result.txt`. An interrupted run goes on where it was.
 """
 
 from __future__ import annotations
@@ -16,14 +14,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from moodfuse.learn.encoders.folder import WEIGHTS
-from moodfuse.runtime.bundle import add_file, read_bundle, update_manifest
-from moodfuse.workflows.model_card import model_card
+from moodfuse.runtime.bundle import add_file, read_bundle
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / "src" / "moodfuse" / "runtime" / "default_bundle"
 LARGEST = 40_000_000
-ENCODER = "minilm-rated"
 DATA_NOTE = """
 ## Data
 
@@ -31,9 +26,6 @@ DATA_NOTE = """
 collection (Niu et al., 2016): collected for research, and so is what was learned from them. Labels are noisy: 34 of 121
 groups of identical texts carry labels that differ (`moodfuse audit`). No text, image or name of a post stands in this
 bundle, only 64-bit digests of posts, by which `moodfuse evaluate` leaves training posts out.
-
-Before them its text encoder was fine-tuned on 22,503 short texts that people rated from -4 to 4: tweets, sentences of
-product and film reviews and of editorials, which come with VADER (Hutto and Gilbert, 2014; MIT licence).
 
 Do not use it to judge persons, to decide about moderation without a human, or on languages other than English.
 """
@@ -47,11 +39,8 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     arguments = parser.parse_args()
     moodfuse = [str(Path(sys.executable).with_name("moodfuse"))]
-    encoder = arguments.runs / ENCODER
-    if not (encoder / WEIGHTS).is_file():
-        subprocess.run([sys.executable, str(ROOT / "benchmarks" / "rated_encoder.py"), str(encoder)], check=True)
     named = ["--recipe", arguments.recipe, "--name", arguments.name, "--runs", str(arguments.runs)]
-    subprocess.run([*moodfuse, "train", str(arguments.data), f"model.text={encoder}", *named], check=True)
+    subprocess.run([*moodfuse, "train", str(arguments.data), *named], check=True)
     install(arguments.runs / arguments.name / "bundle")
     answers = ROOT / "benchmarks" / "results" / "test_result.txt"
     answers.parent.mkdir(exist_ok=True)
@@ -68,9 +57,8 @@ def install(bundle: Path) -> None:
         shutil.rmtree(PLACE)
     shutil.copytree(bundle, PLACE)
     installed = read_bundle(PLACE)
-    encoders = installed.manifest.encoders | {"text": ENCODER}  # by its name, not by where it lay
-    installed = update_manifest(installed, encoders=encoders)
-    add_file(installed, "MODEL_CARD.md", model_card(installed.manifest).rstrip() + "\n" + DATA_NOTE)
+    card = installed.path("MODEL_CARD.md").read_text("utf-8")
+    add_file(installed, "MODEL_CARD.md", card.rstrip() + "\n" + DATA_NOTE)
     print(f"{PLACE.relative_to(ROOT)}: {size / 1e6:.1f} MB")
 
 
