@@ -131,6 +131,17 @@ def test_a_finished_run_is_not_touched_again(trained_run: Path, posts: Posts, co
     assert state(trained_run) == before
 
 
+def test_two_trainings_never_write_into_one_folder(posts: Posts, config: Config, tmp_path: Path) -> None:
+    def again(*_: object) -> None:
+        with pytest.raises(TrainingError, match=r"one: another training is at work there; wait for it .*--name"):
+            train(posts, config, name="one", runs=tmp_path)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(posts, config, name="one", runs=tmp_path, progress=again)
+    assert train(posts, config, name="one", runs=tmp_path).bundle.manifest.name == "one"
+
+
 def test_a_name_that_holds_something_else_is_refused(trained_run: Path, posts: Posts, config: Config) -> None:
     name, runs, before = trained_run.name, trained_run.parent, state(trained_run)
     other = config.model_copy(update={"optim": config.optim.model_copy(update={"lr": 0.5})})

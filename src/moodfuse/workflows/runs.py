@@ -10,7 +10,8 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 from moodfuse import files
 from moodfuse.config import Config, build_config, load_yaml
 from moodfuse.data.posts import Posts
-from moodfuse.errors import ConfigError, DataError
+from moodfuse.errors import ConfigError, DataError, TrainingError
 from moodfuse.version import __version__
 
 _PACKAGES = (
@@ -85,6 +86,21 @@ class RunFolder:
     def finished(self) -> bool:
         """Whether training, export and evaluation have all ended."""
         return self.metrics.is_file() and (self.bundle / "manifest.json").is_file()
+
+
+@contextmanager
+def claimed(run: RunFolder) -> Iterator[None]:
+    """Keep other trainings out of a run's folder. Raises `TrainingError` where one is at work there already."""
+    from filelock import FileLock, Timeout  # a training's dependency, not a report's
+
+    try:
+        # Beside the run, whose folder holds what a run leaves and nothing else.
+        with FileLock(files.make_folder(run.path.parent / ".claims") / f"{run.path.name}.lock", timeout=0):
+            yield
+    except Timeout:
+        raise TrainingError(
+            f"{run.path}: another training is at work there; wait for it to end, or choose another --name"
+        ) from None
 
 
 def open_run(runs: Path, name: str, config: Config, data_hash: str, source: str = "") -> RunFolder:

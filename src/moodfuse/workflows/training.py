@@ -26,7 +26,7 @@ from moodfuse.workflows.everything import check_fixed_budget, train_on_all
 from moodfuse.workflows.finishing import finish_bundle, training_facts
 from moodfuse.workflows.groups import cached_groups
 from moodfuse.workflows.leaks import borrowed_seen, refuse_leaks
-from moodfuse.workflows.runs import RunFolder, data_sha256, open_run, post_digests, write_csv
+from moodfuse.workflows.runs import RunFolder, claimed, data_sha256, open_run, post_digests, write_csv
 
 if TYPE_CHECKING:
     from moodfuse.learn.pipeline import Trained
@@ -88,13 +88,16 @@ def train(
     if run.finished:
         return RunResult(run, json.loads(run.metrics.read_text("utf-8")), resumed=True)
     log = _Log(run, notify)
-    groups = cached_groups(labelled, data_hash, progress)
-    if not config.split.hold_out:
-        return RunResult(
-            run, train_on_all(labelled, config, run, digests, groups, workers=workers, progress=progress, notify=log)
-        )
-    split = _fixed_split(run, labelled, config, groups, split_file, log)
-    return RunResult(run, _train_held_out(labelled, config, run, split, digests, groups, progress, log))
+    with claimed(run):
+        groups = cached_groups(labelled, data_hash, progress)
+        if config.split.hold_out:
+            split = _fixed_split(run, labelled, config, groups, split_file, log)
+            metrics = _train_held_out(labelled, config, run, split, digests, groups, progress, log)
+        else:
+            metrics = train_on_all(
+                labelled, config, run, digests, groups, workers=workers, progress=progress, notify=log
+            )
+    return RunResult(run, metrics)
 
 
 def _train_held_out(
