@@ -93,14 +93,18 @@ def claimed(run: RunFolder) -> Iterator[None]:
     """Keep other trainings out of a run's folder. Raises `TrainingError` where one is at work there already."""
     from filelock import FileLock, Timeout  # a training's dependency, not a report's
 
+    # Beside the run, whose folder holds what a run leaves and nothing else.
+    lock = FileLock(files.make_folder(run.path.parent / ".claims") / f"{run.path.name}.lock", timeout=0)
     try:
-        # Beside the run, whose folder holds what a run leaves and nothing else.
-        with FileLock(files.make_folder(run.path.parent / ".claims") / f"{run.path.name}.lock", timeout=0):
-            yield
+        lock.acquire()
     except Timeout:
         raise TrainingError(
             f"{run.path}: another training is at work there; wait for it to end, or choose another --name"
         ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def open_run(runs: Path, name: str, config: Config, data_hash: str, source: str = "") -> RunFolder:
