@@ -8,10 +8,10 @@ from torch import Tensor
 
 from moodfuse.config import DataConfig, Modality, build_config, load_yaml
 from moodfuse.data.images import ImageSpec
-from moodfuse.data.text import TextSpec
 from moodfuse.errors import ConfigError, TrainingError
 from moodfuse.learn.checkpoints import kept_checkpoint, load_model_state
 from moodfuse.learn.encoders import Encoder, EncoderSource, ImageSource, TextSource, find_encoder
+from moodfuse.learn.encoders.base import DerivedText
 
 
 class _Tuned(EncoderSource):
@@ -34,18 +34,10 @@ class _Tuned(EncoderSource):
         return encoder.eval()
 
 
-class TunedText(_Tuned, TextSource):
+class TunedText(_Tuned, DerivedText):
     """A fine-tuned text encoder: the base's tokenizer and preparation, the stage's weights."""
 
     base: TextSource
-
-    @property
-    def spec(self) -> TextSpec:
-        return self.base.spec
-
-    @property
-    def tokenizer_json(self) -> str:
-        return self.base.tokenizer_json
 
 
 class TunedImage(_Tuned, ImageSource):

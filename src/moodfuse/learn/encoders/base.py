@@ -20,8 +20,8 @@ from moodfuse.data.text import TextSpec
 
 #: Part of every fingerprint: raise it when an encoder's output changes for the same weights.
 REVISION = 1
-#: Part of those of encoders kept in these bits: raise it when rounding changes.
-_ROUNDING = {"int8": 2}
+#: Part of the fingerprints of encoders kept in these bits: raise it when rounding changes.
+_ROUNDING: dict[Precision, tuple[int, ...]] = {"int8": (2,)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +105,12 @@ class EncoderSource(ABC):
 
     def fingerprint(self) -> str:
         """Name what the encoder computes: same fingerprint, same features for the same input."""
-        digest = hashlib.sha256(json.dumps([REVISION, *self._kept(), self._preparation()]).encode())
+        digest = hashlib.sha256(
+            json.dumps([REVISION, self.precision, *_ROUNDING.get(self.precision, ()), self._preparation()]).encode()
+        )
         for path in self.weights:
             digest.update(bytes.fromhex(files.sha256(path)))
         return digest.hexdigest()[:32]
-
-    def _kept(self) -> list[str | int]:
-        return [self.precision, *([_ROUNDING[self.precision]] if self.precision in _ROUNDING else [])]
 
     def reading(self) -> str:
         """Name what it makes of a post as it came: `fingerprint` and, of a text, the cleaning before it."""
@@ -144,6 +143,20 @@ class TextSource(EncoderSource):
         return (
             self.spec.model_dump_json(exclude={"cleaning"}) + hashlib.sha256(self.tokenizer_json.encode()).hexdigest()
         )
+
+
+class DerivedText(TextSource):
+    """A source made from that of another text encoder, with its tokenizer and preparation."""
+
+    base: TextSource
+
+    @property
+    def spec(self) -> TextSpec:
+        return self.base.spec
+
+    @property
+    def tokenizer_json(self) -> str:
+        return self.base.tokenizer_json
 
 
 class ImageSource(EncoderSource):

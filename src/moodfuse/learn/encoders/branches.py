@@ -8,8 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from moodfuse.data.text import TextSpec
-from moodfuse.learn.encoders.base import Encoded, Encoder, TextSource
+from moodfuse.learn.encoders.base import DerivedText, Encoded, Encoder, TextSource
 
 
 class Branches(Encoder):
@@ -32,7 +31,7 @@ class Branches(Encoder):
         return Encoded(torch.cat([one.pooled for one in found], -1), tokens, found[0].mask)
 
 
-class BranchedSource(TextSource):
+class BranchedSource(DerivedText):
     """`count` copies of what `base` gives."""
 
     def __init__(self, base: TextSource, count: int) -> None:
@@ -40,14 +39,6 @@ class BranchedSource(TextSource):
         self.count = count
         self.name = base.name
         self.summary = f"{base.summary}, {count} branches"
-
-    @property
-    def spec(self) -> TextSpec:
-        return self.base.spec
-
-    @property
-    def tokenizer_json(self) -> str:
-        return self.base.tokenizer_json
 
     @property
     def weights(self) -> tuple[Path, ...]:
