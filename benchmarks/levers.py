@@ -19,9 +19,9 @@ from typing import Any
 
 from moodfuse import read_posts
 from moodfuse.config import parse_overrides
+from moodfuse.learn.compare.models import compared
 from moodfuse.learn.recipes import resolve_config
-from moodfuse.learn.systems import compared
-from moodfuse.workflows.comparing import compare_models
+from moodfuse.workflows.comparison.run import compare_models
 
 BASE = [
     "model.fusion=concat",

@@ -34,7 +34,7 @@ from moodfuse.files import replacing_folder
 from moodfuse.learn.batches import LengthBatches
 from moodfuse.learn.encoders import find_encoder
 from moodfuse.learn.encoders.text import HuggingFaceText, TextFolder
-from moodfuse.learn.optimisation import rate_schedule
+from moodfuse.learn.fit.optimisation import rate_schedule
 from moodfuse.runtime.graphs import load_tokenizer, pad_tokens
 
 PACKAGE = "vaderSentiment==3.3.2"

@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from moodfuse import Post, Predictor
-from moodfuse.data.readers import stream_posts
+from moodfuse.data.formats.readers import stream_posts
 from moodfuse.data.synthetic import write_synthetic
 
 IN_FLIGHT = 48

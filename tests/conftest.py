@@ -47,7 +47,7 @@ def synthetic_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory: pytest.TempPathFactory, synthetic_folder: Path) -> Path:
     """A finished run of `concat` on the synthetic posts, with the packaged encoders."""
-    from moodfuse.data.readers import read_posts
+    from moodfuse.data.formats.readers import read_posts
     from moodfuse.learn.recipes import resolve_config
     from moodfuse.workflows.training import train
 
@@ -58,7 +58,7 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory, synthetic_folder: Path
 @pytest.fixture(scope="session")
 def text_run(tmp_path_factory: pytest.TempPathFactory, synthetic_folder: Path) -> Path:
     """A finished run of a text-only model on the synthetic posts: its bundle holds one modality."""
-    from moodfuse.data.readers import read_posts
+    from moodfuse.data.formats.readers import read_posts
     from moodfuse.learn.recipes import resolve_config
     from moodfuse.workflows.training import train
 

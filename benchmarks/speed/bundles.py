@@ -6,7 +6,7 @@ from pathlib import Path
 
 from measure import tell
 
-from moodfuse.data.readers import read_posts
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.runtime.bundle import default_bundle
 from moodfuse.workflows.training import train

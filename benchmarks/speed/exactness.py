@@ -17,9 +17,9 @@ from bundles import frozen_bundle
 from measure import Row, options, show, tell
 
 from moodfuse import Predictor
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.images import open_image
 from moodfuse.data.posts import Posts
-from moodfuse.data.readers import read_posts
 from moodfuse.data.text import prepare_text
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.runtime.bundle import read_bundle

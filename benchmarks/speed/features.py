@@ -17,11 +17,11 @@ from baseline import Baseline, listed
 from measure import Row, interleaved, options, part_of, show, tell, timed
 
 from moodfuse.config import Modality
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
-from moodfuse.data.readers import read_posts
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import encoder_sources
-from moodfuse.learn.cells import CellData, fit_cell
+from moodfuse.learn.compare.cell import CellData, fit_cell
 from moodfuse.learn.encoders import ImageSource, TextSource
 from moodfuse.learn.features import image_features, text_features
 from moodfuse.learn.fusion import FUSIONS, find_fusion

@@ -17,13 +17,13 @@ from measure import Row, interleaved, options, show, tell
 from torch.nn import functional as F
 
 from moodfuse.config import Config
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
-from moodfuse.data.readers import read_posts
 from moodfuse.data.splits import make_split
 from moodfuse.evaluate.metrics import score
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import encoder_sources, frozen_features
-from moodfuse.learn.cells import CellData, run_cell
+from moodfuse.learn.compare.cell import CellData, run_cell
 from moodfuse.learn.prepared import prepared
 from moodfuse.learn.recipes import resolve_config
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from measure import CORES, timed
 
+from moodfuse.data.formats.readers import stream_posts
 from moodfuse.data.images import open_image, pixels
 from moodfuse.data.posts import Post
-from moodfuse.data.readers import stream_posts
 from moodfuse.data.text import prepare_text
 from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.graphs import length_batches, load_tokenizer, open_session, pad_tokens

@@ -15,7 +15,7 @@ from bundles import BROUGHT
 from measure import CORES, Row, interleaved, options, part_of, show
 
 from moodfuse import Predictor
-from moodfuse.data.readers import stream_posts
+from moodfuse.data.formats.readers import stream_posts
 from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.graphs import open_session
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from moodfuse.version import __version__
 
 if TYPE_CHECKING:
+    from moodfuse.data.formats.readers import read_posts
     from moodfuse.data.posts import ImageRef, Post, Posts
-    from moodfuse.data.readers import read_posts
     from moodfuse.errors import MoodfuseError
     from moodfuse.runtime.predictor import Prediction, Predictor
     from moodfuse.workflows.classifier import FusionClassifier
-    from moodfuse.workflows.comparing import compare
+    from moodfuse.workflows.comparison.run import compare
 
 # ONNX Runtime 1.31 tells Microsoft of every start (mobile.events.data.microsoft.com), from the moment that it is
 # imported: only this variable, set before, keeps it quiet; its own disable_telemetry_events() comes too late.
@@ -43,8 +43,8 @@ _HOMES = {
     "Posts": "moodfuse.data.posts",
     "Prediction": "moodfuse.runtime.predictor",
     "Predictor": "moodfuse.runtime.predictor",
-    "compare": "moodfuse.workflows.comparing",
-    "read_posts": "moodfuse.data.readers",
+    "compare": "moodfuse.workflows.comparison.run",
+    "read_posts": "moodfuse.data.formats.readers",
 }
 
 

@@ -13,8 +13,8 @@ from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
 from moodfuse.data.duplicates import Groups, _near_texts, group_duplicates, normalise, straddling
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import ImageRef, Post, Posts
-from moodfuse.data.readers import read_posts
 
 
 def scene(seed: int, *, side: int = 200, quality: int = 90, flat: int | None = None) -> bytes:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moodfuse.data.duplicates import Groups, group_duplicates, straddling
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Post, Posts
-from moodfuse.data.readers import read_posts
 from moodfuse.data.splits import Split, make_split, read_split
 from moodfuse.errors import ConfigError, DataError, OutputError
 from moodfuse.labels import SENTIMENT, Labels

@@ -12,9 +12,9 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from moodfuse.data.duplicates import group_duplicates
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.images import open_image
 from moodfuse.data.posts import Posts
-from moodfuse.data.readers import read_posts
 from moodfuse.data.synthetic import Plan, compose, draw, expected_accuracy, plan, write_synthetic
 from moodfuse.errors import ConfigError, OutputError
 from moodfuse.labels import SENTIMENT

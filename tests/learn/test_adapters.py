@@ -8,18 +8,18 @@ from test_encoders_checkpoints import checkpoint
 from torch import nn
 
 from moodfuse.config import Config, DataConfig
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
-from moodfuse.data.readers import read_posts
 from moodfuse.errors import ConfigError
 from moodfuse.labels import Labels
-from moodfuse.learn.adapters import low_rank
 from moodfuse.learn.assembly import build_model, make_parts, open_modalities
-from moodfuse.learn.checkpoints import load_model_state
 from moodfuse.learn.encoders import Encoder, find_encoder
+from moodfuse.learn.fit.adapters import low_rank
+from moodfuse.learn.fit.checkpoints import load_model_state
+from moodfuse.learn.fit.fit import fit
+from moodfuse.learn.fit.loop import FitResult
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.recipes import resolve_config
-from moodfuse.learn.soup import fit
-from moodfuse.learn.training import FitResult
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.training import train

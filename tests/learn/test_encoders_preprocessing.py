@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from transformers import AutoImageProcessor
 
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.images import open_image, pixels
-from moodfuse.data.readers import read_posts
 from moodfuse.errors import ConfigError
 from moodfuse.learn.encoders.preprocessing import read_image_spec
 

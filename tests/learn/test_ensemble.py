@@ -8,18 +8,18 @@ import pytest
 import torch
 
 from moodfuse.config import DataConfig
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
-from moodfuse.data.readers import read_posts
 from moodfuse.errors import ConfigError
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import build_model, check_model, make_parts, open_modalities
 from moodfuse.learn.batches import LengthBatches, loader
 from moodfuse.learn.encoders import BranchedSource, TextSource, find_encoder
 from moodfuse.learn.export import encoder_graph
+from moodfuse.learn.fit.fit import fit
+from moodfuse.learn.fit.optimisation import freeze, layers
 from moodfuse.learn.model import Ensemble
-from moodfuse.learn.optimisation import freeze, layers
 from moodfuse.learn.recipes import resolve_config
-from moodfuse.learn.soup import fit
 from moodfuse.runtime.graphs import open_session
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.training import train

@@ -7,11 +7,11 @@ import onnx
 import pytest
 
 from moodfuse.config import DataConfig
-from moodfuse.data.readers import read_posts
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.labels import SENTIMENT
 from moodfuse.learn import precision
 from moodfuse.learn.assembly import label_ids
-from moodfuse.learn.cells import CellData, run_cell
+from moodfuse.learn.compare.cell import CellData, run_cell
 from moodfuse.learn.encoders import find_encoder
 from moodfuse.learn.features import frozen_graph
 from moodfuse.learn.pipeline import export_bundle

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from moodfuse.data.readers import read_posts
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.errors import ConfigError
 from moodfuse.learn.assembly import check_model
-from moodfuse.learn.checkpoints import load_model_state
 from moodfuse.learn.encoders import Encoded
+from moodfuse.learn.fit.checkpoints import load_model_state
 from moodfuse.learn.fusion import Shapes, build_fusion
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.workflows.training import train

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from moodfuse.data.audit import Audit, LabelErrors, LabelIssue, audit_posts
-from moodfuse.data.inventory import take_inventory
+from moodfuse.data.audit.audit import Audit, LabelErrors, LabelIssue, audit_posts
+from moodfuse.data.audit.inventory import take_inventory
 from moodfuse.data.posts import ImageRef, Post, Posts
 from moodfuse.report.audit import MOST_THUMBNAILS, audit_page
 from moodfuse.workflows.auditing import write_audit_page

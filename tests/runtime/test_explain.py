@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from moodfuse.data.formats.readers import stream_posts
 from moodfuse.data.images import ImageSpec
 from moodfuse.data.posts import ImageRef, Post
-from moodfuse.data.readers import stream_posts
 from moodfuse.runtime import explain as module
 from moodfuse.runtime.explain import Explanation, explain, seen_part
 from moodfuse.runtime.predictor import Predictor, Prepared

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import moodfuse
+from moodfuse.data.formats.readers import stream_posts
 from moodfuse.data.posts import ImageRef, Post
-from moodfuse.data.readers import stream_posts
 from moodfuse.data.splits import Split
 from moodfuse.errors import DataError
 from moodfuse.runtime.predictor import Prediction, Predictor, map_graphs

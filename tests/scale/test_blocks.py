@@ -11,10 +11,10 @@ from scale_cases import answers, same, write_posts
 from moodfuse.data.posts import ImageRef, Post
 from moodfuse.data.synthetic import write_synthetic
 from moodfuse.errors import DataError, OutputError
-from moodfuse.runtime.blocks import FINISHED, GIVEN_UP_AFTER, MANIFEST, Job, Ledger, plan_job, predict_block
 from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.predictor import Predictor
-from moodfuse.runtime.quarantine import Quarantine
+from moodfuse.scale.blocks import FINISHED, GIVEN_UP_AFTER, MANIFEST, Job, Ledger, plan_job, predict_block
+from moodfuse.scale.quarantine import Quarantine
 from moodfuse.workflows.prediction import predict_source
 
 

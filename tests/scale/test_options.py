@@ -11,9 +11,9 @@ import pytest
 
 from moodfuse.cli.main import run as moodfuse
 from moodfuse.errors import OutputError
-from moodfuse.runtime.blocks import Ledger, plan_job, predict_block
 from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.predictor import Predictor
+from moodfuse.scale.blocks import Ledger, plan_job, predict_block
 from moodfuse.workflows import extras
 
 pa = pytest.importorskip("pyarrow")

@@ -11,8 +11,8 @@ import pytest
 from service_cases import b64, picture, zip_of, zipped
 from starlette.testclient import TestClient
 
+from moodfuse.data.formats.readers import stream_posts
 from moodfuse.data.posts import ImageRef, Post
-from moodfuse.data.readers import stream_posts
 from moodfuse.runtime.explain import explain
 from moodfuse.runtime.predictor import Prediction, Predictor
 from moodfuse.runtime.writers import explanation_object, prediction_object

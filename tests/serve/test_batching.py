@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from moodfuse.data.formats.readers import stream_posts
 from moodfuse.data.posts import Post
-from moodfuse.data.readers import stream_posts
 from moodfuse.runtime.predictor import Prediction, Predictor, Prepared
 from moodfuse.serve.batching import Engine
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from moodfuse.config import build_config
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Post, Posts
-from moodfuse.data.readers import read_posts
 from moodfuse.errors import ConfigError, DataError
 from moodfuse.labels import SENTIMENT
 from moodfuse.workflows.auditing import audit
@@ -93,7 +93,7 @@ def test_the_real_posts_hold_what_is_known_of_them(posts_folder: Path) -> None:
     if len(read_posts(posts_folder)) != 4_000:
         pytest.skip("other real posts than those that these numbers are of")
     # Texts only: decoding 4,511 images is the work of `moodfuse audit`, not of a quick test.
-    from moodfuse.data.inventory import take_inventory
+    from moodfuse.data.audit.inventory import take_inventory
 
     inventory = take_inventory(posts_folder)
     found = audit(Posts(Post(p.id, p.text, None, p.label, p.encoding, p.lossy) for p in inventory.posts))

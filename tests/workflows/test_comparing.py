@@ -14,21 +14,21 @@ import pytest
 from filelock import FileLock
 from one_cell import predict_cell
 
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Post, Posts
-from moodfuse.data.readers import read_posts
 from moodfuse.data.splits import Split
 from moodfuse.errors import ConfigError, DataError
 from moodfuse.labels import SENTIMENT
 from moodfuse.learn.assembly import encoder_sources, frozen_features
-from moodfuse.learn.cell_files import CellKey, read_cell
-from moodfuse.learn.compare import fold_parts
-from moodfuse.learn.search import recipe_settings
-from moodfuse.learn.systems import choose_models
+from moodfuse.learn.compare.models import choose_models
+from moodfuse.learn.compare.work import fold_parts
+from moodfuse.learn.search.space import recipe_settings
+from moodfuse.records.cells import CellKey, read_cell
+from moodfuse.records.comparison import load_comparison
 from moodfuse.runtime.graphs import HeadGraph, open_session
 from moodfuse.runtime.predictor import softmax
-from moodfuse.workflows import comparison_damage
-from moodfuse.workflows.comparing import Comparison, compare
-from moodfuse.workflows.comparison_folder import load_comparison
+from moodfuse.workflows.comparison import damage as comparison_damage
+from moodfuse.workflows.comparison.run import Comparison, compare
 
 QUICK: list[dict[str, Any]] = [{"train": {"epochs": 2, "batch_size": 32}}]
 FILES = ["head.onnx", "history.csv", "metrics.json", "predictions.csv"]
@@ -150,7 +150,7 @@ def test_a_cell_that_another_process_runs_is_waited_for(copied: Path) -> None:
                 elsewhere.rename(cell)
                 lock.release()
 
-    from moodfuse.learn import workers
+    from moodfuse.learn.compare import workers
 
     with lock:
         work = workers.Work(copied / "c", {}, [], [], [], SENTIMENT, {}, 0, 0, None)  # type: ignore[arg-type]
@@ -290,7 +290,7 @@ def test_a_script_without_its_guard_is_told_what_several_workers_need(synthetic_
     words = (
         f"{str(synthetic_folder)!r}, fusions=['text'], seeds=1, folds=2, workers=2, comparisons=Path({str(tmp_path)!r})"
     )
-    script = "from pathlib import Path\nfrom moodfuse.workflows.comparing import compare\n"
+    script = "from pathlib import Path\nfrom moodfuse.workflows.comparison.run import compare\n"
     script += f"compare({words}, overrides=[{{'model': {{'text': 'vader'}}, 'train': {{'epochs': 1}}}}])\n"
     (tmp_path / "script.py").write_text(script)
     done = subprocess.run([sys.executable, str(tmp_path / "script.py")], capture_output=True, text=True, timeout=120)

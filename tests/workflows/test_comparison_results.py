@@ -11,10 +11,10 @@ from moodfuse.data.duplicates import Groups
 from moodfuse.data.splits import Split
 from moodfuse.errors import DataError
 from moodfuse.labels import SENTIMENT
-from moodfuse.learn.cell_files import CellKey, write_cell
-from moodfuse.workflows.comparison_arms import calibrated_by_others, gather
-from moodfuse.workflows.comparison_folder import ComparisonFolder, load_comparison, open_comparison
-from moodfuse.workflows.comparison_results import build_results
+from moodfuse.records.cells import CellKey, write_cell
+from moodfuse.records.comparison import ComparisonFolder, load_comparison, open_comparison
+from moodfuse.workflows.comparison.arms import calibrated_by_others, gather
+from moodfuse.workflows.comparison.results import build_results
 
 POSTS = 600
 TRUE = np.random.default_rng(0).integers(0, 3, POSTS)

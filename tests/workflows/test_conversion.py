@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from moodfuse.cli.main import run
+from moodfuse.data.formats.readers import read_posts, stream_posts
 from moodfuse.data.posts import ImageRef
-from moodfuse.data.readers import read_posts, stream_posts
 from moodfuse.errors import ConfigError, DataError, OutputError
 from moodfuse.labels import Labels
 from moodfuse.runtime.predictor import Predictor

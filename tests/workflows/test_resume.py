@@ -12,7 +12,7 @@ import pytest
 from transformers import BertModel
 
 from moodfuse.config import Config
-from moodfuse.data.readers import read_posts
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.errors import BundleError
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.runtime.bundle import read_bundle
@@ -22,7 +22,7 @@ from moodfuse.workflows.training import RunResult, train
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from moodfuse.data.readers import read_posts
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.workflows.training import train
 data, config, runs, at = sys.argv[1:]

@@ -15,19 +15,21 @@ from optuna.trial import TrialState
 
 from moodfuse.config import Config
 from moodfuse.data.duplicates import group_duplicates
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
-from moodfuse.data.readers import read_posts
 from moodfuse.data.splits import make_split
 from moodfuse.errors import ConfigError, DataError, DivergedError, TrainingError
-from moodfuse.learn.cells import FittedCell
+from moodfuse.learn.compare.cell import FittedCell
 from moodfuse.learn.recipes import resolve_config
-from moodfuse.learn.search import StoredStudy, recipe_settings, search_space, tune, with_settings
+from moodfuse.learn.search.space import recipe_settings, search_space, with_settings
+from moodfuse.learn.search.study import StoredStudy
+from moodfuse.learn.search.tune import tune
 from moodfuse.workflows.searching import SearchResult, search
 
 SHARED = """
 import sys
 from pathlib import Path
-from moodfuse.data.readers import read_posts
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.workflows.searching import search
 data, config, searches = sys.argv[1:]
@@ -95,7 +97,7 @@ def test_the_test_fold_is_never_looked_at(done: SearchResult, posts: Posts, conf
     other = {"negative": "positive", "positive": "neutral", "neutral": "negative"}
     test = set(split.test_ids)
     changed = [replace(post, label=other[str(post.label)]) if post.id in test else post for post in posts]
-    from moodfuse.learn.study import run_trials
+    from moodfuse.learn.search.study import run_trials
 
     parts = {"train": split.train_ids, "validation": split.validation_ids}
     study = run_trials(tmp_path, Posts(changed), parts, config, 2)

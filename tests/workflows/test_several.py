@@ -15,8 +15,8 @@ from PIL import Image
 from moodfuse import files
 from moodfuse.config import Config
 from moodfuse.data import lexicon
+from moodfuse.data.formats.readers import read_posts, stream_posts
 from moodfuse.data.posts import ImageRef, Post, Posts
-from moodfuse.data.readers import read_posts, stream_posts
 from moodfuse.errors import BundleError
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.runtime import predictor as predictor_module

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from moodfuse.config import Config
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
-from moodfuse.data.readers import read_posts
 from moodfuse.errors import ConfigError, DataError
-from moodfuse.learn.compare import check_comparable
+from moodfuse.learn.compare.work import check_comparable
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.workflows.training import RunResult, train
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from moodfuse.config import Config
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
-from moodfuse.data.readers import read_posts
 from moodfuse.data.splits import Split
 from moodfuse.errors import BundleError, ConfigError, DataError, TrainingError
 from moodfuse.learn.recipes import resolve_config
+from moodfuse.records.run import open_run
 from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.evaluation import evaluate_posts, evaluate_unseen
-from moodfuse.workflows.runs import open_run
 from moodfuse.workflows.training import train
 
 

@@ -14,8 +14,8 @@ from rich.text import Text
 from moodfuse.cli.progress import Bar
 
 if TYPE_CHECKING:
-    from moodfuse.data.audit import Audit
-    from moodfuse.data.findings import Finding
+    from moodfuse.data.audit.audit import Audit
+    from moodfuse.data.audit.findings import Finding
 
 _SHOWN_IDS = 6
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
@@ -62,7 +62,7 @@ def audit(
 
 
 def _show(result: Audit) -> None:
-    from moodfuse.data.findings import are
+    from moodfuse.data.audit.findings import are
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     summary = result.to_json()

@@ -56,7 +56,7 @@ def compare(
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
     from moodfuse.config import parse_overrides
-    from moodfuse.workflows.comparing import compare as run_comparison
+    from moodfuse.workflows.comparison.run import compare as run_comparison
 
     with Bar(quiet=quiet) as bar:
         result = run_comparison(

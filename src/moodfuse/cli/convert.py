@@ -12,7 +12,7 @@ from moodfuse.cli.progress import Bar
 from moodfuse.errors import ConfigError, suggest
 
 if TYPE_CHECKING:
-    from moodfuse.data.formats import Part
+    from moodfuse.data.formats.base import Part
 
 
 def convert(

@@ -25,11 +25,10 @@ def evaluate(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
 ) -> None:
     """Score a bundle on labelled posts; those that its training saw are left out, and counted."""
-    from moodfuse.data.readers import read_posts
-    from moodfuse.files import replacing
+    from moodfuse.data.formats.readers import read_posts
+    from moodfuse.files import csv_text, replacing
     from moodfuse.runtime.predictor import Predictor
     from moodfuse.workflows.evaluation import evaluate_unseen
-    from moodfuse.workflows.runs import csv_text
 
     predictor = Predictor.load(bundle)
     posts = read_posts(data, format=format, labels=predictor.labels)

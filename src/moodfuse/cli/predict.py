@@ -117,7 +117,7 @@ def _many(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    from moodfuse.data.shards import Shard
+    from moodfuse.data.formats.shards import Shard
     from moodfuse.workflows.prediction import details_path, predict_source
 
     part["shard"] = Shard.parse(part["shard"]) if part["shard"] else None
@@ -158,7 +158,7 @@ def _on_ray(
     require_ray()
     if source is None or output is None:
         raise ConfigError("--engine ray writes a folder of Parquet files: name it with --output")
-    from moodfuse.runtime.blocks import plan_job
+    from moodfuse.scale.blocks import plan_job
     from moodfuse.scale.ray_predict import Workers, ray_predict
 
     found = read_bundle(bundle or default_bundle())

@@ -37,9 +37,9 @@ def search(
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
     from moodfuse.config import parse_overrides
-    from moodfuse.data.readers import read_posts
+    from moodfuse.data.formats.readers import read_posts
     from moodfuse.labels import Labels
-    from moodfuse.learn.systems import model_config
+    from moodfuse.learn.compare.models import model_config
     from moodfuse.workflows.searching import search as run_search
 
     config = model_config(recipe, [parse_overrides(overrides or [])])

@@ -41,7 +41,7 @@ def train(
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
     from moodfuse.config import parse_overrides
-    from moodfuse.data.readers import read_posts
+    from moodfuse.data.formats.readers import read_posts
     from moodfuse.labels import Labels
     from moodfuse.learn.recipes import resolve_config
     from moodfuse.workflows.training import train as run_training

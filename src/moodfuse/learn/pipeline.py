@@ -16,16 +16,16 @@ from moodfuse.errors import TrainingError
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import OpenModality, build_model, label_ids, live_data, make_parts, open_modalities
 from moodfuse.learn.batches import PostBatches
-from moodfuse.learn.callbacks import History
 from moodfuse.learn.encoders import Encoder, EncoderSource, LexiconSource, TextSource
 from moodfuse.learn.export import PARITY, encoder_graph, head_graph, head_inputs
 from moodfuse.learn.features import frozen_graph
+from moodfuse.learn.fit.callbacks import History
+from moodfuse.learn.fit.fit import fit
+from moodfuse.learn.fit.loop import FitResult
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.precision import reduce_weights
-from moodfuse.learn.soup import fit
 from moodfuse.learn.stacking import fit_stacker
 from moodfuse.learn.stages import tune_encoders
-from moodfuse.learn.training import FitResult
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.bundle import (
     GRAPHS,

@@ -9,9 +9,9 @@ from torch import Tensor
 from moodfuse.config import DataConfig, Modality, build_config, load_yaml
 from moodfuse.data.images import ImageSpec
 from moodfuse.errors import ConfigError, TrainingError
-from moodfuse.learn.checkpoints import kept_checkpoint, load_model_state
 from moodfuse.learn.encoders import Encoder, EncoderSource, ImageSource, TextSource, find_encoder
 from moodfuse.learn.encoders.base import DerivedText
+from moodfuse.learn.fit.checkpoints import kept_checkpoint, load_model_state
 
 
 class _Tuned(EncoderSource):

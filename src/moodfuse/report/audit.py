@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moodfuse.data.audit import Audit
-from moodfuse.data.findings import Finding, are, share
+from moodfuse.data.audit.audit import Audit
+from moodfuse.data.audit.findings import Finding, are, share
 from moodfuse.data.posts import Post
 from moodfuse.report.document import Card, Value, readable
 from moodfuse.report.page import render, thumbnail

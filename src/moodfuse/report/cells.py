@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from moodfuse.report.disk import Folder
+from moodfuse.records.tolerant import Folder
 
 _CELL = re.compile(r"seed(\d+)-fold(\d+)")
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 from typing import Any
 
+from moodfuse.records.tolerant import real
 from moodfuse.report.cells import Cell
-from moodfuse.report.disk import real
 from moodfuse.report.document import Block, Figure, Figures, Heading, Paragraph, Table, Value
 from moodfuse.report.figures import Line, lines_figure, reliability_figure, scatter_figure
 

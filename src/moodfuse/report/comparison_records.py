@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from moodfuse.records.tolerant import Folder, real
 from moodfuse.report.cells import Cell, read_cells
-from moodfuse.report.disk import Folder, real
 from moodfuse.report.document import Estimate
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from moodfuse.records.tolerant import real
 from moodfuse.report.comparison_records import Comparison, estimate
-from moodfuse.report.disk import real
 from moodfuse.report.document import Block, Estimate, Figure, Figures, Heading, Paragraph, Table, Value
 from moodfuse.report.figures import ablation_figure, confusion_figure, forest_figure
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from moodfuse.report.disk import flat
+from moodfuse.records.tolerant import flat
 from moodfuse.report.document import Block, Facts, Listing, Notice, Value
 
 

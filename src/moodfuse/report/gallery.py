@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from moodfuse.data.posts import Post, Posts
-from moodfuse.report.disk import real
+from moodfuse.records.tolerant import real
 from moodfuse.report.document import Card, Value, number
 from moodfuse.report.page import thumbnail
 from moodfuse.report.records import Run

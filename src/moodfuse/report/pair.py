@@ -10,7 +10,7 @@ import numpy as np
 
 from moodfuse.evaluate.intervals import McNemar, PairedDifference, mcnemar, paired_bootstrap
 from moodfuse.labels import Labels
-from moodfuse.report.disk import flat
+from moodfuse.records.tolerant import flat
 from moodfuse.report.document import (
     Block,
     Document,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from moodfuse.report.disk import Folder, real
+from moodfuse.records.tolerant import Folder, real
 from moodfuse.report.document import Estimate
 
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from moodfuse.records.tolerant import column, real
 from moodfuse.report.context import configuration_blocks, environment_blocks
-from moodfuse.report.disk import column, real
 from moodfuse.report.document import (
     Block,
     Card,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moodfuse.report.disk import real
+from moodfuse.records.tolerant import real
 from moodfuse.report.document import Block, Estimate, Figure, Figures, Paragraph, Table, Value
 from moodfuse.report.figures import bars_figure, confusion_figure, forest_figure
 from moodfuse.report.records import Run, estimates

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from moodfuse.records.tolerant import Folder, flat, real
 from moodfuse.report.context import configuration_blocks, environment_blocks
-from moodfuse.report.disk import Folder, flat, real
 from moodfuse.report.document import (
     Block,
     Document,

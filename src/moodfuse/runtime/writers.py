@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Literal
 
-from moodfuse.data.tables import Kind, parquet_sink
+from moodfuse.data.formats.parquet import Kind, parquet_sink
 from moodfuse.labels import Labels
 from moodfuse.runtime.explain import Explanation
 from moodfuse.runtime.predictor import Prediction

@@ -27,13 +27,13 @@ import ray
 import ray.data
 import ray.exceptions
 
-from moodfuse.data.formats import Run
+from moodfuse.data.formats.base import Run
 from moodfuse.errors import ConfigError, MoodfuseError
 from moodfuse.progress import Progress, silent
-from moodfuse.runtime.blocks import Block, Job, Ledger, check_worker, predict_block
 from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.runtime.summary import Summary
+from moodfuse.scale.blocks import Block, Job, Ledger, check_worker, predict_block
 
 CONNECT_SECONDS, REACH_SECONDS = 10.0, 45.0
 _STORE_BYTES = 128 * 2**20  # Ray's own store holds nothing but descriptions of blocks

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
-from moodfuse.data.fields import json_id
+from moodfuse.data.formats.fields import json_id
 from moodfuse.data.posts import ImageRef, Post, Status
 from moodfuse.runtime.predictor import Prediction
 from moodfuse.serve.limits import Limits

@@ -8,9 +8,9 @@ import zipfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path, PurePosixPath
 
-from moodfuse.data.formats import LISTINGS
+from moodfuse.data.formats.base import LISTINGS
+from moodfuse.data.formats.readers import stream_posts
 from moodfuse.data.posts import ImageRef, Post
-from moodfuse.data.readers import stream_posts
 from moodfuse.errors import DataError
 from moodfuse.labels import Labels
 from moodfuse.serve.limits import MEBIBYTE, Limits

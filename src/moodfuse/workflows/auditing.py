@@ -8,9 +8,9 @@ from typing import Any
 
 from moodfuse import files
 from moodfuse.config import Config
-from moodfuse.data.audit import Audit, LabelErrors, audit_posts
-from moodfuse.data.findings import Finding, Severity, are, of, share
-from moodfuse.data.inventory import take_inventory
+from moodfuse.data.audit.audit import Audit, LabelErrors, audit_posts
+from moodfuse.data.audit.findings import Finding, Severity, are, of, share
+from moodfuse.data.audit.inventory import take_inventory
 from moodfuse.errors import DataError
 from moodfuse.labels import Labels
 from moodfuse.progress import Progress, silent

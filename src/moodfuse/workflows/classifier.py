@@ -12,8 +12,8 @@ import numpy as np
 
 from moodfuse import files
 from moodfuse.config import Config
+from moodfuse.data.formats.readers import read_posts, stream_posts
 from moodfuse.data.posts import Post, Posts
-from moodfuse.data.readers import read_posts, stream_posts
 from moodfuse.errors import ConfigError, DataError, OutputError, TrainingError
 from moodfuse.labels import Labels
 from moodfuse.runtime.bundle import SEAL, read_bundle

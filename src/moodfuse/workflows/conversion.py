@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from moodfuse.data.formats import Part
+from moodfuse.data.formats.base import Part
+from moodfuse.data.formats.readers import count_posts, stream_posts
+from moodfuse.data.formats.writers import Target, destination_format, start_writing
 from moodfuse.data.posts import Post
-from moodfuse.data.readers import count_posts, stream_posts
-from moodfuse.data.writers import Target, destination_format, start_writing
 from moodfuse.labels import SENTIMENT, Labels
 from moodfuse.progress import Progress, silent
 

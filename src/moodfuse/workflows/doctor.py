@@ -78,7 +78,7 @@ def _try(name: str, look: Callable[[], Check]) -> Check:
 
 
 def _accelerator() -> Check:
-    from moodfuse.learn.devices import describe_devices
+    from moodfuse.learn.fit.devices import describe_devices
 
     return Check("accelerator", True, describe_devices())
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from moodfuse.config import Modality
+from moodfuse.data.digests import post_digests
 from moodfuse.data.duplicates import Groups, group_duplicates
 from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError, DataError, suggest
@@ -19,7 +20,6 @@ from moodfuse.evaluate.metrics import score
 from moodfuse.labels import Labels
 from moodfuse.progress import Progress
 from moodfuse.runtime.predictor import Prediction, Predictor
-from moodfuse.workflows.runs import post_digests
 
 SEEN = "seen.json"  # in a bundle: digests of the posts that training and model selection saw
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from moodfuse import files
 from moodfuse.config import Config
+from moodfuse.records.run import RunFolder
 from moodfuse.runtime.bundle import Bundle, add_file, update_manifest
 from moodfuse.workflows.evaluation import SEEN
 from moodfuse.workflows.model_card import model_card
-from moodfuse.workflows.runs import RunFolder
 
 if TYPE_CHECKING:
     from moodfuse.learn.pipeline import Trained

@@ -12,7 +12,7 @@ from typing import get_args
 import numpy as np
 
 from moodfuse.config import Config, Modality
-from moodfuse.data.audit import LabelErrors, LabelIssue
+from moodfuse.data.audit.audit import LabelErrors, LabelIssue
 from moodfuse.data.duplicates import Groups
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import make_split

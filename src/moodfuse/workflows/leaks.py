@@ -7,8 +7,8 @@ from pathlib import Path
 
 from moodfuse.config import Config
 from moodfuse.errors import DataError
+from moodfuse.records.run import RunFolder
 from moodfuse.workflows.evaluation import SEEN, read_seen
-from moodfuse.workflows.runs import RunFolder
 
 
 def refuse_leaks(config: Config, parts: Mapping[str, Sequence[str]], digests: Mapping[str, str]) -> None:

@@ -9,10 +9,10 @@ from typing import BinaryIO
 
 from moodfuse import files
 from moodfuse.config import Modality
-from moodfuse.data.parts import part_files
-from moodfuse.data.readers import count_posts, source_format, stream_posts
+from moodfuse.data.formats.parts import part_files
+from moodfuse.data.formats.readers import count_posts, source_format, stream_posts
+from moodfuse.data.formats.shards import Shard, shard_posts
 from moodfuse.data.remote import pyarrow_fs
-from moodfuse.data.shards import Shard, shard_posts
 from moodfuse.errors import OutputError
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.predictor import Prediction, Predictor

@@ -9,10 +9,11 @@ from typing import Literal
 
 from moodfuse import files
 from moodfuse.data.duplicates import group_duplicates
+from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
-from moodfuse.data.readers import read_posts
 from moodfuse.errors import ConfigError, DataError, MoodfuseError
 from moodfuse.labels import Labels
+from moodfuse.records.comparison import ComparisonFolder
 from moodfuse.report.comparison import comparison_document
 from moodfuse.report.comparison_records import Comparison, is_comparison, read_comparison
 from moodfuse.report.document import Card, Document
@@ -25,8 +26,7 @@ from moodfuse.report.records import Run, is_run, read_run
 from moodfuse.report.run import Extra, run_document
 from moodfuse.report.search import is_search, read_search, search_document
 from moodfuse.runtime.predictor import Predictor
-from moodfuse.workflows.comparison_folder import ComparisonFolder
-from moodfuse.workflows.comparison_results import build_results
+from moodfuse.workflows.comparison.results import build_results
 
 Format = Literal["html", "md", "csv"]
 FORMATS: dict[str, Callable[[Document], str]] = {"html": document_page, "md": markdown, "csv": csv_rows}

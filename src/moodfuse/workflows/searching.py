@@ -13,14 +13,16 @@ from filelock import FileLock
 
 from moodfuse import files
 from moodfuse.config import Config, build_config
+from moodfuse.data.digests import data_sha256, post_digests
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import make_split
 from moodfuse.errors import ConfigError, DataError
+from moodfuse.files import write_csv
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
+from moodfuse.records.environment import describe_environment
 from moodfuse.workflows.extras import require_training
 from moodfuse.workflows.groups import cached_groups
-from moodfuse.workflows.runs import data_sha256, describe_environment, post_digests, write_csv
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,9 @@ def search(
     """
     require_training()
     from moodfuse.learn.assembly import check_model
-    from moodfuse.learn.compare import check_comparable
-    from moodfuse.learn.devices import check_device
-    from moodfuse.learn.study import run_trials, summarise
+    from moodfuse.learn.compare.work import check_comparable
+    from moodfuse.learn.fit.devices import check_device
+    from moodfuse.learn.search.trials import run_trials, summarise
 
     if trials < 1:
         raise ConfigError(f"--trials: expected 1 or more, found {trials}")

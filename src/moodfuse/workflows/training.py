@@ -12,21 +12,23 @@ import numpy as np
 
 from moodfuse import files
 from moodfuse.config import Config, Modality
+from moodfuse.data.digests import data_sha256, post_digests
 from moodfuse.data.duplicates import Groups, straddling
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import Split, make_split, read_split
 from moodfuse.errors import DataError
 from moodfuse.evaluate.calibration import fit_temperature, review_threshold
+from moodfuse.files import write_csv
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
+from moodfuse.records.run import RunFolder, claimed, open_run
 from moodfuse.runtime.bundle import Bundle, read_bundle, update_manifest
 from moodfuse.runtime.predictor import Prediction, Predictor, softmax
 from moodfuse.workflows.evaluation import Evaluation, evaluate_posts, run_predictor, score_predictions
-from moodfuse.workflows.everything import check_fixed_budget, train_on_all
 from moodfuse.workflows.finishing import finish_bundle, training_facts
 from moodfuse.workflows.groups import cached_groups
 from moodfuse.workflows.leaks import borrowed_seen, refuse_leaks
-from moodfuse.workflows.runs import RunFolder, claimed, data_sha256, open_run, post_digests, write_csv
+from moodfuse.workflows.training_on_all import check_fixed_budget, train_on_all
 
 if TYPE_CHECKING:
     from moodfuse.learn.pipeline import Trained
@@ -68,7 +70,7 @@ def train(
     wants.
     """
     from moodfuse.learn.assembly import check_model
-    from moodfuse.learn.devices import check_device
+    from moodfuse.learn.fit.devices import check_device
 
     check_model(config)
     if not config.split.hold_out:

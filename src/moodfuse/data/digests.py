@@ -1,0 +1,39 @@
+"""Digests of posts: what a run or a bundle knows its posts by."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from moodfuse.data.posts import Posts
+
+
+def post_digest(text: str | None, image: bytes | None) -> str:
+    """Return 16 hexadecimal digits that a post with this text and these image bytes always has."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part in (b"" if text is None else text.strip().encode("utf-8", "replace"), image or b""):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+def post_digests(posts: Posts) -> dict[str, str]:
+    """Return `post_digest` of every post, by id."""
+    return {post.id: post_digest(post.text, _image_bytes(post.image)) for post in posts}
+
+
+def data_sha256(posts: Posts, digests: Mapping[str, str], extra: str = "") -> str:
+    """Return one hash of ids, labels, texts and images, in order (and of `extra`)."""
+    rows = [[post.id, post.label, digests[post.id]] for post in posts]
+    return hashlib.sha256(json.dumps([rows, extra]).encode()).hexdigest()
+
+
+def _image_bytes(image: Any) -> bytes | None:
+    if image is None or isinstance(image.source, bytes):
+        return None if image is None else image.source
+    try:
+        content: bytes = image.source.read_bytes()
+    except OSError:
+        return None
+    return content

@@ -1,0 +1,152 @@
+"""What a format is: a reader that yields rows, a writer that takes posts. Each registers under its name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from moodfuse.data.formats.lines import line_ends
+from moodfuse.data.posts import ImageRef, Post
+from moodfuse.data.text import Decoded
+from moodfuse.labels import Labels
+
+#: What of a source is read: its labelled posts, or those to predict where they lie apart.
+Part = Literal["train", "predict"]
+
+#: The lists of a report folder, by what they are for; the first that is there is read.
+LISTINGS: dict[Part, tuple[str, ...]] = {"train": ("train.txt",), "predict": ("test_without_label.txt", "train.txt")}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A post as its source has it: where it stands, and its label unchecked."""
+
+    where: Path | str
+    line: int
+    id: str
+    text: Decoded | None
+    image: ImageRef | None
+    label: str | None
+    #: What `line` counts.
+    unit: Literal["line", "row"] = "line"
+    #: Why the format's own rule leaves this post out of the labelled ones; `None`: it does not.
+    dropped: str | None = None
+
+    @property
+    def place(self) -> str:
+        """The source with the line or row, for an error message."""
+        return f"{self.where} {self.unit} {self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Rows of a source that stand together, and where reading them begins: somebody else may read the others."""
+
+    path: Path
+    format: str
+    #: Rows of `path` before them, and how many they are.
+    first: int
+    rows: int
+    #: Bytes and lines of `path` before them; 0 bytes: reading begins at the beginning, and skips.
+    offset: int = 0
+    line: int = 0
+
+
+class Reader(ABC):
+    """Reads one format. Rows come in the order of the file, one at a time, none left out."""
+
+    #: What the format is registered as.
+    name: ClassVar[str]
+
+    #: The only labels that posts of this format can have; `None`: any.
+    labels: ClassVar[Labels | None] = None
+
+    @abstractmethod
+    def recognises(self, path: Path, header: str | None) -> bool:
+        """Say whether this is the format of `path`.
+
+        `header` is the first line, of a binary file its first 4 bytes as Latin-1, `None` for a folder.
+        """
+
+    @abstractmethod
+    def rows(self, path: Path, *, part: Part, strict: bool) -> Iterator[Row]:
+        """Yield the rows. Raises `DataError` for what is no row; `strict` refuses what prediction can live with."""
+
+    def count(self, path: Path, part: Part) -> int:
+        """Return about how many rows there are, for a progress bar; 0 where unknown."""
+        return max(0, line_ends(path) - 1)
+
+    def runs(self, path: Path, *, part: Part, size: int) -> Iterator[Run]:
+        """Yield all rows in runs of `size` at most, in order, in memory that does not grow with them."""
+        return self._runs(path, ((0, 0) for _ in self.rows(path, part=part, strict=False)), size)
+
+    def run_rows(self, run: Run, *, part: Part, strict: bool) -> Iterator[Row]:
+        """Yield the rows of a run: the same that `rows` gives there."""
+        return islice(self.rows(run.path, part=part, strict=strict), run.first, run.first + run.rows)
+
+    def _runs(self, path: Path, places: Iterator[tuple[int, int]], size: int) -> Iterator[Run]:
+        """Yield the runs of rows whose bytes and lines before them are `places`."""
+        first = 0
+        while held := list(islice(places, size)):
+            yield Run(path, self.name, first, len(held), *held[0])
+            first += len(held)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a writer is to write: where, for which part, and whether image bytes go into the file itself."""
+
+    path: Path
+    part: Part = "train"
+    embed: bool = False
+    #: What a writer has to tell, with how many posts it concerns.
+    notes: Counter[str] = field(default_factory=Counter)
+
+
+class Writer(ABC):
+    """Writes one format: whole or not at all, posts in the order that they come, one at a time."""
+
+    #: What the name of such a file ends with; "": a folder.
+    suffixes: ClassVar[tuple[str, ...]]
+    #: Whether the file can hold image bytes.
+    embeds: ClassVar[bool] = False
+    #: Whether a text that is missing comes back as missing, not as empty.
+    keeps_missing_text: ClassVar[bool] = True
+
+    @abstractmethod
+    def open(self, target: Target) -> AbstractContextManager[Callable[[Post], None]]:
+        """Give the function that writes a post; the target takes its place when the block has ended well.
+
+        Raises `OutputError` where that cannot be done, `DataError` for a post that the format cannot hold.
+        """
+
+
+READERS: dict[str, Reader] = {}
+WRITERS: dict[str, Writer] = {}
+
+
+def reader(name: str) -> Callable[[type[Reader]], type[Reader]]:
+    """Register a reader class under the name of its format. Those registered first are asked first."""
+
+    def register(cls: type[Reader]) -> type[Reader]:
+        cls.name = name
+        READERS[name] = cls()
+        return cls
+
+    return register
+
+
+def writer(name: str) -> Callable[[type[Writer]], type[Writer]]:
+    """Register a writer class under the name of its format, the one that its reader has."""
+
+    def register(cls: type[Writer]) -> type[Writer]:
+        WRITERS[name] = cls()
+        return cls
+
+    return register

@@ -1,0 +1,161 @@
+"""What a column, a cell or a JSON value stands for: the readers share these rules."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from moodfuse.data.formats.lines import Record, cannot_read, open_file, read_capped
+from moodfuse.data.posts import ImageRef, ImageUri
+from moodfuse.data.text import Decoded, decode
+from moodfuse.errors import DataError
+
+#: What a column or key may be called.
+NAMES = {"id": ("id", "guid"), "text": ("text",), "image": ("image",), "label": ("label", "tag", "sentiment")}
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".JPG", ".JPEG", ".PNG")
+_MAX_TEXT_BYTES = 16 * 2**20
+_URI = re.compile(r"[a-z][a-z0-9+.-]+://")
+
+
+def columns(header: str | None, delimiter: str) -> list[str]:
+    """Split a header line into column names as they are compared: without blanks around, lower case."""
+    try:
+        return [name.strip().lower() for name in next(csv.reader([header or ""], delimiter=delimiter), [])]
+    except csv.Error:  # a carriage return in the middle: the line is no header
+        return []
+
+
+def roles(names: Iterable[str], where: str) -> dict[str, int]:
+    """Return the place of each role (id, text, image, label) among column names; other columns are ignored.
+
+    Raises `DataError` where two columns claim one role.
+    """
+    found = [name.strip().lower() for name in names]
+    result = {}
+    for role, known in NAMES.items():
+        places = [place for place, name in enumerate(found) if name in known]
+        if len(places) > 1:
+            both = " and ".join(found[place] for place in places)
+            raise DataError(f"{where}: expected one column for the {role}, found {both}; rename or remove one")
+        if places:
+            result[role] = places[0]
+    return result
+
+
+def need_text_or_image(found: Mapping[str, int], names: Iterable[str], where: str) -> None:
+    """Raise `DataError`, naming the columns found, where there is neither text nor image."""
+    if "text" not in found and "image" not in found:
+        raise DataError(
+            f"{where}: expected a text or an image column (and id or guid, label or tag or sentiment), "
+            f"found {short(list(names))}; name the columns in the first line"
+        )
+
+
+def cells_by_role(record: Record, found: Mapping[str, int], path: Path, strict: bool) -> dict[str, str | None]:
+    """Return the cells of a record by role, `None` where the record is too short (refused if `strict`).
+
+    Raises `DataError` for a record that has more cells than the header.
+    """
+    expected = record.columns
+    surplus = any(cell.strip() for cell in record.cells[expected:])
+    if surplus or (strict and len(record.cells) < expected):
+        raise DataError(
+            f"{path} line {record.line}: expected {expected} cells as in the header, found {len(record.cells)}; "
+            "put a cell that holds separators between quotes"
+        )
+    return {role: record.cells[at] if at < len(record.cells) else None for role, at in found.items()}
+
+
+def files_beside(folder: Path, guid: str, strict: bool) -> tuple[Decoded | None, ImageRef | None]:
+    """Read GUID.txt and find GUID.jpg (or another image) in `folder`; `None` for each that is not there.
+
+    A guid that could name a file elsewhere has no files. Raises `DataError` if `strict` and the text may not be read.
+    """
+    if not names_files(guid):
+        return None, None
+    text = folder / f"{guid}.txt"
+    images = (folder / f"{guid}{suffix}" for suffix in IMAGE_SUFFIXES)
+    image = next((ImageRef(path) for path in images if os.path.exists(path)), None)  # noqa: PTH110 (raises on NUL)
+    if not os.path.exists(text):  # noqa: PTH110
+        return None, image
+    try:
+        with open_file(text) as file:
+            return decode(read_capped(file, _MAX_TEXT_BYTES)), image
+    except (OSError, DataError) as error:
+        if not strict:
+            return None, image
+        if isinstance(error, OSError):
+            cannot_read(text, error)
+        raise
+
+
+def names_files(guid: str) -> bool:
+    """Say whether files named by a guid lie in the folder where they are looked for: nowhere else, ever."""
+    outside = any(part in guid for part in ("/", "\\", "\0", "..")) or os.path.splitdrive(guid)[0]
+    return bool(guid) and not outside and not (os.name == "nt" and ":" in guid)
+
+
+def held_in(folder: Path) -> list[str]:
+    """Return the names of what a folder holds, in order. Raises `DataError` where it cannot be read."""
+    try:
+        return sorted(entry.name for entry in folder.iterdir())
+    except OSError as error:
+        cannot_read(folder, error)
+
+
+def image_file(folder: Path, cell: str | None) -> ImageRef | None:
+    """Return the image that a cell names, relative to `folder` or by a URI; `None` where it names no file there is."""
+    if not cell or not cell.strip():
+        return None
+    if _URI.match(cell.strip()):
+        return ImageUri(b"", cell.strip())
+    path = folder / cell.strip()
+    return ImageRef(path) if os.path.exists(path) else None  # noqa: PTH110
+
+
+def json_object(line: str, where: str) -> dict[str, Any]:
+    """Parse a line that holds one JSON object. Raises `DataError` for anything else."""
+    try:
+        value = json.loads(line.removeprefix("\ufeff"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: expected one JSON object, found {short(line.strip())} ({error})") from None
+    if not isinstance(value, dict):
+        raise DataError(f"{where}: expected one JSON object, found {short(value)}")
+    return value
+
+
+def json_id(value: Any, where: str) -> str:
+    """Return an id: a string or a whole number. Raises `DataError` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise DataError(f"{where}: expected a string or a whole number as id, found {short(value)}")
+    return str(value).encode("utf-8", "backslashreplace").decode()  # a lone surrogate could not be written out
+
+
+def json_image(value: Any, folder: Path, where: str, strict: bool) -> ImageRef | None:
+    """Return the image of `null`, a path or `{"base64": ...}`. Raises `DataError` for anything else.
+
+    Broken base64 is refused if `strict`; otherwise it is an image that cannot be read.
+    """
+    if value is None or isinstance(value, str):
+        return image_file(folder, value)
+    if isinstance(value, dict) and set(value) == {"base64"} and isinstance(value["base64"], str):
+        try:
+            return ImageRef(base64.b64decode("".join(value["base64"].split()), validate=True))
+        except (binascii.Error, ValueError):
+            if not strict:
+                return ImageRef(b"")
+            raise DataError(f"{where}: the image is no valid base64") from None
+    raise DataError(f'{where}: expected null, a path or {{"base64": ...}} as image, found {short(value)}')
+
+
+def short(value: Any) -> str:
+    """Return a value for an error message: 80 characters at most, nothing unprintable."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,99 @@
+"""Encoded images as files and bytes: copied, embedded or pointed to, never decoded."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from moodfuse.data.formats.fields import IMAGE_SUFFIXES
+from moodfuse.data.formats.lines import open_file
+from moodfuse.data.posts import ImageRef
+from moodfuse.errors import DataError, OutputError
+from moodfuse.files import replacing_folder
+
+_SIGNATURES = ((b"\x89PNG", ".png"), (b"GIF8", ".gif"), (b"RIFF", ".webp"), (b"BM", ".bmp"))
+_UNREADABLE = "image file that cannot be read: written without it"
+
+
+@contextmanager
+def open_image_bytes(image: ImageRef | None, notes: Counter[str]) -> Iterator[BinaryIO | None]:
+    """Open an encoded image; `None` where there is none, or where its file cannot be read, which `notes` counts."""
+    if image is None:
+        yield None
+    elif isinstance(image.source, bytes):
+        yield io.BytesIO(image.source)
+    else:
+        try:
+            file = open_file(image.source)
+        except DataError:
+            notes[_UNREADABLE] += 1
+            yield None
+            return
+        with file:
+            yield file
+
+
+def image_bytes(image: ImageRef | None, notes: Counter[str]) -> bytes | None:
+    """Return the bytes of an encoded image, `None` as in `open_image_bytes`."""
+    with open_image_bytes(image, notes) as file:
+        return None if file is None else file.read()
+
+
+def image_suffix(image: BinaryIO) -> str:
+    """Return what the name of an open image's file should end with: by its first bytes, else .jpg."""
+    head = image.read(8)
+    image.seek(0)
+    return next((suffix for mark, suffix in _SIGNATURES if head.startswith(mark)), IMAGE_SUFFIXES[0])
+
+
+class ImagePaths:
+    """What stands for an image in a file of posts: the path from there to it.
+
+    An image that is no file (its bytes came in a file of posts) becomes one, in the folder NAME_images beside the
+    file, named by its place: an id could be anything. That folder takes its place before the file does.
+    """
+
+    def __init__(self, file: Path, notes: Counter[str], stack: ExitStack) -> None:
+        self._home = Path(os.path.abspath(file.parent))  # noqa: PTH100 (resolve() would go through the user's links)
+        self._folder = file.with_name(f"{file.stem}_images")
+        self._notes = notes
+        self._stack = stack
+        self._part: Path | None = None
+        self._written = 0
+
+    def path_of(self, image: ImageRef | None) -> str | None:
+        """Return the path that stands for an image, `None` for no image. Separators are `/` everywhere."""
+        if image is None:
+            return None
+        if isinstance(image.source, Path) and (path := self._relative(image.source)) is not None:
+            return path
+        with open_image_bytes(image, self._notes) as file:
+            if file is None:
+                return None
+            self._written += 1
+            name = f"{self._written:07d}{image_suffix(file)}"
+            with (self._images() / name).open("xb") as copy:
+                shutil.copyfileobj(file, copy)
+        return f"{self._folder.name}/{name}"
+
+    def _relative(self, source: Path) -> str | None:
+        """Return the path from here to `source`; `None` where a reader would not find it: it strips cells."""
+        try:
+            path = Path(os.path.relpath(source, self._home)).as_posix()
+        except ValueError:  # another drive
+            path = source.absolute().as_posix()
+        readable = path.isprintable() and path == path.strip()  # surrogates, of names in no UTF-8, are not printable
+        return path if readable else None
+
+    def _images(self) -> Path:
+        if self._part is None:
+            if self._folder.exists():
+                raise OutputError(f"{self._folder}: exists already; remove it, or name another file to write")
+            self._part = self._stack.enter_context(replacing_folder(self._folder))
+        return self._part

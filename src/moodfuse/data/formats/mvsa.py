@@ -1,0 +1,68 @@
+"""MVSA-Single and MVSA-Multiple as their authors publish them (Niu et al. 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from moodfuse.data.formats.base import Part, Reader, Row, reader
+from moodfuse.data.formats.fields import files_beside, held_in, short
+from moodfuse.data.formats.lines import decoded_lines, first_line, line_ends
+from moodfuse.errors import DataError
+from moodfuse.labels import SENTIMENT, merge_annotations
+
+LISTING = "labelResultAll.txt"
+
+
+@reader("mvsa")
+class MvsaReader(Reader):
+    """labelResultAll.txt: an id and, tab by tab, a `text,image` pair of labels an annotator; files in data/ beside it.
+
+    `labels.merge_annotations` makes one label of them. Posts that it gives none are dropped from the labelled ones.
+    """
+
+    labels = SENTIMENT
+
+    def recognises(self, path: Path, header: str | None) -> bool:
+        if header is None:
+            return LISTING in held_in(path)
+        return _annotators(header) > 0
+
+    def rows(self, path: Path, *, part: Part, strict: bool) -> Iterator[Row]:
+        listing = path / LISTING if path.is_dir() else path
+        header = first_line(listing)
+        annotators = _annotators(header)
+        if not annotators:
+            raise DataError(f"{listing} line 1: expected the header ID, tab, text,image, found {short(header)}")
+        data = listing.parent / "data"
+        data = data if data.is_dir() else listing.parent
+        for line, decoded in enumerate(decoded_lines(listing), start=1):
+            if line == 1 or not decoded.text.strip():
+                continue
+            id, *cells = (cell.strip() for cell in decoded.text.split("\t"))
+            text, image = files_beside(data, id, strict)
+            label, dropped = None, None
+            try:
+                label, dropped = merge_annotations(_pairs(cells, annotators, where := f"{listing} line {line}"), where)
+            except DataError:
+                if strict:
+                    raise
+            yield Row(listing, line, id, text, image, label, dropped=dropped)
+
+    def count(self, path: Path, part: Part) -> int:
+        return max(0, line_ends(path / LISTING if path.is_dir() else path) - 1)
+
+
+def _annotators(header: str) -> int:
+    """Return how many annotators the header names; 0: it is another format's."""
+    first, *rest = (cell.strip().lower() for cell in header.split("\t"))
+    return len(rest) if first == "id" and set(rest) == {"text,image"} else 0
+
+
+def _pairs(cells: list[str], annotators: int, where: str) -> list[tuple[str, str]]:
+    pairs = [tuple(label.strip() for label in cell.split(",")) for cell in cells]
+    if len(pairs) != annotators or any(len(pair) != 2 for pair in pairs):
+        raise DataError(
+            f"{where}: expected an id and {annotators} text,image pair(s) of labels between tabs, found {short(cells)}"
+        )
+    return [(pair[0], pair[1]) for pair in pairs]

@@ -1,0 +1,207 @@
+"""Parquet files: the one place that knows pyarrow, which only this format needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from moodfuse.data.formats.base import Part, Reader, Row, Run, Target, Writer, reader, writer
+from moodfuse.data.formats.image_files import ImagePaths, image_bytes
+from moodfuse.data.formats.lines import open_file
+from moodfuse.data.formats.values import table_roles, typed_row
+from moodfuse.data.posts import Post
+from moodfuse.errors import DataError, MissingExtraError
+from moodfuse.files import replacing
+
+#: What a column holds. `image` is the {bytes, path} of Hugging Face `datasets`.
+Kind = Literal["string", "float", "bool", "strings", "image"]
+
+# What is read, and what is written, together: rows, or the bytes that they hold, whichever is reached first.
+_BATCH_ROWS, _BATCH_BYTES = 1_000, 16 * 2**20
+_GROUP_ROWS, _GROUP_BYTES = 10_000, 64 * 2**20
+
+
+def pyarrow() -> Any:
+    """Return pyarrow with its Parquet part. Raises `MissingExtraError` where it is not installed."""
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingExtraError(
+            f"Parquet files need {error.name}, which is not installed; pip install 'moodfuse[tables]'"
+        ) from None
+    return pyarrow
+
+
+@reader("parquet")
+class ParquetReader(Reader):
+    """Columns as in CSV; the image is a path, bytes or {bytes, path}. A label may be a number that ClassLabel names."""
+
+    def recognises(self, path: Path, header: str | None) -> bool:
+        return (header or "").startswith("PAR1")
+
+    def rows(self, path: Path, *, part: Part, strict: bool) -> Iterator[Row]:
+        return _rows(path, 0, None, strict)
+
+    def runs(self, path: Path, *, part: Part, size: int) -> Iterator[Run]:
+        with _opened(path) as file:
+            table_roles(file.schema_arrow.names, str(path))
+            rows = int(file.metadata.num_rows)
+        return (Run(path, self.name, first, min(size, rows - first)) for first in range(0, rows, size))
+
+    def run_rows(self, run: Run, *, part: Part, strict: bool) -> Iterator[Row]:
+        return _rows(run.path, run.first, run.rows, strict)
+
+    def count(self, path: Path, part: Part) -> int:
+        with _opened(path) as file:
+            return int(file.metadata.num_rows)
+
+
+def _rows(path: Path, first: int, count: int | None, strict: bool) -> Iterator[Row]:
+    """Yield `count` rows behind the `first`, all where it is `None`; of the file only the row groups that hold them."""
+    with _opened(path) as file:
+        schema = file.schema_arrow
+        found = table_roles(schema.names, str(path))
+        names = label_names(schema, found)
+        groups, before = _groups(file.metadata, first, count)
+        columns = [schema.names[at] for at in found.values()]
+        batches = file.iter_batches(_batch_size(file.metadata), row_groups=groups, columns=columns)
+        rows = _cut((batch for batch in batches if batch.num_rows), first - before)
+        for number, values in enumerate(islice(rows, count), start=first + 1):
+            yield typed_row(values, number, path, strict, names)
+
+
+def _groups(metadata: Any, first: int, count: int | None) -> tuple[list[int], int]:
+    """Return the row groups that hold the rows asked for, and how many rows stand before them."""
+    groups, before, at = [], 0, 0
+    for index in range(metadata.num_row_groups):
+        rows = int(metadata.row_group(index).num_rows)
+        if at + rows <= first:
+            before = at + rows
+        elif count is None or at < first + count:
+            groups.append(index)
+        at += rows
+    return groups, before
+
+
+def _cut(batches: Iterator[Any], skip: int) -> Iterator[dict[str, Any]]:
+    """Yield the rows of record batches behind the first `skip`, which never become Python values."""
+    for batch in batches:
+        if skip < batch.num_rows:
+            yield from batch_rows(batch.slice(skip))
+        skip = max(0, skip - batch.num_rows)
+
+
+def batch_rows(batch: Any) -> Iterator[dict[str, Any]]:
+    """Yield the values by role of each row of a record batch."""
+    found = table_roles(batch.schema.names, "table")
+    columns = [batch.column(at).to_pylist() for at in found.values()]
+    return (dict(zip(found, values, strict=True)) for values in zip(*columns, strict=True))
+
+
+def label_names(schema: Any, found: Mapping[str, int]) -> list[str] | None:
+    """Return what numbers in the label column stand for, as Hugging Face `datasets` notes it; `None`: nothing."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return [str(name) for name in features[schema.names[found["label"]]]["names"]]
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _batch_size(metadata: Any) -> int:
+    size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+    return max(1, min(_BATCH_ROWS, _BATCH_BYTES * int(metadata.num_rows) // max(1, int(size))))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a Parquet file; what pyarrow finds wrong with it, now or while it is read, becomes a `DataError`."""
+    arrow = pyarrow()
+    with open_file(path) as file:
+        try:
+            # pyarrow's own choice is to hold the whole file ("pre_buffer").
+            with arrow.parquet.ParquetFile(file, pre_buffer=False, buffer_size=2**20) as parquet:
+                yield parquet
+        except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
+            reason = next(iter(str(error).splitlines()), "no reason given").strip().rstrip(".")
+            raise DataError(
+                f"{path}: cannot be read as Parquet, or not to its end ({reason}); it may be cut short: get it again"
+            ) from None
+
+
+@contextmanager
+def parquet_sink(
+    file: BinaryIO, columns: Mapping[str, Kind], *, features: Mapping[str, Any] | None = None
+) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Give a function that adds a row to a Parquet file; memory holds one group of rows.
+
+    `features` is what Hugging Face `datasets` is told of the columns.
+    """
+    arrow = pyarrow()
+    types = {
+        "string": arrow.string(),
+        "float": arrow.float64(),
+        "bool": arrow.bool_(),
+        "strings": arrow.list_(arrow.string()),
+        "image": arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())]),
+    }
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})} if features else None
+    schema = arrow.schema([(name, types[kind]) for name, kind in columns.items()], metadata=metadata)
+    rows: list[Mapping[str, Any]] = []
+    held = 0
+    with arrow.parquet.ParquetWriter(file, schema) as parquet:
+
+        def flush() -> None:
+            nonlocal held
+            if rows:
+                parquet.write_table(arrow.Table.from_pylist(rows, schema=schema))
+            rows.clear()
+            held = 0
+
+        def write(row: Mapping[str, Any]) -> None:
+            nonlocal held
+            rows.append(row)
+            held += _size(row.values())
+            if len(rows) >= _GROUP_ROWS or held >= _GROUP_BYTES:
+                flush()
+
+        yield write
+        flush()
+
+
+@writer("parquet")
+class ParquetWriter(Writer):
+    """Columns id, text, image, label; embedded images are what Hugging Face `datasets` opens as images."""
+
+    suffixes = (".parquet", ".pq")
+    embeds = True
+
+    @contextmanager
+    def open(self, target: Target) -> Iterator[Callable[[Post], None]]:
+        columns: dict[str, Kind] = {"id": "string", "text": "string", "image": "string", "label": "string"}
+        features = {name: {"dtype": "string", "_type": "Value"} for name in columns}
+        if target.embed:
+            columns["image"], features["image"] = "image", {"_type": "Image"}
+        with ExitStack() as stack:
+            file = stack.enter_context(replacing(target.path))
+            paths = ImagePaths(target.path, target.notes, stack)
+            add = stack.enter_context(parquet_sink(file, columns, features=features))
+
+            def write(post: Post) -> None:
+                image: Any
+                if target.embed:
+                    data = image_bytes(post.image, target.notes)
+                    image = None if data is None else {"bytes": data, "path": None}
+                else:
+                    image = paths.path_of(post.image)
+                add({"id": post.id, "text": post.text, "image": image, "label": post.label})
+
+            yield write
+
+
+def _size(values: Iterable[Any]) -> int:
+    parts = (value["bytes"] if isinstance(value, dict) else value for value in values)
+    return sum(len(part) for part in parts if isinstance(part, str | bytes))

@@ -1,0 +1,59 @@
+"""One of n equal parts of a source, so that n processes that know nothing of each other can share it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from moodfuse.data.formats.readers import run_posts, source_runs
+from moodfuse.data.posts import Post
+from moodfuse.errors import ConfigError
+from moodfuse.labels import SENTIMENT, Labels
+
+_RUN_ROWS = 1_000  # what is skipped, at most, to reach a row
+_SHARD = re.compile(r"(\d{1,9})/(\d{1,9})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Part `number` (from 1) of `of` parts: rows that stand together, so that the parts in order are the whole."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Read "i/n". Raises `ConfigError` for anything else, and for an i outside 1..n."""
+        found = _SHARD.fullmatch(text.strip())
+        number, of = map(int, found.groups()) if found else (0, 0)
+        if not 1 <= number <= of:
+            raise ConfigError(f"--shard: expected i/n with i from 1 to n, such as 1/8, found {text!r}")
+        return cls(number, of)
+
+    def rows(self, total: int) -> range:
+        """Return the rows (from 0) of a source of `total` rows: sizes differ by one at most."""
+        return range(total * (self.number - 1) // self.of, total * self.number // self.of)
+
+
+def shard_posts(
+    source: Path, shard: Shard, *, format: str | None = None, labels: Labels = SENTIMENT, remote: bool = False
+) -> tuple[int, Iterator[Post]]:
+    """Return how many posts a shard has, and its posts in order.
+
+    The rows of the source are counted first: quick for Parquet, one reading for files of lines.
+    """
+    runs = list(source_runs(source, _RUN_ROWS, format=format))
+    wanted = shard.rows(sum(run.rows for run in runs))
+
+    def posts() -> Iterator[Post]:
+        at = 0
+        for run in runs:
+            low, high = max(wanted.start - at, 0), min(wanted.stop - at, run.rows)
+            if low < high:
+                yield from islice(run_posts(run, labels=labels, remote=remote), low, high)
+            at += run.rows
+
+    return len(wanted), posts()

@@ -1,0 +1,258 @@
+"""One cell of a comparison: train on some posts, choose on others, predict those that neither has seen."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from moodfuse.config import Config, Modality, Precision
+from moodfuse.evaluate.calibration import fit_temperature
+from moodfuse.evaluate.metrics import score
+from moodfuse.labels import Labels
+from moodfuse.learn.assembly import OpenModality, build_model, make_parts
+from moodfuse.learn.encoders import Encoded, Encoder, ImageSource
+from moodfuse.learn.export import HeadModule, encoder_graph, head_graph, head_inputs
+from moodfuse.learn.fit.callbacks import History
+from moodfuse.learn.fit.fit import fit
+from moodfuse.learn.fit.loop import best_epoch
+from moodfuse.learn.model import FusionModel
+from moodfuse.learn.precision import reduce_weights
+from moodfuse.learn.stacking import fit_stacker
+from moodfuse.progress import Progress, silent
+from moodfuse.runtime.graphs import Encoding, head_feed, open_session
+from moodfuse.runtime.predictor import softmax
+
+_BATCH = 64  # posts predicted at a time
+#: Opens the modalities that a configuration reads, an encoder that trains with its pretrained weights each time.
+Opener = Callable[[Config], Mapping[Modality, OpenModality]]
+Rows = Mapping[str, Sequence[int]]
+Encodings = Mapping[str, Sequence[Encoding | None]]
+#: Encoders that have trained, as they predict, by modality.
+Encoders = Mapping[Modality, Callable[..., Encoded]]
+
+
+@dataclass(frozen=True, slots=True)
+class CellData:
+    """The posts of a comparison as cells need them: label ids and groups (N,), and how to open what a model reads."""
+
+    targets: Sequence[int]
+    groups: Sequence[int]
+    labels: Labels
+    open: Opener
+
+
+@dataclass(frozen=True, slots=True)
+class FittedCell:
+    """A trained model, what it was trained on, and how that went."""
+
+    config: Config
+    model: FusionModel
+    modalities: Mapping[Modality, OpenModality]
+    history: History
+    parameters: int  # those that trained
+    seconds: float
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The row of the epoch whose state is kept."""
+        return self.history[best_epoch(self.history, self.config.train.monitor)]
+
+    @property
+    def score(self) -> float:
+        """The validation score that it was chosen by; more is better."""
+        return validation_score(self.best, self.config.train.monitor)
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """What a cell leaves.
+
+    `probabilities`: (test posts, C) after the temperature, under "" for the posts as they are and under each modality
+    that the model reads for the posts without it.
+    """
+
+    fitted: FittedCell
+    probabilities: dict[str, np.ndarray]
+    temperature: float
+    seconds: float
+    trials: list[dict[str, Any]] = field(default_factory=list)
+
+    def head(self) -> bytes:
+        """Export what stands behind the encoders as an ONNX graph."""
+        return head_graph(self.fitted.model, _widths(self.fitted), side=_side(self.fitted))
+
+
+class _Head:
+    """What stands behind the encoders, as its bundle would run it.
+
+    In full precision by PyTorch, the very module that an export turns into a graph; in fewer bits as that graph.
+    """
+
+    def __init__(self, fitted: FittedCell) -> None:
+        self._names = head_inputs(fitted.model)
+        self._module = HeadModule(fitted.model, self._names)
+        side = _side(fitted)
+        self._widths: dict[str, int] = {
+            m: side if fitted.model.fusion.reads(m) == "pixels" else w for m, w in _widths(fitted).items()
+        }
+        self._session = None
+        if (precision := fitted.config.export.head) != "fp32":
+            graph = head_graph(fitted.model, _widths(fitted), side=side)
+            self._session = open_session(reduce_weights(graph, precision), threads=1)
+
+    @torch.no_grad()
+    def logits(self, encodings: Encodings) -> np.ndarray:
+        """Return logits (B, C)."""
+        feed = head_feed(self._names, encodings, self._widths)
+        if self._session is not None:
+            run: np.ndarray = self._session.run(["logits"], feed)[0]
+            return run
+        logits: np.ndarray = self._module(*(torch.from_numpy(feed[name]) for name in self._names)).numpy()
+        return logits
+
+
+def validation_score(epoch: Mapping[str, float], monitor: str) -> float:
+    """Return an epoch's score by which trials are told apart; more is better. Without a monitor it is macro-F1."""
+    if monitor == "loss":
+        return -epoch["val_loss"]
+    return epoch["val_macro_f1" if monitor == "none" else f"val_{monitor}"]
+
+
+def run_cell(config: Config, data: CellData, rows: Rows, *, trials: int = 0, progress: Progress = silent) -> CellResult:
+    """Train on `rows["train"]`, choose on `rows["validation"]`, predict `rows["test"]`; rows are places in the data.
+
+    The validation posts choose the epoch, the temperature and, with `trials`, the settings; without any the
+    temperature is 1. The test posts are looked at once.
+    """
+    started = time.perf_counter()
+    tried: list[dict[str, Any]] = []
+    if trials:
+        from moodfuse.learn.search.tune import tune  # Optuna is imported only where something is searched
+
+        fitted, tried = tune(lambda one: fit_cell(one, data, rows, progress), config, trials)
+    else:
+        fitted = fit_cell(config, data, rows, progress)
+    fitted.model.cpu().eval()
+    opened = fitted.modalities.items()
+    encoders = {m: _as_shipped(one.encoder, one.source.precision) for m, one in opened if one.encoder is not None}
+    temperature = 1.0
+    if rows["validation"]:
+        validation, _ = _answers(fitted, encoders, rows["validation"], [""])[""]
+        temperature = fit_temperature(validation, [data.targets[row] for row in rows["validation"]])
+    answers = _answers(fitted, encoders, rows["test"], ["", *fitted.model.fusion.modalities])
+    probabilities = {one: calibrated(logits, temperature, there) for one, (logits, there) in answers.items()}
+    return CellResult(fitted, probabilities, temperature, time.perf_counter() - started, tried)
+
+
+def fit_cell(config: Config, data: CellData, rows: Rows, progress: Progress = silent) -> FittedCell:
+    """Train one model on the cell's training posts and leave it in the state its validation posts choose."""
+    started = time.perf_counter()
+    modalities = data.open(config)
+    classes = len(data.labels)
+    train, validation, prior = make_parts(data.targets, modalities, rows["train"], rows["validation"], classes=classes)
+    model = build_model(config, modalities, prior)
+    result = fit(model, train, validation, config, data.labels, None, progress=progress)
+    groups = [data.groups[row] for row in rows["train"]]
+    fit_stacker(model, train, validation, groups, config, data.labels, modalities, None, progress=progress)
+    return FittedCell(config, model, modalities, result.history, result.parameters, time.perf_counter() - started)
+
+
+def cell_scores(result: CellResult, data: CellData, rows: Rows) -> dict[str, float]:
+    """Return accuracy and macro-F1 on the cell's test posts."""
+    scores = score([data.targets[row] for row in rows["test"]], result.probabilities[""], data.labels)
+    return {"accuracy": scores.accuracy, "macro_f1": scores.macro_f1}
+
+
+def calibrated(logits: np.ndarray, temperature: float, anything: np.ndarray) -> np.ndarray:
+    """Return probabilities (B, C); a post with nothing to read, (B,) says which has any, keeps the training shares."""
+    return softmax(logits / np.where(anything, temperature, 1.0)[:, None])
+
+
+def readable(encodings: Encodings) -> np.ndarray:
+    """Return which posts have something that the model reads, (B,)."""
+    return np.array([any(row is not None for row in rows) for rows in zip(*encodings.values(), strict=True)])
+
+
+def _answers(
+    fitted: FittedCell, encoders: Encoders, rows: Sequence[int], readings: Sequence[str]
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return logits (B, C), and which posts have anything to read (B,), with each of `readings` withheld."""
+    head = _Head(fitted)
+    parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {withheld: [] for withheld in readings}
+    for start in range(0, len(rows), _BATCH):
+        encodings = _encode(fitted, encoders, rows[start : start + _BATCH])
+        for withheld in readings:
+            given = {m: [None] * len(some) if m == withheld else some for m, some in encodings.items()}
+            parts[withheld].append((head.logits(given), readable(given)))
+    return {
+        withheld: (np.concatenate([one for one, _ in part]), np.concatenate([one for _, one in part]))
+        for withheld, part in parts.items()
+    }
+
+
+def _widths(fitted: FittedCell) -> dict[Modality, int]:
+    return {m: opened.width for m, opened in fitted.modalities.items()}
+
+
+def _side(fitted: FittedCell) -> int:
+    """Return the size of the images where the fusion reads their pixels, else 0."""
+    sources = (opened.source for opened in fitted.modalities.values())
+    return next((source.spec.size for source in sources if isinstance(source, ImageSource)), 0)
+
+
+def _encode(fitted: FittedCell, encoders: Encoders, rows: Sequence[int]) -> dict[str, list[Encoding | None]]:
+    """Return each modality's encodings: the frozen encoder's features, or what the encoder that trained now says."""
+    return {
+        m: _encode_live(m, fitted, encoders, rows)
+        if opened.features is None
+        else [opened.features.rows[row] for row in rows]
+        for m, opened in fitted.modalities.items()
+    }
+
+
+def _as_shipped(encoder: Encoder, precision: Precision) -> Callable[..., Encoded]:
+    """Return an encoder that has trained as its bundle would run it: with fewer bits where the export has fewer."""
+    if precision == "fp32":
+        return encoder.eval()
+    with tempfile.TemporaryDirectory(prefix="moodfuse-cell-") as folder:
+        encoder_graph(encoder, Path(folder) / "encoder.onnx", precision=precision)
+        session = open_session((Path(folder) / "encoder.onnx").read_bytes(), threads=1)
+    names = [name for name, _ in encoder.inputs]
+
+    def encode(*inputs: torch.Tensor) -> Encoded:
+        given = dict(zip(names, inputs, strict=True))
+        feed = {name: tensor.numpy() for name, tensor in given.items()}
+        pooled, tokens = (torch.from_numpy(one) for one in session.run(["pooled", "tokens"], feed))
+        mask = given.get("attention_mask")
+        return Encoded(pooled, tokens, None if mask is None else mask.bool())
+
+    return encode
+
+
+@torch.no_grad()
+def _encode_live(
+    modality: Modality, fitted: FittedCell, encoders: Encoders, rows: Sequence[int]
+) -> list[Encoding | None]:
+    data = fitted.modalities[modality].data
+    inputs = data.batch(rows)
+    assert isinstance(inputs, tuple)  # an encoder that trains, and a fusion of pixels, are given inputs
+    if fitted.model.fusion.reads(modality) == "pixels":
+        given: list[Encoding] = [{"pixels": pixels.numpy()} for pixels in inputs[0]]
+    else:
+        encoded = encoders[modality](*inputs)
+        given = [_encoding(encoded, i) for i in range(len(rows))]
+    return [one if data.present[row] else None for one, row in zip(given, rows, strict=True)]
+
+
+def _encoding(encoded: Encoded, i: int) -> Encoding:
+    tokens = encoded.tokens
+    assert tokens is not None  # every encoder gives them
+    shown = tokens[i] if encoded.mask is None else tokens[i][encoded.mask[i]]
+    return {"pooled": encoded.pooled[i].float().numpy(), "tokens": shown.float().numpy()}

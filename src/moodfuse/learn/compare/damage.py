@@ -1,0 +1,126 @@
+"""How models stand typos and poor images: a sample of posts is damaged, encoded again and predicted out of fold."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from moodfuse.config import Config, Modality
+from moodfuse.data.images import open_image
+from moodfuse.data.posts import ImageRef, Post, Posts
+from moodfuse.evaluate.metrics import score
+from moodfuse.evaluate.robustness import DAMAGES, Damage, add_typos, degrade
+from moodfuse.labels import Labels
+from moodfuse.learn.assembly import encoder_sources, frozen_features, label_ids
+from moodfuse.learn.compare.cell import Encodings
+from moodfuse.learn.encoders import EncoderSource
+from moodfuse.learn.features import Features
+from moodfuse.learn.store import FeatureStore
+from moodfuse.progress import Progress, silent
+from moodfuse.records.cells import HEAD, CellKey
+from moodfuse.runtime.graphs import HeadGraph, open_session
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A model of a comparison whose heads were kept, with the seed that they are of."""
+
+    name: str
+    config: Config
+    seed: int
+
+
+def damage_curves(
+    comparison: Path,
+    models: Sequence[Tested],
+    posts: Posts,
+    cells: Mapping[str, int],
+    labels: Labels,
+    *,
+    progress: Progress = silent,
+) -> list[dict[str, Any]]:
+    """Return a curve for each model and damage of what it reads, as `robustness.json` holds them.
+
+    `cells` says for each post which cell tests it: that cell's head predicts it, so no model has seen what it is asked.
+    The same posts are damaged in the same way for every model. A level of 0 is the undamaged post.
+    """
+    true = label_ids(posts, labels)
+    steps = [(damage, level) for damage, (_, _, levels) in DAMAGES.items() for level in levels]
+    said: dict[tuple[str, Damage], list[np.ndarray]] = {}
+    with tempfile.TemporaryDirectory(prefix="moodfuse-damage-") as scratch:
+        encode = _Encoder(FeatureStore(Path(scratch) / "features.sqlite"))
+        for done, (damage, level) in enumerate(steps):
+            progress("damaging texts and images", done, len(steps))
+            damaged = _damaged(posts, damage, level)
+            for model in models:
+                sources = encoder_sources(model.config)
+                if DAMAGES[damage][0] not in sources:
+                    continue
+                features = {
+                    m: encode(source, damaged if m == DAMAGES[damage][0] else posts, (damage, level))
+                    for m, source in sources.items()
+                }
+                said.setdefault((model.name, damage), []).append(_predict(comparison, model, features, posts, cells))
+    progress("damaging texts and images", len(steps), len(steps))
+    return [_curve(name, damage, levels, true, labels) for (name, damage), levels in said.items()]
+
+
+class _Encoder:
+    """Encodes damaged posts, each set once for all models, in a store that is thrown away."""
+
+    def __init__(self, store: FeatureStore) -> None:
+        self._store = store
+        self._known: dict[tuple[Any, ...], Features] = {}
+
+    def __call__(self, source: EncoderSource, posts: Posts, step: tuple[Damage, float]) -> Features:
+        # What a step does not damage is found in the store, by content.
+        key = (source.reading(), *step)
+        if key not in self._known:
+            self._known[key] = frozen_features(source, posts, tokens=False, store=self._store)
+        return self._known[key]
+
+
+def _damaged(posts: Posts, damage: Damage, level: float) -> Posts:
+    return Posts([_damage(post, i, damage, level) for i, post in enumerate(posts)], source=posts.source)
+
+
+def _damage(post: Post, number: int, damage: Damage, level: float) -> Post:
+    generator = np.random.default_rng([number, list(DAMAGES).index(damage), round(1000 * level)])
+    if damage == "typos":
+        return post if post.text is None else replace(post, text=add_typos(post.text, level, generator))
+    image = None if post.image is None else open_image(post.image)[0]
+    if image is None:
+        return post
+    return replace(post, image=ImageRef(degrade(image, damage, level, generator)))
+
+
+def _predict(
+    comparison: Path, model: Tested, features: Mapping[Modality, Features], posts: Posts, cells: Mapping[str, int]
+) -> np.ndarray:
+    """Return label ids (N,): a temperature moves none."""
+    predicted = np.zeros(len(posts), np.int64)
+    place = np.array([cells[i] for i in posts.ids])
+    widths: dict[str, int] = {m: one.width for m, one in features.items()}
+    for fold in np.unique(place):
+        rows = np.flatnonzero(place == fold)
+        encodings: Encodings = {m: [one.rows[row] for row in rows] for m, one in features.items()}
+        head = CellKey(model.seed, int(fold), model.name).folder(comparison) / HEAD
+        predicted[rows] = HeadGraph(open_session(head, threads=1)).logits(encodings, widths).argmax(1)
+    return predicted
+
+
+def _curve(
+    name: str, damage: Damage, levels: Sequence[np.ndarray], true: Sequence[int], labels: Labels
+) -> dict[str, Any]:
+    modality, unit, steps = DAMAGES[damage]
+    points = []
+    for level, predicted in zip(steps, levels, strict=True):
+        scores = score(true, predicted, labels)
+        changed = float(np.mean(predicted != levels[0]))
+        points.append({"level": level, "accuracy": scores.accuracy, "macro_f1": scores.macro_f1, "changed": changed})
+    return {"model": name, "damage": damage, "modality": modality, "unit": unit, "points": points}

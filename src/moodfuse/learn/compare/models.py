@@ -1,0 +1,96 @@
+"""What a comparison compares: models, by name or by group, and the arms that each gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from moodfuse.config import Config, Modality
+from moodfuse.errors import ConfigError, suggest
+from moodfuse.learn.assembly import check_model
+from moodfuse.learn.compare.work import check_comparable
+from moodfuse.learn.fusion import FUSIONS, find_fusion
+from moodfuse.learn.recipes import original_names, recipe_names, resolve_config
+
+#: Groups of fusions by what they read. Each comes with `text` and `image`, which say whether fusing pays at all.
+GROUPS = ("all", "pooled", "tokens")
+_SINGLE = ("text", "image")
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedModel:
+    """One model: a recipe, or a fusion without one, and its whole configuration."""
+
+    name: str
+    config: Config
+    modalities: tuple[Modality, ...]
+    consumes: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as `comparison.json` holds it."""
+        return {
+            "name": self.name,
+            "fusion": self.config.model.fusion,
+            "modalities": list(self.modalities),
+            "consumes": self.consumes,
+            "config": self.config.model_dump(mode="json"),
+        }
+
+    def arms(self) -> list[dict[str, Any]]:
+        """Return the rows that it gives: as it is, and for two modalities with each of them withheld."""
+        both = len(self.modalities) == 2
+        arms = [{"name": self.name, "model": self.name, "reads": "both" if both else self.modalities[0]}]
+        arms[0] |= {"withheld": None}  # type: ignore[dict-item]
+        for withheld in self.modalities if both else ():
+            left = "image" if withheld == "text" else "text"
+            arms.append(
+                {"name": f"{self.name} without {withheld}", "model": self.name, "reads": left, "withheld": withheld}
+            )
+        return arms
+
+
+def choose_models(names: Sequence[str], overrides: Sequence[Mapping[str, Any]]) -> list[ComparedModel]:
+    """Return the models that names of recipes, of fusions and of `GROUPS` stand for, each once.
+
+    A group leaves out fusions that read pixels. Raises `ConfigError` for an unknown name, for settings that a model
+    does not take, and for fewer than one model.
+    """
+    wanted: dict[str, None] = {}
+    for name in names:
+        wanted |= dict.fromkeys(_group(name) if name in GROUPS else [name])
+    if not wanted:
+        raise ConfigError(f"--fusions: expected names or {', '.join(GROUPS)}, found nothing")
+    return [_model(name, overrides) for name in wanted]
+
+
+def _group(group: str) -> list[str]:
+    chosen = [n for n, cls in sorted(FUSIONS.items()) if group in ("all", cls.consumes) and _is_encoded(cls.consumes)]
+    return [*(name for name in chosen if name not in _SINGLE), *_SINGLE]
+
+
+def _is_encoded(consumes: str) -> bool:
+    return consumes != "pixels"
+
+
+def model_config(name: str, overrides: Sequence[Mapping[str, Any]]) -> Config:
+    """Return the configuration of a recipe, or of a fusion that has none. Raises `ConfigError` for other names."""
+    if name in (*recipe_names(), *original_names()):
+        return resolve_config(name, overrides=overrides)
+    if name in FUSIONS:
+        return resolve_config(overrides=[{"model": {"fusion": name}}, *overrides])
+    raise ConfigError(suggest(name, {*FUSIONS, *recipe_names(), *original_names(), *GROUPS}, what="fusion"))
+
+
+def _model(name: str, overrides: Sequence[Mapping[str, Any]]) -> ComparedModel:
+    if "fusion" in next((dict(one["model"]) for one in overrides if "model" in one), {}):
+        raise ConfigError("model.fusion: each model of a comparison has its own; name fusions with --fusions")
+    return compared(name, model_config(name, overrides))
+
+
+def compared(name: str, config: Config) -> ComparedModel:
+    """Return a model with a configuration of its own. Raises `ConfigError` where it cannot be cross-validated."""
+    check_model(config)
+    check_comparable(config)
+    cls = find_fusion(config.model.fusion)
+    return ComparedModel(name, config, cls.modalities, cls.consumes)

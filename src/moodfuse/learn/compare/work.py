@@ -1,0 +1,127 @@
+"""Cells of a comparison: which posts each of them trains, chooses and tests on, and how it gets to disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from moodfuse import files
+from moodfuse.config import Config
+from moodfuse.errors import ConfigError
+from moodfuse.labels import Labels
+from moodfuse.learn.compare.cell import CellData, CellResult, cell_scores, run_cell
+from moodfuse.learn.fusion import find_fusion
+from moodfuse.learn.prepared import Prepared
+from moodfuse.learn.tuned import is_run
+from moodfuse.progress import Progress, silent
+from moodfuse.records.cells import FORMAT, CellKey, write_cell
+
+#: Cells that the ten folds make.
+PAIRS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """All that a process needs to run any cell of a comparison."""
+
+    comparison: Path
+    configs: Mapping[str, Config]  # of each model
+    ids: Sequence[str]
+    targets: Sequence[int]
+    groups: Sequence[int]  # of near-duplicates, of each post
+    labels: Labels
+    folds: Mapping[str, int]
+    trials: int
+    keep_heads: int  # the seed whose heads are kept
+    features: Prepared
+
+    def run(self, key: CellKey, progress: Progress = silent) -> None:
+        """Run one cell and write its folder."""
+        row = {post_id: i for i, post_id in enumerate(self.ids)}
+        config = self.configs[key.model].model_copy(update={"seed": key.seed})
+        parts = cell_parts(self.folds, key.fold, chooses=self.trials > 0 or config.train.monitor != "none")
+        rows = {part: [row[i] for i in ids] for part, ids in parts.items()}
+        data = CellData(self.targets, self.groups, self.labels, self.features)
+        result = run_cell(config, data, rows, trials=self.trials, progress=progress)
+        scores = cell_scores(result, data, rows)
+        pooled = find_fusion(config.model.fusion).consumes == "pooled"
+        folder = key.folder(self.comparison)
+        files.make_folder(folder.parent)
+        write_cell(
+            folder,
+            metrics=_metrics(key, result, {part: len(ids) for part, ids in parts.items()}, scores),
+            history=result.fitted.history,
+            ids=parts["test"],
+            true=[self.labels.names[self.targets[i]] for i in rows["test"]],
+            probabilities=result.probabilities,
+            labels=self.labels,
+            head=result.head() if pooled and key.seed == self.keep_heads and not config.train.tuned else None,
+        )
+
+
+def fold_parts(folds: Mapping[str, int], pair: int) -> dict[str, list[str]]:
+    """Return the ids of one of five cells of a ten-fold split: two folds test, the next one validates, seven train."""
+    count = 1 + max(folds.values())
+    if count != 2 * PAIRS:
+        raise ConfigError(f"five cells of pairs need a split of 10 folds, found {count}")
+    test, validation = _folds_of(pair)
+    parts: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
+    for post_id, fold in folds.items():
+        parts["test" if fold in test else "validation" if fold == validation else "train"].append(post_id)
+    return parts
+
+
+def cell_parts(folds: Mapping[str, int], pair: int, *, chooses: bool) -> dict[str, list[str]]:
+    """Return the ids of a cell as a model uses them: one that chooses nothing trains on the validation fold too.
+
+    Its temperature is then fitted on what the other cells say of their test posts, when all are there.
+    """
+    parts = fold_parts(folds, pair)
+    if chooses:
+        return parts
+    return parts | {"train": [*parts["train"], *parts["validation"]], "validation": []}
+
+
+def check_comparable(config: Config) -> None:
+    """Raise `ConfigError` for two-stage training and for encoders of other runs.
+
+    A stage before the cell's own would have seen posts that the cell tests on.
+    """
+    if config.train.regime == "two_stage" or is_run(config.model.text) or is_run(config.model.image):
+        raise ConfigError("cross-validation takes frozen and end_to_end, with encoders that no other run has trained")
+
+
+def _folds_of(pair: int) -> tuple[tuple[int, int], int]:
+    return (2 * pair, 2 * pair + 1), (2 * pair + 2) % (2 * PAIRS)
+
+
+def _metrics(
+    key: CellKey, result: CellResult, posts: Mapping[str, int], test: Mapping[str, float]
+) -> dict[str, object]:
+    fitted, best = result.fitted, result.fitted.best
+    test_folds, validation_fold = _folds_of(key.fold)
+    return {
+        "format": FORMAT,
+        "model": key.model,
+        "seed": key.seed,
+        "fold": key.fold,
+        "test_folds": list(test_folds),
+        "validation_folds": [validation_fold] if posts["validation"] else [],
+        "posts": dict(posts),
+        "temperature": result.temperature,
+        "best_epoch": int(best["epoch"]) + 1,
+        "epochs": len(fitted.history),
+        "validation": {name: best[f"val_{name}"] for name in ("accuracy", "macro_f1", "loss") if posts["validation"]},
+        "test": dict(test),
+        "parameters": fitted.parameters,
+        "seconds": {
+            "epoch": float(np.median([row["seconds"] for row in fitted.history])),
+            "fit": round(fitted.seconds, 3),
+            "cell": round(result.seconds, 3),
+        },
+        "config": fitted.config.model_dump(mode="json"),
+        "trials": result.trials,
+    }

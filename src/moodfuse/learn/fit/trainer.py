@@ -1,0 +1,124 @@
+"""Lightning's trainer as moodfuse sets it up: precision, what is kept, who is told, silence otherwise."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.plugins.precision import MixedPrecision, Precision
+from lightning.pytorch.strategies import DDPStrategy
+from torch import nn
+
+from moodfuse.config import Config
+from moodfuse.learn.batches import Share
+from moodfuse.learn.fit.callbacks import Patience, SafeCheckpoint
+from moodfuse.learn.fit.checkpoints import SUFFIX, SafeCheckpointIO
+from moodfuse.learn.fit.devices import device_type, has_fast_bf16
+
+_LARGE = 1_000_000  # weights of a model: below it, casting to bf16 costs what its arithmetic saves
+
+
+def resolve_precision(config: Config, model: nn.Module) -> str:
+    """Return fp32 or bf16: what is asked for; of itself bf16 where it is fast and `model` large enough to gain."""
+    if config.train.precision == "auto":
+        weights = sum(parameter.numel() for parameter in model.parameters())
+        return "bf16" if weights > _LARGE and has_fast_bf16() else "fp32"
+    return config.train.precision
+
+
+class _Bf16(MixedPrecision):
+    """bf16 arithmetic on fp32 weights. Its gradients are never scaled, so a fused optimiser's may be clipped too."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__("bf16-mixed", device)
+
+    def clip_gradients(self, *arguments: Any, **options: Any) -> None:
+        Precision.clip_gradients(self, *arguments, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The score that the best epoch is told by; no name where the last one is kept."""
+
+    name: str
+    mode: str
+
+    @classmethod
+    def of(cls, config: Config) -> Watched:
+        monitor = config.train.monitor
+        return cls("" if monitor == "none" else f"val_{monitor}", "min" if monitor == "loss" else "max")
+
+
+def last_checkpoint(folder: Path | None) -> str | None:
+    """Return the checkpoint from which a training goes on, where there is one."""
+    path = folder and folder / f"last{SUFFIX}"
+    return str(path) if path and path.exists() else None
+
+
+def checkpoints(folder: Path, watched: Watched) -> list[Callback]:
+    """Return what writes the best and the last state to `folder`."""
+    # `best` before `last`: a kill between the two repeats an epoch, the other way round it would lose one.
+    best = [("best", {"monitor": watched.name, "mode": watched.mode})] if watched.name else []
+    return [
+        SafeCheckpoint(
+            dirpath=folder,
+            filename=name,
+            save_top_k=1,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+            **options,  # type: ignore[arg-type]
+        )
+        for name, options in [*best, ("last", {})]
+    ]
+
+
+def make_trainer(
+    config: Config, callbacks: list[Callback], keeping: list[Callback], model: nn.Module, share: Share
+) -> lightning.Trainer:
+    """Return a trainer for `model` with these callbacks; those of `keeping` keep its best or last state."""
+    watched = Watched.of(config)
+    if config.train.patience:
+        callbacks = [*callbacks, Patience(watched.name, mode=watched.mode, patience=config.train.patience)]
+    bf16 = resolve_precision(config, model) == "bf16"
+    # A learned token that no post of a batch needs, or a head without a loss, has no gradient.
+    strategy = DDPStrategy(find_unused_parameters=True) if share.of > 1 else "auto"
+    with quiet_lightning():
+        return lightning.Trainer(
+            accelerator=config.train.device,
+            devices=share.of,
+            strategy=strategy,
+            max_epochs=config.train.epochs,
+            gradient_clip_val=config.optim.clip or None,
+            callbacks=[*callbacks, *keeping],
+            plugins=[SafeCheckpointIO(), _Bf16(device_type(config.train.device)) if bf16 else Precision()],
+            logger=False,
+            enable_checkpointing=any(isinstance(one, SafeCheckpoint) for one in keeping),
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
+
+
+@contextlib.contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Silence Lightning, and its warnings."""
+    # Lightning talks of loggers, workers and litlogger tips; moodfuse tells its users itself.
+    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

@@ -1,0 +1,140 @@
+"""A study on disk: trials that several processes share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from moodfuse import files
+from moodfuse.config import Config
+from moodfuse.errors import DivergedError, TrainingError
+from moodfuse.learn.search.space import recipe_settings, search_space, with_settings
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+_ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+_T = TypeVar("_T")
+
+
+class StoredStudy:
+    """A study in an SQLite file that several processes work on; a trial whose process died is taken back.
+
+    Each process holds a lock for the trial it runs. The operating system frees it when the process ends, however it
+    ends, so a trial that is running and whose lock is free has been abandoned.
+    """
+
+    def __init__(self, folder: Path, config: Config) -> None:
+        self._folder = folder
+        self._config = config
+        self._lock = FileLock(files.make_folder(folder / ".claims") / "study.lock")
+        with self._lock:
+            self._study = optuna.create_study(
+                study_name="search",
+                storage=f"sqlite:///{(folder / 'study.db').resolve()}",
+                direction="maximize",
+                sampler=optuna.samplers.TPESampler(seed=config.seed, constant_liar=True),
+                pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2),
+                load_if_exists=True,
+            )
+            if not self._study.get_trials(deepcopy=False):
+                self._study.enqueue_trial(recipe_settings(config))
+
+    @contextmanager
+    def claim(self, trials: int) -> Iterator[Trial | None]:
+        """Give a trial to run, `None` where `trials` have ended or are being run by other processes."""
+        with self._lock:
+            self._take_back()
+            taken = sum(one.state in (*_ENDED, TrialState.RUNNING) for one in self._study.get_trials(deepcopy=False))
+            if taken >= trials:
+                yield None
+                return
+            # Another place in the random sequence for each trial, whoever draws it.
+            self._study.sampler = optuna.samplers.TPESampler(seed=self._config.seed + taken, constant_liar=True)
+            trial = self._study.ask()
+            claim = self._claim(trial.number)
+            claim.acquire()
+        try:
+            yield trial
+        finally:
+            claim.release()
+
+    def run(self, trial: Trial, fit: Callable[[Config, Callable[[int, float], None]], tuple[float, _T]]) -> _T | None:
+        """Fit one trial's configuration; `None` where it was pruned or diverged.
+
+        `fit` is given what each epoch reports to.
+        """
+        settings = {setting.key: setting.draw(trial) for setting in search_space(self._config)}
+        started = time.perf_counter()
+
+        def report(epoch: int, score: float) -> None:
+            trial.report(score, epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+        try:
+            score, result = fit(with_settings(self._config, settings), report)
+        except (optuna.TrialPruned, DivergedError):  # done again, it would diverge again
+            self._study.tell(trial, state=TrialState.PRUNED)
+            return None
+        trial.set_user_attr("seconds", round(time.perf_counter() - started, 3))
+        self._study.tell(trial, score)
+        return result
+
+    def ended(self) -> int:
+        """Return how many trials have ended, pruned ones included."""
+        return sum(one.state in _ENDED for one in self._study.get_trials(deepcopy=False))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row a trial that has ended: number, state, score (`None` where pruned), epochs, settings."""
+        keys = [setting.key for setting in search_space(self._config)]
+        return [
+            {
+                "number": one.number,
+                "state": one.state.name.lower(),
+                "score": one.value if one.state == TrialState.COMPLETE else None,
+                "epochs": len(one.intermediate_values),
+                "seconds": one.duration.total_seconds() if one.duration else None,
+            }
+            | {key: one.params.get(key) for key in keys}
+            for one in self._study.get_trials(deepcopy=False)
+            if one.state in _ENDED
+        ]
+
+    def best(self) -> tuple[float, Config]:
+        """Return the best score and its configuration. Raises `TrainingError` where no trial has a score yet."""
+        if not self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            raise TrainingError(
+                f"{self._folder}: no trial has a score yet; once those have ended that other processes run, run the "
+                "same command again, with more --trials where all have diverged"
+            )
+        best: FrozenTrial = self._study.best_trial
+        return float(best.values[0]), with_settings(self._config, best.params)
+
+    def importances(self) -> dict[str, float]:
+        """Return each setting's share of the scores' variance (fANOVA, Hutter et al. 2014); empty below 4 trials."""
+        done = [one for one in self._study.get_trials(deepcopy=False) if one.state == TrialState.COMPLETE]
+        if len(done) < 4 or len({one.value for one in done}) < 2:
+            return {}
+        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+        found = optuna.importance.get_param_importances(self._study, evaluator=evaluator)
+        return {key: float(share) for key, share in found.items()}
+
+    def _take_back(self) -> None:
+        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        for trial in running:
+            try:
+                with self._claim(trial.number):
+                    self._study.tell(trial.number, state=TrialState.FAIL)
+                    if trial.params:
+                        self._study.enqueue_trial(trial.params)
+            except Timeout:  # somebody is at it
+                continue
+
+    def _claim(self, number: int) -> FileLock:
+        return FileLock(self._folder / ".claims" / f"trial-{number}.lock", timeout=0)

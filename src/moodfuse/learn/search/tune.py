@@ -1,0 +1,60 @@
+"""Hyper-parameters inside a cell's training folds, by Optuna."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import optuna
+from optuna.trial import TrialState
+
+from moodfuse.config import Config
+from moodfuse.errors import DivergedError
+from moodfuse.learn.search.space import recipe_settings, search_space, with_settings
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+class Fitted(Protocol):
+    """A training that has ended: its validation score, of which more is better, and the seconds that it took."""
+
+    @property
+    def score(self) -> float: ...
+
+    @property
+    def seconds(self) -> float: ...
+
+
+_F = TypeVar("_F", bound=Fitted)
+
+
+def tune(fit: Callable[[Config], _F], config: Config, trials: int) -> tuple[_F, list[dict[str, Any]]]:
+    """Fit `trials` configurations and return the one with the best validation score, and what was tried.
+
+    The first is the configuration's own values; the others are drawn by TPE (Bergstra et al. 2011), seeded. None is
+    pruned: every model gets the same number of whole fits. One that diverges has no score; where all do, the last
+    one's `DivergedError` is raised.
+    """
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=config.seed))
+    study.enqueue_trial(recipe_settings(config))
+    best: _F | None = None
+    tried = []
+    for number in range(trials):
+        trial = study.ask()
+        settings = {setting.key: setting.draw(trial) for setting in search_space(config)}
+        try:
+            fitted = fit(with_settings(config, settings))
+        except DivergedError:
+            if best is None and number + 1 == trials:
+                raise
+            study.tell(trial, state=TrialState.FAIL)
+            tried.append({"number": number, "settings": settings, "score": None, "seconds": None})
+            continue
+        study.tell(trial, fitted.score)
+        tried.append(
+            {"number": number, "settings": settings, "score": fitted.score, "seconds": round(fitted.seconds, 3)}
+        )
+        if best is None or fitted.score > best.score:
+            best = fitted
+    assert best is not None  # trials is at least 1, and the last of none that ended has raised
+    return best, tried

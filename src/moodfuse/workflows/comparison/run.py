@@ -1,0 +1,290 @@
+"""Compare: models on the same posts and folds, cell by cell, to verdicts that may be trusted."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from moodfuse.config import Config
+from moodfuse.data.digests import data_sha256, post_digests
+from moodfuse.data.duplicates import Groups
+from moodfuse.data.formats.readers import read_posts
+from moodfuse.data.posts import Posts
+from moodfuse.data.splits import Split, make_split
+from moodfuse.errors import ConfigError, DataError
+from moodfuse.labels import Labels
+from moodfuse.progress import Notify, Progress, mute, silent
+from moodfuse.records.cells import FORMAT, CellKey
+from moodfuse.records.comparison import ComparisonFolder, open_comparison
+from moodfuse.records.environment import describe_environment
+from moodfuse.workflows.comparison.damage import damage
+from moodfuse.workflows.comparison.results import build_results
+from moodfuse.workflows.extras import require_training
+from moodfuse.workflows.groups import cached_groups
+
+if TYPE_CHECKING:
+    from moodfuse.learn.compare.models import ComparedModel
+
+_FOLDS = 10  # of the split; pairs of them make five cells
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A comparison: its folder, and `results.json` as docs/comparison.md describes it."""
+
+    path: Path
+    results: dict[str, Any]
+
+    @property
+    def headlines(self) -> list[str]:
+        """The verdicts that matter most, one sentence each."""
+        return list(self.results["headlines"])
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One row an arm: scores with intervals, seconds, parameters."""
+        return list(self.results["rows"])
+
+    @property
+    def verdicts(self) -> list[dict[str, Any]]:
+        """Every tested difference that is stated, in figures and words."""
+        return list(self.results["verdicts"])
+
+
+def compare(
+    posts: Any,
+    *,
+    fusions: Sequence[str] = ("all",),
+    seeds: int = 3,
+    folds: int = 5,
+    trials: int = 0,
+    name: str = "comparison",
+    comparisons: Path = Path("comparisons"),
+    overrides: Sequence[Mapping[str, Any]] = (),
+    format: str | None = None,
+    workers: int | None = None,
+    robustness: bool = False,
+    progress: Progress = silent,
+    notify: Notify = mute,
+) -> Comparison:
+    """Train and test each of `fusions` on the same cells of `posts` and say which differences are real.
+
+    `posts`: `Posts`, or what `read_posts` takes. `fusions`: names of fusions or recipes, or all, pooled, tokens. Each
+    of `seeds` trainings a cell; `folds` of the five cells; `trials` above 0 tunes each cell inside its training folds.
+    The folder `comparisons/name` takes each cell as it ends, and the same call goes on where one stopped. `workers`
+    processes (`None`: one a core) each run a cell on one thread; a script that asks for several needs the
+    `if __name__ == "__main__":` that multiprocessing wants. Raises `ConfigError` for unknown names and for a folder
+    that holds another comparison, `DataError` for posts that cannot be dealt into the cells.
+    """
+    require_training()
+    from moodfuse.learn.compare.models import choose_models
+
+    _check_numbers(seeds, folds, trials, workers)
+    models = choose_models(fusions, overrides)
+    if not isinstance(posts, Posts):
+        posts = read_posts(posts, format=format, labels=Labels(models[0].config.labels))
+    return compare_models(
+        models,
+        posts,
+        seeds=seeds,
+        folds=folds,
+        trials=trials,
+        name=name,
+        comparisons=comparisons,
+        workers=workers,
+        robustness=robustness,
+        progress=progress,
+        notify=notify,
+    )
+
+
+def compare_models(
+    models: Sequence[ComparedModel],
+    posts: Posts,
+    *,
+    seeds: int,
+    folds: int,
+    name: str,
+    comparisons: Path,
+    trials: int = 0,
+    workers: int | None = None,
+    robustness: bool = False,
+    progress: Progress = silent,
+    notify: Notify = mute,
+) -> Comparison:
+    """Compare models whose configurations are resolved; all else is as in `compare`."""
+    config = models[0].config
+    check_fold_count(config)
+    workers = _workers_beside_devices(config, workers)
+    labels = Labels(config.labels)
+    labelled = _labelled(posts, notify)
+    data_hash = data_sha256(labelled, post_digests(labelled))
+    groups = cached_groups(labelled, data_hash, progress)
+    split = make_split(labelled, folds=_FOLDS, seed=config.split.seed, groups=groups, labels=labels)
+    check_cells(labelled, split, folds, labels)
+    plan = _plan(name, labelled, len(posts), data_hash, models, range(config.seed, config.seed + seeds), folds, trials)
+    comparison = open_comparison(comparisons, name, plan, split, groups)
+    _run(comparison, labelled, models, workers, progress, notify)
+    results = build_results(comparison)
+    if robustness and not comparison.robustness.is_file():
+        damage(comparison, labelled, models, results, progress, notify)
+        results = build_results(comparison)
+    return Comparison(comparison.path, results)
+
+
+def check_fold_count(config: Config) -> None:
+    """Raise `ConfigError` where the split is not one that makes five cells."""
+    if config.split.folds != _FOLDS:
+        raise ConfigError(
+            f"split.folds: expected {_FOLDS}, of which a comparison makes five cells, found {config.split.folds}; "
+            "--folds says how many of those to run"
+        )
+
+
+def _workers_beside_devices(config: Config, workers: int | None) -> int | None:
+    """Return how many cells run at once: one where each trains on several devices."""
+    from moodfuse.learn.fit.devices import check_device
+
+    check_device(config.train.device, config.train.devices)
+    if config.train.devices == 1:
+        return workers
+    if workers and workers > 1:
+        raise ConfigError(
+            f"train.devices={config.train.devices} trains a cell in several processes, --workers={workers} several "
+            "cells at once: use one of the two"
+        )
+    return 1
+
+
+def _check_numbers(seeds: int, folds: int, trials: int, workers: int | None) -> None:
+    if not 2 <= folds <= 5:
+        raise ConfigError(
+            "--folds: expected 2 to 5, how many of the five cells to run (each tests a fifth of the posts), "
+            f"found {folds}"
+        )
+    for flag, value, least in (("--seeds", seeds, 1), ("--trials", trials, 0), ("--workers", workers or 1, 1)):
+        if value < least:
+            raise ConfigError(f"{flag}: expected {least} or more, found {value}")
+
+
+def _labelled(posts: Posts, notify: Notify) -> Posts:
+    labelled = posts.labelled()
+    if not len(labelled):
+        raise DataError(f"{posts.source}: no post has a label; a comparison needs labelled posts")
+    if left_out := len(posts) - len(labelled):
+        notify(f"{left_out} of {len(posts)} posts have no label and are left out")
+    return labelled
+
+
+def check_cells(posts: Posts, split: Split, folds: int, labels: Labels) -> None:
+    """Raise `DataError` where a cell would train without some label: it could only get that label wrong."""
+    from moodfuse.learn.compare.work import fold_parts
+
+    label = dict(zip(posts.ids, posts.labels, strict=True))
+    for cell in range(folds):
+        seen = {label[i] for i in fold_parts(split.folds, cell)["train"]}
+        if lacking := [name for name in labels.names if name not in seen]:
+            count = Counter(posts.labels)[lacking[0]]
+            raise DataError(
+                f"{posts.source}: label {lacking[0]!r}: all its {count} posts would be tested or validated on in cell "
+                f"{cell}, none trained on; add posts of it, or take it out of `labels`"
+            )
+
+
+def _plan(
+    name: str,
+    posts: Posts,
+    given: int,
+    data_hash: str,
+    models: Sequence[ComparedModel],
+    seeds: Sequence[int],
+    folds: int,
+    trials: int,
+) -> dict[str, Any]:
+    counts = Counter(str(label) for label in posts.labels)
+    labels = models[0].config.labels
+    return {
+        "format": FORMAT,
+        "name": name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "data": {
+            "source": str(posts.source),
+            "sha256": data_hash,
+            "posts": len(posts),
+            "unlabelled": given - len(posts),
+            "classes": {label: counts[label] for label in labels},
+        },
+        "labels": list(labels),
+        "seeds": list(seeds),
+        "folds": folds,
+        "trials": trials,
+        "models": [model.to_dict() for model in models],
+        "arms": [arm for model in models for arm in model.arms()],
+        "environment": describe_environment(data_hash),
+    }
+
+
+def _run(
+    comparison: ComparisonFolder,
+    posts: Posts,
+    models: Sequence[ComparedModel],
+    workers: int | None,
+    progress: Progress,
+    notify: Notify,
+) -> None:
+    from moodfuse.learn.assembly import label_ids
+    from moodfuse.learn.compare.work import Work
+    from moodfuse.learn.compare.workers import run_cells
+    from moodfuse.learn.prepared import prepared
+
+    todo = comparison.todo()
+    total = len(comparison.cells())
+    if not todo:
+        notify(f"all {total} cells had been run before; nothing was trained")
+        return
+    if len(todo) < total:
+        notify(f"{total - len(todo)} of {total} cells had been run before")
+    folds, groups = Split.load(comparison.split).folds, Groups.load(comparison.groups).of
+    needed = [model.config for model in models if any(key.model == model.name for key in todo)]
+    with prepared(posts, needed, progress) as features:
+        work = Work(
+            comparison=comparison.path,
+            configs={model.name: model.config for model in models},
+            ids=posts.ids,
+            targets=label_ids(posts, comparison.labels),
+            groups=[groups[i] for i in posts.ids],
+            labels=comparison.labels,
+            folds=folds,
+            trials=comparison.plan["trials"],
+            keep_heads=comparison.plan["seeds"][0],
+            features=features,
+        )
+        run_cells(work, todo, workers=min(workers or _cores(), len(todo)), done=_counting(len(todo), total, progress))
+
+
+def _counting(todo: int, total: int, progress: Progress) -> Callable[[CellKey], None]:
+    """Return what tells the progress of each cell, with the time left by the pace so far."""
+    started, done = time.monotonic(), 0
+    progress("cells", total - todo, total)
+
+    def count(_: CellKey) -> None:
+        nonlocal done
+        done += 1
+        left = (time.monotonic() - started) / done * (todo - done)
+        progress(f"cells, about {_duration(left)} left" if done < todo else "cells", total - todo + done, total)
+
+    return count
+
+
+def _duration(seconds: float) -> str:
+    return f"{round(seconds)} s" if seconds < 90 else f"{round(seconds / 60)} min"
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,116 @@
+"""The verdicts of a comparison: which model is best, whether text and image both help, what cannot be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from moodfuse.evaluate.resampling import Resampler
+from moodfuse.evaluate.selection import BestOf, best_of
+from moodfuse.evaluate.verdicts import METRIC_NAMES, Pair, compare_pairs, enough_resamples, find_pair, spoken
+from moodfuse.workflows.comparison.arms import Gathered
+
+METRIC = "macro_f1"
+_LEVEL = 0.05
+_SINGLE = ("text", "image")
+_LISTED = 6  # names in a sentence at most
+
+
+def judge(gathered: Gathered) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
+    """Return headlines, the best model, verdicts and pairs as `results.json` holds them, and each model's draws.
+
+    One family of tests: every pair of models. Rows with a modality withheld are described, not tested.
+    """
+    systems = {arm.name: arm.system() for arm in gathered.models}
+    names = list(systems)
+    resampler = Resampler(
+        gathered.true, systems, labels=gathered.labels, folds=gathered.folds.tolist(), groups=gathered.groups
+    )
+    comparisons = len(names) * (len(names) - 1) // 2
+    resamples = enough_resamples(comparisons)
+    draws = resampler.draws(resamples)
+    by_name = {name: {metric: drawn[:, i] for metric, drawn in draws.items()} for i, name in enumerate(names)}
+    test = {"metric": METRIC, "comparisons": comparisons, "level": _LEVEL, "resamples": resamples}
+    if len(names) < 2:
+        headline = f"Only {names[0]} was run: there is nothing to compare it with."
+        return {"headlines": [headline], "best": None, "test": test, "verdicts": [], "pairs": []}, by_name
+    probabilities = {arm.name: arm.probabilities.mean(0) for arm in gathered.models}
+    pairs = compare_pairs(
+        resampler,
+        draws,
+        names,
+        true=gathered.true,
+        probabilities=probabilities,
+        labels=gathered.labels,
+        metric=METRIC,
+        level=_LEVEL,
+    )
+    best = best_of(resampler, names, metric=METRIC)
+    fusions = [arm.name for arm in gathered.models if arm.reads == "both"]
+    verdicts = [
+        ("against " + single, find_pair(pairs, fusion, single))
+        for single in _SINGLE
+        if single in names
+        for fusion in fusions
+    ]
+    rivals = [find_pair(pairs, best.name, other) for other in names if other != best.name]
+    verdicts += [("best", pair) for pair in rivals]
+    return {
+        "headlines": _headlines(best, rivals, verdicts),
+        "best": _best(best),
+        "test": test,
+        "verdicts": [{"kind": kind} | pair.to_dict() | {"words": pair.words()} for kind, pair in verdicts],
+        "pairs": [pair.to_dict() for pair in pairs],
+    }, by_name
+
+
+def _best(best: BestOf) -> dict[str, Any]:
+    return {
+        "arm": best.name,
+        "of": len(best.chosen),
+        "metric": METRIC,
+        "value": best.value,
+        "corrected": best.corrected,
+        "low": best.low,
+        "high": best.high,
+        "chosen": best.chosen,
+        "words": _best_words(best),
+    }
+
+
+def _best_words(best: BestOf) -> str:
+    value, corrected, low, high = (f"{100 * v:.1f}" for v in (best.value, best.corrected, best.low, best.high))
+    return (
+        f"{spoken(best.name)} scores highest of {len(best.chosen)}, {METRIC_NAMES[METRIC]} {value}; corrected for "
+        f"having been chosen as the best, expect {corrected} ({low} to {high}) of new posts"
+    )
+
+
+def _headlines(best: BestOf, rivals: Sequence[Pair], verdicts: Sequence[tuple[str, Pair]]) -> list[str]:
+    lines = [_best_words(best)]
+    for single, other in (("text", "image"), ("image", "text")):
+        tested = [pair for kind, pair in verdicts if kind == f"against {single}"]
+        if tested:
+            lines.append(_helps(other, single, tested))
+    equal = [pair.b for pair in rivals if pair.verdict == "cannot be told apart"]
+    if equal:
+        listed = ", ".join(equal[:_LISTED]) + (f" and {len(equal) - _LISTED} more" if len(equal) > _LISTED else "")
+        lines.append(f"{spoken(best.name)} cannot be told apart here from {listed}")
+    elif len(rivals) > 1:
+        next_best = min(rivals, key=lambda pair: pair.bootstrap.difference)
+        lines.append(f"{spoken(best.name)} beats every other model; the nearest: {next_best.words()}")
+    elif rivals[0].words() not in lines[-1]:
+        lines.append(rivals[0].words())
+    return lines
+
+
+def _helps(modality: str, single: str, tested: Sequence[Pair]) -> str:
+    """Say whether adding a modality to the other helps: by the fusion that gains most."""
+    most = max(tested, key=lambda pair: pair.bootstrap.difference)
+    winners = sum(pair.verdict == "beats" for pair in tested)
+    if winners:
+        which = f" ({winners} of {len(tested)} fusions do)" if len(tested) > 1 else ""
+        return f"the {modality} helps: {most.words()}{which}"
+    return f"the {modality} is not shown to help: no fusion beats {single} alone; {most.words()}"

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from moodfuse.data.audit.image_facts import ImageFacts, examine_image, examine_images
+from moodfuse.data.duplicates import group_duplicates
+from moodfuse.data.posts import ImageRef, Post, Posts, Status
+
+
+def image(seed: int, mode: str = "RGB", kind: str = "png") -> bytes:
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 6, 3)).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(coarse).resize((60, 40), Image.Resampling.BICUBIC).convert(mode).save(file, kind)
+    return file.getvalue()
+
+
+def test_an_image_is_told_as_its_file_has_it(tmp_path: Path) -> None:
+    data = image(0, "L", "jpeg")
+    (tmp_path / "a.png").write_bytes(data)
+    facts = examine_image(ImageRef(tmp_path / "a.png"))
+    assert (facts.format, facts.mode, facts.width, facts.height) == ("JPEG", "L", 60, 40)
+    assert (facts.size, facts.status, facts.readable) == (len(data), (), True)
+    same = examine_image(ImageRef(data)).fingerprint
+    assert same is not None
+    assert facts.fingerprint is not None
+    assert same.digest == facts.fingerprint.digest
+
+
+def test_what_is_no_image_has_a_status(tmp_path: Path) -> None:
+    assert examine_image(ImageRef(tmp_path / "gone")) == ImageFacts((Status.IMAGE_MISSING,))
+    assert examine_image(ImageRef(tmp_path)) == ImageFacts((Status.IMAGE_UNREADABLE,))
+    assert examine_image(ImageRef(b"")) == ImageFacts((Status.IMAGE_UNREADABLE,), 0)
+
+
+def test_groups_from_the_facts_are_those_from_the_files() -> None:
+    sources = [image(0), image(1), image(0, kind="jpeg"), image(1), b"broken", None]
+    posts = Posts(Post(str(i), None, None if data is None else ImageRef(data)) for i, data in enumerate(sources))
+    seen: list[tuple[int, int]] = []
+    facts = examine_images(posts, lambda _what, done, total: seen.append((done, total)))
+    groups = group_duplicates(posts, fingerprints={id: one.fingerprint for id, one in facts.items()})
+    assert groups == group_duplicates(posts)
+    assert groups.by_image == {"0": 0, "1": 1, "2": 0, "3": 1}
+    assert list(facts) == ["0", "1", "2", "3", "4"]
+    assert seen[-1] == (5, 5)
