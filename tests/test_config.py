@@ -145,3 +145,12 @@ def test_an_original_recipe_is_its_system_with_encoders_of_the_reports(name: str
 
 def test_every_fusion_has_a_recipe() -> None:
     assert set(FUSIONS) <= set(recipe_names())
+
+
+@pytest.mark.parametrize(
+    ("section", "setting", "kept", "gone"), [("model", "ensemble", 1, 2), ("train", "strategy", "ddp", "fsdp")]
+)
+def test_a_configuration_that_0_1_wrote_still_opens(section: str, setting: str, kept: object, gone: object) -> None:
+    assert build_config([{section: {setting: kept}}]) == build_config([])
+    with pytest.raises(ConfigError, match=rf"{section}\.{setting}=.* gone since; leave it out"):
+        build_config([{section: {setting: gone}}])

@@ -75,9 +75,6 @@ class ModelConfig(Section):
     image: Encoders = Field(
         "efficientnet-lite0", description="image encoder, or a list of several: see `moodfuse encoders`"
     )
-    ensemble: int = Field(
-        1, ge=1, le=20, description="models, each with a copy of the text encoder to train; their answers are averaged"
-    )
     auxiliary: float = Field(
         0.0, ge=0, le=10, description="weight of the auxiliary text-only and image-only losses (0: no such heads)"
     )
@@ -149,9 +146,6 @@ class TrainConfig(Section):
     )
     device: Literal["auto", "cpu", "gpu", "mps"] = Field("auto", description="where training runs")
     devices: int = Field(1, ge=1, le=1_024, description="GPUs, or processes on a CPU, that train together")
-    strategy: Literal["ddp"] = Field(
-        "ddp", description="of several devices: each takes its share of every batch, and their gradients are averaged"
-    )
 
     @model_validator(mode="after")
     def _something_to_tune(self) -> TrainConfig:
@@ -187,6 +181,10 @@ class ExportConfig(Section):
     head: Precision = Field("fp32", description="what stands behind the encoders")
 
 
+#: Settings of 0.1 that are gone, with the one value that means what every run now does.
+_RETIRED = {("model", "ensemble"): 1, ("train", "strategy"): "ddp"}
+
+
 class Config(Section):
     """Everything that decides what a run computes."""
 
@@ -214,10 +212,23 @@ def build_config(layers: Iterable[Mapping[str, Any]]) -> Config:
     merged: dict[str, Any] = {}
     for layer in layers:
         _merge(merged, layer)
+    _drop_retired(merged)
     try:
         return Config.model_validate(merged)
     except ValidationError as error:
         raise ConfigError("configuration: " + _explain(error)) from None
+
+
+def _drop_retired(settings: dict[str, Any]) -> None:
+    """Take out the settings that 0.1 wrote into each resolved configuration and that are gone since."""
+    for (section, name), value in _RETIRED.items():
+        inside = settings.get(section)
+        if isinstance(inside, dict) and name in inside:
+            if inside[name] != value:
+                raise ConfigError(
+                    f"configuration: {section}.{name}={inside[name]!r} is of moodfuse 0.1, and gone since; leave it out"
+                )
+            del inside[name]
 
 
 def parse_overrides(words: Iterable[str]) -> dict[str, Any]:

@@ -12,13 +12,14 @@ from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError
 from moodfuse.labels import Labels
-from moodfuse.learn.assembly import build_model, make_parts, open_modalities
+from moodfuse.learn.assembly import open_modalities
 from moodfuse.learn.encoders import Encoder, find_encoder
 from moodfuse.learn.fit.adapters import low_rank
 from moodfuse.learn.fit.checkpoints import load_model_state
 from moodfuse.learn.fit.fit import fit
 from moodfuse.learn.fit.loop import FitResult
 from moodfuse.learn.model import FusionModel
+from moodfuse.learn.parts import build_model, make_parts
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.predictor import Predictor

@@ -10,11 +10,11 @@ from moodfuse.config import DataConfig
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.labels import SENTIMENT
 from moodfuse.learn import precision
-from moodfuse.learn.assembly import label_ids
+from moodfuse.learn.bundling import export_bundle
 from moodfuse.learn.compare.cell import CellData, run_cell
 from moodfuse.learn.encoders import find_encoder
 from moodfuse.learn.features import frozen_graph
-from moodfuse.learn.pipeline import export_bundle
+from moodfuse.learn.parts import label_ids
 from moodfuse.learn.precision import reduce_weights
 from moodfuse.learn.prepared import prepared
 from moodfuse.learn.recipes import resolve_config

@@ -9,9 +9,9 @@ import numpy as np
 from moodfuse.config import Config
 from moodfuse.data.posts import Posts
 from moodfuse.labels import Labels
-from moodfuse.learn.assembly import label_ids
 from moodfuse.learn.compare.cell import CellData, run_cell
 from moodfuse.learn.compare.work import cell_parts
+from moodfuse.learn.parts import label_ids
 from moodfuse.learn.prepared import prepared
 
 

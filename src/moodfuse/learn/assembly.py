@@ -6,24 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from moodfuse.config import Augmentation, Config, Modality
 from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError, TrainingError
-from moodfuse.labels import Labels
 from moodfuse.learn.batches import (
     FrozenData,
     ImageData,
     JoinedData,
     LexiconData,
     ModalityData,
-    PostBatches,
     TextData,
 )
 from moodfuse.learn.encoders import (
-    BranchedSource,
     Encoder,
     EncoderSource,
     ImageSource,
@@ -34,10 +28,9 @@ from moodfuse.learn.encoders import (
 )
 from moodfuse.learn.features import Features, image_features, lexicon_features, text_features
 from moodfuse.learn.fusion import Fusion, Shapes, build_fusion, find_fusion
-from moodfuse.learn.model import Ensemble, FusionModel, View
 from moodfuse.learn.store import FeatureStore
 from moodfuse.learn.tuned import is_run, run_encoder
-from moodfuse.learn.views import check_views, joined_features, source_views
+from moodfuse.learn.views import check_views, joined_features
 from moodfuse.progress import Progress, silent
 
 
@@ -121,15 +114,6 @@ def encoder_sources(config: Config) -> dict[Modality, EncoderSource]:
         ]
         check_views(modality, parts, config)
         sources[modality] = parts[0] if len(parts) == 1 else JoinedSource(parts)
-    if (count := config.model.ensemble) > 1:
-        text = sources.get("text")
-        if "text" not in config.train.tuned or not isinstance(text, TextSource):
-            raise ConfigError(
-                f"model.ensemble={count}: expected a text encoder that trains in each model (train.regime=end_to_end "
-                f"train.tune=[text]), found fusion {config.model.fusion}, train.regime={config.train.regime} and "
-                f"train.tune=[{','.join(config.train.tune)}]"
-            )
-        sources["text"] = BranchedSource(text, count).at(config.export.text)
     return sources
 
 
@@ -174,46 +158,6 @@ def _image(source: EncoderSource) -> ImageSource:
     return source
 
 
-def build_model(config: Config, modalities: Mapping[Modality, OpenModality], prior: np.ndarray) -> FusionModel:
-    """Build the untrained model, its new weights drawn from `config.seed` alone; `prior` (C,) are class shares."""
-    # Seeded here and not earlier: exporting an encoder draws numbers, finding it exported does not.
-    torch.manual_seed(config.seed)
-    widths = {m: opened.width for m, opened in modalities.items()}
-    encoders = {m: opened.encoder for m, opened in modalities.items() if opened.encoder is not None}
-    count = config.model.ensemble
-    if count == 1:
-        return _one_model(config, modalities, widths, encoders, prior)
-    widths["text"] //= count
-    members = [_one_model(config, modalities, widths, {}, prior) for _ in range(count)]
-    return Ensemble(members, encoders=encoders, modality_dropout=config.model.modality_dropout)
-
-
-def _one_model(
-    config: Config,
-    modalities: Mapping[Modality, OpenModality],
-    widths: dict[Modality, int],
-    encoders: dict[Modality, Encoder],
-    prior: np.ndarray,
-) -> FusionModel:
-    shapes = Shapes(widths.get("text", 0), widths.get("image", 0), len(config.labels))
-    return FusionModel(
-        build_fusion(config.model.fusion, shapes, config.model.options),
-        widths=widths,
-        prior=prior.tolist(),
-        views=_views(modalities),
-        encoders=encoders,
-        auxiliary=config.model.auxiliary > 0,
-        dropout=config.model.dropout,
-        modality_dropout=config.model.modality_dropout,
-    )
-
-
-def _views(modalities: Mapping[Modality, OpenModality]) -> dict[Modality, Sequence[View]]:
-    # Asked for only where it says something, since an encoder that trains has no graph to be asked yet.
-    special = {m: one.source for m, one in modalities.items() if len(one.source.parts) > 1 or not one.source.normalise}
-    return {m: source_views(source) for m, source in special.items()}
-
-
 def live_data(source: EncoderSource, posts: Posts, augmentation: Sequence[Augmentation] = ()) -> ModalityData:
     """Return the posts as inputs of an encoder."""
     if isinstance(source, JoinedSource):
@@ -223,22 +167,3 @@ def live_data(source: EncoderSource, posts: Posts, augmentation: Sequence[Augmen
     if isinstance(source, TextSource):
         return TextData(posts, source)
     return ImageData(posts, _image(source).spec, augmentation)
-
-
-def label_ids(posts: Posts, labels: Labels) -> list[int]:
-    """Return the label id of every post, all of which have one."""
-    return [labels.id(str(label)) for label in posts.labels]
-
-
-def make_parts(
-    targets: Sequence[int],
-    modalities: Mapping[Modality, OpenModality],
-    train: Sequence[int],
-    validation: Sequence[int],
-    *,
-    classes: int,
-) -> tuple[PostBatches, PostBatches, np.ndarray]:
-    """Return training and validation part, by rows of `targets` (N,), and the training part's class shares (C,)."""
-    text, image = (modalities[m].data if m in modalities else None for m in ("text", "image"))
-    prior = np.bincount([targets[row] for row in train], minlength=classes) / len(train)
-    return PostBatches(text, image, targets, train), PostBatches(text, image, targets, validation), prior

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from moodfuse import files
 from moodfuse.config import Modality, Precision
 from moodfuse.errors import TrainingError
-from moodfuse.learn.encoders import Branches, Encoded, Encoder, unencoded
+from moodfuse.learn.encoders import Encoded, Encoder, unencoded
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.precision import reduce_weights
 
@@ -72,20 +72,7 @@ def encoder_graph(encoder: Encoder, path: Path, *, precision: Precision = "fp32"
     names = [name for name, _ in encoder.inputs]
     axes = [dict(enumerate(dynamic)) for _, dynamic in encoder.inputs]
     graph = _export(_EncoderGraph(encoder), encoder.example, names, ["pooled", "tokens"], axes)
-    if isinstance(encoder, Branches):
-        graph = share_common(graph)
     files.write_bytes(path, reduce_weights(graph, precision))
-
-
-def share_common(graph: bytes) -> bytes:
-    """Return an ONNX graph that holds equal weights once, and computes once what is computed twice alike."""
-    import onnx_ir as ir
-    from onnx_ir.passes import Sequential, common
-
-    model = ir.from_proto(onnx.load_model_from_string(graph))
-    shared = Sequential(common.DeduplicateHashedInitializersPass(), common.CommonSubexpressionEliminationPass())
-    whole: bytes = ir.to_proto(shared(model).model).SerializeToString()
-    return whole
 
 
 def head_graph(model: FusionModel, widths: dict[Modality, int], *, side: int = 0) -> bytes:

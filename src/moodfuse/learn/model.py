@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -49,7 +48,6 @@ class Output:
     logits: Tensor
     text: Tensor | None = None
     image: Tensor | None = None
-    members: tuple[Output, ...] = ()  # of an ensemble: what each of its models says
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,39 +201,6 @@ class FusionModel(nn.Module):
             "text": present["text"] & ~(both & (draw < rate)),
             "image": present["image"] & ~(both & (draw >= 1 - rate)),
         }
-
-
-class Ensemble(FusionModel):
-    """K models, each over its own part of the pooled text and all over one image; the mean of their probabilities.
-
-    They train beside one another on the sum of their losses, and differ in their new weights and in what dropout draws.
-    An image encoder that trains too is all members'.
-    Source: Lakshminarayanan et al., 2017, "Deep ensembles".
-    """
-
-    def __init__(
-        self, members: Sequence[FusionModel], *, encoders: dict[Modality, Encoder], modality_dropout: float
-    ) -> None:
-        """`members` have no encoders; `encoders` give what they read, text `len(members)` times as wide as for one."""
-        nn.Module.__init__(self)
-        self.members = nn.ModuleList(members)
-        self.encoders = nn.ModuleDict({str(m): encoder for m, encoder in encoders.items()})
-        self.modality_dropout = modality_dropout
-        self.__dict__["fusion"] = members[0].fusion  # a reference: registered once, as the first member's
-
-    def fuse(self, text: Encoded | None, image: Encoded | None, text_present: Tensor, image_present: Tensor) -> Output:
-        """Return the logarithm of the members' mean probabilities (B, classes), and what each member says."""
-        if text is None:
-            raise ValueError("an ensemble reads text, and the batch holds none")
-        count = len(self.members)
-        pooled = text.pooled.chunk(count, -1)  # (B, D) each
-        tokens = [None] * count if text.tokens is None else text.tokens.chunk(count, -1)
-        outputs: list[Output] = [
-            cast(FusionModel, member).fuse(replace(text, pooled=p, tokens=t), image, text_present, image_present)
-            for member, p, t in zip(self.members, pooled, tokens, strict=True)
-        ]
-        said = torch.stack([F.softmax(output.logits.float(), -1) for output in outputs])  # (K, B, classes)
-        return Output(said.mean(0).clamp(min=1e-9).log(), members=tuple(outputs))
 
 
 def _normalise(values: Tensor) -> Tensor:

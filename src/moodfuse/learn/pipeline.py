@@ -6,39 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from moodfuse.config import Config, Modality, Precision
-from moodfuse.data.images import ImageSpec
+from moodfuse.config import Config
 from moodfuse.data.posts import Posts
-from moodfuse.errors import TrainingError
 from moodfuse.labels import Labels
-from moodfuse.learn.assembly import OpenModality, build_model, label_ids, live_data, make_parts, open_modalities
-from moodfuse.learn.batches import PostBatches
-from moodfuse.learn.encoders import Encoder, EncoderSource, LexiconSource, TextSource
-from moodfuse.learn.export import PARITY, encoder_graph, head_graph, head_inputs
-from moodfuse.learn.features import frozen_graph
+from moodfuse.learn.assembly import open_modalities
+from moodfuse.learn.bundling import export_bundle
 from moodfuse.learn.fit.callbacks import History
 from moodfuse.learn.fit.fit import fit
 from moodfuse.learn.fit.loop import FitResult
-from moodfuse.learn.model import FusionModel
-from moodfuse.learn.precision import reduce_weights
+from moodfuse.learn.parts import build_model, label_ids, make_parts
 from moodfuse.learn.stacking import fit_stacker
 from moodfuse.learn.stages import tune_encoders
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.bundle import (
-    GRAPHS,
     Bundle,
-    Manifest,
-    View,
-    graph_name,
-    tokenizer_name,
-    update_manifest,
-    write_bundle,
 )
-from moodfuse.runtime.predictor import Predictor
-from moodfuse.version import __version__
 
 _PARITY_POSTS = 32
 #: Where a bundle stands until it is calibrated and scored: nobody must take it for a finished one.
@@ -104,124 +86,3 @@ def train_model(
     bundle = export_bundle(model, modalities, config, folder / UNFINISHED, sample, name=name)
     progress("exporting the bundle", 1, 1)
     return Trained(bundle, result)
-
-
-def export_bundle(
-    model: FusionModel,
-    modalities: Mapping[Modality, OpenModality],
-    config: Config,
-    folder: Path,
-    sample: Posts,
-    *,
-    name: str,
-) -> Bundle:
-    """Write `model` as a bundle to `folder`, and into its manifest how near it comes to the model on `sample`.
-
-    Raises `TrainingError` where the export in fp32 does not compute what the model does. Where `config.export` asks
-    for fewer bits, that export is checked first; the bundle that stays states its own difference.
-    """
-    expected = _probabilities(model, modalities, sample)  # (B, classes)
-    full = {m: opened.source.at("fp32") for m, opened in modalities.items()}
-    bundle = _write(model, modalities, full, config, folder, name, head="fp32")
-    parity = _differences(expected, bundle, sample)
-    if not parity["probability"] <= PARITY:
-        raise TrainingError(
-            f"the exported bundle differs from the model by {parity['probability']:.1e} in a probability (at most "
-            f"{PARITY:.0e} is allowed); please report this with the versions that `moodfuse doctor` prints"
-        )
-    wanted = {m: opened.source for m, opened in modalities.items()}
-    if {config.export.head, *(source.precision for source in wanted.values())} != {"fp32"}:
-        bundle = _write(model, modalities, wanted, config, folder, name, head=config.export.head)
-        parity = {"fp32_probability": parity["probability"]} | _differences(expected, bundle, sample)
-    return update_manifest(bundle, parity=parity)
-
-
-def _write(
-    model: FusionModel,
-    modalities: Mapping[Modality, OpenModality],
-    sources: Mapping[Modality, EncoderSource],
-    config: Config,
-    folder: Path,
-    name: str,
-    *,
-    head: Precision,
-) -> Bundle:
-    widths = {m: opened.width for m, opened in modalities.items()}
-    encoded = {m: source for m, source in sources.items() if model.fusion.reads(m) != "pixels"}
-    specs = {m: source.spec for m, source in sources.items()}
-    side = next((spec.size for spec in specs.values() if isinstance(spec, ImageSpec)), 0)
-    graph = reduce_weights(head_graph(model.cpu().eval(), widths, side=side), head)
-    contents: dict[str, bytes | Path] = {GRAPHS["head"]: graph}
-    for modality, source in encoded.items():
-        contents |= _graphs(modality, source, modalities[modality].encoder, folder.parent)
-    manifest = Manifest(
-        name=name,
-        moodfuse=__version__,
-        labels=config.labels,
-        modalities=model.fusion.modalities,
-        fusion=config.model.fusion,
-        encoders={m: source.name for m, source in encoded.items()},
-        precision={m: source.precision for m, source in encoded.items()},
-        text=specs.get("text"),
-        image=specs.get("image"),
-        views={m: views for m, source in sources.items() if (views := _views(source))},
-        head_inputs=tuple(head_inputs(model)),
-    )
-    bundle = write_bundle(folder, manifest, contents)
-    for modality in modalities:
-        (folder.parent / f"{modality}.onnx.tuned").unlink(missing_ok=True)
-    return bundle
-
-
-def _graphs(
-    modality: Modality, source: EncoderSource, encoder: Encoder | None, scratch: Path
-) -> dict[str, bytes | Path]:
-    """Return the graphs and tokenizers of a modality; `encoder` is the one that has trained, if any."""
-    contents: dict[str, bytes | Path] = {}
-    for place, part in enumerate(source.parts):
-        if isinstance(part, LexiconSource):
-            continue
-        if encoder is None:
-            graph = frozen_graph(part)
-        else:
-            graph = scratch / f"{modality}.onnx.tuned"
-            encoder_graph(encoder.cpu().eval(), graph, precision=part.precision)
-        contents[graph_name(modality, place)] = graph
-        if isinstance(part, TextSource):
-            contents[tokenizer_name(place)] = part.tokenizer_json.encode()
-    return contents
-
-
-def _views(source: EncoderSource) -> tuple[View, ...]:
-    """Return what the manifest says of several encoders or of a lexicon; of one encoder it says all elsewhere."""
-    if len(source.parts) == 1 and not isinstance(source, LexiconSource):
-        return ()
-    return tuple(
-        View.model_validate({"encoder": part.name, part.modality: part.spec})
-        if not isinstance(part, LexiconSource)
-        else View(encoder=part.name, kind="lexicon", text=part.spec, package=part.package, sha256=part.digest)
-        for part in source.parts
-    )
-
-
-@torch.no_grad()
-def _probabilities(model: FusionModel, modalities: Mapping[Modality, OpenModality], posts: Posts) -> np.ndarray:
-    """Run posts through PyTorch from texts and images on, frozen encoders included: (B, classes)."""
-    opened = {m: one.encoder or one.source.load() for m, one in modalities.items() if model.fusion.reads(m) != "pixels"}
-    live = {m: live_data(one.source, posts) for m, one in modalities.items()}
-    rows = range(len(posts))
-    batch = PostBatches(live.get("text"), live.get("image"), [0] * len(posts), rows).load(rows)
-    model.eval()
-    kept = dict(model.encoders)
-    model.encoders.update({m: encoder.cpu().eval() for m, encoder in opened.items()})
-    probabilities = torch.softmax(model(batch).logits, -1).numpy()
-    for modality in opened:
-        if modality not in kept:
-            del model.encoders[modality]
-    return probabilities
-
-
-def _differences(expected: np.ndarray, bundle: Bundle, posts: Posts) -> dict[str, float]:
-    got = np.array([list(p.probabilities.values()) for p in Predictor(bundle).stream(posts)])
-    flips = int((expected.argmax(-1) != got.argmax(-1)).sum())
-    return {"probability": float(np.abs(expected - got).max()), "label_flips": flips, "posts": len(posts)}

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from moodfuse.config import Config, Modality
 from moodfuse.labels import Labels
-from moodfuse.learn.assembly import OpenModality, build_model
+from moodfuse.learn.assembly import OpenModality
 from moodfuse.learn.batches import LengthBatches, PostBatches, loader
 from moodfuse.learn.fit.fit import fit
 from moodfuse.learn.model import FusionModel
+from moodfuse.learn.parts import build_model
 from moodfuse.progress import Progress, silent
 
 INNER_FOLDS = 5

@@ -8,11 +8,12 @@ from pathlib import Path
 from moodfuse.config import Config, Modality
 from moodfuse.data.posts import Posts
 from moodfuse.labels import Labels
-from moodfuse.learn.assembly import build_model, encoder_sources, label_ids, make_parts, open_modalities
+from moodfuse.learn.assembly import encoder_sources, open_modalities
 from moodfuse.learn.encoders import EncoderSource
 from moodfuse.learn.fit.callbacks import History
 from moodfuse.learn.fit.checkpoints import kept_checkpoint
 from moodfuse.learn.fit.fit import fit
+from moodfuse.learn.parts import build_model, label_ids, make_parts
 from moodfuse.learn.tuned import tuned_source
 from moodfuse.progress import Progress
 

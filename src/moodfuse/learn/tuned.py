@@ -87,7 +87,5 @@ def run_encoder(folder: Path, modality: Modality, data: DataConfig) -> EncoderSo
         raise ConfigError(
             f"model.{modality}: the run in {folder} has fine-tuned no {modality} encoder; name the encoder itself"
         )
-    if modality == "text" and config.model.ensemble > 1:
-        raise ConfigError(f"model.text: the run in {folder} has fine-tuned an ensemble; name a run of one model")
     [name] = config.model.encoders(modality)  # one that trains stands alone
     return tuned_source(find_encoder(name, modality, data), checkpoint)

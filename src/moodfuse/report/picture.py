@@ -14,10 +14,7 @@ from moodfuse.runtime.graphs import open_session
 def model_picture(run: Run) -> str:
     """Return the SVG. Raises `ImportError` without PyTorch, `ConfigError` for a fusion that cannot be drawn."""
     model = run.config.get("model") or {}
-    widths = _widths(run)
-    if "text" in widths:
-        widths["text"] //= int(model.get("ensemble") or 1)  # one model of an ensemble is drawn
-    return fusion_picture(str(model.get("fusion")), model.get("options") or {}, **widths)
+    return fusion_picture(str(model.get("fusion")), model.get("options") or {}, **_widths(run))
 
 
 def fusion_picture(fusion: str, options: Mapping[str, Any], **widths: int) -> str:

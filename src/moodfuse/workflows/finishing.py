@@ -20,7 +20,6 @@ def training_facts(config: Config, trained: Trained) -> dict[str, Any]:
     """Return what `metrics.json` and the manifest say of a training."""
     return {
         "fusion": config.model.fusion,
-        "ensemble": config.model.ensemble,
         "regime": config.train.regime,
         "seed": config.seed,
         "best_epoch": trained.fit.best_epoch + 1,

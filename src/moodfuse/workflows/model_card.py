@@ -6,7 +6,7 @@ from moodfuse.runtime.bundle import Manifest
 
 _CARD = """# {name}
 
-Tells the sentiment ({labels}) of posts that are text + image. Fusion `{fusion}` over {encoders}{ensemble};
+Tells the sentiment ({labels}) of posts that are text + image. Fusion `{fusion}` over {encoders};
 {regime} training, seed {seed}, on {posts} posts. Written by moodfuse {version}.
 
 ## Scores
@@ -58,7 +58,6 @@ def model_card(manifest: Manifest) -> str:
         labels=", ".join(manifest.labels),
         fusion=manifest.fusion,
         encoders=" and ".join(f"`{name}` ({modality})" for modality, name in manifest.encoders.items()),
-        ensemble=f", the mean of {count} models" if (count := manifest.training.get("ensemble", 1)) > 1 else "",
         regime=manifest.training["regime"],
         seed=manifest.training["seed"],
         posts=manifest.training["posts"],

@@ -16,13 +16,14 @@ from moodfuse.config import Config, Modality, Precision
 from moodfuse.evaluate.calibration import fit_temperature
 from moodfuse.evaluate.metrics import score
 from moodfuse.labels import Labels
-from moodfuse.learn.assembly import OpenModality, build_model, make_parts
+from moodfuse.learn.assembly import OpenModality
 from moodfuse.learn.encoders import Encoded, Encoder, ImageSource
 from moodfuse.learn.export import HeadModule, encoder_graph, head_graph, head_inputs
 from moodfuse.learn.fit.callbacks import History
 from moodfuse.learn.fit.fit import fit
 from moodfuse.learn.fit.loop import best_epoch
 from moodfuse.learn.model import FusionModel
+from moodfuse.learn.parts import build_model, make_parts
 from moodfuse.learn.precision import reduce_weights
 from moodfuse.learn.stacking import fit_stacker
 from moodfuse.progress import Progress, silent

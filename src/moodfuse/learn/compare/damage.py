@@ -16,10 +16,11 @@ from moodfuse.data.posts import ImageRef, Post, Posts
 from moodfuse.evaluate.metrics import score
 from moodfuse.evaluate.robustness import DAMAGES, Damage, add_typos, degrade
 from moodfuse.labels import Labels
-from moodfuse.learn.assembly import encoder_sources, frozen_features, label_ids
+from moodfuse.learn.assembly import encoder_sources, frozen_features
 from moodfuse.learn.compare.cell import Encodings
 from moodfuse.learn.encoders import EncoderSource
 from moodfuse.learn.features import Features
+from moodfuse.learn.parts import label_ids
 from moodfuse.learn.store import FeatureStore
 from moodfuse.progress import Progress, silent
 from moodfuse.records.cells import HEAD, CellKey

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from moodfuse.config import DataConfig, Modality
 from moodfuse.errors import ConfigError, MissingExtraError, suggest
 from moodfuse.learn.encoders.base import Encoded, Encoder, EncoderSource, ImageSource, TextSource, unencoded
-from moodfuse.learn.encoders.branches import BranchedSource, Branches
 from moodfuse.learn.encoders.efficientnet import EfficientNetLiteSource
 from moodfuse.learn.encoders.hub import HUB_MODELS, hub_folder, is_hub_id
 from moodfuse.learn.encoders.image import ImageFolder
@@ -21,8 +20,6 @@ from moodfuse.learn.encoders.text import TextFolder
 __all__ = [
     "ENCODERS",
     "HUB_MODELS",
-    "BranchedSource",
-    "Branches",
     "Encoded",
     "Encoder",
     "EncoderSource",

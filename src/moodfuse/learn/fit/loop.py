@@ -77,11 +77,10 @@ class _FitModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         output = self.model(batch)
-        members = output.members or (output,)
-        loss = torch.stack([self._loss_of(member, batch.targets) for member in members]).sum()
+        loss = self._loss_of(output, batch.targets)
         if self.config.optim.l2:
             loss = loss + self.config.optim.l2 * self._squared_weights()
-        self._tally(loss / len(members), output.logits, batch.targets)
+        self._tally(loss, output.logits, batch.targets)
         return loss
 
     def _tally(self, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
@@ -116,7 +115,7 @@ class _FitModule(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def _loss_of(self, output: Output, targets: Tensor) -> Tensor:
-        """Return the loss of one model's answers, its auxiliary heads' included."""
+        """Return the loss of the logits, the auxiliary heads' included."""
         loss = self._loss(output.logits, targets)
         if weight := self.config.model.auxiliary:
             for logits in (output.text, output.image):

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import zip_longest
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from moodfuse.config import OptimConfig
-from moodfuse.learn.encoders.branches import Branches
 
 _GAMMA, _Q = 2.0, 0.7  # as their authors have them
 
@@ -61,12 +59,8 @@ def rate_schedule(steps: int, warmup: float, schedule: str) -> Callable[[int], f
 def layers(encoder: nn.Module) -> list[list[nn.Parameter]]:
     """Return an encoder's parameters from its input up: embeddings or stem, each layer, what stands above them.
 
-    The layers are the longest list of modules that the encoder holds; an encoder without one is a single layer. Of
-    branches those at one height go together.
+    The layers are the longest list of modules that the encoder holds; an encoder without one is a single layer.
     """
-    if isinstance(encoder, Branches):
-        branches = [layers(branch) for branch in encoder.encoders]
-        return [[p for group in level for p in group] for level in zip_longest(*branches, fillvalue=[])]
     stacks = [list(module) for module in encoder.modules() if isinstance(module, nn.ModuleList)]
     if not stacks:
         return [list(encoder.parameters())]

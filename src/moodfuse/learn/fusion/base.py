@@ -63,7 +63,9 @@ _Class = TypeVar("_Class", bound=type[Fusion])
 
 
 def fusion(cls: _Class) -> _Class:
-    """Register a fusion class under its `name`."""
+    """Register a fusion class under its `name`. Raises `ConfigError` for what is none, and for a name that is taken."""
+    if not (isinstance(cls, type) and issubclass(cls, Fusion)):
+        raise ConfigError(f"expected a subclass of Fusion, found {cls!r}")
     if cls.name in FUSIONS and FUSIONS[cls.name] is not cls:
         raise ConfigError(f"two fusions are called {cls.name!r}")
     FUSIONS[cls.name] = cls

@@ -9,10 +9,10 @@ from typing import Any
 from moodfuse.config import Config
 from moodfuse.data.posts import Posts
 from moodfuse.labels import Labels
-from moodfuse.learn.assembly import build_model, label_ids, make_parts
 from moodfuse.learn.compare.cell import validation_score
 from moodfuse.learn.fit.callbacks import History
 from moodfuse.learn.fit.fit import fit
+from moodfuse.learn.parts import build_model, label_ids, make_parts
 from moodfuse.learn.prepared import prepared
 from moodfuse.learn.search.study import StoredStudy
 from moodfuse.progress import Progress, silent

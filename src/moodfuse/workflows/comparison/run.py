@@ -238,9 +238,9 @@ def _run(
     progress: Progress,
     notify: Notify,
 ) -> None:
-    from moodfuse.learn.assembly import label_ids
     from moodfuse.learn.compare.work import Work
     from moodfuse.learn.compare.workers import run_cells
+    from moodfuse.learn.parts import label_ids
     from moodfuse.learn.prepared import prepared
 
     todo = comparison.todo()
