@@ -56,7 +56,7 @@ def test_what_serving_needs_is_one_line(
     trained_run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def find(name: str) -> ModuleSpec | None:
-        return None if name == "gradio" else ModuleSpec(name, None)
+        return None if name == "uvicorn" else ModuleSpec(name, None)
 
     monkeypatch.setattr(extras, "find_spec", find)
     assert run(["serve", str(trained_run)]) == 1

@@ -77,8 +77,9 @@ def test_the_steps_run_in_a_plain_environment(trained_run: Path, tmp_path: Path)
         pytest.skip("no package index can be reached")
     assert done.returncode == 0, done.stderr
     python = home / "bin" / "python"
+    absent = ("torch", "sklearn", "pandas")
     found = subprocess.run(
-        [python, "-c", "import importlib.util as u; print([m for m in ('torch', 'sklearn') if u.find_spec(m)])"],
+        [python, "-c", f"import importlib.util as u; print([m for m in {absent} if u.find_spec(m)])"],
         env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert found.stdout.strip() == "[]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,11 @@ from moodfuse.runtime.writers import explanation_object, prediction_object
 from moodfuse.serve import problems, schemas
 from moodfuse.serve.answers import COUNT, AnswerStream, answer_batch
 from moodfuse.serve.batching import Engine
-from moodfuse.serve.docs_page import docs_page
+from moodfuse.serve.docs_page import DOCS_POLICY, docs_page
 from moodfuse.serve.guard import Guard
 from moodfuse.serve.limits import Settings
 from moodfuse.serve.metrics import Metrics
-from moodfuse.serve.page import create_page
+from moodfuse.serve.page import add_page
 from moodfuse.serve.problems import Problem
 from moodfuse.serve.requests import read_post, refuse_unread
 from moodfuse.serve.stopping import Stopping
@@ -62,16 +62,14 @@ def create_app(settings: Settings) -> Guard:
         observe=metrics.batch_size.observe,
     )
     stopping = Stopping()
-    page = create_page(predictor, settings.folder) if settings.page else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         sweep_folder(settings.folder)
         home = settings.folder / str(os.getpid())
         home.mkdir(exist_ok=True)
-        async with page.router.lifespan_context(page) if page else nullcontext():
-            with stopping.watched():
-                yield
+        with stopping.watched():
+            yield
         await engine.aside(lambda: None)
         engine.close()
         shutil.rmtree(home, ignore_errors=True)
@@ -87,7 +85,9 @@ def create_app(settings: Settings) -> Guard:
     _add_handlers(app)
     _add_posts(app, settings, engine, metrics)
     _add_rest(app, settings, engine, metrics, stopping)
-    return Guard(app, settings, metrics, page)
+    if settings.page:
+        add_page(app, predictor)
+    return Guard(app, settings, metrics)
 
 
 def sweep_folder(folder: Path) -> None:
@@ -158,7 +158,7 @@ def _add_rest(app: FastAPI, settings: Settings, engine: Engine, metrics: Metrics
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
-        return HTMLResponse(docs_page(app.openapi()))
+        return HTMLResponse(docs_page(app.openapi()), headers={"Content-Security-Policy": DOCS_POLICY})
 
 
 def describe_model(settings: Settings, predictor: Predictor) -> dict[str, Any]:

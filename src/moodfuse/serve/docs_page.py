@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
+from hashlib import sha256
 from html import escape
 from typing import Any
 
@@ -14,6 +16,11 @@ code, pre { font: 0.9em ui-monospace, monospace; background: var(--soft); border
 pre { padding: 0.8rem; overflow-x: auto; } table { border-collapse: collapse; }
 td { padding: 0.15rem 1rem 0.15rem 0; vertical-align: top; } summary { cursor: pointer; padding: 0.2rem 0; }
 """
+#: The page's content security policy: its one style, known by its hash, and nothing else.
+DOCS_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 _EXAMPLES = {
     "/v1/predict": """curl {url} -H 'Content-Type: application/json' -d '{"text": "what a day"}'
 curl {url} -F text='what a day' -F image=@photo.jpg""",
@@ -28,7 +35,7 @@ def docs_page(openapi: dict[str, Any]) -> str:
     info = openapi["info"]
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8>",
-        '<meta name=viewport content="width=device-width, initial-scale=1">',
+        '<meta name=viewport content="width=device-width, initial-scale=1"><link rel=icon href=data:,>',
         f"<title>{escape(info['title'])} API</title><style>{_STYLE}</style>",
         f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info.get('summary', ''))}",
         "The document itself: <a href=/openapi.json>/openapi.json</a>. The page: <a href=/>/</a>.</p>",

@@ -19,18 +19,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from moodfuse.serve.keys import is_known, presented_key
 from moodfuse.serve.limits import Limits, Settings
 from moodfuse.serve.metrics import Metrics
-from moodfuse.serve.page import is_page
 from moodfuse.serve.problems import CONTENT_TYPE, Problem
 
 LOG = logging.getLogger("moodfuse.serve")
 
 BATCH = "/v1/predict/batch"
 _OPEN = frozenset({"/healthz", "/readyz"})  # what an orchestrator asks without a key
-# The browser itself keeps the page from asking anybody else.
+# The browser itself keeps the page from asking anybody else, and from running or showing what is not in our files.
 _POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; object-src 'none'; "
-    "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _HEADERS = {
     "x-content-type-options": "nosniff",
@@ -56,17 +54,14 @@ class _Exchange:
     @property
     def route(self) -> str:
         """The route's template, never the path: what is asked for may be the client's secret."""
-        route = self.scope.get("route")
-        path = getattr(route, "path", None)
-        return path or ("page" if route is not None else "-")
+        return getattr(self.scope.get("route"), "path", "-")
 
 
 class Guard:
     """ASGI middleware around everything that is served. `busy` counts the requests for posts in flight."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, page: ASGIApp | None = None) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
         self.app = app
-        self.page = page
         self.settings = settings
         self.metrics = metrics
         self.busy = 0
@@ -102,11 +97,6 @@ class Guard:
             raise Problem(401, "expected a key: Authorization: Bearer KEY", {"WWW-Authenticate": scheme})
         if _declared(headers) > exchange.limit:
             raise _too_long(exchange)
-        if self.page is not None and is_page(path):
-            if exchange.scope["method"] not in ("GET", "HEAD"):
-                raise Problem(405, "the page is there to be read", {"Allow": "GET, HEAD"})
-            await self.page(exchange.scope, receive, send)
-            return
         if not path.startswith("/v1/"):
             await self.app(exchange.scope, receive, send)
             return
@@ -137,9 +127,9 @@ class Guard:
         seconds = time.monotonic() - exchange.started
         self.metrics.requests.labels(exchange.route, exchange.status).inc()
         self.metrics.seconds.labels(exchange.route).observe(seconds)
-        asset = exchange.route in ("page", "-") or not exchange.route.startswith("/v1/")
+        answers = exchange.route.startswith("/v1/")
         LOG.log(
-            logging.DEBUG if asset and exchange.status < 400 else logging.INFO,
+            logging.INFO if answers or exchange.status >= 400 else logging.DEBUG,
             "id=%s %s %s status=%d in=%d out=%d ms=%.1f",
             exchange.id,
             exchange.scope["method"] if exchange.scope["method"].isalpha() else "-",
@@ -222,8 +212,8 @@ def _telling(exchange: _Exchange, send: Send) -> Send:
             headers["x-request-id"] = exchange.id
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
-            if exchange.scope["path"].startswith("/v1/"):
-                headers.setdefault("cache-control", "no-store")
+            # Of the page's files a browser asks whether they have changed: one from an older version would break it.
+            headers.setdefault("cache-control", "no-store" if exchange.scope["path"].startswith("/v1/") else "no-cache")
         elif message["type"] == "http.response.body":
             exchange.sent += len(message.get("body", b""))
         await send(message)

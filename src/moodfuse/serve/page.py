@@ -1,75 +1,36 @@
-"""The web page: Gradio's shell and tabs; what is in them talks to `/v1` from the browser, as any other client does.
+"""The web page: one static file at /, its scripts and styles under /page/.
 
-No image or text ever goes through Gradio's own upload and event routes, which keep files: they are not served at all.
-So the page holds no state, needs no sticky sessions, and works with any number of workers.
+What is in the page talks to `/v1` from the browser, as any other client does. So the page holds no state on the server,
+needs no sticky sessions, and works with any number of workers.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from html import escape
 from importlib.resources import files
-from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from moodfuse.runtime.predictor import Predictor
 
-STATIC = "/page"
 
-#: What of Gradio is served: its scripts and styles, and what they ask once when they start.
-PATHS = ("/assets/", "/static/", "/svelte/", f"{STATIC}/")
-FILES = frozenset({"/", "/config", "/theme.css", "/favicon.ico", "/manifest.json"})
-
-
-def is_page(path: str) -> bool:
-    """Say whether the page needs this path; whatever else Gradio can do is not served."""
-    return path in FILES or (path.startswith(PATHS) and ".." not in path)
-
-
-def create_page(predictor: Predictor, folder: Path) -> FastAPI:
-    """Return the app that serves the page at /; `folder` is where Gradio may write, should it ever want to."""
-    # Before Gradio is imported: it looks for newer versions of itself and counts its users otherwise.
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)
-    import gradio as gr
-
-    static = files("moodfuse.serve") / "static"
-    app = FastAPI(openapi_url=None)
-    app.mount(STATIC, StaticFiles(packages=[("moodfuse.serve", "static")]), name="static")
+def add_page(app: FastAPI, predictor: Predictor) -> None:
+    """Serve the page, which says what `predictor` is, and nothing else of the folder `static`."""
+    manifest = predictor.manifest
     model = {
-        "name": predictor.manifest.name,
+        "name": manifest.name,
         "labels": predictor.labels.names,
-        "modalities": predictor.manifest.modalities,
-        "threshold": predictor.manifest.review_threshold,
+        "modalities": manifest.modalities,
+        "threshold": manifest.review_threshold,
     }
-    with gr.Blocks(title="moodfuse", analytics_enabled=False, fill_width=False) as page:
-        gr.HTML((static / "head.html").read_text("utf-8"), padding=False)
-        with gr.Tabs():
-            with gr.Tab("One post"):
-                gr.HTML((static / "single.html").read_text("utf-8"), padding=False)
-            with gr.Tab("Many posts"):
-                gr.HTML((static / "batch.html").read_text("utf-8"), padding=False)
-    data = escape(json.dumps(model), quote=True)
-    gr.mount_gradio_app(
-        app,
-        page,
-        path="/",
-        ssr_mode=False,
-        run_history=False,
-        footer_links=[],
-        show_error=False,
-        max_file_size=1,
-        # Named fonts are the machine's own; Gradio's default theme would ask Google for its fonts.
-        theme=gr.themes.Base(
-            primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
-        ),
-        head=(
-            f'<meta name="moodfuse" content="{data}"><link rel="stylesheet" href="{STATIC}/page.css">'
-            f'<script type="module" src="{STATIC}/page.js"></script>'
-        ),
-    )
-    return app
+    template = (files("moodfuse.serve") / "static" / "index.html").read_text("utf-8")
+    page = template.replace("$model", escape(json.dumps(model)))
+
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    async def index() -> HTMLResponse:
+        return HTMLResponse(page)
+
+    app.mount("/page", StaticFiles(packages=[("moodfuse.serve", "static/page")]))

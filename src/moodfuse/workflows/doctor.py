@@ -17,7 +17,7 @@ from moodfuse.version import __version__
 _BASE = ("numpy", "onnxruntime", "pillow", "tokenizers", "pydantic", "pyyaml", "rich", "typer", "platformdirs")
 _EXTRAS = {
     "eval": ("scikit-learn", "scipy", "imagehash", "rapidfuzz"),
-    "serve": ("fastapi", "uvicorn", "gradio", "python-multipart", "prometheus-client"),
+    "serve": ("fastapi", "uvicorn", "python-multipart", "prometheus-client"),
     "lexicon": ("vaderSentiment",),
     "train": (
         "torch",

@@ -22,6 +22,6 @@ def require_ray() -> None:
 
 def require_serving() -> None:
     """Raise `MissingExtraError` where what the service runs on is not installed."""
-    for module in ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "gradio"):
+    for module in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
         if find_spec(module) is None:
             raise MissingExtraError(f"serving needs {module}, which is not installed; pip install 'moodfuse[serve]'")

@@ -123,9 +123,11 @@ export function applyWords(root) {
   });
 }
 
-// A small maker of elements: text is always set as text, never as markup.
-export function make(tag, attributes = {}, ...children) {
+// A small maker of elements: text is always set as text, never as markup. `style` is an object of properties: the page's
+// content security policy lets no style attribute through.
+export function make(tag, { style = {}, ...attributes } = {}, ...children) {
   const element = document.createElement(tag);
+  Object.entries(style).forEach(([name, value]) => element.style.setProperty(name, value));
   for (const [name, value] of Object.entries(attributes)) {
     if (value === true) element.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);

@@ -126,7 +126,7 @@ function bars(probabilities, best) {
   return Object.entries(probabilities).map(([name, value]) =>
     make("div", { class: `mf-bar${name === best ? " mf-best" : ""}` },
       make("span", { class: "mf-name" }, labelName(name)),
-      make("span", { class: "mf-track" }, make("span", { class: `mf-fill mf-${name}`, style: `width:${100 * value}%` })),
+      make("span", { class: "mf-track" }, make("span", { class: `mf-fill mf-${name}`, style: { width: `${100 * value}%` } })),
       make("span", { class: "mf-value" }, percent(value))));
 }
 
@@ -155,7 +155,7 @@ function words(found) {
     const share = Math.abs(word.weight) / most;
     const kind = share < 0.15 ? "" : word.weight < 0 ? "mf-word-against" : "mf-word-for";
     const points = `${word.weight < 0 ? "−" : "+"}${Math.abs(100 * word.weight).toFixed(1)}`;
-    line.append(make("span", { class: `mf-word ${kind}`, style: `--share:${share.toFixed(2)}`, title: points }, word.text));
+    line.append(make("span", { class: `mf-word ${kind}`, style: { "--share": share.toFixed(2) }, title: points }, word.text));
     at = word.end;
   }
   line.append(cut(at));
