@@ -22,6 +22,14 @@ def test_a_recipe_is_the_file_that_a_test_runs(path: str) -> None:
     assert QUOTE["quotations"](PAGE)[path] == (ROOT / path).read_text("utf-8")
 
 
+@pytest.mark.parametrize("path", RECIPES)
+def test_the_entry_point_names_what_the_file_defines(path: str) -> None:
+    module = Path(path).stem
+    group = f"moodfuse.{module.removeprefix('my_')}s"
+    [name] = re.findall(rf'entry-points."{group}"\]\nmine = "{module}:(\w+)"', PAGE)
+    assert re.search(rf"^(class|def) {name}\b", (ROOT / path).read_text("utf-8"), re.MULTILINE)
+
+
 def test_quotations_are_filled_from_the_files_and_go_stale_with_them(tmp_path: Path) -> None:
     page = "above\n\n<!-- a.py -->\n```python\nold = 1\n```\n\nbelow, <!-- a.py --> no quotation\n"
     assert QUOTE["stale"](page, tmp_path) == ["a.py"]  # a file that is not there is no excuse
