@@ -51,7 +51,7 @@ def test_a_few_posts_lack_a_text_or_an_image_and_none_lacks_both(posts: Posts) -
 
 def test_the_posts_are_no_near_duplicates_of_one_another(posts: Posts) -> None:
     groups = group_duplicates(posts)
-    alone = sum(n == 1 for n in Counter(groups.of.values()).values())
+    alone = sum(n == 1 for n in Counter(groups.group_of.values()).values())
     assert alone / len(groups) >= 0.95
 
 

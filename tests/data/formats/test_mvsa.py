@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections import Counter
 from itertools import product
 from pathlib import Path
 
@@ -102,8 +101,7 @@ def test_mvsa_multiple(tmp_path: Path) -> None:
 
 
 def test_every_post_is_predicted(tmp_path: Path) -> None:
-    path, dropped = mvsa(tmp_path, SINGLE + "5\tgreat,positive\n"), Counter[str]()
-    posts = list(stream_posts(path, part="predict", strict=False, dropped=dropped))
+    posts = stream_posts(mvsa(tmp_path, SINGLE + "5\tgreat,positive\n"), part="predict", strict=False)
     assert [(post.id, post.label) for post in posts] == [
         ("1", "positive"),
         ("2", None),
@@ -111,7 +109,7 @@ def test_every_post_is_predicted(tmp_path: Path) -> None:
         ("4", "neutral"),
         ("5", None),
     ]
-    assert not dropped
+    assert not posts.dropped
 
 
 @pytest.mark.parametrize("name", sorted(WRITERS))

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from moodfuse.data.formats.readers import READERS, Reader, Row, read_posts, reader, source_format, stream_posts
+from moodfuse.data.formats.readers import read_posts, source_format, stream_posts
 from moodfuse.data.images import open_image
 from moodfuse.data.posts import ImageRef, Post
 from moodfuse.data.text import Decoded
@@ -50,7 +50,7 @@ def error_of(path: Path, **options: object) -> str:
 def test_report_folder(tmp_path: Path) -> None:
     files = {"7.txt": "很好".encode("gb18030"), "7.jpg": b"J", "3.txt": b"ok\n", "b.webp": b"W"}
     path = report(tmp_path, "guid,tag\r\n7,positive\r\n3, Negative \r\nb,null\r\n", files)
-    assert source_format(path) == "report"
+    assert source_format(path) == "guid_tag"
     assert list(read_posts(path)) == [
         Post("7", "很好", ImageRef(tmp_path / "data/7.jpg"), "positive", "gb18030"),
         Post("3", "ok\n", None, "negative", "ascii"),
@@ -70,7 +70,7 @@ def test_the_part_of_a_report_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("data", ["data", "."])
 def test_the_listing_itself(tmp_path: Path, name: str, data: str) -> None:
     report(tmp_path, "tag,GUID\nnull,5\n", {"5.txt": b"hi"}, name=name, data=data)
-    assert source_format(tmp_path / name) == "report"
+    assert source_format(tmp_path / name) == "guid_tag"
     assert [(post.id, post.text) for post in stream_posts(tmp_path / name)] == [("5", "hi")]
 
 
@@ -278,7 +278,7 @@ def test_a_binary_file(tmp_path: Path, name: str) -> None:
     assert "binary" in error_of(written(tmp_path, name, b"\x89PNG\r\0\0\0\x0dIHDR\n"))
 
 
-@pytest.mark.parametrize("format", [None, "report"])
+@pytest.mark.parametrize("format", [None, "guid_tag"])
 def test_no_header(tmp_path: Path, format: str | None) -> None:
     message = error_of(written(tmp_path, "posts.txt", "4597,negative\n26,neutral\n"), format=format)
     assert "guid,tag" in message
@@ -374,5 +374,5 @@ def test_the_real_posts(posts_folder: Path) -> None:
     assert Counter(post.encoding for post in [*train, *test]) == {"ascii": 3448, "gb18030": 1061, "utf-8": 2}
     assert not any(post.lossy for post in [*train, *test])
     assert all(post.text is not None and post.image is not None for post in [*train, *test])
-    assert source_format(posts_folder / "test_without_label.txt") == "report"
+    assert source_format(posts_folder / "test_without_label.txt") == "guid_tag"
     assert [post.id for post in stream_posts(posts_folder / "test_without_label.txt")] == [post.id for post in test]

@@ -42,7 +42,7 @@ def check_duplicates(
     }
     facts = {
         "posts": len(pool),
-        "near_duplicate_groups": len(_gather(pool, groups.of)),
+        "near_duplicate_groups": len(_gather(pool, groups.group_of)),
         **{f"same_{name}_groups": len(found[name]) for name in exact},
         **{f"same_{name}_posts": len(flat(found[name])) for name in exact},
     }
@@ -127,7 +127,7 @@ def _leaks(posts: Posts, exact: Mapping[str, Mapping[str, Hashable]], groups: Gr
     unlabelled = [post.id for post in posts if post.label is None]
     if not labelled or not unlabelled:
         return
-    kinds: list[Sharing] = [*exact.items(), ("near", groups.of)]
+    kinds: list[Sharing] = [*exact.items(), ("near", groups.group_of)]
     words = {
         "post": "exactly the text and exactly the image",
         "text": "exactly the text",

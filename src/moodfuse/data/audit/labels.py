@@ -80,7 +80,7 @@ def check_classes(inventory: Inventory, groups: Groups, labels: Labels) -> Itera
         )
     for name in labels.names:
         members = tuple(post.id for post in labelled if post.label == name)
-        yield from _rare(name, members, len({groups.of[id] for id in members}), len(labelled))
+        yield from _rare(name, members, len({groups.group_of[id] for id in members}), len(labelled))
     yield from _uneven({name: counts[name] for name in labels.names if counts[name]}, len(labelled))
 
 

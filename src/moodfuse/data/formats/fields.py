@@ -8,7 +8,7 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,12 @@ def held_in(folder: Path) -> list[str]:
         return sorted(entry.name for entry in folder.iterdir())
     except OSError as error:
         cannot_read(folder, error)
+
+
+def in_words(held: Sequence[str]) -> str:
+    """Return what a folder holds for an error message: five names at most, and how many more there are."""
+    more = f" and {len(held) - 5:,} more" if len(held) > 5 else ""
+    return ", ".join(held[:5]) + more if held else "nothing"
 
 
 def image_file(folder: Path, cell: str | None) -> ImageRef | None:
