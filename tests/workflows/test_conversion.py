@@ -100,7 +100,7 @@ def test_progress_counts_to_the_end(folder: Path, tmp_path: Path) -> None:
         ("out.xlsx", {}, ConfigError, "--to"),
         ("out", {"to": "json"}, ConfigError, "did you mean jsonl"),
         ("out.csv", {"embed": True}, ConfigError, "csv cannot hold images"),
-        ("out", {"embed": True}, ConfigError, "report cannot hold images"),
+        ("out", {"embed": True}, ConfigError, "guid_tag cannot hold images"),
         ("posts", {}, OutputError, "not empty"),
         ("posts", {"to": "csv"}, OutputError, "is a folder"),
         ("posts/train.txt", {"to": "csv"}, OutputError, "exists already"),

@@ -58,4 +58,5 @@ def _files(path: Path) -> list[Path]:
     """Return the files of posts in a folder; what begins with . or _ is a note that another program left."""
     suffixes = _by_suffix()
     names = (name for name in held_in(path) if not name.startswith((".", "_")))
-    return [path / name for name in names if Path(name).suffix.lower() in suffixes and (path / name).is_file()]
+    files = (path / name for name in names if Path(name).suffix.lower() in suffixes)
+    return [file for file in files if not file.is_dir()]  # a pipe among them is refused, not passed over

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,14 @@ def _recognises(reader: Reader, path: Path, header: str | None) -> bool:
     except MoodfuseError:
         raise
     except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        LOG.warning("the reader of %s fails on %s and is passed over: %s", reader.name, path, reason)
+        _warn(reader.name, path, " ".join(f"{type(error).__name__}: {error}".split())[:200])
         return False
+
+
+@cache
+def _warn(name: str, path: Path, reason: str) -> None:
+    """Tell it once: a command asks several times for the format of its source."""
+    LOG.warning("the reader of %s fails on %s and is passed over: %s", name, path, reason)
 
 
 class PostStream(Iterator[Post]):
