@@ -9,7 +9,7 @@ from typing import Any
 
 from moodfuse.config import Cleaning
 from moodfuse.data.audit.findings import Finding, Severity, are, of, quantiles
-from moodfuse.data.languages import LATIN, METHOD, NO_LETTERS, guess_language
+from moodfuse.data.languages import METHOD, identify_language
 from moodfuse.data.posts import Post, Posts
 from moodfuse.data.text import MAX_CHARS, clean
 
@@ -20,6 +20,8 @@ _WORD = re.compile(r"[^\W_]")  # a letter or a digit, of any script
 _RETWEET = re.compile(r"\s*RT\b\s*@?", re.ASCII)
 _LOST = re.compile(r"[^\W\d_]\?+[^\W\d_]")  # what a careless export makes of the ç in Fenerbahçe
 _UTF8 = frozenset({None, "ascii", "utf-8"})  # None: the source held text, not bytes
+#: What the languages of texts that tell none are counted as.
+UNDECIDED = "undecided"
 _FEW = 0.05  # share of texts in other languages from which on a data set is mixed
 
 
@@ -27,7 +29,7 @@ def check_texts(posts: Posts) -> tuple[dict[str, Any], list[Finding]]:
     """Return facts of the texts, ready for JSON, and what is wrong with them."""
     written = [post for post in posts if post.text is not None and post.text.strip()]
     bare = {post.id: clean(post.text or "", BARE) for post in written}
-    languages = {id: guess_language(text) for id, text in bare.items()}
+    languages = {id: identify_language(text) for id, text in bare.items()}
     facts = {
         "posts": len(posts),
         "missing": sum(post.text is None for post in posts),
@@ -36,7 +38,7 @@ def check_texts(posts: Posts) -> tuple[dict[str, Any], list[Finding]]:
         "lossy": sum(post.lossy for post in written),
         "characters": quantiles([len(post.text or "") for post in written]),
         "words": quantiles([len((post.text or "").split()) for post in written]),
-        "languages": dict(Counter(languages.values()).most_common()),
+        "languages": dict(Counter(code or UNDECIDED for code in languages.values()).most_common()),
         "languages_by": METHOD,
     }
     findings = [
@@ -151,22 +153,22 @@ def _contents(written: list[Post], bare: dict[str, str]) -> Iterator[Finding]:
         )
 
 
-def _languages(languages: dict[str, str]) -> Iterator[Finding]:
-    told = {id: name for id, name in languages.items() if name not in (LATIN, NO_LETTERS)}
+def _languages(languages: dict[str, str | None]) -> Iterator[Finding]:
+    told = {id: code for id, code in languages.items() if code is not None}
     if not told:
         return
     counts = Counter(told.values())
     main = counts.most_common(1)[0][0]
-    others = tuple(id for id, name in told.items() if name != main)
+    others = tuple(id for id, code in told.items() if code != main)
     if len(others) >= _FEW * len(told):
-        rest = ", ".join(f"{name} {count:,}" for name, count in counts.most_common(6)[1:])
+        rest = ", ".join(f"{code} {count:,}" for code, count in counts.most_common(6)[1:])
         yield Finding(
             "languages_mixed",
             Severity.NOTE,
             len(others),
             len(told),
             f"{of(len(others), len(told), 'texts')} {are(len(others))} in another language than {main}: {rest} "
-            f"(a guess by {METHOD})",
+            f"(by {METHOD}, where it is sure)",
             "an encoder of one language understands little of the others; a multilingual one may pay",
             others,
         )
