@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from moodfuse.data.audit.findings import Finding, Severity, are, proportion, share
+from moodfuse.data.audit.findings import Finding, Severity, are, out_of, share
 from moodfuse.data.audit.inventory import Inventory
 from moodfuse.data.duplicates import Groups
 from moodfuse.labels import Labels
@@ -30,7 +30,7 @@ def check_ids(inventory: Inventory) -> Iterator[Finding]:
             Severity.ERROR,
             len(repeated),
             total,
-            f"{proportion(len(repeated), total, 'ids')} {are(len(repeated), 'stands', 'stand')} for more than one post "
+            f"{out_of(len(repeated), total, 'ids')} {are(len(repeated), 'stands', 'stand')} for more than one post "
             f"({sum(repeated.values()):,} posts" + (f"; {torn:,} with different labels" if torn else "") + ")",
             "give every post an id of its own; training refuses them, and this audit looked at the first of each only",
             tuple(repeated),
@@ -41,8 +41,8 @@ def check_ids(inventory: Inventory) -> Iterator[Finding]:
             Severity.ERROR,
             len(both),
             total,
-            f"{proportion(len(both), total, 'ids')} {are(len(both), 'stands', 'stand')} in the labelled list and in the one to "
-            "predict",
+            f"{out_of(len(both), total, 'ids')} {are(len(both), 'stands', 'stand')} in the labelled list and in the "
+            "one to predict",
             "remove them from one of the lists: their answers would be remembered, not predicted",
             both,
         )
@@ -53,7 +53,7 @@ def check_ids(inventory: Inventory) -> Iterator[Finding]:
             Severity.NOTE,
             count,
             count + total,
-            f"{proportion(count, count + total, 'posts')} {are(count)} left out by the format's own rule: "
+            f"{out_of(count, count + total, 'posts')} {are(count)} left out by the format's own rule: "
             + ", ".join(f"{reason} {number:,}" for reason, number in dropped.items()),
             "this is as its authors publish it; nothing to do",
         )
@@ -75,7 +75,7 @@ def check_classes(inventory: Inventory, groups: Groups, labels: Labels) -> Itera
             Severity.WARNING,
             len(labelled),
             len(inventory.posts),
-            f"only {proportion(len(labelled), len(inventory.posts), 'posts')} {are(len(labelled), 'has', 'have')} a label",
+            f"only {out_of(len(labelled), len(inventory.posts), 'posts')} {are(len(labelled), 'has', 'have')} a label",
             f"a score on a tenth of them says next to nothing; label {FEW_LABELLED:,} or, better, a thousand",
         )
     for name in labels.names:
@@ -89,9 +89,7 @@ def _rare(name: str, members: tuple[str, ...], groups: int, total: int) -> Itera
         count = len(members)
         copies = f", all of them near-duplicates in {groups:,} {are(groups, 'group', 'groups')}"
         found = (
-            proportion(count, total, "posts") + (copies if groups < count else "")
-            if count
-            else f"none of {total:,} posts"
+            out_of(count, total, "posts") + (copies if groups < count else "") if count else f"none of {total:,} posts"
         )
         yield Finding(
             "class_too_rare",
@@ -109,7 +107,7 @@ def _rare(name: str, members: tuple[str, ...], groups: int, total: int) -> Itera
             Severity.WARNING,
             len(members),
             total,
-            f"label {name!r} has only {proportion(len(members), total, 'posts')}",
+            f"label {name!r} has only {out_of(len(members), total, 'posts')}",
             "its F1 will be noise, and macro-F1 with it: add posts of it before comparing anything",
             members,
         )
@@ -128,7 +126,7 @@ def _uneven(counts: Mapping[str, int], total: int) -> Iterator[Finding]:
             counts[smallest],
             total,
             f"classes are uneven: {largest} is {ratio:.1f} times as frequent as {smallest} "
-            f"({proportion(counts[smallest], total, 'posts')})",
+            f"({out_of(counts[smallest], total, 'posts')})",
             f"whoever always says {largest} is right in {share(counts[largest], total)}: compare by macro-F1, and try "
             "train.class_weights=balanced or sqrt",
         )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from moodfuse.config import Cleaning
-from moodfuse.data.audit.findings import Finding, Severity, are, proportion, quantiles
+from moodfuse.data.audit.findings import Finding, Severity, are, out_of, quantiles
 from moodfuse.data.languages import METHOD, identify_language
 from moodfuse.data.posts import Post, Posts
 from moodfuse.data.text import MAX_CHARS, clean
@@ -59,7 +59,7 @@ def _absent(posts: Posts) -> Iterator[Finding]:
             Severity.WARNING,
             len(missing),
             len(posts),
-            none or f"{proportion(len(missing), len(posts), 'posts')} {are(len(missing), 'has', 'have')} no text",
+            none or f"{out_of(len(missing), len(posts), 'posts')} {are(len(missing), 'has', 'have')} no text",
             "the model sees their image only; if they should have one, check the files' names or the column",
             missing,
         )
@@ -69,7 +69,7 @@ def _absent(posts: Posts) -> Iterator[Finding]:
             Severity.WARNING,
             len(empty),
             len(posts),
-            f"{proportion(len(empty), len(posts), 'posts')} {are(len(empty), 'has', 'have')} an empty text",
+            f"{out_of(len(empty), len(posts), 'posts')} {are(len(empty), 'has', 'have')} an empty text",
             "they count as posts without a text; if something was lost on export, export again",
             empty,
         )
@@ -84,7 +84,7 @@ def _encodings(written: list[Post]) -> Iterator[Finding]:
             Severity.NOTE,
             len(other),
             len(written),
-            f"{proportion(len(other), len(written), 'texts')} {are(len(other))} not UTF-8: "
+            f"{out_of(len(other), len(written), 'texts')} {are(len(other))} not UTF-8: "
             + ", ".join(f"{name} {count:,}" for name, count in kinds),
             "moodfuse decodes them; a tool that takes UTF-8 for granted drops characters here. "
             "`moodfuse convert` writes the set as UTF-8",
@@ -96,7 +96,7 @@ def _encodings(written: list[Post]) -> Iterator[Finding]:
             Severity.WARNING,
             len(lossy),
             len(written),
-            f"{proportion(len(lossy), len(written), 'texts')} {are(len(lossy), 'fits', 'fit')} no known encoding: "
+            f"{out_of(len(lossy), len(written), 'texts')} {are(len(lossy), 'fits', 'fit')} no known encoding: "
             "characters had to be replaced",
             "look at them; export them again as UTF-8",
             lossy,
@@ -114,7 +114,7 @@ def _lost(written: list[Post], bare: dict[str, str]) -> Iterator[Finding]:
     }
     for check, (ids, severity, what) in kinds.items():
         if ids:
-            line = f"{proportion(len(ids), len(written), 'texts')} {are(len(ids), 'holds', 'hold')} {what}"
+            line = f"{out_of(len(ids), len(written), 'texts')} {are(len(ids), 'holds', 'hold')} {what}"
             yield Finding(check, severity, len(ids), len(written), line, advice, ids)
 
 
@@ -125,8 +125,8 @@ def _contents(written: list[Post], bare: dict[str, str]) -> Iterator[Finding]:
             Severity.WARNING if len(wordless) >= _FEW * len(written) else Severity.NOTE,
             len(wordless),
             len(written),
-            f"{proportion(len(wordless), len(written), 'texts')} {are(len(wordless), 'has', 'have')} no word left once URLs, "
-            "RT, mentions and hashtags are gone",
+            f"{out_of(len(wordless), len(written), 'texts')} {are(len(wordless), 'has', 'have')} no word left once "
+            "URLs, RT, mentions and hashtags are gone",
             "a text encoder has little to go by there; keep the hashtags (data.cleaning.hashtags=keep or strip)",
             wordless,
         )
@@ -136,7 +136,7 @@ def _contents(written: list[Post], bare: dict[str, str]) -> Iterator[Finding]:
             Severity.NOTE,
             len(retweets),
             len(written),
-            f"{proportion(len(retweets), len(written), 'texts')} {are(len(retweets), 'is a retweet', 'are retweets')} "
+            f"{out_of(len(retweets), len(written), 'texts')} {are(len(retweets), 'is a retweet', 'are retweets')} "
             "(RT at the start)",
             "data.cleaning.retweets=true takes the mark off; see text_templates for retweets of one post",
             retweets,
@@ -147,7 +147,7 @@ def _contents(written: list[Post], bare: dict[str, str]) -> Iterator[Finding]:
             Severity.WARNING,
             len(long),
             len(written),
-            f"{proportion(len(long), len(written), 'texts')} {are(len(long))} longer than {MAX_CHARS:,} characters",
+            f"{out_of(len(long), len(written), 'texts')} {are(len(long))} longer than {MAX_CHARS:,} characters",
             "what comes after is cut off, and an encoder reads far less still: cut them to what matters",
             long,
         )
@@ -167,7 +167,7 @@ def _languages(languages: dict[str, str | None]) -> Iterator[Finding]:
             Severity.NOTE,
             len(others),
             len(told),
-            f"{proportion(len(others), len(told), 'texts')} {are(len(others))} in another language than {main}: {rest} "
+            f"{out_of(len(others), len(told), 'texts')} {are(len(others))} in another language than {main}: {rest} "
             f"(by {METHOD}, where it is sure)",
             "an encoder of one language understands little of the others; a multilingual one may pay",
             others,
