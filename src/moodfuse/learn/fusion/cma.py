@@ -14,13 +14,14 @@ class FeatureAttention(Fusion):
     """logits = W_3 relu(W_2 [w * a; w * b]), w = width softmax(W_1 [a; b]): both modalities' features, re-weighted.
 
     a = dropout(relu(W_a text)) and b = dropout(relu(W_b image)) are `width` wide; so is w (B, width), whose mean is 1:
-    left to sum to 1, as in the report, it would shrink every feature `width`-fold.
-    Source: one of the five reports (there a batch's texts were one string, and its token i met image i of the batch).
+    left to sum to 1, as in the course report, it would shrink every feature `width`-fold.
+    Source: one of the five course reports (there a batch's texts were one string, and its token i met image i of the
+    batch).
     """
 
     name = "cma"
     family = "gate"
-    source = "one of the five reports"
+    source = "one of the five course reports"
     interacts = True
 
     def __init__(self, shapes: Shapes, *, width: int = 512, dropout: float = 0.1) -> None:

@@ -13,13 +13,13 @@ from moodfuse.learn.fusion.base import Fusion, Shapes, fusion, share, whole_numb
 class Concat(Fusion):
     """logits = W [text; image]: both pooled vectors, concatenated, through one linear layer.
 
-    `project` first takes each modality linearly to that width, with `dropout` after it (the reports' variant: 512
-    and 0.3; 0 leaves the vectors as they are). No nonlinearity stands in between, so the two never interact.
+    `project` first takes each modality linearly to that width, with `dropout` after it (the course reports' variant:
+    512 and 0.3; 0 leaves the vectors as they are). No nonlinearity stands in between, so the two never interact.
     """
 
     name = "concat"
     family = "concatenation"
-    source = "reports 1 and 2"
+    source = "course reports 1 and 2"
     interacts = False
 
     def __init__(self, shapes: Shapes, *, project: int = 0, dropout: float = 0.3) -> None:
@@ -47,12 +47,12 @@ class Late(Fusion):
 
     `width` wide throughout, `dropout` before the last layer. Its report calls it late, though features are what it
     fuses; see `decision` for late in the usual sense.
-    Source: one of the five reports.
+    Source: one of the five course reports.
     """
 
     name = "late"
     family = "concatenation"
-    source = "one of the five reports"
+    source = "one of the five course reports"
     interacts = True
 
     def __init__(self, shapes: Shapes, *, width: int = 512, dropout: float = 0.3) -> None:

@@ -15,13 +15,13 @@ class CrossAttention(Fusion):
 
     a (B, T, width) and b (B, R, width) come in linearly. A learned null key stands beside the regions, so that a token
     may look at none, and a missing image is not the only thing to look at.
-    Sources: one of the five reports (there one query saw one key); Tsai et al., 2019, "Multimodal transformer for
-    unaligned multimodal language sequences" (MulT).
+    Sources: one of the five course reports (there one query saw one key); Tsai et al., 2019, "Multimodal transformer
+    for unaligned multimodal language sequences" (MulT).
     """
 
     name = "cross_attention"
     family = "attention over sequences"
-    source = "one of the five reports; Tsai et al. 2019 (MulT)"
+    source = "one of the five course reports; Tsai et al. 2019 (MulT)"
     consumes = "tokens"
     interacts = True
 

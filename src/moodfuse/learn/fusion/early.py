@@ -17,12 +17,12 @@ class Early(Fusion):
     image (B, 3, S, S) are pixels, P takes the text's pooled vector (B, D) to a map of `side` x `side`, which is
     enlarged to S x S; its report projects to S x S at once, which takes 19 million weights. Two convolutions, the
     first `channels` wide, the second twice that, then the mean over the picture.
-    Source: one of the five reports.
+    Source: one of the five course reports.
     """
 
     name = "early"
     family = "early"
-    source = "one of the five reports"
+    source = "one of the five course reports"
     consumes = "pixels"
     interacts = True
 

@@ -17,7 +17,7 @@ class TextOnly(Fusion):
 
     name = "text"
     family = "single modality"
-    source = "ablation of all five reports"
+    source = "ablation of all five course reports"
     modalities: ClassVar[tuple[Modality, ...]] = ("text",)
     interacts = False
 
@@ -37,7 +37,7 @@ class ImageOnly(Fusion):
 
     name = "image"
     family = "single modality"
-    source = "ablation of all five reports"
+    source = "ablation of all five course reports"
     modalities: ClassVar[tuple[Modality, ...]] = ("image",)
     interacts = False
 

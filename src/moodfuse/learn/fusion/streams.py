@@ -19,13 +19,13 @@ class SingleStream(Fusion):
     """logits = W x_CLS, x = `layers` Transformer layers over [CLS; text tokens; image regions] (B, 1 + T + R, width).
 
     Text tokens and image regions come in linearly, each modality with its own weights and embedding.
-    Sources: one of the five reports (there the layer got (B, 512) and attended across the batch);
+    Sources: one of the five course reports (there the layer got (B, 512) and attended across the batch);
     Li et al., 2019, "VisualBERT".
     """
 
     name = "single_stream"
     family = "attention over sequences"
-    source = "one of the five reports; Li et al. 2019 (VisualBERT)"
+    source = "one of the five course reports; Li et al. 2019 (VisualBERT)"
     consumes = "tokens"
     interacts = True
 
@@ -67,12 +67,12 @@ class DualStream(Fusion):
 
     Text tokens (B, T, width) pass a Transformer layer of their own; then each stream queries the other (keys and
     values), and passes one more layer of its own. A learned null key stands beside the keys of every layer.
-    Sources: one of the five reports (which threw the co-attended text away); Lu et al., 2019, "ViLBERT".
+    Sources: one of the five course reports (which threw the co-attended text away); Lu et al., 2019, "ViLBERT".
     """
 
     name = "dual_stream"
     family = "attention over sequences"
-    source = "one of the five reports; Lu et al. 2019 (ViLBERT)"
+    source = "one of the five course reports; Lu et al. 2019 (ViLBERT)"
     consumes = "tokens"
     interacts = True
 

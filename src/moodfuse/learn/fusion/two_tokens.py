@@ -33,12 +33,12 @@ class TwoTokenAttention(Fusion):
 
     Q = [Q_t text; Q_i image], and so K and V: each modality has projections of its own, because the two do not share
     a space. Two keys a query, always: no weight is constant.
-    Source: one of the five reports (whose forward returned the text branch whatever was given).
+    Source: one of the five course reports (whose forward returned the text branch whatever was given).
     """
 
     name = "mha"
     family = "attention over two tokens"
-    source = "one of the five reports"
+    source = "one of the five course reports"
     interacts = True
 
     def __init__(self, shapes: Shapes, *, width: int = 1000, heads: int = 2, dropout: float = 0.3) -> None:
@@ -61,14 +61,15 @@ class TwoTokenAttention(Fusion):
 class TwoTokenTransformer(Fusion):
     """logits = MLP([x_text; x_image]), x = `layers` Transformer layers over the two tokens, `width` wide.
 
-    The MLP goes 2 width -> each of `classifier` (ReLU, dropout) -> classes. The report's auxiliary text and image
-    classifiers are the setting `model.auxiliary` of every fusion (0.2 there); its feed-forward width is not given.
-    Source: one of the five reports.
+    The MLP goes 2 width -> each of `classifier` (ReLU, dropout) -> classes. The course report's auxiliary text and
+    image classifiers are the setting `model.auxiliary` of every fusion (0.2 there); its feed-forward width is not
+    given.
+    Source: one of the five course reports.
     """
 
     name = "transformer"
     family = "attention over two tokens"
-    source = "one of the five reports"
+    source = "one of the five course reports"
     interacts = True
 
     def __init__(
@@ -108,12 +109,12 @@ class ResidualAttention(Fusion):
     """logits = W norm(h + FF(h)), h = the mean of attention over the two tokens, FF(h) = V relu(U h).
 
     Text goes linearly to `width`; image to `image_hidden`, batch norm, ReLU, dropout, then to `width`; U doubles it.
-    Source: one of the five reports.
+    Source: one of the five course reports.
     """
 
     name = "residual_attention"
     family = "attention over two tokens"
-    source = "one of the five reports"
+    source = "one of the five course reports"
     interacts = True
 
     def __init__(

@@ -1,7 +1,7 @@
 """Recipes: every system as YAML over the defaults. A new one is one file here.
 
-`original/NAME` lies over NAME: the encoders of the reports, from a model hub, and the training they tell of. Where a
-report names several encoders, or none beside a system, it is one of those that the reports name.
+`original/NAME` lies over NAME: the encoders of the five course reports, from a model hub, and the training they tell
+of. Where such a report names several encoders, or none beside a system, it is one of those that they name.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def recipe_names() -> list[str]:
 
 
 def original_names() -> list[str]:
-    """Return the names of the recipes for the encoders of the reports."""
+    """Return the names of the recipes for the encoders of the course reports."""
     return sorted(_ORIGINAL + name for name in _named("original"))
 
 
