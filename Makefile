@@ -42,7 +42,7 @@ default-bundle: setup
 
 # Every claim of speed and size, measured here on the posts in DATA, with nothing else running.
 bench: setup
-	test -n '$(DATA)' || { echo 'expected posts in the report format: make bench DATA=path/to/posts'; exit 1; }
+	test -n '$(DATA)' || { echo 'expected a guid,tag folder of posts: make bench DATA=path/to/posts'; exit 1; }
 	$(BIN)/python benchmarks/speed/bench.py '$(DATA)'
 
 # Two processes of one thread each: small models gain nothing from more threads, and fight over them.

@@ -193,8 +193,8 @@ def select_on_test(material: Material) -> tuple[str, str, str]:
 def duplicates(material: Material) -> tuple[str, str, str]:
     """Copies of a post on both sides of a random split: nearest neighbour on the posts that have copies."""
     rows = np.arange(len(material.y))
-    sizes = np.bincount([material.groups.of[i] for i in material.posts.ids])
-    copied = np.array([sizes[material.groups.of[i]] > 1 for i in material.posts.ids])
+    sizes = np.bincount([material.groups.group_of[i] for i in material.posts.ids])
+    copied = np.array([sizes[material.groups.group_of[i]] > 1 for i in material.posts.ids])
     train, validation, _ = material.parts
     random_train, random_held = train_test_split(rows, test_size=0.2, random_state=0, stratify=material.y)
     grouped_held = np.setdiff1d(rows, np.union1d(train, validation))
@@ -241,7 +241,7 @@ def one_point(material: Material) -> tuple[str, str, str]:
     accuracy = np.array([(one == material.y[test]).mean() for one in predictions])
     gaps = np.abs(accuracy[:, None] - accuracy[None])[np.triu_indices(20, 1)]
     best, worst = predictions[int(accuracy.argmax())], predictions[int(accuracy.argmin())]
-    groups = [material.groups.of[material.posts.ids[i]] for i in test]
+    groups = [material.groups.group_of[material.posts.ids[i]] for i in test]
     paired = paired_bootstrap(material.y[test], best, worst, labels=SENTIMENT, metric="accuracy", groups=groups)
     test_value = mcnemar(material.y[test], best, worst, labels=SENTIMENT)
     return (

@@ -10,12 +10,12 @@ import tempfile
 from pathlib import Path
 
 from moodfuse import FusionClassifier, load
-from moodfuse.data.synthetic import write_synthetic
+from moodfuse.data.synthetic import Signals, write_synthetic
 
 
 def main(folder: Path | None) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        folder = folder or write_synthetic(Path(scratch) / "posts", posts=150, text=0.9, image=0.9)
+        folder = folder or write_synthetic(Path(scratch) / "posts", posts=150, signals=Signals(text=0.9, image=0.9))
 
         model = FusionClassifier("concat", config={"train": {"epochs": 10}}).fit(folder)
         test = model.metrics_["test"]

@@ -37,11 +37,11 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def synthetic_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """120 labelled and 12 unlabelled posts with a strong planted signal, in the report's folder format."""
-    from moodfuse.data.synthetic import write_synthetic
+    """120 labelled and 12 unlabelled posts with a strong planted signal, as a guid,tag folder."""
+    from moodfuse.data.synthetic import Signals, write_synthetic
 
     folder = tmp_path_factory.mktemp("synthetic") / "posts"
-    return write_synthetic(folder, posts=120, unlabelled=12, text=0.9, image=0.9, seed=3)
+    return write_synthetic(folder, posts=120, unlabelled=12, signals=Signals(text=0.9, image=0.9), seed=3)
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ class Baseline:
         self.head = nn.Linear(384 + 1280, 3)
 
     def read(self, folder: Path, ids: Sequence[str]) -> tuple[list[str], list[Image.Image]]:
-        """Open a batch of posts of a report folder."""
+        """Open a batch of posts of a guid,tag folder."""
         texts = [(folder / "data" / f"{one}.txt").read_text("utf-8", errors="replace").strip() for one in ids]
         return texts, [Image.open(folder / "data" / f"{one}.jpg").convert("RGB") for one in ids]
 

@@ -63,7 +63,7 @@ def tell(line: str) -> None:
 def options(doc: str | None, *more: tuple[str, int | str]) -> argparse.Namespace:
     """Read DATA, `--times`, `--json` and integer options of the script's own from the command line."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="a folder of the report format: train.txt and data/")
+    parser.add_argument("data", type=Path, help="a guid,tag folder: train.txt and data/")
     parser.add_argument("--times", type=int, default=5, help="turns; the median counts")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     for name, value in more:
@@ -84,7 +84,7 @@ def show(rows: Sequence[Row], given: argparse.Namespace) -> None:
 
 @contextmanager
 def part_of(data: Path, posts: int, *, repeat: int = 1) -> Iterator[Path]:
-    """Make a folder of the report format that lists the first `posts` labelled posts, `repeat` times over, unlabelled.
+    """Make a guid,tag folder that lists the first `posts` labelled posts, `repeat` times over, unlabelled.
 
     Its `data/` is a link: nothing is copied.
     """

@@ -1,29 +1,88 @@
+from __future__ import annotations
+
+import builtins
+import subprocess
+import sys
+from typing import Any
+
 import pytest
 
-from moodfuse.data.languages import LATIN, NO_LETTERS, guess_language
+from moodfuse.data.audit.texts import BARE
+from moodfuse.data.formats.readers import read_posts
+from moodfuse.data.languages import _identifier, identify_language
+from moodfuse.data.text import clean
+from moodfuse.errors import MissingExtraError
 
-
-@pytest.mark.parametrize(
-    ("text", "language"),
-    [
-        ("This is what they told us about the weather", "english"),
-        ("I’m so happy that it’s you", "english"),
-        ("el perro y los gatos están muy cansados por la tarde", "spanish"),
-        ("não sei o que você tem para mim", "portuguese"),
-        ("c'est une belle journée pour nous", "french"),
-        ("das ist nicht der Hund von mir", "german"),
-        ("il cane non è con me, ma sono contento", "italian"),
-        ("ik ben niet op het strand met de hond", "dutch"),
-        ("今天的天气真好", "chinese"),
-        ("今日はいい天気です", "japanese"),
-        ("오늘 날씨가 좋다", "korean"),
-        ("сегодня хорошая погода", "cyrillic script"),
-        ("الطقس جميل اليوم", "arabic script"),
-        ("wow", LATIN),
-        ("Paris Berlin Roma", LATIN),
-        ("!!! 12 😀", NO_LETTERS),
-        ("", NO_LETTERS),
+SENTENCES = {
+    "ar": ["الطقس جميل اليوم وأنا سعيد جدا", "لم يعجبني هذا الفيلم على الإطلاق", "شكرا لكم على هذه الليلة الرائعة"],
+    "de": [
+        "das ist nicht der Hund von mir",
+        "Heute war leider alles schrecklich",
+        "Ich freue mich auf das Wochenende",
     ],
-)
-def test_the_guess(text: str, language: str) -> None:
-    assert guess_language(text) == language
+    "en": [
+        "this is what they told us about the weather",
+        "I’m so happy that it’s you",
+        "the worst service I ever had",
+    ],
+    "es": ["el perro y los gatos están muy cansados", "Qué día tan bonito hemos pasado", "no me gustó nada la comida"],
+    "fr": ["c'est une belle journée pour nous", "Je suis tellement déçu par ce film", "merci à tous pour cette soirée"],
+    "hi": ["आज मौसम बहुत अच्छा है", "मुझे यह फिल्म बिल्कुल पसंद नहीं आई", "आप सब का बहुत धन्यवाद"],
+    "it": [
+        "il cane non è con me, ma sono contento",
+        "Che bella giornata abbiamo passato",
+        "non mi è piaciuto affatto",
+    ],
+    "pt": ["não sei o que você tem para mim", "Que dia lindo nós passamos na praia", "a comida estava muito ruim hoje"],
+    "zh": ["今天的天气真好", "我一点也不喜欢这部电影", "谢谢大家陪我度过这个美好的夜晚"],
+}
+
+
+@pytest.mark.parametrize(("language", "text"), [(code, text) for code, texts in SENTENCES.items() for text in texts])
+def test_sentences(language: str, text: str) -> None:
+    assert identify_language(text) == language
+
+
+@pytest.mark.parametrize("text", ["", " \n", "😡😡😡", "!!! 12 😀", "2015-07-01 20:15", "❤️❤️", "-- ... --"])
+def test_what_holds_no_letter_is_in_no_language(text: str) -> None:
+    assert identify_language(text) is None
+
+
+@pytest.mark.parametrize("text", ["ok", "Paris Roma", "hm", "lol", "\ud800 a"])
+def test_what_could_be_many_is_left_undecided(text: str) -> None:
+    assert identify_language(text) is None
+
+
+def test_a_long_text_costs_no_more_than_its_beginning() -> None:
+    assert identify_language("今天的天气真好。" * 2_000_000) == "zh"
+
+
+def test_most_real_posts_have_a_language(posts_folder: object) -> None:
+    texts = [clean(post.text or "", BARE) for post in read_posts(posts_folder)]
+    worded = [text for text in texts if any(map(str.isalpha, text))]
+    found = [identify_language(text) for text in worded]
+    assert len(found) - found.count(None) > 0.7 * len(found)
+    assert found.count("en") > 0.6 * len(found)
+
+
+def test_nobody_waits_for_the_model_who_tells_no_language() -> None:
+    code = (
+        "import sys, moodfuse.data.audit.texts, moodfuse.data.languages\n"
+        "moodfuse.data.languages.identify_language('12')\n"
+        "print('py3langid' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_without_py3langid_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def refuse(name: str, *rest: Any) -> Any:
+        if name.startswith("py3langid"):
+            raise ModuleNotFoundError("No module named 'py3langid'", name="py3langid")
+        return real(name, *rest)
+
+    _identifier.cache_clear()
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(MissingExtraError, match=r"py3langid.*moodfuse\[eval\]"):
+        identify_language("some words")

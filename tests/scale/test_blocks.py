@@ -130,7 +130,7 @@ def test_a_source_that_will_not_do(text_run: Path, tmp_path: Path) -> None:
         (tmp_path / "a.csv", r"\['number', 'words'\]"),
         (tmp_path / "b.jsonl", r"\['number'\]"),
         (tmp_path / "none.csv", "no such file"),
-        (folder, "found the format report"),
+        (folder, r"\(parquet, jsonl, tsv, csv, parts\), found guid_tag"),
     ):
         with pytest.raises(DataError, match=told):
             plan_job(bundle, source, tmp_path / "out", rows_a_block=40)

@@ -100,7 +100,7 @@ def test_progress_counts_to_the_end(folder: Path, tmp_path: Path) -> None:
         ("out.xlsx", {}, ConfigError, "--to"),
         ("out", {"to": "json"}, ConfigError, "did you mean jsonl"),
         ("out.csv", {"embed": True}, ConfigError, "csv cannot hold images"),
-        ("out", {"embed": True}, ConfigError, "report cannot hold images"),
+        ("out", {"embed": True}, ConfigError, "guid_tag cannot hold images"),
         ("posts", {}, OutputError, "not empty"),
         ("posts", {"to": "csv"}, OutputError, "is a folder"),
         ("posts/train.txt", {"to": "csv"}, OutputError, "exists already"),
@@ -132,10 +132,19 @@ def test_the_command_prints_what_it_counted(folder: Path, tmp_path: Path, capsys
     assert run(["convert", str(folder), str(tmp_path / "a.jsonl"), "--embed"]) == 0
     lines = capsys.readouterr().out.split()
     assert lines == [f"{tmp_path}/a.jsonl:", "3", "posts", "as", "jsonl", "positive", "2", "negative", "1"]
-    assert run(["convert", str(tmp_path / "a.jsonl"), str(tmp_path / "b"), "--to", "report", "--json"]) == 0
+    assert run(["convert", str(tmp_path / "a.jsonl"), str(tmp_path / "b"), "--to", "guid_tag", "--json"]) == 0
     counts = json.loads(capsys.readouterr().out)
     assert counts == {"posts": 3, "labels": {"positive": 2, "negative": 1}, "dropped": {}, "notes": {}}
     assert read_posts(tmp_path / "b").ids == ["7", "3", "5"]
+
+
+def test_report_is_still_a_name_of_guid_tag(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["convert", str(folder), str(tmp_path / "copy"), "--to", "report", "--format", "report"]
+    assert run(words) == 0
+    assert "3 posts as guid_tag" in capsys.readouterr().out
+    for name in ("guid_tag", "report"):
+        assert read_posts(tmp_path / "copy", format=name).ids == ["7", "3", "5"]
+    assert convert(folder, tmp_path / "again", to="report", format="report").format == "guid_tag"
 
 
 def test_the_command_prints_what_was_dropped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from moodfuse.data.synthetic import write_synthetic
+from moodfuse.data.synthetic import Signals, write_synthetic
 from moodfuse.errors import DataError, OutputError
 from moodfuse.runtime.predictor import WINDOW, Predictor
 from moodfuse.workflows.prediction import details_path, predict_source
@@ -66,20 +66,21 @@ def test_every_row_comes_out_in_order_with_its_id(name: str, predictor: Predicto
     assert not details_path(output).exists()
 
 
-@pytest.mark.parametrize("style", ["report", "csv", "jsonl"])
+@pytest.mark.parametrize("style", ["guid_tag", "report", "csv", "jsonl"])  # "report" was the name of guid_tag
 def test_another_format_gives_the_same_answers(style: str, predictor: Predictor, tmp_path: Path) -> None:
     source = write(tmp_path / "in.csv")
     predict_source(predictor, source, tmp_path / "plain")
-    predict_source(predictor, source, tmp_path / "out", style=style)  # type: ignore[arg-type]
+    predict_source(predictor, source, tmp_path / "out", style=style)
+    two_columns = style in ("guid_tag", "report")
     if style == "jsonl":
         labels = [json.loads(line)["label"] for line in (tmp_path / "out").read_text().splitlines()]
     else:
-        labels = [row["tag" if style == "report" else "label"] for row in table(tmp_path / "out")]
+        labels = [row["tag" if two_columns else "label"] for row in table(tmp_path / "out")]
     assert labels == [row["label"] for row in table(tmp_path / "plain")]
-    assert details_path(tmp_path / "out").exists() == (style == "report")
+    assert details_path(tmp_path / "out").exists() == two_columns
 
 
-def test_a_report_folder_keeps_its_two_columns_and_details_stand_beside(
+def test_a_guid_tag_folder_keeps_its_two_columns_and_details_stand_beside(
     predictor: Predictor, synthetic_folder: Path, tmp_path: Path
 ) -> None:
     listed = (synthetic_folder / "test_without_label.txt").read_text().splitlines()
@@ -96,7 +97,7 @@ def test_a_report_folder_keeps_its_two_columns_and_details_stand_beside(
 
 
 def test_whatever_is_wrong_with_a_post_it_keeps_its_row_and_says_so(predictor: Predictor, tmp_path: Path) -> None:
-    folder = write_synthetic(tmp_path / "posts", posts=3, unlabelled=9, missing=0, seed=1)
+    folder = write_synthetic(tmp_path / "posts", posts=3, unlabelled=9, signals=Signals(missing=0), seed=1)
     data, listing = folder / "data", folder / "test_without_label.txt"
     ids = [line.split(",")[0] for line in listing.read_text().splitlines()[1:]]
     (data / f"{ids[0]}.txt").unlink()

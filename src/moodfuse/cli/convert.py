@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 def convert(
     source: Annotated[
         Path,
-        typer.Argument(metavar="SOURCE", help="Posts: a report or MVSA folder, a CSV, TSV, JSONL or Parquet file."),
+        typer.Argument(metavar="SOURCE", help="Posts: a guid,tag or MVSA folder, a CSV, TSV, JSONL or Parquet file."),
     ],
     destination: Annotated[Path, typer.Argument(metavar="DEST", help="Where they go; nothing may be there yet.")],
     to: Annotated[
-        str | None, typer.Option(help="report, csv, tsv, jsonl or parquet; by default what DEST ends with.")
+        str | None, typer.Option(help="guid_tag, csv, tsv, jsonl or parquet; by default what DEST ends with.")
     ] = None,
     part: Annotated[
         str, typer.Option(help="Of a folder: train (train.txt), or predict (test_without_label.txt).")

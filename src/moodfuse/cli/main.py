@@ -126,6 +126,7 @@ def _ours() -> int:
 
 
 def _missing_module(error: ModuleNotFoundError) -> int:
-    extra = "eval" if (error.name or "").split(".")[0] in {"sklearn", "scipy", "imagehash", "rapidfuzz"} else "train"
+    numbers = {"sklearn", "scipy", "imagehash", "py3langid", "rapidfuzz"}
+    extra = "eval" if (error.name or "").split(".")[0] in numbers else "train"
     console.print(f"error: {error.name} is not installed; pip install 'moodfuse[{extra}]'", markup=False)
     return 1

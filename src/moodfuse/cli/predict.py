@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from moodfuse.cli.progress import Bar
-from moodfuse.errors import ConfigError, suggest
+from moodfuse.errors import ConfigError
 
 if TYPE_CHECKING:
     from moodfuse.config import Modality
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from moodfuse.runtime.summary import Summary
 
 
-_STYLES = "report (guid,tag), csv, jsonl, parquet"
+_STYLES = "guid_tag, csv, jsonl, parquet"
 _NOT_WITH = {"plain": ("--address", "--workers"), "ray": ("--shard", "--format", "--text or --image")}
 
 
@@ -69,10 +69,10 @@ def predict(
 
 def _check(engine: str, given: dict[str, Any]) -> None:
     """Raise `ConfigError` for options that do not go together, and for a format that is none."""
-    from moodfuse.runtime.writers import FORMATS
+    from moodfuse.runtime.writers import answer_format
 
-    if given["--format"] is not None and given["--format"] not in FORMATS:
-        raise ConfigError(suggest(given["--format"], FORMATS, what="--format"))
+    if given["--format"] is not None:
+        answer_format(given["--format"])
     for name in _NOT_WITH[engine]:
         if given[name]:
             raise ConfigError(f"{name} does not go with --engine {engine}; leave one of them out")
@@ -129,7 +129,7 @@ def _many(
             stdout=sys.stdout.buffer,
             source_style=input_format,
             only=only,
-            style=style,  # type: ignore[arg-type]  # checked against FORMATS above
+            style=style,
             progress=bar,
             **part,
         )

@@ -18,9 +18,10 @@ def synthetic(
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other posts.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")] = False,
 ) -> None:
-    """Write posts with a planted signal, in the report's folder format, to try things out on."""
-    from moodfuse.data.synthetic import write_synthetic
+    """Write posts with a planted signal, as a guid,tag folder, to try things out on."""
+    from moodfuse.data.synthetic import Signals, write_synthetic
 
-    write_synthetic(folder, posts=posts, unlabelled=unlabelled, text=text, image=image, joint=joint, seed=seed)
+    signals = Signals(text=text, image=image, joint=joint)
+    write_synthetic(folder, posts=posts, unlabelled=unlabelled, signals=signals, seed=seed)
     if not quiet:
         print(folder)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
 
+from moodfuse.data.images import image_bytes
 from moodfuse.data.posts import Posts
 
 
@@ -20,20 +20,10 @@ def post_digest(text: str | None, image: bytes | None) -> str:
 
 def post_digests(posts: Posts) -> dict[str, str]:
     """Return `post_digest` of every post, by id."""
-    return {post.id: post_digest(post.text, _image_bytes(post.image)) for post in posts}
+    return {post.id: post_digest(post.text, image_bytes(post.image)) for post in posts}
 
 
 def data_sha256(posts: Posts, digests: Mapping[str, str], extra: str = "") -> str:
     """Return one hash of ids, labels, texts and images, in order (and of `extra`)."""
     rows = [[post.id, post.label, digests[post.id]] for post in posts]
     return hashlib.sha256(json.dumps([rows, extra]).encode()).hexdigest()
-
-
-def _image_bytes(image: Any) -> bytes | None:
-    if image is None or isinstance(image.source, bytes):
-        return None if image is None else image.source
-    try:
-        content: bytes = image.source.read_bytes()
-    except OSError:
-        return None
-    return content

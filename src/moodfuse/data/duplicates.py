@@ -11,7 +11,7 @@ import json
 import os
 import re
 import unicodedata
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from moodfuse.data.images import open_image, read_image
-from moodfuse.data.posts import ImageRef, Posts, Status
+from moodfuse.data.images import image_bytes, open_image
+from moodfuse.data.posts import ImageRef, Posts
 from moodfuse.errors import MissingExtraError
 from moodfuse.files import write_json
 
@@ -74,37 +74,30 @@ class Groups:
     """Posts grouped by what they share. Groups are numbered from 0 in the order of their first post."""
 
     #: id -> group, for every post
-    of: Mapping[str, int]
+    group_of: Mapping[str, int]
     #: id -> text group, for every post whose text has enough words
     by_text: Mapping[str, int]
     #: id -> image group, for every post with a readable image
     by_image: Mapping[str, int]
 
     def __len__(self) -> int:
-        return len(set(self.of.values()))
+        return len(set(self.group_of.values()))
 
     def save(self, path: Path) -> None:
         """Write the groups as JSON, whole or not at all."""
-        write_json(path, {"of": self.of, "by_text": self.by_text, "by_image": self.by_image})
+        write_json(path, {"of": self.group_of, "by_text": self.by_text, "by_image": self.by_image})
 
     @classmethod
     def load(cls, path: Path) -> Groups:
-        """Read what `save` wrote."""
-        return cls(**json.loads(path.read_text("utf-8")))
-
-    @property
-    def same_text(self) -> int:
-        """Posts whose text some other post has too."""
-        return _shared(self.by_text)
-
-    @property
-    def same_image(self) -> int:
-        """Posts whose image some other post has too."""
-        return _shared(self.by_image)
+        """Read what `save` wrote. Raises `OSError`, `ValueError` or `TypeError` where that is not there or whole."""
+        content = dict(json.loads(path.read_text("utf-8")))
+        if "of" in content:  # what the file has always called it
+            content["group_of"] = content.pop("of")
+        return cls(**content)
 
     def members(self) -> list[list[str]]:
         """Return the ids of every group of two or more posts, the biggest group first."""
-        return sorted((ids for ids in _gather(self.of.items()) if len(ids) > 1), key=len, reverse=True)
+        return sorted((ids for ids in _gather(self.group_of.items()) if len(ids) > 1), key=len, reverse=True)
 
 
 def group_duplicates(
@@ -128,7 +121,7 @@ def straddling(groups: Groups, parts: Mapping[str, Hashable]) -> list[list[str]]
     `parts` says for each id which part it is in: a fold, or "train", "validation" and "test". Ids outside `parts`
     are left out.
     """
-    gathered = _gather((id, group) for id, group in groups.of.items() if id in parts)
+    gathered = _gather((id, group) for id, group in groups.group_of.items() if id in parts)
     return sorted((ids for ids in gathered if len({parts[id] for id in ids}) > 1), key=len, reverse=True)
 
 
@@ -197,12 +190,9 @@ def _group_images(fingerprints: Mapping[str, Fingerprint | None]) -> dict[str, i
 
 def _hash_image(ref: ImageRef) -> Fingerprint | None:
     """Return the fingerprint of an image, `None` for one that cannot be read."""
-    image, _ = open_image(ref)
-    if image is None:
-        return None
-    # Only now: a file that open_image refuses, for its size or for being a pipe, is not read here either.
-    data = read_image(ref.source) if isinstance(ref.source, Path) else ref.source
-    return None if isinstance(data, Status) else fingerprint(image, data)
+    data = image_bytes(ref)
+    image = None if data is None else open_image(ImageRef(data))[0]
+    return None if data is None or image is None else fingerprint(image, data)
 
 
 def fingerprint(image: Image, data: bytes) -> Fingerprint:
@@ -256,7 +246,3 @@ def _gather(items: Iterable[tuple[str, int]]) -> list[list[str]]:
     for id, group in items:
         gathered[group].append(id)
     return list(gathered.values())
-
-
-def _shared(groups: Mapping[str, int]) -> int:
-    return sum(n for n in Counter(groups.values()).values() if n > 1)

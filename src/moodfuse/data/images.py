@@ -6,7 +6,6 @@ import io
 import math
 import stat
 from functools import lru_cache
-from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
@@ -36,17 +35,13 @@ _WINDOWED_RATIO = 16
 
 # Pillow's own classes, by the first bytes. `Image.open` is not used because it warns of large images, and
 # warnings can be silenced for all threads of a process only; the size is checked here, before decoding.
-_FORMATS: tuple[tuple[bytes, type[ImageFile]], ...] = (
-    (b"\xff\xd8\xff", JpegImageFile),
-    (b"\x89PNG\r\n\x1a\n", PngImageFile),
-    (b"GIF87a", GifImageFile),
-    (b"GIF89a", GifImageFile),
-    (b"RIFF", WebPImageFile),
-    (b"BM", BmpImageFile),
-    (b"II*\0", TiffImageFile),
-    (b"MM\0*", TiffImageFile),
-    (b"II+\0", TiffImageFile),
-    (b"MM\0+", TiffImageFile),
+_FORMATS: tuple[tuple[tuple[bytes, ...], type[ImageFile]], ...] = (
+    ((b"\xff\xd8\xff",), JpegImageFile),
+    ((b"\x89PNG\r\n\x1a\n",), PngImageFile),
+    ((b"GIF87a", b"GIF89a"), GifImageFile),
+    ((b"RIFF",), WebPImageFile),
+    ((b"BM",), BmpImageFile),
+    ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffImageFile),
 )
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -110,9 +105,7 @@ def open_image(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Im
     An image whose end is missing comes back as far as it goes (`image_truncated`); one of which nothing but a single
     colour is left is unreadable. Never raises for what a file holds. Thread-safe.
     """
-    data = ref.source if isinstance(ref.source, bytes) else read_image(ref.source)
-    if isinstance(ref, ImageUri):
-        data = read_uri(ref.uri, MAX_BYTES)
+    data = read_image(ref)
     if isinstance(data, Status):
         return None, [data]
     if len(data) > MAX_BYTES:
@@ -190,8 +183,18 @@ def _table(spec: ImageSpec) -> npt.NDArray[np.float32]:
     return np.asarray((values - mean[:, None]) / std[:, None], np.float32)
 
 
-def read_image(path: Path) -> bytes | Status:
-    """Return a file's bytes, or why there are none. Never raises, and opens neither pipes nor giants."""
+def image_bytes(ref: ImageRef | None) -> bytes | None:
+    """Return an encoded image as `read_image` does, `None` where there is none or it may not be read."""
+    data = None if ref is None else read_image(ref)
+    return None if isinstance(data, Status) else data
+
+
+def read_image(ref: ImageRef) -> bytes | Status:
+    """Return an encoded image, or why there is none. Never raises, and opens neither pipes, devices nor giants."""
+    if isinstance(ref, ImageUri):
+        return read_uri(ref.uri, MAX_BYTES)
+    if isinstance(path := ref.source, bytes):
+        return path
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever

@@ -1,63 +1,40 @@
-"""A rough guess at a text's language, from its script and its stop-words: enough to see a mix, no more.
-
-Not a language identifier: short posts often hold no stop-word, and then only their script is told.
-"""
+"""The language of a text, where it can be told: a thin room around py3langid (Lui & Baldwin, ACL 2012)."""
 
 from __future__ import annotations
 
-import unicodedata
-from collections import Counter
-from functools import lru_cache
+from functools import cache
+from typing import Any
 
-#: What the guess rests on, as the audit names it.
-METHOD = "script and stop-words"
-NO_LETTERS = "no letters"
-LATIN = "latin script, undecided"
-_FEWEST_HITS = 2  # stop-words: a single one is often a name, or a word of another language
+from moodfuse.errors import MissingExtraError
 
-# The most frequent words that few of the other languages here share.
-_STOP_WORDS = {
-    "english": "the and of is you that it for this with are be have not my your was what they we will from at just "
-    "i'm it's he she his her who how when our so all can get",
-    "spanish": "el los las que una por con para del como más pero sus está muy todo esta hay soy eres nos ya yo",
-    "portuguese": "que não uma com os do da em para mais você meu minha isso são muito tem foi ele pra dos das",
-    "french": "le les des est et une pour pas dans qui sur vous avec ce je nous au du plus mais c'est j'ai mon",
-    "german": "der die das und ist nicht ich zu den mit ein eine auf für sich auch wir wie im dem von sie bin",
-    "italian": "il di che è non per una sono con ma ho lo mi più della si questo anche gli alla del nel",
-    "dutch": "de het een van ik niet dat op zijn te voor met je maar er aan ook als deze wij naar",
-    "indonesian": "yang dan di ini itu dengan untuk tidak dari ke aku kamu saya akan ada sudah bisa juga kita",
-    "turkish": "ve bir bu da ne için çok ama ben sen gibi değil mi daha var yok olan kadar",
-}
-_LANGUAGES = {name: frozenset(words.split()) for name, words in _STOP_WORDS.items()}
-_SCRIPTS = {"cjk": "chinese", "hiragana": "japanese", "katakana": "japanese", "hangul": "korean"}
-_OTHERS = {"cyrillic", "arabic", "greek", "hebrew", "thai", "devanagari", "bengali", "tamil", "georgian", "armenian"}
+#: What tells the languages, as the audit names it.
+METHOD = "py3langid"
+#: Least probability of a language for it to be told: it is likelier than all others together. Of 4,000 real posts three
+#: quarters have one; those that have none are a few words, names and tags alone, or no words at all.
+THRESHOLD = 0.5
+_LONGEST = 2_000  # characters; more of a text tell no more, and cost time
+_NO_LANGUAGE = "zxx"  # what ISO 639 calls a content that is in none
 
 
-def guess_language(text: str) -> str:
-    """Return a language (for Latin script), a script, `LATIN` where no stop-word tells, or `NO_LETTERS`."""
-    scripts = Counter(script for script in map(_script, text) if script)
-    if not scripts:
-        return NO_LETTERS
-    if scripts["japanese"] and scripts["japanese"] + scripts["chinese"] > scripts["latin"]:
-        return "japanese"  # written with Chinese characters too
-    script = scripts.most_common(1)[0][0]
-    if script != "latin":
-        return script if script in _SCRIPTS.values() else f"{script} script"
-    words = [word.strip('.,;:!?"“”()[]…*') for word in text.lower().replace("’", "'").split()]
-    hits = {name: sum(word in stop for word in words) for name, stop in _LANGUAGES.items()}
-    best = max(hits.values())
-    winners = [name for name, count in hits.items() if count == best]
-    return winners[0] if best >= _FEWEST_HITS and len(winners) == 1 else LATIN
+def identify_language(text: str) -> str | None:
+    """Return the ISO 639 code of a text's language (en, zh ...), `None` where it is in doubt.
+
+    Take off what is in no language first: URLs, mentions, tags. Raises `MissingExtraError` without py3langid.
+    """
+    text = text[:_LONGEST]
+    if not any(map(str.isalpha, text)):
+        return None
+    language, probability = _identifier().classify(text)
+    return language if probability > THRESHOLD and language != _NO_LANGUAGE else None
 
 
-@lru_cache(maxsize=8192)
-def _script(character: str) -> str:
-    """Return the script of a letter, an empty string for what is no letter."""
-    if not character.isalpha():
-        return ""
-    if character.isascii():
-        return "latin"
-    first = unicodedata.name(character, "").split(" ")[0].lower()
-    if first in _SCRIPTS:
-        return _SCRIPTS[first]
-    return first if first in _OTHERS or first == "latin" else "other"
+@cache
+def _identifier() -> Any:
+    """Return the model of 140 languages. It is unpacked once, which takes half a second or more."""
+    try:
+        from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    except ImportError as error:
+        raise MissingExtraError(
+            f"telling languages needs {error.name}, which is not installed; pip install 'moodfuse[eval]'"
+        ) from None
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

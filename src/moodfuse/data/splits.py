@@ -112,7 +112,7 @@ def make_split(
     labelled = posts.labelled()
     groups = groups or group_duplicates(labelled)
     ids, truth = labelled.ids, [str(label) for label in labelled.labels]
-    group = [groups.of[id] for id in ids]
+    group = [groups.group_of[id] for id in ids]
     _check_dealable(truth, group, folds, labels, labelled.source)
     for used in range(seed, seed + _TRIES):
         dealt = dict(zip(ids, _deal(truth, group, folds, used), strict=True))

@@ -6,14 +6,12 @@ image shows a shape, both numbered 0 to 2; (topic + shape) mod 3 is the label wi
 So 0 is no signal and 1 gives the label away, a signal of strength s is right with probability s + (1 - s) / 3, and the
 joint one is in the combination alone: topic and shape, each by itself, say nothing of the label. Text and image of
 equal strength are together no better than one of them, for nothing tells which is right where they differ: for posts
-on which fusion pays, plant the joint signal. `expected_accuracy` says how much can be had.
+on which fusion pays, plant the joint signal.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +59,28 @@ _TAGS = "#photo|#today|#street|#monday|#instadaily|#2015|#weekend|#nofilter|#cit
 
 
 @dataclass(frozen=True, slots=True)
+class Signals:
+    """How strong each planted signal is, 0..1, and which share of posts lacks one modality.
+
+    Raises `ConfigError` for shares out of range.
+    """
+
+    #: in the text's mood
+    text: float = 0.6
+    #: in the image's mood
+    image: float = 0.6
+    #: in the combination of the text's topic and the image's shape alone
+    joint: float = 0.0
+    #: share of posts without a text, and that of posts without an image
+    missing: float = 0.02
+
+    def __post_init__(self) -> None:
+        for name, most in (("text", 1), ("image", 1), ("joint", 1), ("missing", 0.5)):
+            if not 0 <= (value := getattr(self, name)) <= most:
+                raise ConfigError(f"{name}: expected a share from 0 to {most}, found {value}")
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What each of N posts is drawn and written from; numbers 0 to 2, (N,) each."""
 
@@ -74,26 +94,16 @@ class Plan:
 
 
 def write_synthetic(
-    folder: Path,
-    *,
-    posts: int = 600,
-    unlabelled: int = 60,
-    text: float = 0.6,
-    image: float = 0.6,
-    joint: float = 0.0,
-    missing: float = 0.02,
-    seed: int = 0,
+    folder: Path, *, posts: int = 600, unlabelled: int = 60, signals: Signals = Signals(), seed: int = 0
 ) -> Path:
-    """Write posts in the report's format and return the folder.
+    """Write a guid,tag folder of posts and return it.
 
-    `train.txt` and `test_without_label.txt` hold `guid,tag`; `data/` holds GUID.txt and GUID.jpg. `text`, `image` and
-    `joint` are the strengths, 0..1, of the signals in the text's mood, the image's mood, and the combination; a share
-    `missing` of the posts lacks its text, another its image. The same arguments write the same bytes. Raises
-    `ConfigError` for shares out of range and `OutputError` for a folder that holds something already.
+    `train.txt` and `test_without_label.txt` hold `guid,tag`; `data/` holds GUID.txt and GUID.jpg. The same arguments
+    write the same bytes. Raises `OutputError` for a folder that holds something already.
     """
     if folder.is_dir() and any(folder.iterdir()):
         raise OutputError(f"{folder}: expected a new or an empty folder for the synthetic posts; name another")
-    drawn = plan(posts + unlabelled, text=text, image=image, joint=joint, missing=missing, seed=seed)
+    drawn = plan(posts + unlabelled, signals, seed=seed)
     generator = np.random.default_rng([seed, 1])
     guids = generator.permutation(np.arange(1, 2 * len(drawn.label) + 1))[: len(drawn.label)].tolist()
     data = make_folder(folder / "data")
@@ -112,11 +122,8 @@ def write_synthetic(
     return folder
 
 
-def plan(
-    count: int, *, text: float = 0.6, image: float = 0.6, joint: float = 0.0, missing: float = 0.02, seed: int = 0
-) -> Plan:
-    """Draw `count` posts from the law at the top of this module. Raises `ConfigError` for shares out of range."""
-    _check(text, image, joint, missing)
+def plan(count: int, signals: Signals = Signals(), *, seed: int = 0) -> Plan:
+    """Draw `count` posts from the law at the top of this module."""
     generator = np.random.default_rng([seed, 0])
     label = generator.permutation(np.arange(count) % _CLASSES)  # (N,) equally often, but for the remainder
 
@@ -124,7 +131,7 @@ def plan(
         other = generator.integers(0, _CLASSES, count)
         return np.where(generator.random(count) < strength, label, other)
 
-    text_mood, image_mood, combined = echo(text), echo(image), echo(joint)
+    text_mood, image_mood, combined = echo(signals.text), echo(signals.image), echo(signals.joint)
     topic = generator.integers(0, _CLASSES, count)
     lacking = generator.random(count)
     return Plan(
@@ -133,31 +140,9 @@ def plan(
         image_mood=image_mood,
         topic=topic,
         shape=(combined - topic) % _CLASSES,
-        has_text=lacking >= missing,
-        has_image=(lacking < missing) | (lacking >= 2 * missing),
+        has_text=lacking >= signals.missing,
+        has_image=(lacking < signals.missing) | (lacking >= 2 * signals.missing),
     )
-
-
-def expected_accuracy(
-    see: Collection[str] = ("text", "image"),
-    *,
-    text: float = 0.6,
-    image: float = 0.6,
-    joint: float = 0.0,
-    missing: float = 0.02,
-) -> float:
-    """Return the accuracy of the best possible classifier that sees the text, the image, or both.
-
-    It is the mean, over whatever can be seen, of the likeliest label's probability: one modality of strength s gives
-    s + (1 - s) / 3, and the joint signal counts only where both are there.
-    """
-    _check(text, image, joint, missing)
-    sees_text, sees_image = "text" in see, "image" in see
-    if not (sees_text or sees_image) or set(see) - {"text", "image"}:
-        raise ConfigError(f"see: expected text, image or both, found {list(see)}")
-    alone_text, alone_image = _best([text] * sees_text), _best([image] * sees_image)
-    whole = _best([text] * sees_text + [image] * sees_image + [joint] * (sees_text and sees_image))
-    return (1 - 2 * missing) * whole + missing * alone_image + missing * alone_text
 
 
 def compose(mood: int, topic: int, generator: np.random.Generator) -> str:
@@ -203,24 +188,6 @@ def draw(mood: int, shape: int, generator: np.random.Generator) -> Image.Image:
         _face(pen, _place(width, height, face_left, generator), size * generator.uniform(0.16, 0.22), mood == 2)
     _shape(pen, shape, _place(width, height, not face_left, generator), size * generator.uniform(0.17, 0.24), generator)
     return canvas.filter(ImageFilter.GaussianBlur(float(generator.uniform(0, 0.8))))
-
-
-def _check(text: float, image: float, joint: float, missing: float) -> None:
-    for name, value, most in (("text", text, 1), ("image", image, 1), ("joint", joint, 1), ("missing", missing, 0.5)):
-        if not 0 <= value <= most:
-            raise ConfigError(f"{name}: expected a share from 0 to {most}, found {value}")
-
-
-def _best(strengths: Sequence[float]) -> float:
-    """Return the accuracy of the likeliest label given independent signals of these strengths."""
-    total = 0.0
-    for seen in itertools.product(range(_CLASSES), repeat=len(strengths)):
-        likelihoods = [
-            math.prod((1 - s) / _CLASSES + s * (value == label) for s, value in zip(strengths, seen, strict=True))
-            for label in range(_CLASSES)
-        ]
-        total += max(likelihoods) / _CLASSES
-    return total
 
 
 def _choices(words: str) -> list[str]:

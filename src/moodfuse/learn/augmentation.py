@@ -1,4 +1,4 @@
-"""Changes to training images: the reports' list, each drawn from a generator of the caller's."""
+"""Changes to training images: the course reports' list, each drawn from a generator of the caller's."""
 
 from __future__ import annotations
 

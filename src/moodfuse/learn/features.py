@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from moodfuse.data.images import open_image, pixels
+from moodfuse.data.images import image_bytes, open_image, pixels
 from moodfuse.data.lexicon import lexicon_scores
 from moodfuse.data.posts import ImageRef, Posts
 from moodfuse.data.text import prepare_text
@@ -176,10 +176,5 @@ def _key(fingerprint: str, kind: str, content: bytes) -> bytes:
 
 
 def _image_key(image: ImageRef | None) -> bytes | None:
-    if image is None:
-        return None
-    try:
-        content = image.source if isinstance(image.source, bytes) else image.source.read_bytes()
-    except OSError:
-        return None
-    return hashlib.blake2b(content, digest_size=32).digest()
+    content = image_bytes(image)
+    return None if content is None else hashlib.blake2b(content, digest_size=32).digest()

@@ -1,4 +1,4 @@
-"""Predictions to a file, one at a time: the report's `guid,tag`, CSV, JSON lines, or Parquet."""
+"""Predictions to a file, one at a time: `guid,tag`, CSV, JSON lines, or Parquet."""
 
 from __future__ import annotations
 
@@ -10,12 +10,22 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO, Literal
 
 from moodfuse.data.formats.parquet import Kind, parquet_sink
+from moodfuse.data.formats.registry import format_name
+from moodfuse.errors import ConfigError, suggest
 from moodfuse.labels import Labels
 from moodfuse.runtime.explain import Explanation
 from moodfuse.runtime.predictor import Prediction
 
-Format = Literal["report", "csv", "jsonl", "parquet"]
-FORMATS: tuple[Format, ...] = ("report", "csv", "jsonl", "parquet")
+Format = Literal["guid_tag", "csv", "jsonl", "parquet"]
+FORMATS: tuple[Format, ...] = ("guid_tag", "csv", "jsonl", "parquet")
+
+
+def answer_format(name: str) -> Format:
+    """Return the format of answers that is meant ("report" is `guid_tag`). Raises `ConfigError` where there is none."""
+    for known in FORMATS:
+        if known == format_name(name):
+            return known
+    raise ConfigError(suggest(name, FORMATS, what="--format"))
 
 
 def prediction_row(prediction: Prediction) -> dict[str, Any]:
@@ -90,7 +100,7 @@ def start_writing(sink: BinaryIO, style: Format, labels: Labels) -> Iterator[Cal
 
 def _lines(style: Format, labels: Labels) -> tuple[str, Callable[[Prediction], str]]:
     """Return a format's header and the function that turns a prediction into its line, both ending in a newline."""
-    if style == "report":
+    if style == "guid_tag":
         return "guid,tag\n", lambda prediction: _csv_line([prediction.id, prediction.label])
     if style == "jsonl":
         return "", _json_line

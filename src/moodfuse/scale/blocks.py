@@ -21,6 +21,7 @@ from moodfuse.data.formats.base import Run
 from moodfuse.data.formats.parquet import pyarrow
 from moodfuse.data.formats.parts import part_files
 from moodfuse.data.formats.readers import run_posts, source_format, source_runs, stream_posts
+from moodfuse.data.formats.registry import format_name, readers
 from moodfuse.data.remote import pyarrow_fs
 from moodfuse.errors import DataError, OutputError
 from moodfuse.runtime.bundle import MANIFEST as BUNDLE_MANIFEST
@@ -35,8 +36,6 @@ from moodfuse.version import __version__
 MANIFEST, FINISHED = "_manifest.json", "_finished.jsonl"
 #: Workers that a block may kill: from the first on its images are tried in quarantine, after the last the job ends.
 CAREFUL_AFTER, GIVEN_UP_AFTER = 1, 5
-#: What can be read from the middle.
-FORMATS = ("parquet", "jsonl", "csv", "tsv", "parts")
 _REMEDY = "name another destination, or remove this one"
 
 
@@ -86,10 +85,11 @@ def plan_job(bundle: Bundle, source: Path, destination: Path, **options: Any) ->
     Raises `DataError` for a source that cannot be read in blocks, and for one with neither texts nor images.
     """
     source, destination = Path(os.path.abspath(source)), Path(os.path.abspath(destination))  # noqa: PTH100
-    found = options.get("format") or source_format(source)
-    if found not in FORMATS:
+    found = format_name(options.get("format") or source_format(source))
+    able = [name for name, reader in readers().items() if reader.splits]
+    if found not in able:
         raise DataError(
-            f"{source}: expected Parquet, JSON lines, CSV, TSV or a folder of such files, found the format {found}; "
+            f"{source}: expected a format that can be read in blocks ({', '.join(able)}), found {found}; "
             f"moodfuse convert {source} posts.parquet makes one of it"
         )
     job = Job(source, destination, bundle.folder.absolute(), **options)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import BinaryIO
 
-from moodfuse.data.images import open_image, read_image
+from moodfuse.data.images import image_bytes, open_image
 from moodfuse.data.posts import ImageRef, ImageUri, Post
 
 _COMMAND = (sys.executable, "-c", "from moodfuse.scale.quarantine import taste; taste()")
@@ -41,8 +41,8 @@ class Quarantine:
         """Say whether decoding an image leaves the process alive."""
         if image is None or isinstance(image, ImageUri):  # fetched later, and once: not tried
             return True
-        data = image.source if isinstance(image.source, bytes) else read_image(image.source)
-        if not isinstance(data, bytes):  # not there, or too large: never decoded
+        data = image_bytes(image)
+        if data is None:  # not there, or too large: never decoded
             return True
         taster = self._taster = self._taster or self._start()
         assert taster.stdin is not None

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path, PurePosixPath
 
-from moodfuse.data.formats.base import LISTINGS
+from moodfuse.data.formats.guid_tag import LISTINGS
 from moodfuse.data.formats.readers import stream_posts
 from moodfuse.data.posts import ImageRef, Post
 from moodfuse.errors import DataError
@@ -160,7 +160,7 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, left:
 
 
 def _table_of(folder: Path) -> Path:
-    """Return what of an unpacked zip is read: a report or MVSA folder, or the one table that lies in it."""
+    """Return what of an unpacked zip is read: a guid,tag or MVSA folder, or the one table that lies in it."""
     shutil.rmtree(folder / "__MACOSX", ignore_errors=True)
     held = sorted(folder.iterdir())
     while len(held) == 1 and held[0].is_dir():

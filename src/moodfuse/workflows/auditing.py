@@ -9,7 +9,7 @@ from typing import Any
 from moodfuse import files
 from moodfuse.config import Config
 from moodfuse.data.audit.audit import Audit, LabelErrors, audit_posts
-from moodfuse.data.audit.findings import Finding, Severity, are, of, share
+from moodfuse.data.audit.findings import Finding, Severity, are, out_of, share
 from moodfuse.data.audit.inventory import take_inventory
 from moodfuse.errors import DataError
 from moodfuse.labels import Labels
@@ -70,7 +70,7 @@ def _findings(found: LabelErrors, total: int, result: Audit) -> list[Finding]:
                 Severity.WARNING,
                 count,
                 total,
-                f"{of(count, total, 'labels')} {are(count)} doubtful, most often {given} that looks {suggested} "
+                f"{out_of(count, total, 'labels')} {are(count)} doubtful, most often {given} that looks {suggested} "
                 f"({times:,}); expected share of wrong labels {share(round(found.noise * total), total)}",
                 "look at them from the top, the least probable first; a model that is right in "
                 f"{share(round(found.accuracy * total), total)} doubts them, and the weaker it is, the more it doubts",

@@ -106,7 +106,7 @@ class FusionClassifier:
     def predictions(self, posts: Source) -> list[Prediction]:
         """Return the whole `Prediction` of every post: status, confidence, what was used. Ids may repeat.
 
-        Of a report folder it is test_without_label.txt that is read, as `moodfuse predict` does.
+        Of a guid,tag folder it is test_without_label.txt that is read, as `moodfuse predict` does.
         """
         return list(self.predictor.stream(_unlabelled(posts, self.predictor.labels)))
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from moodfuse.data.formats.base import Part
+from moodfuse.data.formats.base import Part, Target
 from moodfuse.data.formats.readers import count_posts, stream_posts
-from moodfuse.data.formats.writers import Target, destination_format, start_writing
+from moodfuse.data.formats.registry import format_name
+from moodfuse.data.formats.writers import destination_format, start_writing
 from moodfuse.data.posts import Post
 from moodfuse.labels import SENTIMENT, Labels
 from moodfuse.progress import Progress, silent
@@ -47,22 +48,22 @@ def convert(
 ) -> Conversion:
     """Write the posts of a path or an object as another format, in order; memory does not grow with their number.
 
-    `to` is the format written, by default what the name of `destination` says. A report folder gets copies of the
+    `to` is the format written, by default what the name of `destination` says. A guid,tag folder gets copies of the
     images; the others get paths to where they are, or with `embed` the images themselves. The bytes of an image never
     change; a text comes out as UTF-8. Whatever goes wrong, nothing half-written is left. Raises `DataError` for the
     source, `ConfigError` for what the format cannot do, `OutputError` where something is at `destination`.
     """
     destination = Path(destination)
-    to = to or destination_format(destination)
-    dropped, notes, found = Counter[str](), Counter[str](), Counter[str | None]()
-    posts = stream_posts(source, format=format, labels=labels, part=part, dropped=dropped)
+    to = format_name(to) if to else destination_format(destination)
+    notes, found = Counter[str](), Counter[str | None]()
+    posts = stream_posts(source, format=format, labels=labels, part=part)
     total = count_posts(source, format=format, part=part)
     with start_writing(Target(destination, part, embed, notes), to) as write:
         for done, post in enumerate(posts, start=1):
             write(_encodable(post, notes))
             found[post.label] += 1
             progress("converting", done, total)
-    return Conversion(to, found.total(), found, dropped, notes)
+    return Conversion(to, found.total(), found, posts.dropped, notes)
 
 
 def _encodable(post: Post, notes: Counter[str]) -> Post:

@@ -16,7 +16,7 @@ from moodfuse.version import __version__
 
 _BASE = ("numpy", "onnxruntime", "pillow", "tokenizers", "pydantic", "pyyaml", "rich", "typer", "platformdirs")
 _EXTRAS = {
-    "eval": ("scikit-learn", "scipy", "imagehash", "rapidfuzz"),
+    "eval": ("scikit-learn", "scipy", "imagehash", "py3langid", "rapidfuzz"),
     "serve": ("fastapi", "uvicorn", "python-multipart", "prometheus-client"),
     "lexicon": ("vaderSentiment",),
     "train": (

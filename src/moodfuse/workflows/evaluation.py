@@ -91,7 +91,7 @@ def score_predictions(posts: Posts, predictions: list[Prediction], labels: Label
     """Return scores, 95 % intervals and calibration error, as `metrics.json` holds them."""
     true = np.array([labels.id(str(label)) for label in posts.labels])
     probabilities = np.array([list(prediction.probabilities.values()) for prediction in predictions])  # (N, C)
-    intervals = bootstrap_intervals(true, probabilities, labels=labels, groups=[groups.of[i] for i in posts.ids])
+    intervals = bootstrap_intervals(true, probabilities, labels=labels, groups=[groups.group_of[i] for i in posts.ids])
     return score(true, probabilities, labels).to_dict() | {
         "intervals": {name: [round(low, 6), round(high, 6)] for name, (low, high) in intervals.items()},
         "calibration_error": expected_calibration_error(probabilities, true),

@@ -11,13 +11,14 @@ from moodfuse import files
 from moodfuse.config import Modality
 from moodfuse.data.formats.parts import part_files
 from moodfuse.data.formats.readers import count_posts, source_format, stream_posts
+from moodfuse.data.formats.registry import format_name
 from moodfuse.data.formats.shards import Shard, shard_posts
 from moodfuse.data.remote import pyarrow_fs
 from moodfuse.errors import OutputError
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.predictor import Prediction, Predictor
 from moodfuse.runtime.summary import Summary
-from moodfuse.runtime.writers import FORMATS, Format, start_writing
+from moodfuse.runtime.writers import FORMATS, Format, answer_format, start_writing
 
 
 def details_path(output: Path) -> Path:
@@ -32,7 +33,7 @@ def predict_source(
     *,
     stdout: BinaryIO | None = None,
     source_style: str | None = None,
-    style: Format | None = None,
+    style: str | None = None,
     only: Modality | None = None,
     shard: Shard | None = None,
     remote: bool = False,
@@ -44,7 +45,7 @@ def predict_source(
     answer goes to `details_path(output)`. Files take their place when they are whole. `only` withholds the other
     modality from every post. `shard` predicts one of n parts of the source. `remote` follows images named by a URI.
     """
-    style = style or _style_of(source, source_style, stdout=output is None)
+    written = answer_format(style) if style else _style_of(source, source_style, stdout=output is None)
     if remote:
         pyarrow_fs()  # where it is not installed, say so before the work
     if shard is not None:
@@ -60,13 +61,13 @@ def predict_source(
         if output is None:
             if stdout is None:
                 raise OutputError("expected an output file or a stream, found neither")
-            if style == "parquet":
+            if written == "parquet":
                 raise OutputError("Parquet is written to a file, not to stdout; name one with --output")
-            sinks.append(stack.enter_context(start_writing(stdout, style, predictor.labels)))
+            sinks.append(stack.enter_context(start_writing(stdout, written, predictor.labels)))
         else:
             file = stack.enter_context(files.replacing(output))
-            sinks.append(stack.enter_context(start_writing(file, style, predictor.labels)))
-            if style == "report":
+            sinks.append(stack.enter_context(start_writing(file, written, predictor.labels)))
+            if written == "guid_tag":
                 details = stack.enter_context(files.replacing(details_path(output)))
                 sinks.append(stack.enter_context(start_writing(details, "csv", predictor.labels)))
         for prediction in predictor.stream(post.only(only) for post in posts):
@@ -79,7 +80,7 @@ def predict_source(
 
 def _style_of(source: Path, source_style: str | None, *, stdout: bool) -> Format:
     """Return the format that came in, where answers have it too; Parquet cannot go onto a stream."""
-    source_style = source_style or source_format(source)
+    source_style = format_name(source_style or source_format(source))
     if source_style == "parts":
         source_style = source_format(part_files(source)[0])
     return next((name for name in FORMATS if name == source_style and not (stdout and name == "parquet")), "csv")

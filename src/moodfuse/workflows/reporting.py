@@ -112,7 +112,7 @@ def _two_runs(a: Run, b: Run, data: Path | None) -> Document:
         return pair_document(a, b, None, refusal)
     try:
         tested = _posts(a, data).subset([row["id"] for row in a.predictions])
-        groups = group_duplicates(tested).of
+        groups = group_duplicates(tested).group_of
     except (MoodfuseError, OSError):
         groups = None
     return pair_document(a, b, compare_pair(a, b, groups), "")

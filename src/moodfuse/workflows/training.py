@@ -123,7 +123,7 @@ def _train_held_out(
         config,
         run.path,
         name=run.path.name,
-        groups=groups.of,
+        groups=groups.group_of,
         save_history=lambda stage, rows: write_csv(run.stage_history(stage), rows),
         progress=progress,
     )

@@ -92,7 +92,7 @@ def train_on_all(
         config,
         run.path,
         name=run.path.name,
-        groups=groups.of,
+        groups=groups.group_of,
         save_history=lambda stage, rows: write_csv(run.stage_history(stage), rows),
         progress=progress,
     )

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from collections import Counter
 from itertools import product
 from pathlib import Path
 
 import pytest
 
 from moodfuse.data.formats.readers import count_posts, read_posts, source_format, stream_posts
-from moodfuse.data.formats.writers import WRITERS
+from moodfuse.data.formats.registry import writers
 from moodfuse.data.posts import ImageRef
 from moodfuse.errors import DataError
 from moodfuse.labels import Labels, merge_annotations
@@ -102,8 +101,7 @@ def test_mvsa_multiple(tmp_path: Path) -> None:
 
 
 def test_every_post_is_predicted(tmp_path: Path) -> None:
-    path, dropped = mvsa(tmp_path, SINGLE + "5\tgreat,positive\n"), Counter[str]()
-    posts = list(stream_posts(path, part="predict", strict=False, dropped=dropped))
+    posts = stream_posts(mvsa(tmp_path, SINGLE + "5\tgreat,positive\n"), part="predict", strict=False)
     assert [(post.id, post.label) for post in posts] == [
         ("1", "positive"),
         ("2", None),
@@ -111,16 +109,16 @@ def test_every_post_is_predicted(tmp_path: Path) -> None:
         ("4", "neutral"),
         ("5", None),
     ]
-    assert not dropped
+    assert not posts.dropped
 
 
-@pytest.mark.parametrize("name", sorted(WRITERS))
+@pytest.mark.parametrize("name", writers())
 def test_any_format_can_be_made_of_it(tmp_path: Path, name: str) -> None:
     (tmp_path / "mvsa").mkdir()
     path = mvsa(tmp_path / "mvsa", SINGLE)
-    done = convert(path, tmp_path / f"out{WRITERS[name].suffixes[0]}")
+    done = convert(path, tmp_path / f"out{writers()[name].suffixes[0]}")
     assert (done.posts, done.dropped) == (3, {POLES: 1})
-    posts = read_posts(tmp_path / f"out{WRITERS[name].suffixes[0]}")
+    posts = read_posts(tmp_path / f"out{writers()[name].suffixes[0]}")
     assert [(post.id, post.text, post.label) for post in posts] == [
         (post.id, post.text, post.label) for post in read_posts(path)
     ]

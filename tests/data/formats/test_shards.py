@@ -32,7 +32,7 @@ def csv_bytes(encoding: str, *, ids: bool = True) -> bytes:
 def source(folder: Path, kind: str) -> Path:
     lines = [json.dumps({"id": f"i{i}", "text": text}, ensure_ascii=False) for i, text in enumerate(TEXTS)]
     table = pa.table({"id": [f"i{i}" for i in range(len(TEXTS))], "text": TEXTS})
-    if kind == "report":
+    if kind == "guid_tag":
         return write_synthetic(folder / "posts", posts=6, unlabelled=9, seed=1)
     if kind == "folder":
         (folder / "many").mkdir()
@@ -50,7 +50,7 @@ def source(folder: Path, kind: str) -> Path:
     return path
 
 
-KINDS = ["csv", "csv marked", "csv wide", "csv chinese", "csv without ids", "jsonl", "parquet", "folder", "report"]
+KINDS = ["csv", "csv marked", "csv wide", "csv chinese", "csv without ids", "jsonl", "parquet", "folder", "guid_tag"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -88,7 +88,7 @@ def test_a_folder_of_files_is_of_one_format_and_reports_stay_reports(tmp_path: P
     assert source_format(source(tmp_path, "folder")) == "parts"
     folder = write_synthetic(tmp_path / "posts", posts=3, seed=1)
     (folder / "more.csv").write_text("text\ngood\n")
-    assert source_format(folder) == "report"
+    assert source_format(folder) == "guid_tag"
     (tmp_path / "many" / "x.csv").write_text("text\ngood\n")
     with pytest.raises(DataError, match="one format, found csv, parquet"):
         list(source_runs(tmp_path / "many", 5))

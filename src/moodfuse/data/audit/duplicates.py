@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
-from moodfuse.data.audit.findings import Finding, Severity, are, flat, of
+from moodfuse.data.audit.findings import Finding, Severity, are, flat, out_of
 from moodfuse.data.audit.image_facts import ImageFacts
 from moodfuse.data.duplicates import Groups, normalise, straddling
 from moodfuse.data.posts import Posts
@@ -42,7 +42,7 @@ def check_duplicates(
     }
     facts = {
         "posts": len(pool),
-        "near_duplicate_groups": len(_gather(pool, groups.of)),
+        "near_duplicate_groups": len(_gather(pool, groups.group_of)),
         **{f"same_{name}_groups": len(found[name]) for name in exact},
         **{f"same_{name}_posts": len(flat(found[name])) for name in exact},
     }
@@ -61,8 +61,8 @@ def check_split(groups: Groups, split: Split) -> Iterator[Finding]:
             Severity.ERROR,
             len(ids),
             len(split.folds),
-            f"{of(len(ids), len(split.folds), 'posts')} in {len(across):,} {are(len(across), 'group', 'groups')} of "
-            "near-duplicates stand in several parts of the given split",
+            f"{out_of(len(ids), len(split.folds), 'posts')} in {len(across):,} {are(len(across), 'group', 'groups')} "
+            "of near-duplicates stand in several parts of the given split",
             "scores on it are too good by what the model remembers; leave the split out: moodfuse makes one that "
             "keeps duplicates together",
             ids,
@@ -87,8 +87,8 @@ def _repeats(found: Mapping[str, list[_Ids]], near: Mapping[str, list[_Ids]], to
                 Severity.WARNING if copies else Severity.NOTE,
                 len(ids),
                 total,
-                f"{of(len(ids), total, 'posts')} have {what}: {len(groups):,} {are(len(groups), 'group', 'groups')}, "
-                f"the largest of {len(groups[0]):,}",
+                f"{out_of(len(ids), total, 'posts')} have {what}: {len(groups):,} {are(len(groups), 'group', 'groups')}"
+                f", the largest of {len(groups[0]):,}",
                 "keep one of each" if copies else "moodfuse's own split keeps them together; others tear them apart",
                 ids,
                 tuple(groups),
@@ -113,7 +113,7 @@ def _conflicts(
                 Severity.WARNING,
                 len(torn),
                 len(groups),
-                f"{of(len(torn), len(groups), f'groups of posts with {what}')} {are(len(torn), 'has', 'have')} "
+                f"{out_of(len(torn), len(groups), f'groups of posts with {what}')} {are(len(torn), 'has', 'have')} "
                 f"conflicting labels ({len(flat(torn)):,} posts)",
                 advice,
                 flat(torn),
@@ -127,7 +127,7 @@ def _leaks(posts: Posts, exact: Mapping[str, Mapping[str, Hashable]], groups: Gr
     unlabelled = [post.id for post in posts if post.label is None]
     if not labelled or not unlabelled:
         return
-    kinds: list[Sharing] = [*exact.items(), ("near", groups.of)]
+    kinds: list[Sharing] = [*exact.items(), ("near", groups.group_of)]
     words = {
         "post": "exactly the text and exactly the image",
         "text": "exactly the text",
@@ -143,7 +143,7 @@ def _leaks(posts: Posts, exact: Mapping[str, Mapping[str, Hashable]], groups: Gr
                 Severity.WARNING,
                 count,
                 len(unlabelled),
-                f"{of(count, len(unlabelled), 'unlabelled posts')} {are(count, 'has', 'have')} {words[name]} of a "
+                f"{out_of(count, len(unlabelled), 'unlabelled posts')} {are(count, 'has', 'have')} {words[name]} of a "
                 "labelled one",
                 "if their labels are to be a test, a model that has learnt the labelled ones knows these by heart: "
                 "leave them out of it",

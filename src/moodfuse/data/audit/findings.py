@@ -54,7 +54,7 @@ def share(count: int, total: int) -> str:
     return "under 0.1 %" if 0 < percent < 0.1 else f"{percent:.1f} %"
 
 
-def of(count: int, total: int, noun: str) -> str:
+def out_of(count: int, total: int, noun: str) -> str:
     """Return "1,061 of 4,511 texts (23.5 %)"."""
     return f"{count:,} of {total:,} {noun} ({share(count, total)})"
 

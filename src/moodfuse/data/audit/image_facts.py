@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from moodfuse.data.duplicates import Fingerprint, fingerprint
 from moodfuse.data.images import open_image, parse_header, read_image
@@ -49,7 +48,7 @@ def examine_images(posts: Posts, progress: Progress = silent) -> dict[str, Image
 
 def examine_image(ref: ImageRef) -> ImageFacts:
     """Decode an image and return what it is. Never raises for what a file holds."""
-    data = read_image(ref.source) if isinstance(ref.source, Path) else ref.source
+    data = read_image(ref)
     if isinstance(data, Status):
         return ImageFacts((data,))
     image, status = open_image(ImageRef(data))

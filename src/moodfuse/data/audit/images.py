@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from moodfuse.data.audit.findings import Finding, Severity, are, of, quantiles
+from moodfuse.data.audit.findings import Finding, Severity, are, out_of, quantiles
 from moodfuse.data.audit.image_facts import ImageFacts
 from moodfuse.data.images import MAX_BYTES, MAX_PIXELS
 from moodfuse.data.posts import Post, Posts, Status
@@ -57,8 +57,8 @@ def check_nothing_to_read(posts: Posts, facts: Mapping[str, ImageFacts]) -> Iter
             Severity.ERROR if len(nothing) == len(posts) else Severity.WARNING,
             len(nothing),
             len(posts),
-            f"{of(len(nothing), len(posts), 'posts')} {are(len(nothing), 'has', 'have')} neither a text nor an image "
-            "that can be read",
+            f"{out_of(len(nothing), len(posts), 'posts')} {are(len(nothing), 'has', 'have')} neither a text nor "
+            "an image that can be read",
             "every answer to them is the classes' shares; remove them, or find their files",
             nothing,
         )
@@ -74,7 +74,7 @@ def _absent(posts: Posts, facts: Mapping[str, ImageFacts]) -> Iterator[Finding]:
             Severity.WARNING,
             len(missing),
             len(posts),
-            none or f"{of(len(missing), len(posts), 'posts')} {are(len(missing), 'has', 'have')} no image",
+            none or f"{out_of(len(missing), len(posts), 'posts')} {are(len(missing), 'has', 'have')} no image",
             "the model sees their text only; if they should have one, check the files' names and the paths",
             missing,
         )
@@ -89,7 +89,7 @@ def _broken(facts: Mapping[str, ImageFacts]) -> Iterator[Finding]:
             Severity.ERROR if len(unreadable) >= _MOST * len(facts) else Severity.WARNING,
             len(unreadable),
             len(facts),
-            f"{of(len(unreadable), len(facts), 'images')} {are(len(unreadable), 'is', 'are')} unreadable"
+            f"{out_of(len(unreadable), len(facts), 'images')} {are(len(unreadable), 'is', 'are')} unreadable"
             + (f", {empty:,} of them empty {are(empty, 'file', 'files')}" if empty else ""),
             "fetch them again; as they are, their posts count as posts without an image",
             unreadable,
@@ -100,7 +100,7 @@ def _broken(facts: Mapping[str, ImageFacts]) -> Iterator[Finding]:
             Severity.WARNING,
             len(truncated),
             len(facts),
-            f"{of(len(truncated), len(facts), 'images')} {are(len(truncated), 'lacks its', 'lack their')} end",
+            f"{out_of(len(truncated), len(facts), 'images')} {are(len(truncated), 'lacks its', 'lack their')} end",
             "they are used as far as they go; fetch them again",
             truncated,
         )
@@ -110,7 +110,7 @@ def _broken(facts: Mapping[str, ImageFacts]) -> Iterator[Finding]:
             Severity.WARNING,
             len(large),
             len(facts),
-            f"{of(len(large), len(facts), 'images')} {are(len(large), 'is', 'are')} larger than "
+            f"{out_of(len(large), len(facts), 'images')} {are(len(large), 'is', 'are')} larger than "
             f"{MAX_PIXELS // 10**6} megapixels or {MAX_BYTES // 2**20} MiB and never decoded (some are made as bombs)",
             "make them smaller; as they are, their posts count as posts without an image",
             large,
@@ -156,7 +156,7 @@ def _odd(posts: Posts, facts: Mapping[str, ImageFacts]) -> Iterator[Finding]:
     }
     for check, (ids, what, advice) in named.items():
         if ids:
-            line = f"{of(len(ids), len(facts), 'images')} {are(len(ids))} {what}"
+            line = f"{out_of(len(ids), len(facts), 'images')} {are(len(ids))} {what}"
             yield Finding(check, Severity.NOTE, len(ids), len(facts), line, advice, tuple(ids))
 
 

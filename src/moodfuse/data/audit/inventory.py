@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from moodfuse.data.formats.base import LISTINGS, Part
+from moodfuse.data.formats.base import Part
+from moodfuse.data.formats.guid_tag import LISTINGS
 from moodfuse.data.formats.objects import object_name
 from moodfuse.data.formats.readers import source_format, stream_posts
+from moodfuse.data.formats.registry import format_name
 from moodfuse.data.posts import Post, Posts
 from moodfuse.errors import DataError
 from moodfuse.labels import SENTIMENT, Labels
@@ -36,7 +38,7 @@ class Inventory:
 
 
 def take_inventory(source: Any, *, format: str | None = None, labels: Labels = SENTIMENT) -> Inventory:
-    """Read `source`, of a report folder both its lists; `Posts` stay as they are.
+    """Read `source`, of a guid,tag folder both its lists; `Posts` stay as they are.
 
     Raises `DataError` for what `read_posts` refuses, ids aside, and for a source without posts.
     """
@@ -64,17 +66,19 @@ def take_inventory(source: Any, *, format: str | None = None, labels: Labels = S
 
 
 def _stream(source: Any, format: str | None, labels: Labels, part: Part, dropped: Counter[str]) -> Iterator[Post]:
-    for post in stream_posts(source, format=format, labels=labels, part=part, strict=part == "train", dropped=dropped):
+    posts = stream_posts(source, format=format, labels=labels, part=part, strict=part == "train")
+    for post in posts:
         # The list to predict says nothing of labels, whatever its second column holds.
         yield post if part == "train" else Post(post.id, post.text, post.image, None, post.encoding, post.lossy)
+    dropped.update(posts.dropped)
 
 
 def _parts(source: Any, format: str | None) -> list[Part]:
-    """Return which lists are read: of a report folder those that are there, of anything else the whole of it."""
+    """Return which lists are read: of a guid,tag folder those that are there, of anything else the whole of it."""
     if not isinstance(source, str | Path):
         return ["train"]
     path = Path(source)
-    if not path.is_dir() or (format or source_format(path)) != "report":
+    if not path.is_dir() or format_name(format or source_format(path)) != "guid_tag":
         return ["train"]
     to_predict = (path / LISTINGS["predict"][0]).is_file()
     if not to_predict:

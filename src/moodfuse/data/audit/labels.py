@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from moodfuse.data.audit.findings import Finding, Severity, are, of, share
+from moodfuse.data.audit.findings import Finding, Severity, are, out_of, share
 from moodfuse.data.audit.inventory import Inventory
 from moodfuse.data.duplicates import Groups
 from moodfuse.labels import Labels
@@ -30,7 +30,7 @@ def check_ids(inventory: Inventory) -> Iterator[Finding]:
             Severity.ERROR,
             len(repeated),
             total,
-            f"{of(len(repeated), total, 'ids')} {are(len(repeated), 'stands', 'stand')} for more than one post "
+            f"{out_of(len(repeated), total, 'ids')} {are(len(repeated), 'stands', 'stand')} for more than one post "
             f"({sum(repeated.values()):,} posts" + (f"; {torn:,} with different labels" if torn else "") + ")",
             "give every post an id of its own; training refuses them, and this audit looked at the first of each only",
             tuple(repeated),
@@ -41,8 +41,8 @@ def check_ids(inventory: Inventory) -> Iterator[Finding]:
             Severity.ERROR,
             len(both),
             total,
-            f"{of(len(both), total, 'ids')} {are(len(both), 'stands', 'stand')} in the labelled list and in the one to "
-            "predict",
+            f"{out_of(len(both), total, 'ids')} {are(len(both), 'stands', 'stand')} in the labelled list and in the "
+            "one to predict",
             "remove them from one of the lists: their answers would be remembered, not predicted",
             both,
         )
@@ -53,7 +53,7 @@ def check_ids(inventory: Inventory) -> Iterator[Finding]:
             Severity.NOTE,
             count,
             count + total,
-            f"{of(count, count + total, 'posts')} {are(count)} left out by the format's own rule: "
+            f"{out_of(count, count + total, 'posts')} {are(count)} left out by the format's own rule: "
             + ", ".join(f"{reason} {number:,}" for reason, number in dropped.items()),
             "this is as its authors publish it; nothing to do",
         )
@@ -75,12 +75,12 @@ def check_classes(inventory: Inventory, groups: Groups, labels: Labels) -> Itera
             Severity.WARNING,
             len(labelled),
             len(inventory.posts),
-            f"only {of(len(labelled), len(inventory.posts), 'posts')} {are(len(labelled), 'has', 'have')} a label",
+            f"only {out_of(len(labelled), len(inventory.posts), 'posts')} {are(len(labelled), 'has', 'have')} a label",
             f"a score on a tenth of them says next to nothing; label {FEW_LABELLED:,} or, better, a thousand",
         )
     for name in labels.names:
         members = tuple(post.id for post in labelled if post.label == name)
-        yield from _rare(name, members, len({groups.of[id] for id in members}), len(labelled))
+        yield from _rare(name, members, len({groups.group_of[id] for id in members}), len(labelled))
     yield from _uneven({name: counts[name] for name in labels.names if counts[name]}, len(labelled))
 
 
@@ -88,7 +88,9 @@ def _rare(name: str, members: tuple[str, ...], groups: int, total: int) -> Itera
     if groups < LEAST_GROUPS:
         count = len(members)
         copies = f", all of them near-duplicates in {groups:,} {are(groups, 'group', 'groups')}"
-        found = of(count, total, "posts") + (copies if groups < count else "") if count else f"none of {total:,} posts"
+        found = (
+            out_of(count, total, "posts") + (copies if groups < count else "") if count else f"none of {total:,} posts"
+        )
         yield Finding(
             "class_too_rare",
             Severity.ERROR,
@@ -105,7 +107,7 @@ def _rare(name: str, members: tuple[str, ...], groups: int, total: int) -> Itera
             Severity.WARNING,
             len(members),
             total,
-            f"label {name!r} has only {of(len(members), total, 'posts')}",
+            f"label {name!r} has only {out_of(len(members), total, 'posts')}",
             "its F1 will be noise, and macro-F1 with it: add posts of it before comparing anything",
             members,
         )
@@ -124,7 +126,7 @@ def _uneven(counts: Mapping[str, int], total: int) -> Iterator[Finding]:
             counts[smallest],
             total,
             f"classes are uneven: {largest} is {ratio:.1f} times as frequent as {smallest} "
-            f"({of(counts[smallest], total, 'posts')})",
+            f"({out_of(counts[smallest], total, 'posts')})",
             f"whoever always says {largest} is right in {share(counts[largest], total)}: compare by macro-F1, and try "
             "train.class_weights=balanced or sqrt",
         )

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from moodfuse.config import Cleaning
-from moodfuse.data.audit.findings import Finding, Severity, are, of, quantiles
-from moodfuse.data.languages import LATIN, METHOD, NO_LETTERS, guess_language
+from moodfuse.data.audit.findings import Finding, Severity, are, out_of, quantiles
+from moodfuse.data.languages import METHOD, identify_language
 from moodfuse.data.posts import Post, Posts
 from moodfuse.data.text import MAX_CHARS, clean
 
@@ -20,6 +20,8 @@ _WORD = re.compile(r"[^\W_]")  # a letter or a digit, of any script
 _RETWEET = re.compile(r"\s*RT\b\s*@?", re.ASCII)
 _LOST = re.compile(r"[^\W\d_]\?+[^\W\d_]")  # what a careless export makes of the ç in Fenerbahçe
 _UTF8 = frozenset({None, "ascii", "utf-8"})  # None: the source held text, not bytes
+#: What the languages of texts that tell none are counted as.
+UNDECIDED = "undecided"
 _FEW = 0.05  # share of texts in other languages from which on a data set is mixed
 
 
@@ -27,7 +29,7 @@ def check_texts(posts: Posts) -> tuple[dict[str, Any], list[Finding]]:
     """Return facts of the texts, ready for JSON, and what is wrong with them."""
     written = [post for post in posts if post.text is not None and post.text.strip()]
     bare = {post.id: clean(post.text or "", BARE) for post in written}
-    languages = {id: guess_language(text) for id, text in bare.items()}
+    languages = {id: identify_language(text) for id, text in bare.items()}
     facts = {
         "posts": len(posts),
         "missing": sum(post.text is None for post in posts),
@@ -36,7 +38,7 @@ def check_texts(posts: Posts) -> tuple[dict[str, Any], list[Finding]]:
         "lossy": sum(post.lossy for post in written),
         "characters": quantiles([len(post.text or "") for post in written]),
         "words": quantiles([len((post.text or "").split()) for post in written]),
-        "languages": dict(Counter(languages.values()).most_common()),
+        "languages": dict(Counter(code or UNDECIDED for code in languages.values()).most_common()),
         "languages_by": METHOD,
     }
     findings = [
@@ -57,7 +59,7 @@ def _absent(posts: Posts) -> Iterator[Finding]:
             Severity.WARNING,
             len(missing),
             len(posts),
-            none or f"{of(len(missing), len(posts), 'posts')} {are(len(missing), 'has', 'have')} no text",
+            none or f"{out_of(len(missing), len(posts), 'posts')} {are(len(missing), 'has', 'have')} no text",
             "the model sees their image only; if they should have one, check the files' names or the column",
             missing,
         )
@@ -67,7 +69,7 @@ def _absent(posts: Posts) -> Iterator[Finding]:
             Severity.WARNING,
             len(empty),
             len(posts),
-            f"{of(len(empty), len(posts), 'posts')} {are(len(empty), 'has', 'have')} an empty text",
+            f"{out_of(len(empty), len(posts), 'posts')} {are(len(empty), 'has', 'have')} an empty text",
             "they count as posts without a text; if something was lost on export, export again",
             empty,
         )
@@ -82,7 +84,7 @@ def _encodings(written: list[Post]) -> Iterator[Finding]:
             Severity.NOTE,
             len(other),
             len(written),
-            f"{of(len(other), len(written), 'texts')} {are(len(other))} not UTF-8: "
+            f"{out_of(len(other), len(written), 'texts')} {are(len(other))} not UTF-8: "
             + ", ".join(f"{name} {count:,}" for name, count in kinds),
             "moodfuse decodes them; a tool that takes UTF-8 for granted drops characters here. "
             "`moodfuse convert` writes the set as UTF-8",
@@ -94,7 +96,7 @@ def _encodings(written: list[Post]) -> Iterator[Finding]:
             Severity.WARNING,
             len(lossy),
             len(written),
-            f"{of(len(lossy), len(written), 'texts')} {are(len(lossy), 'fits', 'fit')} no known encoding: "
+            f"{out_of(len(lossy), len(written), 'texts')} {are(len(lossy), 'fits', 'fit')} no known encoding: "
             "characters had to be replaced",
             "look at them; export them again as UTF-8",
             lossy,
@@ -112,7 +114,7 @@ def _lost(written: list[Post], bare: dict[str, str]) -> Iterator[Finding]:
     }
     for check, (ids, severity, what) in kinds.items():
         if ids:
-            line = f"{of(len(ids), len(written), 'texts')} {are(len(ids), 'holds', 'hold')} {what}"
+            line = f"{out_of(len(ids), len(written), 'texts')} {are(len(ids), 'holds', 'hold')} {what}"
             yield Finding(check, severity, len(ids), len(written), line, advice, ids)
 
 
@@ -123,8 +125,8 @@ def _contents(written: list[Post], bare: dict[str, str]) -> Iterator[Finding]:
             Severity.WARNING if len(wordless) >= _FEW * len(written) else Severity.NOTE,
             len(wordless),
             len(written),
-            f"{of(len(wordless), len(written), 'texts')} {are(len(wordless), 'has', 'have')} no word left once URLs, "
-            "RT, mentions and hashtags are gone",
+            f"{out_of(len(wordless), len(written), 'texts')} {are(len(wordless), 'has', 'have')} no word left once "
+            "URLs, RT, mentions and hashtags are gone",
             "a text encoder has little to go by there; keep the hashtags (data.cleaning.hashtags=keep or strip)",
             wordless,
         )
@@ -134,7 +136,7 @@ def _contents(written: list[Post], bare: dict[str, str]) -> Iterator[Finding]:
             Severity.NOTE,
             len(retweets),
             len(written),
-            f"{of(len(retweets), len(written), 'texts')} {are(len(retweets), 'is a retweet', 'are retweets')} "
+            f"{out_of(len(retweets), len(written), 'texts')} {are(len(retweets), 'is a retweet', 'are retweets')} "
             "(RT at the start)",
             "data.cleaning.retweets=true takes the mark off; see text_templates for retweets of one post",
             retweets,
@@ -145,28 +147,28 @@ def _contents(written: list[Post], bare: dict[str, str]) -> Iterator[Finding]:
             Severity.WARNING,
             len(long),
             len(written),
-            f"{of(len(long), len(written), 'texts')} {are(len(long))} longer than {MAX_CHARS:,} characters",
+            f"{out_of(len(long), len(written), 'texts')} {are(len(long))} longer than {MAX_CHARS:,} characters",
             "what comes after is cut off, and an encoder reads far less still: cut them to what matters",
             long,
         )
 
 
-def _languages(languages: dict[str, str]) -> Iterator[Finding]:
-    told = {id: name for id, name in languages.items() if name not in (LATIN, NO_LETTERS)}
+def _languages(languages: dict[str, str | None]) -> Iterator[Finding]:
+    told = {id: code for id, code in languages.items() if code is not None}
     if not told:
         return
     counts = Counter(told.values())
     main = counts.most_common(1)[0][0]
-    others = tuple(id for id, name in told.items() if name != main)
+    others = tuple(id for id, code in told.items() if code != main)
     if len(others) >= _FEW * len(told):
-        rest = ", ".join(f"{name} {count:,}" for name, count in counts.most_common(6)[1:])
+        rest = ", ".join(f"{code} {count:,}" for code, count in counts.most_common(6)[1:])
         yield Finding(
             "languages_mixed",
             Severity.NOTE,
             len(others),
             len(told),
-            f"{of(len(others), len(told), 'texts')} {are(len(others))} in another language than {main}: {rest} "
-            f"(a guess by {METHOD})",
+            f"{out_of(len(others), len(told), 'texts')} {are(len(others))} in another language than {main}: {rest} "
+            f"(by {METHOD}, where it is sure)",
             "an encoder of one language understands little of the others; a multilingual one may pay",
             others,
         )

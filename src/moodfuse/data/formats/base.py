@@ -1,4 +1,4 @@
-"""What a format is: a reader that yields rows, a writer that takes posts. Each registers under its name."""
+"""What a format is: a reader that yields rows, and a writer that takes posts."""
 
 from __future__ import annotations
 
@@ -18,9 +18,6 @@ from moodfuse.labels import Labels
 
 #: What of a source is read: its labelled posts, or those to predict where they lie apart.
 Part = Literal["train", "predict"]
-
-#: The lists of a report folder, by what they are for; the first that is there is read.
-LISTINGS: dict[Part, tuple[str, ...]] = {"train": ("train.txt",), "predict": ("test_without_label.txt", "train.txt")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +56,21 @@ class Run:
 
 
 class Reader(ABC):
-    """Reads one format. Rows come in the order of the file, one at a time, none left out."""
+    """Reads a format. Rows come in the order of the file, one at a time, none left out.
 
-    #: What the format is registered as.
+    A format is a class under `@registry.reader`, in a file of this package or of another one that has an entry point
+    in the group `moodfuse.readers`.
+    """
+
+    #: What the format is called.
     name: ClassVar[str]
-
+    #: Who is asked first whether a file or folder is of its format: the lowest number; of equals, the first name. Below
+    #: 50 the first bytes or a file's name leave no doubt; above it a header is judged by what it might mean.
+    priority: ClassVar[int] = 50
+    #: What the names of its files end with, lower case: a folder of such files is read as one source (`parts`).
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    #: Whether `run_rows` begins where a run begins, so that many workers can share a file; else it reads up to there.
+    splits: ClassVar[bool] = False
     #: The only labels that posts of this format can have; `None`: any.
     labels: ClassVar[Labels | None] = None
 
@@ -110,8 +117,10 @@ class Target:
 
 
 class Writer(ABC):
-    """Writes one format: whole or not at all, posts in the order that they come, one at a time."""
+    """Writes a format: whole or not at all, posts in the order that they come, one at a time."""
 
+    #: What the format is called: the name of the reader that reads it back.
+    name: ClassVar[str]
     #: What the name of such a file ends with; "": a folder.
     suffixes: ClassVar[tuple[str, ...]]
     #: Whether the file can hold image bytes.
@@ -125,28 +134,3 @@ class Writer(ABC):
 
         Raises `OutputError` where that cannot be done, `DataError` for a post that the format cannot hold.
         """
-
-
-READERS: dict[str, Reader] = {}
-WRITERS: dict[str, Writer] = {}
-
-
-def reader(name: str) -> Callable[[type[Reader]], type[Reader]]:
-    """Register a reader class under the name of its format. Those registered first are asked first."""
-
-    def register(cls: type[Reader]) -> type[Reader]:
-        cls.name = name
-        READERS[name] = cls()
-        return cls
-
-    return register
-
-
-def writer(name: str) -> Callable[[type[Writer]], type[Writer]]:
-    """Register a writer class under the name of its format, the one that its reader has."""
-
-    def register(cls: type[Writer]) -> type[Writer]:
-        WRITERS[name] = cls()
-        return cls
-
-    return register

@@ -8,7 +8,7 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +80,13 @@ def files_beside(folder: Path, guid: str, strict: bool) -> tuple[Decoded | None,
     """
     if not names_files(guid):
         return None, None
-    text = folder / f"{guid}.txt"
-    images = (folder / f"{guid}{suffix}" for suffix in IMAGE_SUFFIXES)
-    image = next((ImageRef(path) for path in images if os.path.exists(path)), None)  # noqa: PTH110 (raises on NUL)
-    if not os.path.exists(text):  # noqa: PTH110
+    # Names, not paths: a `Path` for every name that might be there costs time, and a place in a table of Python's own.
+    start = os.path.join(folder, guid)  # noqa: PTH118
+    names = (start + suffix for suffix in IMAGE_SUFFIXES)
+    image = next((ImageRef(Path(name)) for name in names if os.path.exists(name)), None)  # noqa: PTH110 (Path raises on NUL)
+    if not os.path.exists(f"{start}.txt"):  # noqa: PTH110
         return None, image
+    text = Path(f"{start}.txt")
     try:
         with open_file(text) as file:
             return decode(read_capped(file, _MAX_TEXT_BYTES)), image
@@ -108,6 +110,12 @@ def held_in(folder: Path) -> list[str]:
         return sorted(entry.name for entry in folder.iterdir())
     except OSError as error:
         cannot_read(folder, error)
+
+
+def in_words(held: Sequence[str]) -> str:
+    """Return what a folder holds for an error message: five names at most, and how many more there are."""
+    more = f" and {len(held) - 5:,} more" if len(held) > 5 else ""
+    return ", ".join(held[:5]) + more if held else "nothing"
 
 
 def image_file(folder: Path, cell: str | None) -> ImageRef | None:

@@ -1,34 +1,49 @@
-"""The report folder: a `guid,tag` list, with GUID.txt and GUID.jpg in data/ beside it."""
+"""The guid,tag folder: a list of ids and labels, with GUID.txt and GUID.jpg in data/ beside it."""
 
 from __future__ import annotations
 
 import codecs
-import csv
-import io
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from moodfuse.data.formats.base import LISTINGS, Part, Reader, Row, Target, Writer, reader, writer
-from moodfuse.data.formats.fields import cells_by_role, columns, files_beside, held_in, names_files, roles, short
+from moodfuse.data.formats.base import Part, Reader, Row, Target, Writer
+from moodfuse.data.formats.fields import (
+    cells_by_role,
+    columns,
+    files_beside,
+    held_in,
+    in_words,
+    names_files,
+    roles,
+    short,
+)
 from moodfuse.data.formats.image_files import image_suffix, open_image_bytes
-from moodfuse.data.formats.lines import first_line, line_ends, records
+from moodfuse.data.formats.lines import csv_line, first_line, line_ends, records
+from moodfuse.data.formats.registry import reader, writer
 from moodfuse.data.posts import Post
 from moodfuse.errors import DataError
 from moodfuse.files import replacing_folder
 
+#: The lists of a folder, by what they are for; the first that is there is read.
+LISTINGS: dict[Part, tuple[str, ...]] = {"train": ("train.txt",), "predict": ("test_without_label.txt", "train.txt")}
 _LONGEST_NAME = 240  # bytes; file systems take 255, and a suffix comes on top
 
 
-@reader("report")
-class ReportReader(Reader):
+@reader
+class GuidTagReader(Reader):
     """`guid,tag` in a list (train.txt); the texts and images lie in data/ beside it, as GUID.txt and GUID.jpg."""
 
+    name = "guid_tag"
+    priority = 70  # before the tables: its list would do for one that has neither texts nor images
+
     def recognises(self, path: Path, header: str | None) -> bool:
+        if header is None:
+            return not {name for names in LISTINGS.values() for name in names}.isdisjoint(held_in(path))
         found = columns(header, ",")
-        return header is None or ("guid" in found and not {"text", "image"} & set(found))
+        return "guid" in found and not {"text", "image"} & set(found)
 
     def rows(self, path: Path, *, part: Part, strict: bool) -> Iterator[Row]:
         listing = self._listing(path, part) if path.is_dir() else path
@@ -54,17 +69,17 @@ class ReportReader(Reader):
         for name in LISTINGS[part]:
             if name in held:
                 return folder / name
-        few = ", ".join(held[:5]) + (f" and {len(held) - 5:,} more" if len(held) > 5 else "")
         raise DataError(
-            f"{folder}: expected {' or '.join(LISTINGS[part])} in this folder, found {few or 'nothing'}; "
+            f"{folder}: expected {' or '.join(LISTINGS[part])} in this folder, found {in_words(held)}; "
             "add the list (guid,tag), or name a CSV, JSONL or Parquet file"
         )
 
 
-@writer("report")
-class ReportWriter(Writer):
+@writer
+class GuidTagWriter(Writer):
     """The list is train.txt, or test_without_label.txt for the part to predict; images keep their bytes."""
 
+    name = "guid_tag"
     suffixes = ("",)
 
     @contextmanager
@@ -85,14 +100,6 @@ class ReportWriter(Writer):
                         raise _twice(post.id) from None
 
                 yield write
-
-
-def csv_line(cells: list[str], delimiter: str = ",") -> bytes:
-    """Return a line of a table in UTF-8, cells between quotes where they must be."""
-    line = io.StringIO()
-    # A cell that holds \r is put between quotes only where \r is part of the line's end.
-    csv.writer(line, delimiter=delimiter, lineterminator="\r\n").writerow(cells)
-    return line.getvalue()[:-2].encode() + b"\n"
 
 
 def _write_files(folder: Path, post: Post, notes: Counter[str]) -> None:

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from moodfuse.data.formats.fields import IMAGE_SUFFIXES
 from moodfuse.data.formats.lines import open_file
+from moodfuse.data.images import image_bytes
 from moodfuse.data.posts import ImageRef
 from moodfuse.errors import DataError, OutputError
 from moodfuse.files import replacing_folder
@@ -39,10 +40,11 @@ def open_image_bytes(image: ImageRef | None, notes: Counter[str]) -> Iterator[Bi
             yield file
 
 
-def image_bytes(image: ImageRef | None, notes: Counter[str]) -> bytes | None:
-    """Return the bytes of an encoded image, `None` as in `open_image_bytes`."""
-    with open_image_bytes(image, notes) as file:
-        return None if file is None else file.read()
+def bytes_to_embed(image: ImageRef | None, notes: Counter[str]) -> bytes | None:
+    """Return the bytes of an encoded image; `None` as `open_image_bytes`, and for a file of over 256 MiB."""
+    data = image_bytes(image)
+    notes[_UNREADABLE] += image is not None and data is None
+    return data
 
 
 def image_suffix(image: BinaryIO) -> str:

@@ -76,18 +76,26 @@ def decoded_lines(path: Path) -> Iterator[Decoded]:
 def located_lines(path: Path, offset: int = 0) -> Iterator[tuple[int, Decoded]]:
     """Yield every line from byte `offset` on, with where it begins.
 
-    In UTF-16 and UTF-32 only the beginning of the file can be begun at: every line says 0.
+    In UTF-16 and UTF-32 only the beginning of the file can be begun at: every line says 0. Raises `DataError` for a
+    file that grows meanwhile: reading it might never end, and its last line may be half a line.
     """
     with open_file(path) as file:
-        wide = _wide(file.peek(4))
+        size, wide = os.fstat(file.fileno()).st_size, _wide(file.peek(4))
         if wide is None:
             file.seek(offset)
             for raw in file:
-                yield offset, decode(raw)
-                offset += len(raw)
+                begins, offset = offset, offset + len(raw)
+                _refuse_growth(path, offset, size)
+                yield begins, decode(raw)
             return
         for line in io.TextIOWrapper(file, wide, errors="replace", newline="\n"):
+            _refuse_growth(path, file.tell(), size)
             yield 0, Decoded(line, wide, lossy="\ufffd" in line)
+
+
+def _refuse_growth(path: Path, read: int, size: int) -> None:
+    if read > size:
+        raise DataError(f"{path}: somebody writes to it while it is read; wait for the end, or read a copy")
 
 
 def records(path: Path, delimiter: str, *, offset: int = 0, line: int = 0, columns: int = 0) -> Iterator[Record]:
@@ -123,6 +131,14 @@ def records(path: Path, delimiter: str, *, offset: int = 0, line: int = 0, colum
             columns = columns or len(cells)
             encoding = next((found.encoding for found in seen if found.encoding != "ascii"), "ascii")
             yield Record(start, cells, columns, encoding, any(found.lossy for found in seen), begins)
+
+
+def csv_line(cells: list[str], delimiter: str = ",") -> bytes:
+    """Return a line of a table in UTF-8, cells between quotes where they must be."""
+    line = io.StringIO()
+    # A cell that holds \r is put between quotes only where \r is part of the line's end.
+    csv.writer(line, delimiter=delimiter, lineterminator="\r\n").writerow(cells)
+    return line.getvalue()[:-2].encode() + b"\n"
 
 
 def open_file(path: Path) -> io.BufferedReader:

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from moodfuse.data.formats.base import Part, Reader, Row, reader
+from moodfuse.data.formats.base import Part, Reader, Row
 from moodfuse.data.formats.fields import files_beside, held_in, short
 from moodfuse.data.formats.lines import decoded_lines, first_line, line_ends
+from moodfuse.data.formats.registry import reader
 from moodfuse.errors import DataError
 from moodfuse.labels import SENTIMENT, merge_annotations
 
 LISTING = "labelResultAll.txt"
 
 
-@reader("mvsa")
+@reader
 class MvsaReader(Reader):
     """labelResultAll.txt: an id and, tab by tab, a `text,image` pair of labels an annotator; files in data/ beside it.
 
     `labels.merge_annotations` makes one label of them. Posts that it gives none are dropped from the labelled ones.
     """
 
+    name = "mvsa"
+    priority = 20  # before the tables: its header would do for one
     labels = SENTIMENT
 
     def recognises(self, path: Path, header: str | None) -> bool:

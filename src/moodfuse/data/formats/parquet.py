@@ -9,9 +9,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from moodfuse.data.formats.base import Part, Reader, Row, Run, Target, Writer, reader, writer
-from moodfuse.data.formats.image_files import ImagePaths, image_bytes
+from moodfuse.data.formats.base import Part, Reader, Row, Run, Target, Writer
+from moodfuse.data.formats.image_files import ImagePaths, bytes_to_embed
 from moodfuse.data.formats.lines import open_file
+from moodfuse.data.formats.registry import reader, writer
 from moodfuse.data.formats.values import table_roles, typed_row
 from moodfuse.data.posts import Post
 from moodfuse.errors import DataError, MissingExtraError
@@ -36,9 +37,14 @@ def pyarrow() -> Any:
     return pyarrow
 
 
-@reader("parquet")
+@reader
 class ParquetReader(Reader):
     """Columns as in CSV; the image is a path, bytes or {bytes, path}. A label may be a number that ClassLabel names."""
+
+    name = "parquet"
+    priority = 10  # four bytes tell it
+    suffixes = (".parquet", ".pq")
+    splits = True
 
     def recognises(self, path: Path, header: str | None) -> bool:
         return (header or "").startswith("PAR1")
@@ -172,10 +178,11 @@ def parquet_sink(
         flush()
 
 
-@writer("parquet")
+@writer
 class ParquetWriter(Writer):
     """Columns id, text, image, label; embedded images are what Hugging Face `datasets` opens as images."""
 
+    name = "parquet"
     suffixes = (".parquet", ".pq")
     embeds = True
 
@@ -193,7 +200,7 @@ class ParquetWriter(Writer):
             def write(post: Post) -> None:
                 image: Any
                 if target.embed:
-                    data = image_bytes(post.image, target.notes)
+                    data = bytes_to_embed(post.image, target.notes)
                     image = None if data is None else {"bytes": data, "path": None}
                 else:
                     image = paths.path_of(post.image)

@@ -1,32 +1,26 @@
-"""A folder of Parquet, JSONL, CSV or TSV files, read one after another in the order of their names."""
+"""A folder of files of one format (Parquet, JSONL, CSV, TSV), read one after another in the order of their names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from moodfuse.data.formats.base import LISTINGS, READERS, Part, Reader, Row, Run, reader
+from moodfuse.data.formats.base import Part, Reader, Row, Run
 from moodfuse.data.formats.fields import held_in
+from moodfuse.data.formats.registry import reader, readers
 from moodfuse.errors import DataError
 
-_FORMATS = {
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".tsv": "tsv",
-}
 
-_LISTINGS = {name for names in LISTINGS.values() for name in names}  # the folder of a report
-
-
-@reader("parts")
+@reader
 class PartsReader(Reader):
     """Large sources come in many files. Where they give no ids, ids repeat from file to file."""
 
+    name = "parts"
+    priority = 90
+    splits = True
+
     def recognises(self, path: Path, header: str | None) -> bool:
-        return header is None and bool(_files(path)) and not _LISTINGS & set(held_in(path))
+        return header is None and bool(_files(path))
 
     def rows(self, path: Path, *, part: Part, strict: bool) -> Iterator[Row]:
         for file, one in _readers(path):
@@ -46,15 +40,23 @@ def part_files(path: Path) -> list[Path]:
 
 
 def _readers(path: Path) -> list[tuple[Path, Reader]]:
-    files = _files(path)
-    if len(kinds := {_FORMATS[file.suffix.lower()] for file in files}) > 1:
-        raise DataError(f"{path}: expected files of one format, found {', '.join(sorted(kinds))}; part them")
-    if not files:
-        raise DataError(f"{path}: expected files that end in {', '.join(_FORMATS)}, found none")
-    return [(file, READERS[_FORMATS[file.suffix.lower()]]) for file in files]
+    known = _by_suffix()
+    found = [(file, known[file.suffix.lower()]) for file in _files(path)]
+    if len(names := sorted({one.name for _, one in found})) > 1:
+        raise DataError(f"{path}: expected files of one format, found {', '.join(names)}; part them")
+    if not found:
+        raise DataError(f"{path}: expected files that end in {', '.join(known)}, found none")
+    return found
+
+
+def _by_suffix() -> dict[str, Reader]:
+    """Return who reads the files of a folder, by what their names end with."""
+    return {suffix: one for one in reversed([*readers().values()]) for suffix in one.suffixes}
 
 
 def _files(path: Path) -> list[Path]:
     """Return the files of posts in a folder; what begins with . or _ is a note that another program left."""
+    suffixes = _by_suffix()
     names = (name for name in held_in(path) if not name.startswith((".", "_")))
-    return [path / name for name in names if Path(name).suffix.lower() in _FORMATS and (path / name).is_file()]
+    files = (path / name for name in names if Path(name).suffix.lower() in suffixes)
+    return [file for file in files if not file.is_dir()]  # a pipe among them is refused, not passed over

@@ -19,23 +19,23 @@ _SHARD = re.compile(r"(\d{1,9})/(\d{1,9})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Part `number` (from 1) of `of` parts: rows that stand together, so that the parts in order are the whole."""
+    """Part `number` (from 1) of `count` parts: rows that stand together, so that the parts in order are the whole."""
 
     number: int
-    of: int
+    count: int
 
     @classmethod
     def parse(cls, text: str) -> Shard:
         """Read "i/n". Raises `ConfigError` for anything else, and for an i outside 1..n."""
         found = _SHARD.fullmatch(text.strip())
-        number, of = map(int, found.groups()) if found else (0, 0)
-        if not 1 <= number <= of:
+        number, count = map(int, found.groups()) if found else (0, 0)
+        if not 1 <= number <= count:
             raise ConfigError(f"--shard: expected i/n with i from 1 to n, such as 1/8, found {text!r}")
-        return cls(number, of)
+        return cls(number, count)
 
     def rows(self, total: int) -> range:
         """Return the rows (from 0) of a source of `total` rows: sizes differ by one at most."""
-        return range(total * (self.number - 1) // self.of, total * self.number // self.of)
+        return range(total * (self.number - 1) // self.count, total * self.number // self.count)
 
 
 def shard_posts(

@@ -102,7 +102,7 @@ def gather(comparison: ComparisonFolder) -> Gathered:
             if [i for cell in _of(cells, name, seed) for i in cell.ids] != ids:
                 raise DataError(f"{comparison.path}: the cells of {name} are of other posts; delete them and run again")
     split, groups = Split.load(comparison.split), Groups.load(comparison.groups)
-    if missing := [i for i in ids if i not in split.folds or i not in groups.of]:
+    if missing := [i for i in ids if i not in split.folds or i not in groups.group_of]:
         raise DataError(
             f"{comparison.path}: split.json and groups.json say nothing of {len(missing)} posts of the cells"
         )
@@ -111,7 +111,7 @@ def gather(comparison: ComparisonFolder) -> Gathered:
         seeds,
         np.concatenate([cell.true for cell in first]),
         np.repeat([cell.key.fold for cell in first], [len(cell.ids) for cell in first]),
-        [groups.of[i] for i in ids],
+        [groups.group_of[i] for i in ids],
         [_arm(arm, cells, seeds) for arm in plan["arms"] if arm["model"] in names],
         cells,
     )

@@ -250,7 +250,7 @@ def _run(
         return
     if len(todo) < total:
         notify(f"{total - len(todo)} of {total} cells had been run before")
-    folds, groups = Split.load(comparison.split).folds, Groups.load(comparison.groups).of
+    folds, groups = Split.load(comparison.split).folds, Groups.load(comparison.groups).group_of
     needed = [model.config for model in models if any(key.model == model.name for key in todo)]
     with prepared(posts, needed, progress) as features:
         work = Work(

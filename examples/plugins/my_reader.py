@@ -1,0 +1,85 @@
+"""A reader of one's own: text files of posts with a line of three dashes between, as notes and mailing lists keep them.
+
+    id: 7
+    label: positive
+    image: pictures/7.jpg
+
+    What a day!
+    ---
+    id: 8
+
+    It rained.
+
+It is one file. Put it in a package whose pyproject.toml says
+
+    [project.entry-points."moodfuse.readers"]
+    notes = "my_reader:NotesReader"
+
+and every command reads such files, and folders of them. Rows come one at a time, each says where it stands, and what is
+none of a post is refused with the line: `tests/contracts/test_readers.py` checks this and more of every reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from moodfuse.data.formats.base import Part, Reader, Row
+from moodfuse.data.formats.fields import image_file, roles
+from moodfuse.data.formats.lines import decoded_lines, first_line
+from moodfuse.data.text import Decoded
+from moodfuse.errors import DataError
+
+Lines = list[tuple[int, Decoded]]
+
+
+class NotesReader(Reader):
+    """`key: value` lines (id, image, label), a blank line, the text as it stands; `---` ends a post."""
+
+    name = "notes"
+    suffixes = (".notes",)
+
+    def recognises(self, path: Path, header: str | None) -> bool:
+        return header is not None and path.suffix.lower() in self.suffixes
+
+    def rows(self, path: Path, *, part: Part, strict: bool) -> Iterator[Row]:
+        first_line(path)  # refuses what is no text file
+        for number, lines in enumerate(self._posts(path), start=1):
+            yield self._row(path, number, lines)
+
+    def count(self, path: Path, part: Part) -> int:
+        return sum(1 for _ in self._posts(path))
+
+    def _posts(self, path: Path) -> Iterator[Lines]:
+        held: Lines = []
+        for line, decoded in enumerate(decoded_lines(path), start=1):
+            if decoded.text.rstrip() != "---":
+                held.append((line, decoded))
+                continue
+            yield held
+            held = []
+        if held:
+            yield held
+
+    def _row(self, path: Path, number: int, lines: Lines) -> Row:
+        begins = lines[0][0] if lines else 1
+        end = next((at for at, (_, decoded) in enumerate(lines) if not decoded.text.strip()), len(lines))
+        names, values = [], []
+        for line, decoded in lines[:end]:
+            name, colon, value = decoded.text.partition(":")
+            if not colon:
+                raise DataError(f"{path} line {line}: expected `key: value` or a blank line before the text")
+            names.append(name)
+            values.append(value.strip())
+        found = {role: values[at] for role, at in roles(names, f"{path} line {begins}").items()}
+        body = [decoded for _, decoded in lines[end + 1 :]]
+        text = "".join(decoded.text for decoded in body).removesuffix("\n")
+        encoding = next((one.encoding for one in body if one.encoding != "ascii"), "ascii")
+        return Row(
+            path,
+            begins,
+            found.get("id", str(number)),
+            Decoded(text, encoding, any(one.lossy for one in body)) if end < len(lines) else None,
+            image_file(path.parent, found.get("image")),
+            found.get("label"),
+        )

@@ -1,0 +1,108 @@
+"""CSV and TSV: a header, and a record a post."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from moodfuse.data.formats.base import Part, Reader, Row, Run
+from moodfuse.data.formats.fields import NAMES, cells_by_role, columns, image_file, need_text_or_image, roles
+from moodfuse.data.formats.lines import Record, csv_line, first_line, records
+from moodfuse.data.formats.registry import reader, writer
+from moodfuse.data.formats.writers import LineWriter
+from moodfuse.data.posts import Post
+from moodfuse.data.text import Decoded
+
+
+@reader
+class TsvReader(Reader):
+    """A table with a header: id or guid, text, image (a path relative to the file), label, tag or sentiment."""
+
+    name = "tsv"
+    priority = 80
+    suffixes = (".tsv",)
+    splits = True
+    delimiter = "\t"
+
+    def recognises(self, path: Path, header: str | None) -> bool:
+        known = {name for names in NAMES.values() for name in names}
+        found = columns(header, self.delimiter)
+        return path.suffix.lower() in self.suffixes or (len(found) > 1 and bool(known & set(found)))
+
+    def rows(self, path: Path, *, part: Part, strict: bool) -> Iterator[Row]:
+        first_line(path)
+        table = records(path, self.delimiter)
+        header = next(table).cells
+        yield from self._rows(path, table, _roles(path, header), 0, strict)
+
+    def runs(self, path: Path, *, part: Part, size: int) -> Iterator[Run]:
+        first_line(path)
+        table = records(path, self.delimiter)
+        _roles(path, next(table).cells)
+        return self._runs(path, ((record.offset, record.line - 1) for record in table), size)
+
+    def run_rows(self, run: Run, *, part: Part, strict: bool) -> Iterator[Row]:
+        if not run.offset:
+            return super().run_rows(run, part=part, strict=strict)
+        header = next(records(run.path, self.delimiter)).cells
+        table = records(run.path, self.delimiter, offset=run.offset, line=run.line, columns=len(header))
+        return islice(self._rows(run.path, table, _roles(run.path, header), run.first, strict), run.rows)
+
+    def _rows(
+        self, path: Path, table: Iterator[Record], found: dict[str, int], before: int, strict: bool
+    ) -> Iterator[Row]:
+        for number, record in enumerate(table, start=before + 1):
+            cells = cells_by_role(record, found, path, strict)
+            text = cells.get("text")
+            yield Row(
+                path,
+                record.line,
+                str(number) if "id" not in found else cells["id"] or "",
+                None if text is None else Decoded(text, record.encoding, record.lossy),
+                image_file(path.parent, cells.get("image")),
+                cells.get("label"),
+            )
+
+
+def _roles(path: Path, header: list[str]) -> dict[str, int]:
+    found = roles(header, f"{path} line 1")
+    need_text_or_image(found, header, f"{path} line 1")
+    return found
+
+
+@reader
+class CsvReader(TsvReader):
+    """As TSV, with commas."""
+
+    name = "csv"
+    priority = 85
+    suffixes = (".csv",)
+    delimiter = ","
+
+    def recognises(self, path: Path, header: str | None) -> bool:
+        return super().recognises(path, header) or columns(header, ",") in (["text"], ["image"])
+
+
+@writer
+class CsvWriter(LineWriter):
+    """id, text, image (a path relative to the file), label. A missing text becomes an empty one."""
+
+    name = "csv"
+    suffixes = (".csv",)
+    header = b"id,text,image,label\n"
+    delimiter = ","
+    keeps_missing_text = False
+
+    def line(self, post: Post, image: str | dict[str, str] | None) -> bytes:
+        return csv_line([post.id, post.text or "", str(image or ""), post.label or ""], self.delimiter)
+
+
+@writer
+class TsvWriter(CsvWriter):
+    """As CSV, with tabs."""
+
+    name = "tsv"
+    suffixes = (".tsv",)
+    header = b"id\ttext\timage\tlabel\n"
+    delimiter = "\t"

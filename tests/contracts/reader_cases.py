@@ -1,0 +1,199 @@
+"""A sample of every format, for the contract of readers: how to write posts, and how to add a row that nobody checked.
+
+A format with a writer has its sample from there. A new reader gets its case here, and the whole contract with it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from moodfuse.data.formats.base import Target
+from moodfuse.data.formats.registry import writers
+from moodfuse.data.formats.writers import start_writing
+from moodfuse.data.posts import ImageRef, Post
+
+#: What else may be wrong with a row, by what it is called, as the bytes at the end of the file.
+Rows = dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Case:
+    """How the samples of a format come to be."""
+
+    #: Write posts into a folder, and return the source.
+    make: Callable[[Path, Sequence[Post]], Path]
+    #: Add a row with any id and any label to a source, whatever they are.
+    add: Callable[[Path, str, str], None]
+    #: Rows that are none, added to the end of `listing(source)`.
+    broken: Rows = field(default_factory=dict)
+    #: The file of a source that holds its last rows.
+    listing: Callable[[Path], Path] = lambda source: source
+    #: Whether texts and images lie in files of their own, named by the id.
+    beside: bool = False
+    #: Whether a text that is missing is read as missing, not as empty.
+    keeps_missing_text: bool = True
+
+
+def append(path: Path, content: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(content)
+
+
+def written(path: Path, name: str, posts: Iterable[Post]) -> Path:
+    """Write posts as the format called `name` does, and return where."""
+    with start_writing(Target(path), name) as write:
+        for post in posts:
+            write(post)
+    return path
+
+
+def by_writer(name: str) -> Callable[[Path, Sequence[Post]], Path]:
+    return lambda folder, posts: written(folder / f"sample{writers()[name].suffixes[0]}", name, posts)
+
+
+def cells(delimiter: str) -> Callable[[Path, str, str], None]:
+    def add(path: Path, id: str, label: str) -> None:
+        with path.open("a", newline="", encoding="utf-8") as file:
+            csv.writer(file, delimiter=delimiter, lineterminator="\n").writerow([id, "added", "", label])
+
+    return add
+
+
+def add_object(path: Path, id: str, label: str) -> None:
+    append(path, json.dumps({"id": id, "text": "added", "label": label}).encode() + b"\n")
+
+
+def add_to_table(path: Path, id: str, label: str) -> None:
+    table = pq.read_table(path)
+    row = dict.fromkeys(table.column_names) | {"id": id, "text": "added", "label": label}
+    pq.write_table(pa.concat_tables([table, pa.Table.from_pylist([row], schema=table.schema)]), path)
+
+
+def add_guid(folder: Path, id: str, label: str) -> None:
+    append(folder / "train.txt", f"{id},{label}\n".encode())
+
+
+def make_mvsa(folder: Path, posts: Sequence[Post]) -> Path:
+    data = folder / "sample" / "data"
+    data.mkdir(parents=True)
+    with (folder / "sample" / "labelResultAll.txt").open("w", encoding="utf-8") as listing:
+        listing.write("ID\ttext,image\n")
+        for post in posts:
+            listing.write(f"{post.id}\t{post.label},{post.label}\n")
+            write_beside(data, post)
+    return folder / "sample"
+
+
+def write_beside(folder: Path, post: Post) -> None:
+    if post.text is not None:
+        (folder / f"{post.id}.txt").write_bytes(marked(post.text))
+    if post.image is not None:
+        (folder / f"{post.id}.jpg").write_bytes(content(post.image) or b"")
+
+
+def marked(text: str) -> bytes:
+    """Return a text in UTF-8. A reader takes U+FEFF at the start for the mark of UTF-8: there it stands twice."""
+    return (("\ufeff" if text.startswith("\ufeff") else "") + text).encode()
+
+
+def add_annotated(folder: Path, id: str, label: str) -> None:
+    append(folder / "labelResultAll.txt", f"{id}\t{label},{label}\n".encode())
+
+
+def make_parts(folder: Path, posts: Sequence[Post]) -> Path:
+    third = max(1, len(posts) // 3)
+    for start in range(0, len(posts), third):
+        written(folder / "sample" / f"part-{start:06d}.jsonl", "jsonl", posts[start : start + third])
+    return folder / "sample"
+
+
+def last_part(folder: Path) -> Path:
+    return max(folder.glob("*.jsonl"))
+
+
+def make_notes(folder: Path, posts: Sequence[Post]) -> Path:
+    path = folder / "sample.notes"
+    with path.open("wb") as file:
+        for post in posts:
+            image = None
+            if post.image is not None:
+                image = folder / f"{post.id}.jpg"
+                image.write_bytes(content(post.image) or b"")
+            named = {"id": post.id, "label": post.label or "null", "image": image.name if image else ""}
+            file.write("".join(f"{name}: {value}\n" for name, value in named.items()).encode())
+            file.write(b"" if post.text is None else b"\n" + marked(post.text) + b"\n")
+            file.write(b"---\n")
+    return path
+
+
+def add_note(path: Path, id: str, label: str) -> None:
+    append(path, f"id: {id}\nlabel: {label}\n\nadded\n---\n".encode())
+
+
+def content(image: ImageRef | None) -> bytes | None:
+    """Return the bytes of an image."""
+    if image is None:
+        return None
+    return image.source.read_bytes() if isinstance(image.source, Path) else image.source
+
+
+def contents(posts: Iterable[Post], case: Case) -> list[tuple[object, ...]]:
+    """Return what a reader must give back of posts."""
+    return [
+        (post.id, post.text if case.keeps_missing_text else post.text or "", content(post.image), post.label)
+        for post in posts
+    ]
+
+
+_OBJECTS = {
+    "half an object": b'{"id": "x"\n',
+    "no object": b"[1]\n",
+    "neither text nor image": b'{"id": "x"}\n',
+    "a number as text": b'{"id": "x", "text": 5}\n',
+    "broken base64": b'{"id": "x", "image": {"base64": "*"}}\n',
+    "an object as image": b'{"id": "x", "image": {"url": "*"}}\n',
+    "brackets without end": b"[" * 100_000 + b"\n",
+}
+
+CASES = {
+    "csv": Case(
+        by_writer("csv"),
+        cells(","),
+        {"too many cells": b"x,a,,neutral,more\n", "too few cells": b"x\n", "an open quote": b'x,"a\n1,2,3,4\n'},
+        keeps_missing_text=False,
+    ),
+    "tsv": Case(
+        by_writer("tsv"),
+        cells("\t"),
+        {"too many cells": b"x\ta\t\tneutral\tmore\n", "too few cells": b"x\n", "an open quote": b'x\t"a\n'},
+        keeps_missing_text=False,
+    ),
+    "jsonl": Case(by_writer("jsonl"), add_object, _OBJECTS),
+    "parquet": Case(by_writer("parquet"), add_to_table),
+    "guid_tag": Case(
+        by_writer("guid_tag"),
+        add_guid,
+        {"too many cells": b"x,neutral,more\n", "too few cells": b"x\n", "an open quote": b'"x,neutral\n'},
+        listing=lambda folder: folder / "train.txt",
+        beside=True,
+    ),
+    "mvsa": Case(
+        make_mvsa,
+        add_annotated,
+        {"too many cells": b"x\tneutral,neutral\tneutral,neutral\n", "too few cells": b"x\n", "half": b"x\tneutral\n"},
+        listing=lambda folder: folder / "labelResultAll.txt",
+        beside=True,
+    ),
+    "parts": Case(
+        make_parts, lambda folder, id, label: add_object(last_part(folder), id, label), _OBJECTS, listing=last_part
+    ),
+    # The example of a package of a third party, where it is installed: see test_reader_plugins.py.
+    "notes": Case(make_notes, add_note, {"no key": b"nothing to see\n\ntext\n---\n"}),
+}

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from format_cases import error_of, written
+
+from moodfuse.data.formats.readers import read_posts, stream_posts
+from moodfuse.errors import DataError
+
+
+def test_a_path_that_is_not_there(tmp_path: Path) -> None:
+    assert "no such file" in error_of(tmp_path / "gone")
+    assert "no such file" in error_of(tmp_path / "nul\0")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "train.txt"])
+@pytest.mark.parametrize("content", [b"", b" \n\n"])
+def test_an_empty_file(tmp_path: Path, name: str, content: bytes) -> None:
+    assert "empty" in error_of(written(tmp_path, name, content))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.txt"])
+def test_a_binary_file(tmp_path: Path, name: str) -> None:
+    assert "binary" in error_of(written(tmp_path, name, b"\x89PNG\r\0\0\0\x0dIHDR\n"))
+
+
+def test_a_folder_where_a_file_is_expected(tmp_path: Path) -> None:
+    assert "found a folder" in error_of(tmp_path, format="csv")
+
+
+def test_an_unknown_format(tmp_path: Path) -> None:
+    message = error_of(written(tmp_path, "a.csv", "text\na\n"), format="jsonlines")
+    assert "did you mean jsonl" in message
+
+
+def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, "a.csv", "text\na\n")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)  # root may read everything, so chmod shows nothing here
+    assert "permissions" in error_of(path)
+
+
+def test_an_id_that_stands_twice_names_both_lines(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", "id,text\n7,a\n8,b\n7,c\n")
+    with pytest.raises(DataError, match=r"id '7' stands on line 2 and again on line 4"):
+        read_posts(path)
+    assert [post.id for post in stream_posts(path, strict=False)] == ["7", "8", "7"]
