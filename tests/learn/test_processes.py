@@ -36,6 +36,10 @@ def fail(_: Parent) -> None:
     raise ZeroDivisionError("ours")
 
 
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
 def ended(code: int) -> str:
     return f"ended with {code}"
 
@@ -79,11 +83,21 @@ def test_a_process_that_is_killed_is_told_and_the_others_end() -> None:
 
 
 def test_an_interrupt_ends_them() -> None:
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
         heard([wait_for_long], interrupt)
+    assert multiprocessing.active_children() == []
+
+
+def ignore_requests(parent: Parent) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    wait_for_long(parent)
+
+
+def test_a_process_that_does_not_end_when_it_is_asked_to_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a training that waits for another process, which has been ended, to answer."""
+    monkeypatch.setattr("moodfuse.learn.processes._GRACE", 0.1)
+    with pytest.raises(KeyboardInterrupt):
+        heard([ignore_requests], interrupt)
     assert multiprocessing.active_children() == []
 
 

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
@@ -14,6 +15,7 @@ from typing import Any
 
 from moodfuse.errors import MoodfuseError, TrainingError
 
+_GRACE = 5.0  # seconds that a process has to end in when it is asked to
 _Running = dict[Any, BaseProcess]  # by the connection that each tells things on
 
 
@@ -62,12 +64,22 @@ def processes(
                 running[ours] = process
         yield _listen(running, who, why_ended)
     except BaseException:
-        for process in running.values():
-            process.terminate()
+        _end(running)
         raise
     finally:
         for process in running.values():
             process.join()
+
+
+def _end(running: _Running) -> None:
+    """End the processes: by request, and by force those that are still there when `_GRACE` is over."""
+    for process in running.values():
+        process.terminate()
+    deadline = time.monotonic() + _GRACE
+    for process in running.values():
+        process.join(max(0.0, deadline - time.monotonic()))
+        # Lightning answers the request by a word to the other processes, for which those that are ended never listen.
+        process.kill()
 
 
 def _listen(running: _Running, who: str, why_ended: Callable[[int], str]) -> Iterator[Any]:
