@@ -90,7 +90,7 @@ def _epochs(posts: Posts, a_post: float) -> list[Row]:
             continue
         config = resolve_config(name, overrides=[{"train": {"epochs": 3}}])
         with prepared(labelled, [config]) as opener:
-            data = CellData(targets, range(len(labelled)), labels, opener)
+            data = CellData(targets, range(len(labelled)), opener)
             fitted = fit_cell(config, data, rows)
         epoch = min(one["seconds"] for one in fitted.history)
         ratio, least = count * a_post / epoch, 8 if "tokens" in kinds else 100

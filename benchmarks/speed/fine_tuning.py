@@ -82,7 +82,7 @@ def main() -> None:
     plain = PlainTuning(posts, targets)
     some = range(given.posts)
     with prepared(posts, [_config(1)]) as opener:
-        data = CellData(targets, range(len(posts)), labels, opener)
+        data = CellData(targets, range(len(posts)), opener)
 
         def ours() -> float:
             cell = run_cell(_config(1), data, {"train": some, "validation": some[:16], "test": some[:16]})

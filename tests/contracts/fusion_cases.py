@@ -5,9 +5,10 @@ import torch
 
 from moodfuse.learn.encoders import Encoded
 from moodfuse.learn.fusion import FUSIONS, Fusion, Shapes, build_fusion, fusion_options
-from moodfuse.learn.model import Batch, FusionModel
+from moodfuse.learn.model import Batch, Branch, FusionModel
 
 SHAPES = Shapes(text=24, image=40, classes=3)
+BRANCHES = {"text": Branch(SHAPES.text), "image": Branch(SHAPES.image)}
 TOKENS, REGIONS, SIDE = 7, 9, 16
 WIDEST = 64  # hidden widths are cut to this, which tiny inputs do not miss
 
@@ -29,8 +30,8 @@ def make_model(name: str, **options: object) -> FusionModel:
     torch.manual_seed(0)
     return FusionModel(
         small(name),
-        widths={"text": SHAPES.text, "image": SHAPES.image},
-        prior=[0.2, 0.3, 0.5],
+        BRANCHES,
+        [0.2, 0.3, 0.5],
         **options,  # type: ignore[arg-type]
     ).eval()
 

@@ -6,7 +6,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from fusion_cases import REGIONS, SHAPES, SIDE, TOKENS, every, logits, make_batch, make_model, small, take, without
+from fusion_cases import (
+    BRANCHES,
+    REGIONS,
+    SHAPES,
+    SIDE,
+    TOKENS,
+    every,
+    logits,
+    make_batch,
+    make_model,
+    small,
+    take,
+    without,
+)
 
 from moodfuse.errors import ConfigError
 from moodfuse.learn.encoders import Encoded
@@ -170,7 +183,7 @@ def first(encoded: Encoded, places: int) -> Encoded:
 def test_the_state_survives_saving_and_loading(name: str) -> None:
     model, batch = make_model(name), make_batch(3)
     torch.manual_seed(99)
-    fresh = FusionModel(small(name), widths={"text": SHAPES.text, "image": SHAPES.image}, prior=[1, 1, 1]).eval()
+    fresh = FusionModel(small(name), BRANCHES, [1, 1, 1]).eval()
     fresh.load_state_dict(model.state_dict())
     torch.testing.assert_close(logits(fresh, batch), logits(model, batch), atol=0, rtol=0)
 
@@ -194,8 +207,8 @@ def test_a_signal_in_the_combination_alone_is_learned_where_the_class_says_so(na
     torch.manual_seed(0)
     model = FusionModel(
         small(name, Shapes(SHAPES.text, SHAPES.image, 2)),
-        widths={"text": SHAPES.text, "image": SHAPES.image},
-        prior=[0.5, 0.5],
+        BRANCHES,
+        [0.5, 0.5],
     )
     text, image, targets = planted(512, seed=1)
     there = torch.ones(512, dtype=torch.bool)

@@ -11,15 +11,13 @@ from moodfuse.config import Config, DataConfig
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError
-from moodfuse.labels import Labels
 from moodfuse.learn.assembly import open_modalities
 from moodfuse.learn.encoders import Encoder, find_encoder
 from moodfuse.learn.fit.adapters import low_rank
 from moodfuse.learn.fit.checkpoints import load_model_state
-from moodfuse.learn.fit.fit import fit
-from moodfuse.learn.fit.loop import FitResult
+from moodfuse.learn.fit.history import FitResult, Hooks
 from moodfuse.learn.model import FusionModel
-from moodfuse.learn.parts import build_model, make_parts
+from moodfuse.learn.parts import TrainingData, fit_parts
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.predictor import Predictor
@@ -49,9 +47,8 @@ def fitted(
     text = {"text": str(tiny_bert), "fusion": "text"}
     config: Config = resolve_config("text", overrides=[{"train": settings, "model": text}])
     modalities = open_modalities(posts, config)
-    train_part, validation, prior = make_parts([0, 1, 2] * 20, modalities, range(48), range(48, 60), classes=3)
-    model = build_model(config, modalities, prior)
-    return model, fit(model, train_part, validation, config, Labels(config.labels), folder, progress=progress)
+    data = TrainingData([0, 1, 2] * 20, modalities, range(48), range(48, 60))
+    return fit_parts(data, config, folder, Hooks(progress=progress))
 
 
 def test_what_has_been_learned_becomes_part_of_the_weights(tiny_bert: Path) -> None:

@@ -107,7 +107,7 @@ def test_a_cell_predicts_with_the_bits_that_its_bundle_would_ship(
     posts = read_posts(synthetic_folder)[:40]
     rows = {"train": range(24), "validation": range(24, 32), "test": range(32, 40)}
     with prepared(posts, [config]) as features:
-        data = CellData(label_ids(posts, SENTIMENT), range(40), SENTIMENT, features)
+        data = CellData(label_ids(posts, SENTIMENT), range(40), features)
         cell = run_cell(config, data, rows)
         fitted = cell.fitted
         bundle = export_bundle(fitted.model, fitted.modalities, config, tmp_path / "b", posts[:4], name="b")

@@ -23,6 +23,6 @@ def predict_cell(posts: Posts, folds: Mapping[str, int], config: Config, pair: i
     rows = {part: [row[i] for i in ids] for part, ids in parts.items()}
     probabilities = np.full((len(posts), len(labels)), np.nan)
     with prepared(posts, [config]) as features:
-        data = CellData(label_ids(posts, labels), range(len(posts)), labels, features)
+        data = CellData(label_ids(posts, labels), range(len(posts)), features)
         probabilities[rows["test"]] = run_cell(config, data, rows).probabilities[""]
     return probabilities

@@ -58,6 +58,18 @@ class View:
     normalise: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """What a modality brings to the model: the width of its pooled vector, its encoder where that trains, its views.
+
+    `views` are the parts of the pooled vector, where it has several or is not to be normalised.
+    """
+
+    width: int
+    encoder: Encoder | None = None
+    views: Sequence[View] = ()
+
+
 class MissingToken(nn.Module):
     """One learned vector that stands where a modality is absent.
 
@@ -111,9 +123,8 @@ class MissingPicture(nn.Module):
 class FusionModel(nn.Module):
     """Encoders -> missing-modality tokens -> fusion -> logits, with auxiliary heads beside it.
 
-    `encoders` holds those that train; a modality whose encoder is frozen comes encoded already. A post with nothing
-    that the fusion reads gets `prior`, the training shares of the classes (C,). `views` are the parts of a modality's
-    pooled vector, where it has several or is not to be normalised.
+    A modality whose branch has no encoder comes encoded already. A post with nothing that the fusion reads gets
+    `prior`, the training shares of the classes (C,).
     """
 
     prior: Tensor
@@ -121,25 +132,23 @@ class FusionModel(nn.Module):
     def __init__(
         self,
         fusion: Fusion,
-        *,
-        widths: dict[Modality, int],
+        branches: Mapping[Modality, Branch],
         prior: Sequence[float],
-        encoders: dict[Modality, Encoder] | None = None,
-        views: Mapping[Modality, Sequence[View]] | None = None,
+        *,
         auxiliary: bool = False,
         dropout: float = 0.0,
         modality_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.fusion = fusion
-        self.encoders = nn.ModuleDict({str(m): encoder for m, encoder in (encoders or {}).items()})
+        trained = {m: branch.encoder for m, branch in branches.items() if branch.encoder is not None}
+        self.encoders = nn.ModuleDict({str(m): encoder for m, encoder in trained.items()})
+        widths = {m: branch.width for m, branch in branches.items()}
         if fusion.consumes == "pixels":
-            widths = widths | {"image": _COLOURS}
+            widths["image"] = _COLOURS
         self.missing = nn.ModuleDict(
             {
-                m: MissingPicture()
-                if fusion.reads(m) == "pixels"
-                else MissingToken(widths[m], (views or {}).get(m, ()))
+                m: MissingPicture() if fusion.reads(m) == "pixels" else MissingToken(widths[m], branches[m].views)
                 for m in fusion.modalities
             }
         )

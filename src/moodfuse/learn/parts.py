@@ -1,8 +1,10 @@
-"""From opened modalities to the parts of a training: batches to train and validate on, an untrained model."""
+"""From opened posts to a trained model: what a training reads, the untrained model, and the fit of the two."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,35 +12,53 @@ import torch
 from moodfuse.config import Config, Modality
 from moodfuse.data.posts import Posts
 from moodfuse.labels import Labels
-from moodfuse.learn.assembly import OpenModality
+from moodfuse.learn.assembly import OpenModality, open_modalities
 from moodfuse.learn.batches import PostBatches
+from moodfuse.learn.encoders import EncoderSource
+from moodfuse.learn.fit.fit import fit
+from moodfuse.learn.fit.history import SILENT, FitResult, Hooks
+from moodfuse.learn.fit.loop import Parts
 from moodfuse.learn.fusion import Shapes, build_fusion
-from moodfuse.learn.model import FusionModel, View
+from moodfuse.learn.model import Branch, FusionModel, View
 from moodfuse.learn.views import source_views
+from moodfuse.progress import Progress, silent
 
 
-def build_model(config: Config, modalities: Mapping[Modality, OpenModality], prior: np.ndarray) -> FusionModel:
-    """Build the untrained model, its new weights drawn from `config.seed` alone; `prior` (C,) are class shares."""
-    # Seeded here and not earlier: exporting an encoder draws numbers, finding it exported does not.
-    torch.manual_seed(config.seed)
-    widths = {m: opened.width for m, opened in modalities.items()}
-    shapes = Shapes(widths.get("text", 0), widths.get("image", 0), len(config.labels))
-    return FusionModel(
-        build_fusion(config.model.fusion, shapes, config.model.options),
-        widths=widths,
-        prior=prior.tolist(),
-        views=_views(modalities),
-        encoders={m: opened.encoder for m, opened in modalities.items() if opened.encoder is not None},
-        auxiliary=config.model.auxiliary > 0,
-        dropout=config.model.dropout,
-        modality_dropout=config.model.modality_dropout,
-    )
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """Label ids (N,), the modalities of those N posts, and the rows of those that train and that choose the epoch."""
+
+    targets: Sequence[int]
+    modalities: Mapping[Modality, OpenModality]
+    train: Sequence[int]
+    validation: Sequence[int]
+
+    def parts(self) -> Parts:
+        """Return both parts, ready to be batched."""
+        text, image = (self.modalities[m].data if m in self.modalities else None for m in ("text", "image"))
+        train, validation = (PostBatches(text, image, self.targets, rows) for rows in (self.train, self.validation))
+        return Parts(train, validation)
+
+    def prior(self, classes: int) -> np.ndarray:
+        """Return the shares of the classes among the posts that train, (C,)."""
+        return np.bincount([self.targets[row] for row in self.train], minlength=classes) / len(self.train)
 
 
-def _views(modalities: Mapping[Modality, OpenModality]) -> dict[Modality, Sequence[View]]:
-    # Asked for only where it says something, since an encoder that trains has no graph to be asked yet.
-    special = {m: one.source for m, one in modalities.items() if len(one.source.parts) > 1 or not one.source.normalise}
-    return {m: source_views(source) for m, source in special.items()}
+def open_data(
+    posts: Posts,
+    parts: Mapping[str, Sequence[str]],
+    config: Config,
+    progress: Progress = silent,
+    sources: Mapping[Modality, EncoderSource] | None = None,
+) -> TrainingData:
+    """Open what `config` reads of the posts whose ids are in `parts["train"]` and `parts["validation"]`, no others.
+
+    `sources` are the encoders to use; `None` takes those that `config` names.
+    """
+    used = posts.subset([*parts["train"], *parts["validation"]])
+    modalities = open_modalities(used, config, progress, sources)
+    count = len(parts["train"])
+    return TrainingData(label_ids(used, Labels(config.labels)), modalities, range(count), range(count, len(used)))
 
 
 def label_ids(posts: Posts, labels: Labels) -> list[int]:
@@ -46,15 +66,32 @@ def label_ids(posts: Posts, labels: Labels) -> list[int]:
     return [labels.id(str(label)) for label in posts.labels]
 
 
-def make_parts(
-    targets: Sequence[int],
-    modalities: Mapping[Modality, OpenModality],
-    train: Sequence[int],
-    validation: Sequence[int],
-    *,
-    classes: int,
-) -> tuple[PostBatches, PostBatches, np.ndarray]:
-    """Return training and validation part, by rows of `targets` (N,), and the training part's class shares (C,)."""
-    text, image = (modalities[m].data if m in modalities else None for m in ("text", "image"))
-    prior = np.bincount([targets[row] for row in train], minlength=classes) / len(train)
-    return PostBatches(text, image, targets, train), PostBatches(text, image, targets, validation), prior
+def fit_parts(
+    data: TrainingData, config: Config, folder: Path | None = None, hooks: Hooks = SILENT
+) -> tuple[FusionModel, FitResult]:
+    """Build the model that `config` describes and fit it, as `fit` does; return it in its best state."""
+    model = build_model(config, data)
+    return model, fit(model, data.parts(), config, folder, hooks)
+
+
+def build_model(config: Config, data: TrainingData) -> FusionModel:
+    """Build the untrained model, its new weights drawn from `config.seed` alone."""
+    branches = {m: Branch(one.width, one.encoder, _views(one)) for m, one in data.modalities.items()}
+    widths = {m: branch.width for m, branch in branches.items()}
+    shapes = Shapes(widths.get("text", 0), widths.get("image", 0), len(config.labels))
+    # Seeded here and not earlier: exporting an encoder draws numbers, finding it exported does not.
+    torch.manual_seed(config.seed)
+    return FusionModel(
+        build_fusion(config.model.fusion, shapes, config.model.options),
+        branches,
+        data.prior(len(config.labels)).tolist(),
+        auxiliary=config.model.auxiliary > 0,
+        dropout=config.model.dropout,
+        modality_dropout=config.model.modality_dropout,
+    )
+
+
+def _views(opened: OpenModality) -> Sequence[View]:
+    # Asked for only where it says something, since an encoder that trains has no graph to be asked yet.
+    source = opened.source
+    return source_views(source) if len(source.parts) > 1 or not source.normalise else ()

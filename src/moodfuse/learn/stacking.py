@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
 
-from moodfuse.config import Config, Modality
-from moodfuse.labels import Labels
-from moodfuse.learn.assembly import OpenModality
+from moodfuse.config import Config
 from moodfuse.learn.batches import LengthBatches, PostBatches, loader
-from moodfuse.learn.fit.fit import fit
 from moodfuse.learn.model import FusionModel
-from moodfuse.learn.parts import build_model
+from moodfuse.learn.parts import TrainingData, fit_parts
 from moodfuse.progress import Progress, silent
 
 INNER_FOLDS = 5
@@ -25,36 +23,29 @@ INNER_FOLDS = 5
 
 def fit_stacker(
     model: FusionModel,
-    train: PostBatches,
-    validation: PostBatches,
+    data: TrainingData,
     groups: Sequence[int],
     config: Config,
-    labels: Labels,
-    modalities: Mapping[Modality, OpenModality],
-    folder: Path | None,
-    *,
+    folder: Path | None = None,
     progress: Progress = silent,
 ) -> None:
-    """Fit the stacker of `model`'s fusion, where it has one, on out-of-fold logits of the training posts.
+    """Fit the stacker of `model`'s fusion, where it has one, on out-of-fold logits of the posts that trained it.
 
-    The training is repeated on four fifths of `train` five times; groups of near-duplicates, `groups` (one number a
-    training post), never straddle. Each repetition chooses its best epoch on `validation`, as `model` itself did,
-    and leaves its checkpoints in `folder`, if there is one.
+    The training is repeated on four fifths of those posts five times; groups of near-duplicates, `groups` (one number
+    a training post), never straddle. Each repetition chooses its best epoch on the validation posts, as `model` itself
+    did, and leaves its checkpoints in `folder`, if there is one.
     Source: Wolpert, 1992, "Stacked generalization".
     """
     stacker = model.fusion.stacker()
     if stacker is None:
         return
-    targets = train.targets[train.rows].numpy()
-    logits = np.zeros((len(train), len(model.fusion.modalities) * len(labels)), np.float32)
+    targets = np.array([data.targets[row] for row in data.train])
+    logits = np.zeros((len(targets), len(model.fusion.modalities) * len(config.labels)), np.float32)
     folds = StratifiedGroupKFold(INNER_FOLDS, shuffle=True, random_state=config.seed)
-    for fold, (inside, outside) in enumerate(folds.split(logits, targets, groups)):
-        rows = [[train.rows[i] for i in part] for part in (inside, outside)]
-        prior = np.bincount(targets[inside], minlength=len(labels)) / len(inside)
-        inner = build_model(config, modalities, prior)
-        parts = [PostBatches(train.text, train.image, train.targets.tolist(), part) for part in rows]
-        fit(inner, parts[0], validation, config, labels, folder and folder / f"stacking-{fold}", progress=silent)
-        logits[outside] = _alone(inner, parts[1])
+    for fold, halves in enumerate(folds.split(logits, targets, groups)):
+        inside, outside = (replace(data, train=[data.train[i] for i in half]) for half in halves)
+        inner, _ = fit_parts(inside, config, folder and folder / f"stacking-{fold}")
+        logits[halves[1]] = _alone(inner, outside.parts().train)
         progress("stacking", fold + 1, INNER_FOLDS)
     fitted = LogisticRegression(max_iter=1_000).fit(logits, targets)
     with torch.no_grad():

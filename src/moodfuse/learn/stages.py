@@ -7,13 +7,11 @@ from pathlib import Path
 
 from moodfuse.config import Config, Modality
 from moodfuse.data.posts import Posts
-from moodfuse.labels import Labels
-from moodfuse.learn.assembly import encoder_sources, open_modalities
+from moodfuse.learn.assembly import encoder_sources
 from moodfuse.learn.encoders import EncoderSource
-from moodfuse.learn.fit.callbacks import History
 from moodfuse.learn.fit.checkpoints import kept_checkpoint
-from moodfuse.learn.fit.fit import fit
-from moodfuse.learn.parts import build_model, label_ids, make_parts
+from moodfuse.learn.fit.history import Hooks
+from moodfuse.learn.parts import fit_parts, open_data
 from moodfuse.learn.tuned import tuned_source
 from moodfuse.progress import Progress
 
@@ -40,36 +38,23 @@ def tune_encoders(
     parts: Mapping[str, Sequence[str]],
     config: Config,
     folder: Path,
-    *,
-    save_history: Callable[[str, History], None],
-    progress: Progress,
+    hooks: Callable[[Modality], Hooks],
 ) -> dict[Modality, EncoderSource]:
     """Fine-tune each encoder in `train.tune` on `parts["train"]`, its best state chosen on `parts["validation"]`.
 
     Returns all sources that the fusion reads, tuned ones in their base's place. An encoder that is tuned already is
-    not tuned again: its checkpoints stand in `folder/stage-MODALITY`.
+    not tuned again: its checkpoints stand in `folder/stage-MODALITY`. `hooks` gives whom to tell of a modality's stage.
     """
     sources = encoder_sources(config)
     for modality in config.train.tune:
         if modality not in sources:
             continue
-        stage, place = stage_config(config, modality), folder / f"stage-{modality}"
-        used = posts.subset([*parts["train"], *parts["validation"]])
-        opened = open_modalities(used, stage, progress)
-        labels, count = Labels(config.labels), len(parts["train"])
-        train, validation, prior = make_parts(
-            label_ids(used, labels), opened, range(count), range(count, len(used)), classes=len(labels)
-        )
-        model = build_model(stage, opened, prior)
-        fit(
-            model,
-            train,
-            validation,
-            stage,
-            Labels(config.labels),
-            place,
-            save_history=lambda rows, m=modality: save_history(m, rows),  # type: ignore[misc]
-            progress=lambda what, done, total, m=modality: progress(f"{m} stage, {what}", done, total),  # type: ignore[misc]
-        )
+        stage, place, told = stage_config(config, modality), folder / f"stage-{modality}", hooks(modality)
+        data = open_data(posts, parts, stage, told.progress)
+        fit_parts(data, stage, place, Hooks(told.save_history, _of_stage(modality, told.progress)))
         sources[modality] = tuned_source(sources[modality], place / kept_checkpoint(stage.train))
     return sources
+
+
+def _of_stage(modality: Modality, progress: Progress) -> Progress:
+    return lambda what, done, total: progress(f"{modality} stage, {what}", done, total)

@@ -113,6 +113,7 @@ def _train_held_out(
     log: Notify,
 ) -> dict[str, Any]:
     """Train, choose and calibrate, and test on the three parts of the split; return the run's metrics."""
+    from moodfuse.learn.fit.history import Hooks
     from moodfuse.learn.pipeline import train_model
 
     parts = {"train": split.train_ids, "validation": split.validation_ids, "test": split.test_ids}
@@ -122,10 +123,8 @@ def _train_held_out(
         {part: parts[part] for part in ("train", "validation")},
         config,
         run.path,
-        name=run.path.name,
-        groups=groups.group_of,
-        save_history=lambda stage, rows: write_csv(run.stage_history(stage), rows),
-        progress=progress,
+        groups.group_of,
+        lambda stage: Hooks(lambda rows: write_csv(run.stage_history(stage), rows), progress),
     )
     log(f"best epoch {trained.fit.best_epoch + 1} of {len(trained.fit.history)} by validation {config.train.monitor}")
     bundle, validation = _calibrate(trained.bundle, posts.subset(parts["validation"]), groups, progress)

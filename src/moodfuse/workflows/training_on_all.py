@@ -76,6 +76,7 @@ def train_on_all(
     notify: Notify,
 ) -> dict[str, Any]:
     """Cross-validate the recipe, train it on all of `posts` into the run's bundle, and return the run's metrics."""
+    from moodfuse.learn.fit.history import Hooks
     from moodfuse.learn.pipeline import train_model
 
     labels = Labels(config.labels)
@@ -91,10 +92,8 @@ def train_on_all(
         {"train": posts.ids, "validation": []},
         config,
         run.path,
-        name=run.path.name,
-        groups=groups.group_of,
-        save_history=lambda stage, rows: write_csv(run.stage_history(stage), rows),
-        progress=progress,
+        groups.group_of,
+        lambda stage: Hooks(lambda rows: write_csv(run.stage_history(stage), rows), progress),
     )
     bundle = update_manifest(
         trained.bundle, temperature=scored.temperature, review_threshold=scored.review["threshold"]

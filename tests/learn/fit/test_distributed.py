@@ -11,13 +11,11 @@ from moodfuse.config import Config
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError, TrainingError
-from moodfuse.labels import Labels
 from moodfuse.learn.assembly import open_modalities
 from moodfuse.learn.batches import LengthBatches, Share
-from moodfuse.learn.fit.fit import fit
-from moodfuse.learn.fit.loop import FitResult
+from moodfuse.learn.fit.history import FitResult, Hooks
 from moodfuse.learn.model import FusionModel
-from moodfuse.learn.parts import build_model, make_parts
+from moodfuse.learn.parts import TrainingData, fit_parts
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.progress import Progress, silent
 
@@ -34,10 +32,8 @@ def fitted(
     model = {"dropout": 0.0, "modality_dropout": 0.0}  # each process draws its own
     config: Config = resolve_config("concat", overrides=[{"train": settings, "model": model}])
     modalities = open_modalities(posts, config)
-    train_part, validation, prior = make_parts([0, 1, 2] * 20, modalities, range(48), range(48, 60), classes=3)
-    untrained = build_model(config, modalities, prior)
-    labels = Labels(config.labels)
-    return untrained, fit(untrained, train_part, validation, config, labels, folder, progress=progress)
+    data = TrainingData([0, 1, 2] * 20, modalities, range(48), range(48, 60))
+    return fit_parts(data, config, folder, Hooks(progress=progress))
 
 
 def test_shares_make_up_the_batches_and_none_is_of_one_post() -> None:

@@ -10,15 +10,13 @@ from moodfuse.config import Config, DataConfig, OptimConfig
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError
-from moodfuse.labels import Labels
 from moodfuse.learn.assembly import open_modalities
 from moodfuse.learn.encoders import find_encoder
 from moodfuse.learn.fit.checkpoints import SafeCheckpointIO, load_model_state
-from moodfuse.learn.fit.fit import fit
 from moodfuse.learn.fit.optimisation import freeze, layers, parameter_groups
 from moodfuse.learn.fit.trainer import resolve_precision
 from moodfuse.learn.model import FusionModel
-from moodfuse.learn.parts import build_model, make_parts
+from moodfuse.learn.parts import TrainingData, fit_parts
 from moodfuse.learn.recipes import resolve_config
 
 
@@ -31,10 +29,8 @@ def fitted(posts: Posts, folder: Path | None, **train: object) -> tuple[FusionMo
     settings = {"epochs": 2, "batch_size": 16, "monitor": "none", "patience": 0} | train
     config = resolve_config("concat", overrides=[{"train": settings}])
     modalities = open_modalities(posts, config)
-    targets = [0, 1, 2] * 20
-    train_part, validation, prior = make_parts(targets, modalities, range(48), range(48, 60), classes=3)
-    model = build_model(config, modalities, prior)
-    result = fit(model, train_part, validation, config, Labels(config.labels), folder)
+    data = TrainingData([0, 1, 2] * 20, modalities, range(48), range(48, 60))
+    model, result = fit_parts(data, config, folder)
     assert len(result.history) == config.train.epochs * config.train.members
     return model, config
 

@@ -19,11 +19,9 @@ from moodfuse.labels import Labels
 from moodfuse.learn.assembly import OpenModality
 from moodfuse.learn.encoders import Encoded, Encoder, ImageSource
 from moodfuse.learn.export import HeadModule, encoder_graph, head_graph, head_inputs
-from moodfuse.learn.fit.callbacks import History
-from moodfuse.learn.fit.fit import fit
-from moodfuse.learn.fit.loop import best_epoch
+from moodfuse.learn.fit.history import History, Hooks, best_epoch, validation_score
 from moodfuse.learn.model import FusionModel
-from moodfuse.learn.parts import build_model, make_parts
+from moodfuse.learn.parts import TrainingData, fit_parts
 from moodfuse.learn.precision import reduce_weights
 from moodfuse.learn.stacking import fit_stacker
 from moodfuse.progress import Progress, silent
@@ -45,7 +43,6 @@ class CellData:
 
     targets: Sequence[int]
     groups: Sequence[int]
-    labels: Labels
     open: Opener
 
 
@@ -119,13 +116,6 @@ class _Head:
         return logits
 
 
-def validation_score(epoch: Mapping[str, float], monitor: str) -> float:
-    """Return an epoch's score by which trials are told apart; more is better. Without a monitor it is macro-F1."""
-    if monitor == "loss":
-        return -epoch["val_loss"]
-    return epoch["val_macro_f1" if monitor == "none" else f"val_{monitor}"]
-
-
 def run_cell(config: Config, data: CellData, rows: Rows, *, trials: int = 0, progress: Progress = silent) -> CellResult:
     """Train on `rows["train"]`, choose on `rows["validation"]`, predict `rows["test"]`; rows are places in the data.
 
@@ -155,19 +145,17 @@ def run_cell(config: Config, data: CellData, rows: Rows, *, trials: int = 0, pro
 def fit_cell(config: Config, data: CellData, rows: Rows, progress: Progress = silent) -> FittedCell:
     """Train one model on the cell's training posts and leave it in the state its validation posts choose."""
     started = time.perf_counter()
-    modalities = data.open(config)
-    classes = len(data.labels)
-    train, validation, prior = make_parts(data.targets, modalities, rows["train"], rows["validation"], classes=classes)
-    model = build_model(config, modalities, prior)
-    result = fit(model, train, validation, config, data.labels, None, progress=progress)
-    groups = [data.groups[row] for row in rows["train"]]
-    fit_stacker(model, train, validation, groups, config, data.labels, modalities, None, progress=progress)
-    return FittedCell(config, model, modalities, result.history, result.parameters, time.perf_counter() - started)
+    opened = TrainingData(data.targets, data.open(config), rows["train"], rows["validation"])
+    model, result = fit_parts(opened, config, hooks=Hooks(progress=progress))
+    fit_stacker(model, opened, [data.groups[row] for row in rows["train"]], config, progress=progress)
+    seconds = time.perf_counter() - started
+    return FittedCell(config, model, opened.modalities, result.history, result.parameters, seconds)
 
 
 def cell_scores(result: CellResult, data: CellData, rows: Rows) -> dict[str, float]:
     """Return accuracy and macro-F1 on the cell's test posts."""
-    scores = score([data.targets[row] for row in rows["test"]], result.probabilities[""], data.labels)
+    labels = Labels(result.fitted.config.labels)
+    scores = score([data.targets[row] for row in rows["test"]], result.probabilities[""], labels)
     return {"accuracy": scores.accuracy, "macro_f1": scores.macro_f1}
 
 

@@ -44,7 +44,7 @@ class Work:
         config = self.configs[key.model].model_copy(update={"seed": key.seed})
         parts = cell_parts(self.folds, key.fold, chooses=self.trials > 0 or config.train.monitor != "none")
         rows = {part: [row[i] for i in ids] for part, ids in parts.items()}
-        data = CellData(self.targets, self.groups, self.labels, self.features)
+        data = CellData(self.targets, self.groups, self.features)
         result = run_cell(config, data, rows, trials=self.trials, progress=progress)
         scores = cell_scores(result, data, rows)
         pooled = find_fusion(config.model.fusion).consumes == "pooled"

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
-import signal
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from filelock import FileLock, Timeout
 
 from moodfuse import files
-from moodfuse.errors import MoodfuseError, TrainingError
 from moodfuse.learn.compare.work import Work
+from moodfuse.learn.processes import Parent, processes
 from moodfuse.progress import Progress, silent
 from moodfuse.records.cells import CellKey
 
 _WAIT = 0.5  # seconds between two looks at cells that others are running
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 #: Called with each cell that is done, whoever ran it.
 Done = Callable[[CellKey], None]
 
@@ -38,24 +33,15 @@ def run_cells(work: Work, cells: Sequence[CellKey], *, workers: int, done: Done)
         with _one_thread():
             work_through(work, cells, done)
         return
-    context = multiprocessing.get_context("spawn")
-    processes: dict[Any, BaseProcess] = {}  # by the connection that each reports on
-    try:
-        with _single_threaded_children():
-            for _ in range(workers):
-                ours, theirs = context.Pipe(duplex=False)
-                process: BaseProcess = context.Process(target=_worker, args=(work, list(cells), theirs), daemon=True)
-                process.start()
-                theirs.close()
-                processes[ours] = process
-        _listen(processes, set(cells), done)
-    except BaseException:
-        for process in processes.values():
-            process.terminate()
-        raise
-    finally:
-        for process in processes.values():
-            process.join()
+    job = partial(_worker, work, list(cells))
+    wanted = set(cells)
+    with processes([job] * workers, who="a worker failed", why_ended=_why_ended, environment=_ONE_THREAD) as told:
+        for key in told:
+            if key in wanted:
+                wanted.discard(key)
+                done(key)
+            if not wanted:
+                break
 
 
 def work_through(work: Work, cells: Sequence[CellKey], done: Done, progress: Progress = silent) -> None:
@@ -89,48 +75,9 @@ def _run_claimed(work: Work, key: CellKey, progress: Progress) -> None:
     work.run(key, progress)
 
 
-def _worker(work: Work, cells: Sequence[CellKey], report: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends this process
+def _worker(work: Work, cells: Sequence[CellKey], parent: Parent) -> None:
     torch.set_num_threads(1)
-    parent = multiprocessing.parent_process()
-
-    def orphaned(_what: str, _done: int, _total: int) -> None:
-        if parent is not None and not parent.is_alive():
-            os._exit(1)
-
-    try:
-        work_through(work, cells, lambda key: report.send(("done", key)), orphaned)
-    except MoodfuseError as error:
-        report.send(("error", error))
-    except BaseException:
-        report.send(("fault", traceback.format_exc()))
-
-
-def _receive(connection: Any) -> tuple[str, Any]:
-    message: tuple[str, Any] = connection.recv()
-    return message
-
-
-def _listen(processes: Mapping[Any, BaseProcess], wanted: set[CellKey], done: Done) -> None:
-    """Pass on each cell as it is done, until all are. A connection that ends is a worker that has ended."""
-    open_ends = dict(processes)
-    while wanted and open_ends:
-        for connection in wait(list(open_ends)):
-            try:
-                kind, content = _receive(connection)
-            except (EOFError, OSError):
-                process = open_ends.pop(connection)
-                process.join()
-                if process.exitcode:
-                    raise TrainingError(_why_ended(process.exitcode)) from None
-                continue
-            if kind == "error":
-                raise content
-            if kind == "fault":
-                raise RuntimeError(f"a worker failed:\n{content}")
-            if content in wanted:
-                wanted.discard(content)
-                done(content)
+    work_through(work, cells, parent.tell, lambda *_: parent.must_live())
 
 
 def _why_ended(code: int) -> str:
@@ -155,18 +102,3 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
-def _single_threaded_children() -> Iterator[None]:
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

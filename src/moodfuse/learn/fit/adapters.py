@@ -37,5 +37,5 @@ def low_rank(encoders: nn.ModuleDict, rank: int, seed: int) -> Iterator[None]:
         settings = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=linear)
         adapted.append(LoraModel(encoder, {"default": settings}, "default"))
     yield
-    for one in adapted:
-        one.merge_and_unload()
+    for adapter in adapted:
+        adapter.merge_and_unload()

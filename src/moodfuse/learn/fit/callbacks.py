@@ -14,10 +14,8 @@ from torch import Tensor, nn
 
 from moodfuse.errors import DivergedError
 from moodfuse.learn.fit.checkpoints import SUFFIX
+from moodfuse.learn.fit.history import History
 from moodfuse.progress import Progress
-
-#: One epoch: epoch, losses, scores, learning rate, seconds.
-History = list[dict[str, float]]
 
 
 class KeepHistory(Callback):

@@ -80,6 +80,11 @@ def kept_checkpoint(train: TrainConfig) -> str:
     """Return the name of the checkpoint whose state a training leaves: the best or last, or what was made of it."""
     if train.members > 1 or train.lora:
         return MERGED
+    return best_or_last(train)
+
+
+def best_or_last(train: TrainConfig) -> str:
+    """Return the name of the checkpoint that the fit loop ends with: the best, or the last without a monitor."""
     return ("last" if train.monitor == "none" else "best") + SUFFIX
 
 

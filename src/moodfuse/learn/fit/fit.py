@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from moodfuse.config import Config
-from moodfuse.labels import Labels
-from moodfuse.learn.batches import PostBatches
 from moodfuse.learn.fit.adapters import low_rank
-from moodfuse.learn.fit.callbacks import History
 from moodfuse.learn.fit.checkpoints import MERGED, kept_checkpoint, save_model_state
 from moodfuse.learn.fit.distributed import fit_distributed
-from moodfuse.learn.fit.loop import FitResult
+from moodfuse.learn.fit.history import SILENT, FitResult, History, Hooks
+from moodfuse.learn.fit.loop import Parts
 from moodfuse.learn.fit.loop import fit_one as fit_here
 from moodfuse.learn.model import FusionModel
-from moodfuse.progress import Progress, silent
 
 _APART = 7_919  # between the seeds of members, so that those of neighbouring runs are not the same
 
 
 def fit(
-    model: FusionModel,
-    train: PostBatches,
-    validation: PostBatches | None,
-    config: Config,
-    labels: Labels,
-    folder: Path | None,
-    *,
-    save_history: Callable[[History], None] = lambda _: None,
-    progress: Progress = silent,
+    model: FusionModel, parts: Parts, config: Config, folder: Path | None = None, hooks: Hooks = SILENT
 ) -> FitResult:
     """Train `model` and leave it in its best state; checkpoints go to `folder`, and training resumes from there.
 
@@ -41,41 +30,47 @@ def fit(
     with the mean of their best weights, at the cost of one when it runs. Source: Wortsman et al., 2022, "Model soups".
     """
     count = config.train.members
-    if count == 1:
-        with low_rank(model.encoders, config.train.lora, config.seed):
-            fit_one = fit_here if config.train.devices == 1 else fit_distributed
-            result = fit_one(
-                model, train, validation, config, labels, folder, save_history=save_history, progress=progress
-            )
-        _keep(model, folder, config)
-        return result
-    start = {key: tensor.clone() for key, tensor in model.state_dict().items()}
-    rows: History = []
+    fit_one = fit_here if config.train.devices == 1 else fit_distributed
+    start = _cloned(model.state_dict()) if count > 1 else {}
     total: dict[str, Tensor] = {}
-    for member in range(count):
-        model.load_state_dict(start)
-        one = config.model_copy(
-            update={
-                "seed": config.seed + member * _APART,
-                "train": config.train.model_copy(update={"members": 1}),
-            }
-        )
-        result = fit(
-            model,
-            train,
-            validation,
-            one,
-            labels,
-            folder and folder / f"member-{member}",
-            save_history=lambda new, before=tuple(rows): save_history(_joined(before, new)),  # type: ignore[misc]
-            progress=lambda what, done, all_, n=member: progress(f"{what}, model {n + 1} of {count}", done, all_),  # type: ignore[misc]
-        )
+    rows: History = []
+    for number in range(count):
+        if number:
+            model.load_state_dict(start)
+        own, place, told = _member(number, config, folder, hooks, rows)
+        with low_rank(model.encoders, own.train.lora, own.seed):
+            result = fit_one(model, parts, own, place, told)
+        _keep(model, place, own)
         rows = _joined(rows, result.history)
-        for key, tensor in model.state_dict().items():
-            total[key] = total[key] + tensor if key in total else tensor.clone()
-    model.load_state_dict({key: _mean(tensor, count) for key, tensor in total.items()})
-    _keep(model, folder, config)
+        if count > 1:
+            state = model.state_dict()
+            total = {key: total[key] + tensor for key, tensor in state.items()} if total else _cloned(state)
+    if count > 1:
+        model.load_state_dict({key: _mean(tensor, count) for key, tensor in total.items()})
+        _keep(model, folder, config)
     return FitResult(rows, result.best_epoch + len(rows) - len(result.history), result.parameters)
+
+
+def _member(
+    number: int, config: Config, folder: Path | None, hooks: Hooks, before: History
+) -> tuple[Config, Path | None, Hooks]:
+    """Return configuration, folder and hooks of one of the trainings; those of the whole where it is the only one.
+
+    Its epochs are told after those of the members `before` it.
+    """
+    count = config.train.members
+    if count == 1:
+        return config, folder, hooks
+
+    def save_history(rows: History) -> None:
+        hooks.save_history(_joined(before, rows))
+
+    def progress(what: str, done: int, total: int) -> None:
+        hooks.progress(f"{what}, model {number + 1} of {count}", done, total)
+
+    alone = config.train.model_copy(update={"members": 1})
+    own = config.model_copy(update={"seed": config.seed + number * _APART, "train": alone})
+    return own, folder and folder / f"member-{number}", Hooks(save_history, progress)
 
 
 def _keep(model: FusionModel, folder: Path | None, config: Config) -> None:
@@ -84,9 +79,13 @@ def _keep(model: FusionModel, folder: Path | None, config: Config) -> None:
         save_model_state(folder / MERGED, model.state_dict())
 
 
-def _joined(before: History | tuple[dict[str, float], ...], new: History) -> History:
-    """Return the epochs of all members in one row, numbered through."""
+def _joined(before: History, new: History) -> History:
+    """Return the epochs of all members in one history, numbered through."""
     return [*before, *({**row, "epoch": row["epoch"] + len(before)} for row in new)]
+
+
+def _cloned(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key: tensor.clone() for key, tensor in state.items()}
 
 
 def _mean(total: Tensor, count: int) -> Tensor:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,36 +17,46 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from moodfuse.config import Config
+from moodfuse.config import Config, TrainConfig
 from moodfuse.evaluate.metrics import score
 from moodfuse.labels import Labels
 from moodfuse.learn.batches import WHOLE, LengthBatches, PostBatches, Share, loader
-from moodfuse.learn.fit.callbacks import History, KeepBest, KeepHistory, TellProgress
-from moodfuse.learn.fit.checkpoints import SUFFIX, load_model_state
+from moodfuse.learn.fit.callbacks import KeepBest, KeepHistory, TellProgress
+from moodfuse.learn.fit.checkpoints import best_or_last, load_model_state
+from moodfuse.learn.fit.history import SILENT, FitResult, Hooks, best_epoch
 from moodfuse.learn.fit.optimisation import class_weights, classification_loss, freeze, parameter_groups, rate_schedule
-from moodfuse.learn.fit.trainer import Watched, checkpoints, last_checkpoint, make_trainer, quiet_lightning
+from moodfuse.learn.fit.trainer import (
+    checkpoints,
+    ctrl_c,
+    last_checkpoint,
+    make_trainer,
+    quiet_lightning,
+    watched_score,
+)
 from moodfuse.learn.model import Batch, FusionModel, Output
-from moodfuse.progress import Progress, silent
 
 
 @dataclass(frozen=True, slots=True)
-class FitResult:
-    """What a fit leaves: the model holds the state of `best_epoch` (0-based), by the validation monitor."""
+class Parts:
+    """The posts that train a model, and those that choose its best epoch: none where `train.monitor` is none."""
 
-    history: History
-    best_epoch: int
-    parameters: int  # those that trained
+    train: PostBatches
+    validation: PostBatches
 
 
 class _FitModule(lightning.LightningModule):
     """A fusion model with its losses, scores and optimiser."""
 
-    def __init__(self, model: FusionModel, config: Config, labels: Labels, weights: Tensor, steps: int) -> None:
+    class_weights: Tensor
+
+    def __init__(self, model: FusionModel, config: Config, weights: Tensor, steps: int) -> None:
+        """`weights` (C,) are those of the classes in the loss; `steps` are all that the training takes."""
         super().__init__()
         self.model = model
         self.config = config
-        self.labels = labels
+        self.labels = Labels(config.labels)
         self.steps = steps
+        self.loss = partial(classification_loss, how=config.train.loss, smoothing=config.train.label_smoothing)
         self.register_buffer("class_weights", weights, persistent=False)
         self.average: AveragedModel | None = None
         if decay := config.train.average:
@@ -76,8 +84,12 @@ class _FitModule(lightning.LightningModule):
         return batch.to(device)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        output = self.model(batch)
-        loss = self._loss_of(output, batch.targets)
+        output: Output = self.model(batch)
+        loss = self.loss(output.logits.float(), batch.targets, self.class_weights)
+        if weight := self.config.model.auxiliary:
+            for logits in (output.text, output.image):
+                if logits is not None:
+                    loss = loss + weight * self.loss(logits.float(), batch.targets, self.class_weights)
         if self.config.optim.l2:
             loss = loss + self.config.optim.l2 * self._squared_weights()
         self._tally(loss, output.logits, batch.targets)
@@ -114,20 +126,6 @@ class _FitModule(lightning.LightningModule):
         scheduler = LambdaLR(optimizer, rate_schedule(self.steps, optim.warmup, optim.schedule))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def _loss_of(self, output: Output, targets: Tensor) -> Tensor:
-        """Return the loss of the logits, the auxiliary heads' included."""
-        loss = self._loss(output.logits, targets)
-        if weight := self.config.model.auxiliary:
-            for logits in (output.text, output.image):
-                if logits is not None:
-                    loss = loss + weight * self._loss(logits, targets)
-        return loss
-
-    def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        weights: Tensor = self.class_weights  # type: ignore[assignment]
-        train = self.config.train
-        return classification_loss(logits.float(), targets, weights, how=train.loss, smoothing=train.label_smoothing)
-
     def _squared_weights(self) -> Tensor:
         # The explicit L2 term of one report: of what is learned anew, not of the pretrained weights.
         named = self.model.named_parameters()
@@ -137,68 +135,44 @@ class _FitModule(lightning.LightningModule):
 
 def fit_one(
     model: FusionModel,
-    train: PostBatches,
-    validation: PostBatches | None,
+    parts: Parts,
     config: Config,
-    labels: Labels,
     folder: Path | None,
-    *,
+    hooks: Hooks = SILENT,
     share: Share = WHOLE,
-    save_history: Callable[[History], None] = lambda _: None,
-    progress: Progress = silent,
 ) -> FitResult:
-    """Train `model` and leave it in its best state; checkpoints go to `folder`, and training resumes from there.
+    """Train `model` once and leave it in its best state; checkpoints go to `folder`, and training resumes from there.
 
-    Without a folder nothing is written, and nothing can be resumed. With `train.monitor=none` the last state is kept,
-    and `validation` may be `None`, or empty. `share` says which process of a distributed training this is.
+    Without a folder nothing is written, and nothing can be resumed. With `train.monitor=none` the last state is kept.
+    `share` says which process of a distributed training this is.
     """
+    train, validation = parts.train, parts.validation
     for encoder in model.encoders.values():
         freeze(encoder, config.train.freeze)
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     batches = LengthBatches(len(train), config.train.batch_size, lengths=train.lengths, seed=config.seed, share=share)
     steps = len(batches) * config.train.epochs
-    module = _FitModule(
-        model, config, labels, class_weights(train.targets[train.rows], len(labels), config.train.class_weights), steps
-    )
-    history = KeepHistory(save_history)
-    watched = Watched.of(config)
+    weights = class_weights(train.targets[train.rows], len(config.labels), config.train.class_weights)
+    module = _FitModule(model, config, weights, steps)
+    history, watched = KeepHistory(hooks.save_history), watched_score(config)
     best = KeepBest(lambda: module.kept, watched.name, mode=watched.mode)
     keeping: list[Callback] = checkpoints(folder, watched) if folder else [best] if watched.name else []
-    trainer = make_trainer(config, [history, TellProgress(progress, steps)], keeping, model, share)
+    trainer = make_trainer(config, [history, TellProgress(hooks.progress, steps)], keeping, model, share)
     batches.epoch = lambda: trainer.current_epoch
     train.random = lambda row: np.random.default_rng([config.seed, trainer.current_epoch, row])
     checks = None
-    if validation:
+    if len(validation):
         order = LengthBatches(len(validation), max(64, config.train.batch_size), lengths=validation.lengths)
         checks = loader(validation, order)
     model.train()  # Lightning keeps each submodule's mode, and encoders are loaded in eval mode: without dropout
-    on_interrupt = signal.getsignal(signal.SIGINT)
-    with quiet_lightning():
-        try:
-            trainer.fit(
-                module,
-                loader(train, batches),
-                checks,
-                ckpt_path=last_checkpoint(folder),
-            )
-        except SystemExit:  # what Lightning makes of Ctrl-C
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGINT, on_interrupt)  # Lightning has switched Ctrl-C off, for good
-            raise KeyboardInterrupt from None
+    with quiet_lightning(), ctrl_c():
+        trainer.fit(module, loader(train, batches), checks, ckpt_path=last_checkpoint(folder))
     kept = best.state if watched.name else module.kept.state_dict()
-    model.load_state_dict(kept_state(folder, config) if folder else kept)
+    model.load_state_dict(kept_state(folder, config.train) if folder else kept)
     model.eval()
     return FitResult(history.rows, best_epoch(history.rows, config.train.monitor), trained)
 
 
-def kept_state(folder: Path, config: Config) -> dict[str, Tensor]:
+def kept_state(folder: Path, train: TrainConfig) -> dict[str, Tensor]:
     """Return the weights that a training kept in `folder`."""
-    return load_model_state(folder / f"{'best' if Watched.of(config).name else 'last'}{SUFFIX}")
-
-
-def best_epoch(history: History, monitor: str) -> int:
-    """Return the epoch whose state is kept: the first with the best validation score, or the last without one."""
-    if monitor == "none":
-        return int(history[-1]["epoch"])
-    sign = -1 if monitor == "loss" else 1
-    return int(max(history, key=lambda row: (sign * row[f"val_{monitor}"], -row["epoch"]))["epoch"])
+    return load_model_state(folder / best_or_last(train))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,15 +47,16 @@ class _Bf16(MixedPrecision):
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The score that the best epoch is told by; no name where the last one is kept."""
+    """The score by which the best epoch is told; without a name where the last epoch is kept."""
 
     name: str
     mode: str
 
-    @classmethod
-    def of(cls, config: Config) -> Watched:
-        monitor = config.train.monitor
-        return cls("" if monitor == "none" else f"val_{monitor}", "min" if monitor == "loss" else "max")
+
+def watched_score(config: Config) -> Watched:
+    """Return the score that `train.monitor` names."""
+    monitor = config.train.monitor
+    return Watched("" if monitor == "none" else f"val_{monitor}", "min" if monitor == "loss" else "max")
 
 
 def last_checkpoint(folder: Path | None) -> str | None:
@@ -83,7 +86,7 @@ def make_trainer(
     config: Config, callbacks: list[Callback], keeping: list[Callback], model: nn.Module, share: Share
 ) -> lightning.Trainer:
     """Return a trainer for `model` with these callbacks; those of `keeping` keep its best or last state."""
-    watched = Watched.of(config)
+    watched = watched_score(config)
     if config.train.patience:
         callbacks = [*callbacks, Patience(watched.name, mode=watched.mode, patience=config.train.patience)]
     bf16 = resolve_precision(config, model) == "bf16"
@@ -105,6 +108,18 @@ def make_trainer(
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
         )
+
+
+@contextlib.contextmanager
+def ctrl_c() -> Iterator[None]:
+    """Turn what Lightning makes of Ctrl-C, which is `SystemExit`, into `KeyboardInterrupt` again."""
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, on_interrupt)  # Lightning has switched Ctrl-C off, for good
+        raise KeyboardInterrupt from None
 
 
 @contextlib.contextmanager

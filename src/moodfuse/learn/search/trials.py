@@ -9,10 +9,8 @@ from typing import Any
 from moodfuse.config import Config
 from moodfuse.data.posts import Posts
 from moodfuse.labels import Labels
-from moodfuse.learn.compare.cell import validation_score
-from moodfuse.learn.fit.callbacks import History
-from moodfuse.learn.fit.fit import fit
-from moodfuse.learn.parts import build_model, label_ids, make_parts
+from moodfuse.learn.fit.history import History, Hooks, validation_score
+from moodfuse.learn.parts import TrainingData, fit_parts, label_ids
 from moodfuse.learn.prepared import prepared
 from moodfuse.learn.search.study import StoredStudy
 from moodfuse.progress import Progress, silent
@@ -32,24 +30,19 @@ def run_trials(
     Each trains on `parts["train"]` and is scored by its best epoch on `parts["validation"]`, ids both; no other post is
     looked at. After each epoch a trial that is below the median of the others' at that epoch is given up.
     """
-    labels = Labels(config.labels)
     used = posts.subset([*parts["train"], *parts["validation"]])
-    targets, count = label_ids(used, labels), len(parts["train"])
+    targets, count = label_ids(used, Labels(config.labels)), len(parts["train"])
     study = StoredStudy(folder, config)
     with prepared(used, [config], progress) as features:
 
         def run(one: Config, report: Callable[[int, float], None]) -> tuple[float, None]:
-            opened = features(one)
-            train, validation, prior = make_parts(
-                targets, opened, range(count), range(count, len(used)), classes=len(labels)
-            )
-            model = build_model(one, opened, prior)
+            data = TrainingData(targets, features(one), range(count), range(count, len(used)))
             monitor = one.train.monitor
 
             def tell(rows: History) -> None:
                 report(int(rows[-1]["epoch"]), validation_score(rows[-1], monitor))
 
-            result = fit(model, train, validation, one, labels, None, save_history=tell)
+            _, result = fit_parts(data, one, hooks=Hooks(tell))
             return validation_score(result.history[result.best_epoch], monitor), None
 
         while True:

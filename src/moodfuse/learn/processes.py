@@ -1,0 +1,132 @@
+"""Processes that work for this one: each tells what it does, and their end, however it comes, is noticed."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from moodfuse.errors import MoodfuseError, TrainingError
+
+_GRACE = 5.0  # seconds that a process has to end in when it is asked to
+_Running = dict[Any, BaseProcess]  # by the connection that each tells things on
+
+
+class Parent:
+    """The process that has started this one."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def tell(self, message: object) -> None:
+        """Send it a message, which must survive pickling."""
+        self._connection.send(("message", message))
+
+    @staticmethod
+    def must_live() -> None:
+        """End this process, at once, where its parent has died: nobody would hear of what it does."""
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():
+            os._exit(1)
+
+
+@contextlib.contextmanager
+def processes(
+    jobs: Sequence[Callable[[Parent], None]],
+    *,
+    who: str,
+    why_ended: Callable[[int], str],
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Iterator[Any]]:
+    """Run each of `jobs` in a process of its own; give what they tell, in the order in which it comes, until all end.
+
+    The jobs must survive pickling; `environment` holds variables that their processes start with. Reading on raises
+    what a job has raised: an error of moodfuse's as it is, any other as a `RuntimeError` that names `who`; and a
+    `TrainingError` where a process has ended without a word, with what `why_ended` says of its exit code. Leaving
+    waits until all have ended; leaving with an error, Ctrl-C included, ends them.
+    """
+    context = multiprocessing.get_context("spawn")  # a forked process would inherit PyTorch's threads half-dead
+    running: _Running = {}
+    try:
+        with _environment(environment or {}):
+            for job in jobs:
+                ours, theirs = context.Pipe(duplex=False)
+                process: BaseProcess = context.Process(target=_work, args=(job, theirs), daemon=True)
+                process.start()
+                theirs.close()
+                running[ours] = process
+        yield _listen(running, who, why_ended)
+    except BaseException:
+        _end(running)
+        raise
+    finally:
+        for process in running.values():
+            process.join()
+
+
+def _end(running: _Running) -> None:
+    """End the processes: by request, and by force those that are still there when `_GRACE` is over."""
+    for process in running.values():
+        process.terminate()
+    deadline = time.monotonic() + _GRACE
+    for process in running.values():
+        process.join(max(0.0, deadline - time.monotonic()))
+        # Lightning answers the request by a word to the other processes, for which those that are ended never listen.
+        process.kill()
+
+
+def _listen(running: _Running, who: str, why_ended: Callable[[int], str]) -> Iterator[Any]:
+    open_ends = dict(running)
+    while open_ends:
+        for connection in wait(list(open_ends)):
+            try:
+                kind, content = _receive(connection)
+            except (EOFError, OSError):
+                process = open_ends.pop(connection)
+                process.join()
+                if process.exitcode:
+                    raise TrainingError(why_ended(process.exitcode)) from None
+                continue
+            if kind == "error":
+                raise content
+            if kind == "fault":
+                raise RuntimeError(f"{who}:\n{content}")
+            yield content
+
+
+def _receive(connection: Any) -> tuple[str, Any]:
+    received: tuple[str, Any] = connection.recv()
+    return received
+
+
+def _work(job: Callable[[Parent], None], connection: Connection) -> None:
+    """Be one of the processes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends this process
+    try:
+        job(Parent(connection))
+    except MoodfuseError as error:
+        connection.send(("error", error))
+    except BaseException:
+        connection.send(("fault", traceback.format_exc()))
+
+
+@contextlib.contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables, and put back after what was there before."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
