@@ -57,6 +57,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python benchmarks/structure.py --circles
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -242,7 +242,7 @@ def one_point(material: Material) -> tuple[str, str, str]:
     gaps = np.abs(accuracy[:, None] - accuracy[None])[np.triu_indices(20, 1)]
     best, worst = predictions[int(accuracy.argmax())], predictions[int(accuracy.argmin())]
     groups = [material.groups.group_of[material.posts.ids[i]] for i in test]
-    paired = paired_bootstrap(material.y[test], best, worst, labels=SENTIMENT, metric="accuracy", groups=groups)
+    paired = paired_bootstrap(material.y[test], best, worst, labels=SENTIMENT, groups=groups)["accuracy"]
     test_value = mcnemar(material.y[test], best, worst, labels=SENTIMENT)
     return (
         f"gap of two equal models on {len(test)} posts",

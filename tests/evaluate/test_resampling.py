@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from moodfuse.errors import DataError
-from moodfuse.evaluate.intervals import bootstrap_intervals, paired_bootstrap, percentiles
+from moodfuse.evaluate.intervals import Bootstrap, bootstrap_intervals, paired_bootstrap, percentiles
 from moodfuse.evaluate.metrics import score
 from moodfuse.evaluate.resampling import Resampler, System
 from moodfuse.evaluate.selection import best_of
@@ -26,7 +26,7 @@ def verdicts(truth: np.ndarray, said: dict[str, np.ndarray], groups: list[int] |
     systems = {name: System(np.atleast_2d(ids), name) for name, ids in said.items()}
     resampler = Resampler(truth, systems, labels=SENTIMENT, folds=np.arange(len(truth)) % 5, groups=groups)
     mean = {name: one_hot(np.atleast_2d(ids)[0]) for name, ids in said.items()}
-    return compare_pairs(resampler, resampler.draws(400), list(said), true=truth, probabilities=mean, labels=SENTIMENT)
+    return compare_pairs(resampler, resampler.draws(400), mean)
 
 
 def test_scores_equal_those_of_each_system_alone() -> None:
@@ -37,12 +37,12 @@ def test_scores_equal_those_of_each_system_alone() -> None:
     for place, said in enumerate((a, b)):
         expected = score(truth, said, SENTIMENT)
         for name in ("accuracy", "macro_f1", "weighted_f1"):
-            assert resampler.observed()[name][0][place] == pytest.approx(getattr(expected, name))
+            assert resampler.observed()[name][place] == pytest.approx(getattr(expected, name))
     # Other random numbers than the bootstrap of one system, the same distribution.
     draws = resampler.draws(4000)["macro_f1"]
-    alone = bootstrap_intervals(truth, a, labels=SENTIMENT, resamples=4000)["macro_f1"]
+    alone = bootstrap_intervals(truth, a, labels=SENTIMENT, bootstrap=Bootstrap(resamples=4000))["macro_f1"]
     assert percentiles(draws[:, 0]) == pytest.approx(alone, abs=0.01)
-    paired = paired_bootstrap(truth, a, b, labels=SENTIMENT, resamples=4000)
+    paired = paired_bootstrap(truth, a, b, labels=SENTIMENT, bootstrap=Bootstrap(resamples=4000))["macro_f1"]
     assert percentiles(draws[:, 0] - draws[:, 1]) == pytest.approx((paired.low, paired.high), abs=0.015)
 
 
@@ -61,6 +61,19 @@ def test_groups_are_drawn_whole() -> None:
     assert width["whole"] / width["single"] == pytest.approx(np.sqrt(10), rel=0.15)
 
 
+def test_groups_that_add_the_same_may_be_drawn_as_kinds() -> None:
+    """One fold of few kinds is drawn by kind, several folds group by group: the distribution is the same."""
+    generator = np.random.default_rng(6)
+    truth = generator.integers(0, 3, 400)
+    systems = {"a": System(say(generator, truth, 0.7)[None], "a")}
+    groups = [i // 2 for i in range(400)]
+    ends = {}
+    for name, folds in (("kinds", None), ("groups", [i // 200 for i in range(400)])):
+        draws = Resampler(truth, systems, labels=SENTIMENT, folds=folds, groups=groups).draws(4000)
+        ends[name] = [percentiles(values[:, 0]) for values in draws.values()]
+    np.testing.assert_allclose(ends["kinds"], ends["groups"], atol=0.01)
+
+
 def test_seeds_widen_the_interval_where_trainings_differ() -> None:
     generator = np.random.default_rng(2)
     truth = generator.integers(0, 3, 1000)
@@ -69,7 +82,7 @@ def test_seeds_widen_the_interval_where_trainings_differ() -> None:
     said = np.stack([say(generator, truth, luck[s][folds]) for s in range(3)])
     resampler = Resampler(truth, {"a": System(said, "a")}, labels=SENTIMENT, folds=folds)
     mean = np.mean([score(truth, one, SENTIMENT).accuracy for one in said])
-    assert resampler.observed()["accuracy"][0][0] == pytest.approx(mean)
+    assert resampler.observed()["accuracy"][0] == pytest.approx(mean)
     frozen = Resampler(truth, {"a": System(said[:1], "a")}, labels=SENTIMENT, folds=folds)
     assert resampler.draws(2000)["accuracy"].std() > 0.5 * frozen.draws(2000)["accuracy"].std()
     # Readings of one training share its luck: a system and its twin never differ.

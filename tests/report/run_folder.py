@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from moodfuse.config import Config
-from moodfuse.evaluate.intervals import bootstrap_intervals
+from moodfuse.evaluate.intervals import Bootstrap, bootstrap_intervals
 from moodfuse.evaluate.metrics import score
 from moodfuse.labels import SENTIMENT
 
@@ -51,7 +51,10 @@ def write_run(
                 [f"p{i}", SENTIMENT.names[a], SENTIMENT.names[b], confidence, "ok" if i % 3 else "image_missing"]
             )
     scores = score(true, said, SENTIMENT).to_dict()
-    scores |= {"intervals": bootstrap_intervals(true, said, labels=SENTIMENT, resamples=50), "calibration_error": 0.05}
+    scores |= {
+        "intervals": bootstrap_intervals(true, said, labels=SENTIMENT, bootstrap=Bootstrap(resamples=50)),
+        "calibration_error": 0.05,
+    }
     review = {"threshold": 0.6, "share": 0.2, "accuracy_below": 0.5, "accuracy_above": 0.8}
     metrics = {
         "test": scores,

@@ -28,7 +28,7 @@ def test_the_test_is_the_paired_bootstrap_of_evaluate(tmp_path: Path) -> None:
     rows = [np.array([SENTIMENT.id(row[key]) for row in run]) for run, key in (
         (a.predictions, "label"), (a.predictions, "predicted"), (b.predictions[::-1], "predicted"),
     )]  # fmt: skip
-    assert test.differences["macro_f1"] == paired_bootstrap(*rows, labels=SENTIMENT)
+    assert test.differences["macro_f1"] == paired_bootstrap(*rows, labels=SENTIMENT)["macro_f1"]
     assert test.both_right + test.both_wrong + test.mcnemar.only_a + test.mcnemar.only_b == 60
     assert verdict(("good", "bad"), test).startswith("good beats bad by ")
     assert verdict(("bad", "good"), compare_pair(b, a, None)).startswith("good beats bad by ")

@@ -1,21 +1,17 @@
-"""How sure a score is, and whether two systems differ.
-
-A bootstrap resample of posts moves nothing but the counts of the confusion matrix, so posts with the same truth
-and the same prediction are interchangeable: resamples are drawn over the different rows of counts, each as often as
-it occurs. That is exactly the ordinary bootstrap, in milliseconds.
-"""
+"""How sure a score is, and whether two systems differ."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moodfuse.errors import ConfigError, DataError, MissingExtraError
+from moodfuse.errors import ConfigError, MissingExtraError
 from moodfuse.evaluate.metrics import check_ids
+from moodfuse.evaluate.resampling import Resampler, System
 from moodfuse.labels import Labels
 
 try:
@@ -25,7 +21,17 @@ except ImportError as error:
         "comparing systems needs scipy, which is not installed; pip install 'moodfuse[eval]'"
     ) from error
 
-Metric = Literal["accuracy", "macro_f1", "weighted_f1"]
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """How a bootstrap is done: the middle `level` of so many `resamples`, drawn with a seed."""
+
+    level: float = 0.95
+    resamples: int = 2000
+    seed: int = 0
+
+
+USUAL = Bootstrap()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +61,19 @@ def bootstrap_intervals(
     *,
     labels: Labels,
     groups: Sequence[Hashable] | None = None,
-    level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
+    bootstrap: Bootstrap = USUAL,
 ) -> dict[str, tuple[float, float]]:
     """Return percentile bootstrap intervals (Efron 1979) of accuracy, macro_f1, weighted_f1 and each f1_LABEL.
 
     `true`: ids, (N,); `predicted`: ids, (N,), or probabilities, (N, C); `groups`: each post's group of
     near-duplicates, (N,), which is then resampled whole (`None`: every post by itself). Where every post is right,
-    or there is but one, no resample differs and the interval has no width. Raises `DataError` as `score` does.
+    or there is only one post, no resample differs and the interval has no width. Raises `DataError` as `score` does,
+    and where the groups are not as many as the posts.
     """
     truth, guess = check_ids(true, predicted, count=len(labels))
-    size = len(labels)
-    counts = _resample(truth * size + guess, size**2, groups, resamples, seed)  # (R, C x C)
-    values = confusion_metrics(counts.reshape(-1, size, size), labels)
-    return {name: percentiles(value, level) for name, value in values.items()}
+    resampler = Resampler(truth, {"a": System(guess[None], "a")}, labels=labels, groups=groups)
+    drawn = resampler.draws(bootstrap.resamples, seed=bootstrap.seed)  # (R, 1) each
+    return {name: percentiles(values[:, 0], bootstrap.level) for name, values in drawn.items()}
 
 
 def paired_bootstrap(
@@ -78,31 +82,22 @@ def paired_bootstrap(
     predicted_b: ArrayLike,
     *,
     labels: Labels,
-    metric: Metric = "macro_f1",
     groups: Sequence[Hashable] | None = None,
-    level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> PairedDifference:
-    """Return by how much a's score exceeds b's, with a percentile interval, from resamples of the same posts.
+    bootstrap: Bootstrap = USUAL,
+) -> dict[str, PairedDifference]:
+    """Return by how much a exceeds b in each metric, with a percentile interval, from resamples of the same posts.
 
-    The p-value never falls below 2 / (resamples + 1). Source: Efron and Tibshirani (1993), chapter 16. Arguments
-    and errors as for `bootstrap_intervals`.
+    The p-values never fall below 2 / (resamples + 1). Source: Efron and Tibshirani (1993), chapter 16. The metrics,
+    the other arguments and the errors are those of `bootstrap_intervals`.
     """
-    truth, a, b = check_ids(true, predicted_a, predicted_b, count=len(labels))
-    if metric not in ("accuracy", "macro_f1", "weighted_f1"):
-        raise ConfigError(f"metric: expected accuracy, macro_f1 or weighted_f1, found {metric!r}")
-    size = len(labels)
-    cells = (truth * size + a) * size + b
-    observed = np.bincount(cells, minlength=size**3)[None]  # (1, C^3)
-    drawn = _resample(cells, size**3, groups, resamples, seed)  # (R, C^3)
-    differences = []
-    for counts in (observed, drawn):
-        cube = counts.reshape(-1, size, size, size)  # (R, true, a, b)
-        differences.append(
-            confusion_metrics(cube.sum(3), labels)[metric] - confusion_metrics(cube.sum(2), labels)[metric]
-        )
-    return paired_difference(metric, float(differences[0][0]), differences[1], level)
+    truth, *guesses = check_ids(true, predicted_a, predicted_b, count=len(labels))
+    systems = {name: System(guess[None], name) for name, guess in zip("ab", guesses, strict=True)}
+    resampler = Resampler(truth, systems, labels=labels, groups=groups)
+    observed, drawn = resampler.observed(), resampler.draws(bootstrap.resamples, seed=bootstrap.seed)
+    return {
+        name: paired_difference(name, float(a - b), drawn[name][:, 0] - drawn[name][:, 1], bootstrap.level)
+        for name, (a, b) in observed.items()
+    }
 
 
 def paired_difference(metric: str, observed: float, drawn: NDArray[Any], level: float = 0.95) -> PairedDifference:
@@ -111,6 +106,14 @@ def paired_difference(metric: str, observed: float, drawn: NDArray[Any], level: 
     low, high = percentiles(drawn, level)
     p_value = min(1.0, 2 * (int(others) + 1) / (len(drawn) + 1))
     return PairedDifference(metric, observed, low, high, p_value)
+
+
+def percentiles(values: NDArray[Any], level: float = 0.95) -> tuple[float, float]:
+    """Return the ends of the middle `level` of the values (R,)."""
+    if not 0 < level < 1:
+        raise ConfigError(f"level: expected a share between 0 and 1, as 0.95, found {level}")
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
 
 
 def mcnemar(true: ArrayLike, predicted_a: ArrayLike, predicted_b: ArrayLike, *, labels: Labels) -> McNemar:
@@ -123,49 +126,3 @@ def mcnemar(true: ArrayLike, predicted_a: ArrayLike, predicted_b: ArrayLike, *, 
     only_b = int(np.sum((a != truth) & (b == truth)))
     p_value = float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
     return McNemar(only_a, only_b, p_value)
-
-
-def _resample(
-    cells: NDArray[np.int64], size: int, groups: Sequence[Hashable] | None, resamples: int, seed: int
-) -> NDArray[np.int64]:
-    """Return the counts of each cell, (R, size), in resamples of posts or of whole groups."""
-    if resamples < 1:
-        raise ConfigError(f"resamples: expected 1 or more, found {resamples}")
-    generator = np.random.default_rng(seed)
-    if groups is None:
-        counts = np.bincount(cells, minlength=size)
-        return generator.multinomial(len(cells), counts / len(cells), size=resamples)
-    if len(groups) != len(cells):
-        raise DataError(f"scores: expected a group for each of {len(cells)} posts, found {len(groups)}")
-    number: dict[Hashable, int] = {}
-    group = np.array([number.setdefault(name, len(number)) for name in groups])
-    table = np.zeros((len(number), size), dtype=np.int64)  # (G, size): each group's posts by cell
-    np.add.at(table, (group, cells), 1)
-    rows, occurrences = np.unique(table, axis=0, return_counts=True)
-    drawn = generator.multinomial(len(number), occurrences / len(number), size=resamples)  # (R, different rows)
-    return drawn @ rows  # (R, size)
-
-
-def confusion_metrics(confusion: NDArray[Any], labels: Labels) -> dict[str, NDArray[np.float64]]:
-    """Return every metric, (...,), of confusion matrices, (..., C, C), truth in rows; as `score` defines them.
-
-    Counts may be fractions, as expected ones are.
-    """
-    right = np.diagonal(confusion, axis1=-2, axis2=-1)  # (..., C)
-    support, named = confusion.sum(-1), confusion.sum(-2) + confusion.sum(-1)  # (..., C)
-    f1 = 2 * right / np.where(named > 0, named, 1)
-    total = np.maximum(support.sum(-1), 1e-12)
-    values = {
-        "accuracy": right.sum(-1) / total,
-        "macro_f1": f1.sum(-1) / np.maximum((named > 0).sum(-1), 1),
-        "weighted_f1": (f1 * support).sum(-1) / total,
-    }
-    return values | {f"f1_{name}": f1[..., i] for i, name in enumerate(labels.names)}
-
-
-def percentiles(values: NDArray[Any], level: float = 0.95) -> tuple[float, float]:
-    """Return the ends of the middle `level` of the values (R,)."""
-    if not 0 < level < 1:
-        raise ConfigError(f"level: expected a share between 0 and 1, as 0.95, found {level}")
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)

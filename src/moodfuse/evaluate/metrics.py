@@ -76,6 +76,23 @@ def score(true: ArrayLike, predicted: ArrayLike, labels: Labels) -> Scores:
     )
 
 
+def confusion_metrics(confusion: NDArray[Any], labels: Labels) -> dict[str, NDArray[np.float64]]:
+    """Return every metric, (...,), of confusion matrices, (..., C, C), truth in rows; as `score` defines them.
+
+    Counts may be fractions, as expected ones are.
+    """
+    right = np.diagonal(confusion, axis1=-2, axis2=-1)  # (..., C)
+    support, named = confusion.sum(-1), confusion.sum(-2) + confusion.sum(-1)  # (..., C)
+    f1 = 2 * right / np.where(named > 0, named, 1)
+    total = np.maximum(support.sum(-1), 1e-12)
+    values = {
+        "accuracy": right.sum(-1) / total,
+        "macro_f1": f1.sum(-1) / np.maximum((named > 0).sum(-1), 1),
+        "weighted_f1": (f1 * support).sum(-1) / total,
+    }
+    return values | {f"f1_{name}": f1[..., i] for i, name in enumerate(labels.names)}
+
+
 def check_ids(true: ArrayLike, *predictions: ArrayLike, count: int) -> list[NDArray[np.int64]]:
     """Return the truth and each of the predictions as label ids, (N,); probabilities, (N, C), become their argmax.
 

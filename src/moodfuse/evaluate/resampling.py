@@ -1,24 +1,29 @@
-"""Many systems on the same posts: one bootstrap for all, so that every difference is a paired one.
+"""The bootstrap: any number of systems on the same posts, resampled together, so that every difference is a paired one.
 
-Each resample draws groups of near-duplicates with replacement, the same for every system. A system that was trained
-with several seeds is scored by the mean over its seeds, and in each resample every fold's seeds are drawn anew, with
-replacement, for each model by itself: a training is a draw too, and its luck must not pass for a difference. (Averaging
-the seeds' probabilities would score another model than any that ships.) With one seed only the posts are resampled.
+Each resample draws groups of near-duplicates with replacement, the same for every system. A resample moves nothing but
+counts of confusion matrices, so what is kept of a group is what it adds to each of them, and scores follow from sums.
+
+A system that was trained with several seeds is scored by the mean over its seeds, and in each resample every fold's
+seeds are drawn anew, with replacement, for each model by itself: a training is a draw too, and its luck must not pass
+for a difference. (Averaging the seeds' probabilities would score another model than any that ships.) With one seed
+only the posts are resampled.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moodfuse.errors import DataError
-from moodfuse.evaluate.intervals import confusion_metrics
+from moodfuse.errors import ConfigError, DataError
+from moodfuse.evaluate.metrics import confusion_metrics
 from moodfuse.labels import Labels
 
 _BLOCK = 250  # resamples at a time: bounds the memory
+_REPEATS = 4  # groups of each kind, on average, from which on kinds are drawn in their place
 Table = NDArray[np.float32]
 
 
@@ -31,6 +36,14 @@ class System:
 
     predicted: NDArray[np.int64]
     model: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    """The groups that stand in a fold, (G,), and what each adds to every system's and seed's confusion."""
+
+    members: NDArray[np.int64]
+    table: Table  # (G, A x S x C x C)
 
 
 class Resampler:
@@ -53,72 +66,105 @@ class Resampler:
         shapes = {system.predicted.shape for system in systems.values()}
         if len(shapes) != 1 or next(iter(shapes))[1] != len(truth) or not len(truth):
             raise DataError(f"systems: expected seeds x {len(truth)} predictions of each, found {sorted(shapes)}")
+        if groups is not None and len(groups) != len(truth):
+            raise DataError(f"scores: expected a group for each of {len(truth)} posts, found {len(groups)}")
+        self.true = truth
         self.names = list(systems)
         self.models = [system.model for system in systems.values()]
         self.labels = labels
         self.seeds = next(iter(shapes))[0]
         number: dict[Hashable, int] = {}
-        group = np.array([number.setdefault(name, len(number)) for name in groups or range(len(truth))])
+        names = range(len(truth)) if groups is None else groups
+        group = np.array([number.setdefault(name, len(number)) for name in names])
         self.groups = len(number)
         fold = np.zeros(len(truth), int) if folds is None else np.asarray(folds)
-        self._tables = [self._table(truth, systems, group, fold == one) for one in np.unique(fold)]
+        self._folds = [self._fold(systems, group, fold == one) for one in np.unique(fold)]
 
     def observed(self) -> dict[str, NDArray[np.float64]]:
         """Return each metric of each system on the posts as they are, (A,): means over seeds."""
-        return self._scores(np.ones((1, self.groups), np.float32), None, 0)
+        scores = self._scores(np.ones((1, self.groups), np.float32), self._folds)
+        return {name: value[0] for name, value in scores.items()}
 
     def draws(self, resamples: int, *, seed: int = 0) -> dict[str, NDArray[np.float64]]:
-        """Return each metric of each system in each resample, (R, A)."""
-        generator = np.random.default_rng([seed, 1])
-        parts = [self._scores(weights, generator, len(weights)) for weights in self._weights(resamples, seed)]
+        """Return each metric of each system in each resample, (R, A). Raises `ConfigError` for no resamples."""
+        luck = np.random.default_rng([seed, 1])
+        occurrences, kinds = self._kinds()
+        blocks = _draw_kinds(occurrences, resamples, seed) if kinds else _draw_groups(self.groups, resamples, seed)
+        parts = [self._scores(weights, kinds or self._folds, luck) for weights in blocks]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def in_and_out(self, metric: str, resamples: int, *, seed: int = 0) -> tuple[NDArray[np.float64], ...]:
         """Return a metric on the posts that each resample drew and on those that it did not, (R, A) both."""
         inside, outside = [], []
-        for weights in self._weights(resamples, seed):
-            inside.append(self._scores(weights, None, 0)[metric])
-            outside.append(self._scores((weights == 0).astype(np.float32), None, 0)[metric])
+        for weights in _draw_groups(self.groups, resamples, seed):
+            inside.append(self._scores(weights, self._folds)[metric])
+            outside.append(self._scores((weights == 0).astype(np.float32), self._folds)[metric])
         return np.concatenate(inside), np.concatenate(outside)
 
-    def _table(
-        self, truth: NDArray[np.int64], systems: Mapping[str, System], group: NDArray[np.int64], here: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.int64], Table]:
-        """Return a fold's groups, (G,), and what they add to each system's and seed's confusion, (G, A x S x C x C)."""
+    def _fold(self, systems: Mapping[str, System], group: NDArray[np.int64], here: NDArray[np.bool_]) -> _Fold:
         size = len(self.labels)
         members, place = np.unique(group[here], return_inverse=True)
         table = np.zeros((len(members), len(systems), self.seeds, size * size), np.float32)
         for a, system in enumerate(systems.values()):
             for s, predicted in enumerate(system.predicted):
-                np.add.at(table[:, a, s], (place, (truth * size + predicted)[here]), 1)
-        return members, table.reshape(len(members), -1)
+                np.add.at(table[:, a, s], (place, (self.true * size + predicted)[here]), 1)
+        return _Fold(members, table.reshape(len(members), -1))
 
-    def _weights(self, resamples: int, seed: int) -> Iterator[Table]:
-        """Yield blocks of how often each resample draws each group, (B, G)."""
-        generator = np.random.default_rng([seed, 0])
-        for start in range(0, resamples, _BLOCK):
-            size = min(_BLOCK, resamples - start)
-            drawn = generator.integers(0, self.groups, (size, self.groups))
-            drawn += np.arange(size)[:, None] * self.groups
-            counts = np.bincount(drawn.ravel(), minlength=size * self.groups)
-            yield counts.reshape(size, self.groups).astype(np.float32)
+    def _kinds(self) -> tuple[NDArray[np.int64], list[_Fold]]:
+        """Return how often each different group occurs, (K,), and one of each; no fold where few are the same.
+
+        Groups that add the same are interchangeable: few systems on many posts have few kinds, and drawing these, each
+        as often as it occurs, is the same bootstrap in a tenth of the time.
+        """
+        if len(self._folds) > 1:
+            return np.empty(0, np.int64), []
+        (fold,) = self._folds
+        kinds = Counter(row.tobytes() for row in fold.table)
+        if _REPEATS * len(kinds) > self.groups:
+            return np.empty(0, np.int64), []
+        rows = np.frombuffer(b"".join(kinds), np.float32).reshape(len(kinds), -1)
+        return np.array(list(kinds.values())), [_Fold(np.arange(len(kinds)), rows)]
 
     def _scores(
-        self, weights: Table, generator: np.random.Generator | None, draws: int
+        self, weights: Table, folds: Sequence[_Fold], luck: np.random.Generator | None = None
     ) -> dict[str, NDArray[np.float64]]:
-        """Return each metric, (B, A), the mean over seeds; `generator` draws the seeds anew where there are several."""
+        """Return each metric, (B, A), the mean over seeds; `luck` draws the seeds anew where there are several."""
         classes = len(self.labels)
         total = np.zeros((len(weights), len(self.names), self.seeds, classes * classes))
-        for members, table in self._tables:
-            counts = (weights[:, members] @ table).reshape(total.shape)  # (B, A, S, C x C)
-            if generator is not None and self.seeds > 1:
-                counts = np.take_along_axis(counts, self._seeds(generator, draws), axis=2)
+        for fold in folds:
+            counts = (weights[:, fold.members] @ fold.table).reshape(total.shape)  # (B, A, S, C x C)
+            if luck is not None and self.seeds > 1:
+                counts = np.take_along_axis(counts, self._seeds(luck, len(weights)), axis=2)
             total += counts
         metrics = confusion_metrics(total.reshape(*total.shape[:3], classes, classes), self.labels)
         return {name: value.mean(2) for name, value in metrics.items()}
 
-    def _seeds(self, generator: np.random.Generator, draws: int) -> NDArray[np.int64]:
+    def _seeds(self, luck: np.random.Generator, draws: int) -> NDArray[np.int64]:
         """Return which seeds stand for a fold's seeds, (B, A, S, 1)."""
         models = {model: i for i, model in enumerate(dict.fromkeys(self.models))}
-        drawn = generator.integers(0, self.seeds, (draws, len(models), self.seeds))
+        drawn = luck.integers(0, self.seeds, (draws, len(models), self.seeds))
         return drawn[:, [models[model] for model in self.models], :, None]
+
+
+def _draw_groups(groups: int, resamples: int, seed: int) -> Iterator[Table]:
+    """Yield blocks of how often each resample draws each group, (B, G)."""
+    generator = np.random.default_rng([seed, 0])
+    for size in _blocks(resamples):
+        drawn = generator.integers(0, groups, (size, groups))
+        drawn += np.arange(size)[:, None] * groups
+        counts = np.bincount(drawn.ravel(), minlength=size * groups)
+        yield counts.reshape(size, groups).astype(np.float32)
+
+
+def _draw_kinds(occurrences: NDArray[np.int64], resamples: int, seed: int) -> Iterator[Table]:
+    """Yield blocks of how often each resample draws a group of each kind, (B, K)."""
+    generator, groups = np.random.default_rng([seed, 0]), int(occurrences.sum())
+    for size in _blocks(resamples):
+        yield generator.multinomial(groups, occurrences / groups, size=size).astype(np.float32)
+
+
+def _blocks(resamples: int) -> Iterator[int]:
+    if resamples < 1:
+        raise ConfigError(f"resamples: expected 1 or more, found {resamples}")
+    for start in range(0, resamples, _BLOCK):
+        yield min(_BLOCK, resamples - start)

@@ -12,8 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageFilter
 
 from moodfuse.errors import ConfigError
-from moodfuse.evaluate.intervals import confusion_metrics
-from moodfuse.evaluate.metrics import check_ids
+from moodfuse.evaluate.metrics import check_ids, confusion_metrics
 from moodfuse.labels import Labels
 
 Damage = Literal["typos", "blur", "noise", "shrink"]

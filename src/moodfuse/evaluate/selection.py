@@ -41,7 +41,7 @@ def best_of(
     near-duplicates are drawn whole.
     """
     places = [resampler.names.index(name) for name in systems]
-    observed = resampler.observed()[metric][0][places]  # (A,)
+    observed = resampler.observed()[metric][places]  # (A,)
     inside, outside = resampler.in_and_out(metric, resamples, seed=seed)  # (R, A)
     winners = inside[:, places].argmax(1)
     scores = outside[:, places][np.arange(len(winners)), winners]

@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 from moodfuse.errors import ConfigError
 from moodfuse.evaluate.intervals import McNemar, PairedDifference, mcnemar, paired_difference
 from moodfuse.evaluate.resampling import Resampler
-from moodfuse.labels import Labels
 
 Verdict = Literal["beats", "loses to", "cannot be told apart"]
 METRIC_NAMES = {"macro_f1": "macro-F1", "weighted_f1": "weighted-F1", "accuracy": "accuracy"}
@@ -107,27 +106,25 @@ def enough_resamples(comparisons: int) -> int:
 def compare_pairs(
     resampler: Resampler,
     draws: Mapping[str, NDArray[np.float64]],
-    systems: Sequence[str],
-    *,
-    true: ArrayLike,
     probabilities: Mapping[str, ArrayLike],
-    labels: Labels,
+    *,
     metric: str = "macro_f1",
     level: float = 0.05,
 ) -> list[Pair]:
-    """Test every pair of `systems`: paired bootstrap of `metric` (its p decides), McNemar beside it.
+    """Test every pair of the systems in `probabilities`: paired bootstrap of `metric` (its p decides), McNemar beside.
 
     `draws` is what `resampler.draws` gave. `probabilities`, (N, C) of each system: the mean over seeds, since McNemar's
     test wants one answer a post. Each test's p-values are Holm-corrected over all the pairs: which system is best is
     known only afterwards, so a comparison of the best with another counts as one of all.
     """
-    place = {name: resampler.names.index(name) for name in systems}
-    observed = resampler.observed()[metric][0]
+    place = {name: resampler.names.index(name) for name in probabilities}
+    observed = resampler.observed()[metric]
     tests: list[tuple[str, str, PairedDifference, McNemar]] = []
-    for a, b in itertools.combinations(systems, 2):
+    for a, b in itertools.combinations(probabilities, 2):
         drawn = draws[metric][:, place[a]] - draws[metric][:, place[b]]
         difference = paired_difference(metric, float(observed[place[a]] - observed[place[b]]), drawn)
-        tests.append((a, b, difference, mcnemar(true, probabilities[a], probabilities[b], labels=labels)))
+        counts = mcnemar(resampler.true, probabilities[a], probabilities[b], labels=resampler.labels)
+        tests.append((a, b, difference, counts))
     by_bootstrap = holm([test[2].p_value for test in tests])
     by_mcnemar = holm([test[3].p_value for test in tests])
     return [

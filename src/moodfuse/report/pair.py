@@ -70,13 +70,10 @@ def compare_pair(a: Run, b: Run, groups: Mapping[str, int] | None) -> PairTest:
     first = np.array([labels.id(row["predicted"]) for row in a.predictions])
     second = np.array([labels.id(said[id]) for id in ids])
     group = [groups[id] for id in ids] if groups else None
-    differences = {
-        metric: paired_bootstrap(true, first, second, labels=labels, metric=metric, groups=group)
-        for metric in ("macro_f1", "accuracy")
-    }
+    differences = paired_bootstrap(true, first, second, labels=labels, groups=group)
     right_a, right_b = first == true, second == true
     return PairTest(
-        differences,
+        {metric: differences[metric] for metric in _METRICS},
         mcnemar(true, first, second, labels=labels),
         int(np.sum(right_a & right_b)),
         int(np.sum(~right_a & ~right_b)),

@@ -11,8 +11,8 @@ import numpy as np
 
 from moodfuse import files
 from moodfuse.evaluate.calibration import expected_calibration_error, reliability
-from moodfuse.evaluate.intervals import confusion_metrics, percentiles
-from moodfuse.evaluate.metrics import score
+from moodfuse.evaluate.intervals import percentiles
+from moodfuse.evaluate.metrics import confusion_metrics, score
 from moodfuse.evaluate.resampling import Resampler
 from moodfuse.evaluate.robustness import removal_curve
 from moodfuse.records.cells import FORMAT

@@ -37,16 +37,7 @@ def judge(gathered: Gathered) -> tuple[dict[str, Any], dict[str, dict[str, np.nd
         headline = f"Only {names[0]} was run: there is nothing to compare it with."
         return {"headlines": [headline], "best": None, "test": test, "verdicts": [], "pairs": []}, by_name
     probabilities = {arm.name: arm.probabilities.mean(0) for arm in gathered.models}
-    pairs = compare_pairs(
-        resampler,
-        draws,
-        names,
-        true=gathered.true,
-        probabilities=probabilities,
-        labels=gathered.labels,
-        metric=METRIC,
-        level=_LEVEL,
-    )
+    pairs = compare_pairs(resampler, draws, probabilities, metric=METRIC, level=_LEVEL)
     best = best_of(resampler, names, metric=METRIC)
     fusions = [arm.name for arm in gathered.models if arm.reads == "both"]
     verdicts = [
