@@ -61,7 +61,8 @@ def logits_of(probabilities: ArrayLike) -> NDArray[np.float64]:
     They are log-probabilities: the model's own logits differ from them by a constant a post, which a softmax does not
     see.
     """
-    return np.log(np.asarray(probabilities, dtype=np.float64).clip(_LEAST))
+    logits: NDArray[np.float64] = np.log(np.asarray(probabilities, dtype=np.float64).clip(_LEAST))
+    return logits
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,14 +59,11 @@ class ComparisonFolder:
         return [key for key in self.cells() if not key.is_done(self.path)]
 
 
-def open_comparison(
-    comparisons: Path, name: str, plan: ComparisonPlan, split: Split, groups: Groups
-) -> ComparisonFolder:
+def open_comparison(claim: Claim, plan: ComparisonPlan, split: Split, groups: Groups) -> ComparisonFolder:
     """Make the comparison's folder, or go on in it where it compares the same models on the same posts.
 
     Raises `ConfigError` where it compares something else, `DataError` where its posts are others.
     """
-    claim = Claim("comparison", comparisons, name)
     path = claim.folder
     with claim.deciding():
         if (path / _PLAN).is_file():

@@ -37,7 +37,7 @@ def bundle_facts(bundle: Bundle) -> BundleFacts:
 
 
 def finish_run(run: RunFolder, bundle: Bundle, metrics: RunMetrics, seen: dict[str, list[str]]) -> None:
-    """Put scores, card and digests of the posts `seen` into a bundle, the bundle into its run, and the run's metrics."""
+    """Put scores, card and digests of the posts `seen` into a bundle; put bundle and metrics into the run's folder."""
     environment = read_record(run.environment, Environment)
     facts = {"data_sha256": environment.data_sha256, "posts": metrics.protocol.train}
     bundle = update_manifest(

@@ -21,6 +21,7 @@ from moodfuse.errors import MoodfuseError, TrainingError
 from moodfuse.learn.compare.work import Work
 from moodfuse.progress import Progress, silent
 from moodfuse.records.cells import CellKey
+from moodfuse.records.claim import claims_folder
 
 _WAIT = 0.5  # seconds between two looks at cells that others are running
 #: Called with each cell that is done, whoever ran it.
@@ -60,13 +61,13 @@ def run_cells(work: Work, cells: Sequence[CellKey], *, workers: int, done: Done)
 
 def work_through(work: Work, cells: Sequence[CellKey], done: Done, progress: Progress = silent) -> None:
     """Run each cell that nobody has run or is running; then wait for those that others run, or take them over."""
-    files.make_folder(work.comparison / ".claims")
+    claims_folder(work.comparison)
     pending = sorted(cells)
     while pending:
         busy = []
         for key in pending:
             if not key.is_done(work.comparison):
-                lock = FileLock(key.claim(work.comparison), timeout=0)
+                lock = FileLock(key.lock(work.comparison), timeout=0)
                 try:
                     with lock:
                         _run_claimed(work, key, progress)
