@@ -193,8 +193,5 @@ def _scores(row: ArmRow, posts: int, calibration_error: float) -> EstimatedScore
 def _row(post_id: str, label: str, probabilities: np.ndarray, labels: Labels) -> dict[str, str | float]:
     best = int(probabilities.argmax())
     answer: dict[str, str | float] = {"predicted": labels.names[best], "confidence": float(probabilities[best])}
-    return (
-        {"id": post_id, "label": label}
-        | answer
-        | {f"p_{name}": float(p) for name, p in zip(labels.names, probabilities, strict=True)}
-    )
+    shares = {f"p_{name}": float(p) for name, p in zip(labels.names, probabilities, strict=True)}
+    return {"id": post_id, "label": label} | answer | shares
