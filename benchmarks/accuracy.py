@@ -34,15 +34,15 @@ def main() -> None:
         comparisons=arguments.out,
         progress=lambda what, done, total: print(f"{what}: {done} of {total}", file=sys.stderr, flush=True),
     )
-    labels = list(result.rows[0]["per_class"])
+    labels = list(result.rows[0].per_class)
     print(f"| recipe | accuracy | macro-F1 | {' | '.join(f'F1 {label}' for label in labels)} |")
     print("|---" * (3 + len(labels)) + "|")
     for row in result.rows:
-        figures = ["{value:.3f} ({low:.3f} to {high:.3f})".format_map(row[name]) for name in ("accuracy", "macro_f1")]
-        figures += ["{f1:.3f} ({low:.3f} to {high:.3f})".format_map(row["per_class"][label]) for label in labels]
-        print(f"| {row['arm']} | {' | '.join(figures)} |")
+        figures = [f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})" for one in (row.accuracy, row.macro_f1)]
+        figures += [f"{one.f1:.3f} ({one.low:.3f} to {one.high:.3f})" for one in row.per_class.values()]
+        print(f"| {row.arm} | {' | '.join(figures)} |")
     for verdict in result.verdicts:
-        print(verdict["words"])
+        print(verdict.words)
 
 
 if __name__ == "__main__":

@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from moodfuse import read_posts
 from moodfuse.config import parse_overrides
 from moodfuse.learn.compare.models import compared
 from moodfuse.learn.recipes import resolve_config
-from moodfuse.workflows.comparison.run import compare_models
+from moodfuse.records.claim import Claim
+from moodfuse.records.results import ArmRow, PairRow
+from moodfuse.workflows.comparison.run import Effort, compare_models
 
 BASE = [
     "model.fusion=concat",
@@ -82,34 +83,31 @@ def main() -> None:
             for name, words in changes.items()
         ],
         read_posts(arguments.data),
-        seeds=arguments.seeds,
-        folds=arguments.folds,
-        name=arguments.out.name,
-        comparisons=arguments.out.parent,
-        workers=arguments.workers,
+        Effort(seeds=arguments.seeds, folds=arguments.folds, workers=arguments.workers),
+        Claim("comparison", arguments.out.parent, arguments.out.name),
         progress=lambda what, done, total: print(f"{what}: {done} of {total}", file=sys.stderr, flush=True),
     )
-    show([row for row in result.rows if row["arm"] in changes], result.results["pairs"])
+    show([row for row in result.rows if row.arm in changes], result.results.pairs)
 
 
-def show(rows: Sequence[Mapping[str, Any]], pairs: Sequence[Mapping[str, Any]]) -> None:
-    """Print a row a lever: scores, and its difference to `base` on the same posts."""
+def show(rows: Sequence[ArmRow], pairs: Sequence[PairRow]) -> None:
+    """Print a row for each lever: scores, and its difference to `base` on the same posts."""
     print("| lever | accuracy | macro-F1 | points macro-F1 against base | p | p, corrected | seconds a cell |")
     print("|---" * 7 + "|")
     for row in rows:
-        figures = ["{value:.3f} ({low:.3f} to {high:.3f})".format_map(row[name]) for name in ("accuracy", "macro_f1")]
-        figures += against_base(row["arm"], pairs)
-        print(f"| {row['arm']} | {' | '.join(figures)} | {row['seconds']:.0f} |")
+        figures = [f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})" for one in (row.accuracy, row.macro_f1)]
+        figures += against_base(row.arm, pairs)
+        print(f"| {row.arm} | {' | '.join(figures)} | {row.seconds:.0f} |")
 
 
-def against_base(lever: str, pairs: Sequence[Mapping[str, Any]]) -> list[str]:
+def against_base(lever: str, pairs: Sequence[PairRow]) -> list[str]:
     """Return the cells of a lever's difference to `base`, which are empty for `base` itself."""
     for pair in pairs:
-        if {pair["a"], pair["b"]} == {lever, "base"}:
-            sign = 100 if pair["a"] == lever else -100
-            low, high = sorted(sign * pair[end] for end in ("low", "high"))
-            points = f"{sign * pair['difference']:+.1f} ({low:+.1f} to {high:+.1f})"
-            return [points, f"{pair['p_bootstrap']:.3f}", f"{pair['p']:.3f}"]
+        if {pair.a, pair.b} == {lever, "base"}:
+            sign = 100 if pair.a == lever else -100
+            low, high = sorted((sign * pair.low, sign * pair.high))
+            points = f"{sign * pair.difference:+.1f} ({low:+.1f} to {high:+.1f})"
+            return [points, f"{pair.p_bootstrap:.3f}", f"{pair.p:.3f}"]
     return ["", "", ""]
 
 

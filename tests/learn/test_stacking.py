@@ -30,7 +30,7 @@ def test_the_stacker_is_fitted_after_training_and_the_bundle_holds_it(synthetic_
     config = resolve_config("decision", overrides=[STACKED, {"train": {"epochs": 4, "batch_size": 16}}])
     result = train(read_posts(synthetic_folder), config, name="stacked", runs=tmp_path)
     assert result.bundle.manifest.parity["probability"] <= 1e-4  # of the model with its stacker against the bundle
-    assert result.metrics["test"]["accuracy"] >= 0.6  # the planted signal stands in both modalities
+    assert result.metrics.test.accuracy >= 0.6  # the planted signal stands in both modalities
     checkpoints = result.run.path / "checkpoints"
     states = [load_model_state(checkpoints / f"stacking-{fold}" / "best.safetensors") for fold in range(5)]
     assert not torch.equal(states[0]["fusion.text.weight"], states[1]["fusion.text.weight"])

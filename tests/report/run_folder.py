@@ -2,12 +2,14 @@
 
 import csv
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from moodfuse.config import Config
+from moodfuse.data.splits import Split
 from moodfuse.evaluate.intervals import Bootstrap, bootstrap_intervals
 from moodfuse.evaluate.metrics import score
 from moodfuse.labels import SENTIMENT
@@ -50,7 +52,7 @@ def write_run(
             writer.writerow(
                 [f"p{i}", SENTIMENT.names[a], SENTIMENT.names[b], confidence, "ok" if i % 3 else "image_missing"]
             )
-    scores = score(true, said, SENTIMENT).to_dict()
+    scores = asdict(score(true, said, SENTIMENT))
     scores |= {
         "intervals": bootstrap_intervals(true, said, labels=SENTIMENT, bootstrap=Bootstrap(resamples=50)),
         "calibration_error": 0.05,
@@ -79,7 +81,7 @@ def write_run(
         "bundle": {"temperature": 1.1, "parity": {"probability": 1e-6}},
     }
     write(folder / "metrics.json", metrics)
-    write(folder / "split.json", {"sha256": "ab" * 32, "origin": "made", "folds": {f"p{i}": 0 for i in numbers}})
+    Split({f"p{i}": 0 for i in numbers}).save(folder / "split.json")
     environment = {
         "moodfuse": "0.1.0",
         "python": "3.11",

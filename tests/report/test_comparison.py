@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from comparison_folder import FUSIONS, write_comparison
 
+from moodfuse.records.comparison import is_comparison, read_comparison
 from moodfuse.report.comparison import comparison_document
-from moodfuse.report.comparison_records import is_comparison, read_comparison
 from moodfuse.report.document import Document, Notice, Verdicts
 from moodfuse.report.page import document_page
 
@@ -77,7 +77,7 @@ def test_the_protocol_says_what_validates(tmp_path: Path, fixed: int | None, sai
 
 def test_arms_are_ordered_by_score_and_the_best_is_marked(folder: Path, whole: Document) -> None:
     rows = read_comparison(folder).rows
-    values = [row["macro_f1"]["value"] for row in rows]
+    values = [row.macro_f1.value for row in rows]
     assert values == sorted(values, reverse=True)
     scores = next(section for section in whole.sections if section.id == "scores")
     table = next(block for block in scores.blocks if getattr(block, "columns", [""])[0] == "arm")

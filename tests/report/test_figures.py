@@ -70,8 +70,8 @@ def test_every_mark_leads_to_what_it_draws() -> None:
 
 def test_reliability_bins_hold_every_post() -> None:
     bins = reliability_bins([0.05, 0.35, 0.4, 0.95, 1.0], [True, False, True, True, False])
-    assert sum(one["posts"] for one in bins) == 5
+    assert sum(one.posts for one in bins) == 5
     last = bins[-1]
-    assert (last["low"], last["high"], last["posts"], last["accuracy"]) == (0.9, 1.0, 2, 0.5)
-    assert last["confidence"] == pytest.approx(0.975)
-    assert [round(one["high"], 1) for one in bins] == [0.1, 0.4, 1.0]  # open below, closed above; empty ones left out
+    assert (last.low, last.high, last.posts, last.accuracy) == (0.9, 1.0, 2, 0.5)
+    assert last.confidence == pytest.approx(0.975)
+    assert [round(one.high, 1) for one in bins] == [0.1, 0.4, 1.0]  # open below, closed above; empty ones left out

@@ -9,10 +9,10 @@ from run_folder import write_run
 
 from moodfuse.evaluate.intervals import paired_bootstrap
 from moodfuse.labels import SENTIMENT
+from moodfuse.records.run import read_run
 from moodfuse.report.document import Document
 from moodfuse.report.page import document_page
 from moodfuse.report.pair import compare_pair, pair_document, verdict, why_not_paired
-from moodfuse.report.records import read_run
 
 
 def pair(a: Path, b: Path) -> Document:
@@ -25,7 +25,7 @@ def test_the_test_is_the_paired_bootstrap_of_evaluate(tmp_path: Path) -> None:
     a, b = (read_run(write_run(tmp_path / name, wrong=wrong)) for name, wrong in (("good", 30), ("bad", 2)))
     b.predictions.reverse()  # another order of the same posts is the same test
     test = compare_pair(a, b, None)
-    rows = [np.array([SENTIMENT.id(row[key]) for row in run]) for run, key in (
+    rows = [np.array([SENTIMENT.id(getattr(post, key)) for post in run]) for run, key in (
         (a.predictions, "label"), (a.predictions, "predicted"), (b.predictions[::-1], "predicted"),
     )]  # fmt: skip
     assert test.differences["macro_f1"] == paired_bootstrap(*rows, labels=SENTIMENT)["macro_f1"]
@@ -43,7 +43,7 @@ def test_equal_runs_cannot_be_told_apart(tmp_path: Path) -> None:
 
 def test_duplicates_widen_the_interval(tmp_path: Path) -> None:
     a, b = read_run(write_run(tmp_path / "a", wrong=20)), read_run(write_run(tmp_path / "b", wrong=3))
-    groups = {row["id"]: int(row["id"][1:]) // 12 for row in a.predictions}
+    groups = {post.id: int(post.id[1:]) // 12 for post in a.predictions}
     grouped, single = (compare_pair(a, b, one).differences["accuracy"] for one in (groups, None))
     assert grouped.difference == single.difference
     assert (grouped.low, grouped.high) != (single.low, single.high)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from run_folder import write, write_run
 
+from moodfuse.records.run import is_run, read_run
 from moodfuse.report.document import Document, Gallery, Notice, Verdicts
 from moodfuse.report.page import document_page
-from moodfuse.report.records import is_run, read_run
 from moodfuse.report.run import Extra, run_document
 
 
@@ -54,9 +54,9 @@ def test_everything_that_a_run_holds_is_there(folder: Path) -> None:
 def test_the_surest_mistake_stands_first(folder: Path) -> None:
     wrong = read_run(folder).wrong
     assert len(wrong) == 15
-    sure = [float(row["confidence"]) for row in wrong]
+    sure = [post.confidence for post in wrong]
     assert sure == sorted(sure, reverse=True)
-    assert all(row["label"] != row["predicted"] for row in wrong)
+    assert all(post.label != post.predicted for post in wrong)
 
 
 @pytest.mark.parametrize(

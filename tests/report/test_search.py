@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 from moodfuse.config import Config, build_config
+from moodfuse.records.search import is_search, read_search
 from moodfuse.report.page import document_page
-from moodfuse.report.search import is_search, read_search, search_document
+from moodfuse.report.search import search_document
 
 HEADER = "number,state,score,epochs,seconds,optim.lr,train.batch_size,best\n"
 
@@ -22,7 +23,8 @@ def write_search(folder: Path, rows: str, ended: int = 4, wanted: int = 4) -> Pa
         "best": best.model_dump(mode="json"),
     }
     (folder / "search.json").write_text(json.dumps(summary))
-    (folder / "plan.json").write_text(json.dumps({"environment": {"python": "3.11", "packages": {}}}))
+    plan = {"config": summary["config"], "data_sha256": "9b1c", "environment": {"python": "3.11", "packages": {}}}
+    (folder / "plan.json").write_text(json.dumps(plan))
     (folder / "trials.csv").write_text(HEADER + rows)
     return folder
 

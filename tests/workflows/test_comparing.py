@@ -28,13 +28,13 @@ from moodfuse.records.comparison import load_comparison
 from moodfuse.runtime.graphs import HeadGraph, open_session
 from moodfuse.runtime.predictor import softmax
 from moodfuse.workflows.comparison import damage as comparison_damage
-from moodfuse.workflows.comparison.run import Comparison, compare
+from moodfuse.workflows.comparison.run import ComparisonResult, compare
 
 QUICK: list[dict[str, Any]] = [{"train": {"epochs": 2, "batch_size": 32}}]
 FILES = ["head.onnx", "history.csv", "metrics.json", "predictions.csv"]
 
 
-def run(folder: Path, posts: Any, **changes: Any) -> Comparison:
+def run(folder: Path, posts: Any, **changes: Any) -> ComparisonResult:
     settings: dict[str, Any] = {"fusions": ["concat", "text"], "seeds": 1, "folds": 2, "workers": 1, "name": "c"}
     return compare(posts, **(settings | {"comparisons": folder, "overrides": QUICK} | changes))
 
@@ -45,17 +45,17 @@ def posts(synthetic_folder: Path) -> Posts:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory, posts: Posts) -> Comparison:
+def done(tmp_path_factory: pytest.TempPathFactory, posts: Posts) -> ComparisonResult:
     return run(tmp_path_factory.mktemp("comparisons"), posts)
 
 
 @pytest.fixture
-def copied(done: Comparison, tmp_path: Path) -> Path:
+def copied(done: ComparisonResult, tmp_path: Path) -> Path:
     shutil.copytree(done.path, tmp_path / "c")
     return tmp_path
 
 
-def test_the_folder_is_as_documented(done: Comparison, posts: Posts) -> None:
+def test_the_folder_is_as_documented(done: ComparisonResult, posts: Posts) -> None:
     names = {path.name for path in done.path.iterdir()}
     assert names == {"comparison.json", "split.json", "groups.json", "cells", "results.json", ".claims"}
     cells = done.path / "cells"
@@ -69,13 +69,13 @@ def test_the_folder_is_as_documented(done: Comparison, posts: Posts) -> None:
         assert cell.ids == [i for i in folds if folds[i] in (2 * fold, 2 * fold + 1)]
         assert [SENTIMENT.names[i] for i in cell.true] == posts.subset(cell.ids).labels
         assert all(np.allclose(table.sum(1), 1, atol=1e-5) for table in cell.probabilities.values())
-        assert cell.metrics["posts"] == {part: len(ids) for part, ids in fold_parts(folds, fold).items()}
+        assert cell.metrics.posts.as_json() == {part: len(ids) for part, ids in fold_parts(folds, fold).items()}
     plan = json.loads((done.path / "comparison.json").read_text())
     assert [arm["name"] for arm in plan["arms"]] == ["concat", "concat without text", "concat without image", "text"]
-    assert [row["arm"] for row in done.rows] == [arm["name"] for arm in plan["arms"]]
+    assert [row.arm for row in done.rows] == [arm["name"] for arm in plan["arms"]]
 
 
-def test_no_text_of_a_post_gets_in(done: Comparison, posts: Posts) -> None:
+def test_no_text_of_a_post_gets_in(done: ComparisonResult, posts: Posts) -> None:
     clauses = {clause.strip() for post in posts[:20] for clause in str(post.text).split(",") if len(clause) > 15}
     assert len(clauses) > 20
     for path in done.path.rglob("*"):
@@ -84,7 +84,7 @@ def test_no_text_of_a_post_gets_in(done: Comparison, posts: Posts) -> None:
             assert not [clause for clause in clauses if clause in content], path
 
 
-def test_predictions_are_those_of_the_exported_head_on_frozen_features(done: Comparison, posts: Posts) -> None:
+def test_predictions_are_those_of_the_exported_head_on_frozen_features(done: ComparisonResult, posts: Posts) -> None:
     cell = read_cell(done.path, CellKey(0, 1, "concat"), SENTIMENT)
     (model,) = choose_models(["concat"], QUICK)
     tested = posts.subset(cell.ids)
@@ -94,13 +94,13 @@ def test_predictions_are_those_of_the_exported_head_on_frozen_features(done: Com
     for withheld in ("", "text", "image"):
         rows = {m: [None] * len(tested) if m == withheld else one.rows for m, one in features.items()}
         something = np.array([any(one is not None for one in pair) for pair in zip(*rows.values(), strict=True)])
-        expected = softmax(HeadGraph(open_session(head)).logits(rows, widths) / cell.metrics["temperature"])
+        expected = softmax(HeadGraph(open_session(head)).logits(rows, widths) / cell.metrics.temperature)
         assert something.sum() > 20
         assert np.allclose(cell.probabilities[withheld][something], expected[something], atol=1e-5)
     assert not np.allclose(cell.probabilities[""], cell.probabilities["text"])
 
 
-def test_a_cell_in_memory_is_the_one_on_disk(done: Comparison, posts: Posts) -> None:
+def test_a_cell_in_memory_is_the_one_on_disk(done: ComparisonResult, posts: Posts) -> None:
     (model,) = choose_models(["text"], QUICK)
     found = predict_cell(posts, Split.load(done.path / "split.json").folds, model.config, 1)
     cell = read_cell(done.path, CellKey(0, 1, "text"), SENTIMENT)
@@ -110,16 +110,16 @@ def test_a_cell_in_memory_is_the_one_on_disk(done: Comparison, posts: Posts) -> 
     assert np.allclose(found[[row[i] for i in cell.ids]], cell.probabilities[""], atol=1e-6)
 
 
-def test_the_same_command_trains_nothing_twice(copied: Path, posts: Posts, done: Comparison) -> None:
+def test_the_same_command_trains_nothing_twice(copied: Path, posts: Posts, done: ComparisonResult) -> None:
     (copied / "c" / "results.json").unlink()
     lines: list[str] = []
     again = run(copied, posts, notify=lines.append)
     assert lines == ["all 4 cells had been run before; nothing was trained"]
     assert again.results == done.results
-    assert json.loads((copied / "c" / "results.json").read_text()) == again.results
+    assert json.loads((copied / "c" / "results.json").read_text()) == again.results.as_json()
 
 
-def test_a_half_written_cell_is_done_again(copied: Path, posts: Posts, done: Comparison) -> None:
+def test_a_half_written_cell_is_done_again(copied: Path, posts: Posts, done: ComparisonResult) -> None:
     cell = copied / "c" / "cells" / "text" / "seed0-fold1"
     before = (cell / "predictions.csv").read_bytes()
     half = cell.with_name(".seed0-fold1.0123abcd.part")
@@ -218,17 +218,18 @@ def test_groups_of_fusions_come_with_text_and_image_alone() -> None:
 
 def test_damaged_posts_are_predicted_out_of_fold(copied: Path, posts: Posts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparison_damage, "_DAMAGED_POSTS", 10)
-    damaged = run(copied, posts, robustness=True).results["robustness"]["damaged"]
-    assert damaged["posts"] == len(set(damaged["ids"])) == 10
-    curves = {(one["model"], one["damage"]): one["points"] for one in damaged["curves"]}
+    damaged = run(copied, posts, robustness=True).results.robustness.damaged
+    assert damaged is not None
+    assert damaged.posts == len(set(damaged.ids)) == 10
+    curves = {(one.model, one.damage): one.points for one in damaged.curves}
     images = [("concat", name) for name in ("blur", "noise", "shrink")]
     assert sorted(curves) == sorted([("concat", "typos"), ("text", "typos"), *images])
     for (model, _), points in curves.items():
         cells = [read_cell(copied / "c", CellKey(0, fold, model), SENTIMENT) for fold in (0, 1)]
         right = {i: p.argmax() == y for c in cells for i, y, p in zip(c.ids, c.true, c.probabilities[""], strict=True)}
-        assert points[0]["changed"] == 0
-        assert points[0]["accuracy"] == pytest.approx(np.mean([right[i] for i in damaged["ids"]]))
-    assert any(points[-1]["changed"] > 0 for points in curves.values())
+        assert points[0].changed == 0
+        assert points[0].accuracy == pytest.approx(np.mean([right[i] for i in damaged.ids]))
+    assert any(points[-1].changed > 0 for points in curves.values())
 
 
 def test_trials_search_inside_the_training_folds(tmp_path: Path, posts: Posts) -> None:
@@ -236,15 +237,15 @@ def test_trials_search_inside_the_training_folds(tmp_path: Path, posts: Posts) -
     (model,) = choose_models(["text"], [{"train": {"epochs": 1, "batch_size": 32}}])
     for fold in (0, 1):
         metrics = read_cell(result.path, CellKey(0, fold, "text"), SENTIMENT).metrics
-        assert len(metrics["trials"]) == 3
-        assert metrics["trials"][0]["settings"] == recipe_settings(model.config)
-        best = max(metrics["trials"], key=lambda trial: trial["score"])
-        assert metrics["validation"]["macro_f1"] == pytest.approx(best["score"])
-        assert metrics["config"]["optim"]["lr"] == best["settings"]["optim.lr"]
+        assert len(metrics.trials) == 3
+        assert metrics.trials[0].settings == recipe_settings(model.config)
+        best = max(metrics.trials, key=lambda trial: trial.score or 0.0)
+        assert metrics.validation["macro_f1"] == pytest.approx(best.score)
+        assert metrics.config.setting("optim.lr") == best.settings["optim.lr"]
     assert result.headlines == ["Only text was run: there is nothing to compare it with."]
 
 
-def test_test_labels_change_no_model(posts: Posts, done: Comparison) -> None:
+def test_test_labels_change_no_model(posts: Posts, done: ComparisonResult) -> None:
     """With other labels in a cell's test posts, that cell predicts the very same."""
     folds = Split.load(done.path / "split.json").folds
     other = {"negative": "positive", "positive": "neutral", "neutral": "negative"}
@@ -266,7 +267,9 @@ def test_test_labels_change_no_model(posts: Posts, done: Comparison) -> None:
         ("decision", {"train": {"epochs": 1}, "model": {"options": {"rule": "stacked"}, "auxiliary": 1}}),
     ],
 )
-def test_pixels_and_stackers_have_cells_too(name: str, changes: dict[str, Any], posts: Posts, done: Comparison) -> None:
+def test_pixels_and_stackers_have_cells_too(
+    name: str, changes: dict[str, Any], posts: Posts, done: ComparisonResult
+) -> None:
     """A fusion of pixels goes through its exported head; a stacker is fitted on the cell's training posts."""
     (model,) = choose_models([name], [changes])
     few = posts[:60]
@@ -278,7 +281,7 @@ def test_pixels_and_stackers_have_cells_too(name: str, changes: dict[str, Any], 
     assert len({tuple(row) for row in found[tested].round(6)}) > 5  # it tells posts apart
 
 
-def test_history_has_a_row_an_epoch(done: Comparison) -> None:
+def test_history_has_a_row_an_epoch(done: ComparisonResult) -> None:
     with (done.path / "cells" / "text" / "seed0-fold0" / "history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["0", "1"]

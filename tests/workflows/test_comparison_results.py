@@ -11,9 +11,13 @@ from moodfuse.data.duplicates import Groups
 from moodfuse.data.splits import Split
 from moodfuse.errors import DataError
 from moodfuse.labels import SENTIMENT
-from moodfuse.records.cells import CellKey, write_cell
+from moodfuse.records.cells import CellKey, CellMetrics, CellSeconds, PartSizes, StoredCell, read_cell, write_cell
+from moodfuse.records.claim import Claim
 from moodfuse.records.comparison import ComparisonFolder, load_comparison, open_comparison
-from moodfuse.workflows.comparison.arms import calibrated_by_others, gather
+from moodfuse.records.configuration import StoredConfig
+from moodfuse.records.plan import ComparisonPlan
+from moodfuse.records.results import CellCount
+from moodfuse.workflows.comparison.arms import calibrated_by_others
 from moodfuse.workflows.comparison.results import build_results
 
 POSTS = 600
@@ -37,28 +41,32 @@ def write(comparison: ComparisonFolder, key: CellKey, temperature: float = 1.0, 
     rows = [i for i in range(POSTS) if i % 5 == key.fold]
     single = key.model in ("text", "image")
     withheld = ["", key.model] if single else ["", "text", "image"]
-    seconds = {"epoch": 0.1, "fit": 1.0, "cell": 2.0 + key.fold}
     squared = {one: answers(key.model, key.seed, one)[rows] ** 2 for one in withheld}
     surer = {one: table / table.sum(1, keepdims=True) for one, table in squared.items()}
-    write_cell(
-        key.folder(comparison.path),
-        metrics={
-            "temperature": temperature,
-            "posts": {"train": POSTS, "validation": validation, "test": len(rows)},
-            "parameters": 10,
-            "seconds": seconds,
-            "trials": [],
-        },
-        history=[{"epoch": 0, "val_macro_f1": 0.5}],
-        ids=[IDS[i] for i in rows],
-        true=[SENTIMENT.names[TRUE[i]] for i in rows],
-        probabilities={one: answers(key.model, key.seed, one)[rows] for one in withheld} if validation else surer,
-        labels=SENTIMENT,
-        head=None,
+    metrics = CellMetrics(
+        format=1,
+        model=key.model,
+        seed=key.seed,
+        fold=key.fold,
+        test_folds=[2 * key.fold, 2 * key.fold + 1],
+        validation_folds=[],
+        posts=PartSizes(train=POSTS, validation=validation, test=len(rows)),
+        temperature=temperature,
+        best_epoch=1,
+        epochs=1,
+        validation={},
+        test={},
+        parameters=10,
+        seconds=CellSeconds(epoch=0.1, fit=1.0, cell=2.0 + key.fold),
+        config=StoredConfig({}),
+        trials=[],
     )
+    said = {one: answers(key.model, key.seed, one)[rows] for one in withheld} if validation else surer
+    cell = StoredCell(key, [IDS[i] for i in rows], TRUE[rows], said, metrics)
+    write_cell(comparison.path, cell, [{"epoch": 0, "val_macro_f1": 0.5}], SENTIMENT)
 
 
-def plan(models: list[str], seeds: list[int]) -> dict[str, object]:
+def plan(models: list[str], seeds: list[int]) -> ComparisonPlan:
     arms = []
     for name in models:
         both = name not in ("text", "image")
@@ -66,17 +74,18 @@ def plan(models: list[str], seeds: list[int]) -> dict[str, object]:
         for gone, left in (("text", "image"), ("image", "text")) if both else ():
             arms.append({"name": f"{name} without {gone}", "model": name, "reads": left, "withheld": gone})
     modalities = {name: [name] if name in ("text", "image") else ["text", "image"] for name in models}
-    return {
+    content = {
         "format": 1, "labels": list(SENTIMENT.names), "seeds": seeds, "folds": 5, "trials": 0, "arms": arms,
         "data": {"sha256": "0", "posts": POSTS},
         "models": [{"name": name, "modalities": modalities[name], "config": {}} for name in models],
     }  # fmt: skip
+    return ComparisonPlan.model_validate(content)
 
 
 def make(folder: Path, models: list[str], seeds: list[int]) -> ComparisonFolder:
     split = Split({i: 2 * (n % 5) + (n // 5) % 2 for n, i in enumerate(IDS)})
     groups = Groups({i: n for n, i in enumerate(IDS)}, {}, {})
-    return open_comparison(folder, "planted", plan(models, seeds), split, groups)
+    return open_comparison(Claim("comparison", folder, "planted"), plan(models, seeds), split, groups)
 
 
 @pytest.fixture(scope="module")
@@ -141,29 +150,26 @@ def test_calibration_and_removal(planted: ComparisonFolder, tmp_path: Path) -> N
     other = make(tmp_path, ["gated", "text"], [0])
     for key in other.cells():
         write(other, key, temperature=2.0)
-    one = next(one for one in build_results(other)["calibration"] if one["arm"] == "gated")
+    one = next(one for one in build_results(other).calibration if one.arm == "gated")
     sure = 0.8**2 / (0.8**2 + 2 * 0.1**2)
-    assert one["ece_before"] == pytest.approx(abs(sure - 0.8), abs=0.03)
-    assert one["temperatures"] == [2.0] * 5
+    assert one.ece_before == pytest.approx(abs(sure - 0.8), abs=0.03)
+    assert one.temperatures == [2.0] * 5
 
 
 def test_cells_that_validated_on_nothing_get_the_temperature_of_the_others(tmp_path: Path) -> None:
     comparison = make(tmp_path, ["gated", "text"], [0])
     for key in comparison.cells():  # their logits are twice as large as they should be
         write(comparison, key, validation=0)
-    one = next(one for one in build_results(comparison)["calibration"] if one["arm"] == "gated")
-    assert one["temperatures"] == pytest.approx([2.0] * 5, abs=0.3)
-    assert len(set(one["temperatures"])) > 1
-    assert one["ece"] < 0.06 < 0.1 < one["ece_before"]
-    gathered = gather(comparison)
-    cells = [cell for key, cell in gathered.cells.items() if key.model == "gated"]
+    one = next(one for one in build_results(comparison).calibration if one.arm == "gated")
+    assert one.temperatures == pytest.approx([2.0] * 5, abs=0.3)
+    assert len(set(one.temperatures)) > 1
+    assert one.ece < 0.06 < 0.1 < one.ece_before
+    cells = [read_cell(comparison.path, CellKey(0, fold, "gated"), SENTIMENT) for fold in range(5)]
     flipped = replace(cells[0], true=(cells[0].true + 1) % 3)
-    again = calibrated_by_others([replace(cell, metrics=cell.metrics | {"temperature": 1.0}) for cell in cells])
-    other = calibrated_by_others(
-        [replace(cell, metrics=cell.metrics | {"temperature": 1.0}) for cell in (flipped, *cells[1:])]
-    )
-    assert other[0].metrics["temperature"] == again[0].metrics["temperature"]  # a cell's own answers do not count
-    assert other[1].metrics["temperature"] > again[1].metrics["temperature"]
+    again = calibrated_by_others(cells)
+    other = calibrated_by_others([flipped, *cells[1:]])
+    assert other[0].metrics.temperature == again[0].metrics.temperature  # a cell's own answers do not count
+    assert other[1].metrics.temperature > again[1].metrics.temperature
 
 
 def test_only_whole_seeds_are_shown(tmp_path: Path) -> None:
@@ -175,10 +181,10 @@ def test_only_whole_seeds_are_shown(tmp_path: Path) -> None:
             write(comparison, key)
     write(comparison, CellKey(1, 0, "gated"))
     results = build_results(comparison)
-    assert (results["finished"], results["seeds"], results["cells"]) == (False, [0], {"done": 11, "wanted": 20})
-    assert any(note.startswith("9 of 20 cells are still to run") for note in results["notes"])
-    assert any(note.startswith("One seed") for note in results["notes"])
-    assert results["rows"][0]["accuracy"]["sd_seeds"] is None
+    assert (results.finished, results.seeds, results.cells) == (False, [0], CellCount(done=11, wanted=20))
+    assert any(note.startswith("9 of 20 cells are still to run") for note in results.notes)
+    assert any(note.startswith("One seed") for note in results.notes)
+    assert results.rows[0].accuracy.sd_seeds is None
 
 
 def test_seeds_that_are_whole_for_different_models_leave_one_to_show(tmp_path: Path) -> None:
@@ -187,8 +193,8 @@ def test_seeds_that_are_whole_for_different_models_leave_one_to_show(tmp_path: P
         for fold in range(5):
             write(comparison, CellKey(seed, fold, model))
     results = build_results(comparison)
-    assert results["seeds"] == [0]
-    assert {row["model"] for row in results["rows"]} == {"gated"}
+    assert results.seeds == [0]
+    assert {row.model for row in results.rows} == {"gated"}
 
 
 def test_a_damaged_cell_names_the_folder_to_delete(tmp_path: Path) -> None:

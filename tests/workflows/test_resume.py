@@ -71,7 +71,7 @@ def test_killed_twice_and_started_again_it_ends_with_the_same_numbers(
         read_bundle(run)
     result = resume(synthetic_folder, config, tmp_path)
     assert history(run) == history(trained_run)  # the best epoch alone may lie before the kill
-    assert result.metrics == json.loads((trained_run / "metrics.json").read_text())
+    assert result.metrics.as_json() == json.loads((trained_run / "metrics.json").read_text())
     for name in ("head.onnx", "seen.json"):
         assert (run / "bundle" / name).read_bytes() == (trained_run / "bundle" / name).read_bytes()
     assert sorted(os.listdir(run)) == sorted(os.listdir(trained_run))  # noqa: PTH208 (hidden ones count)
@@ -103,6 +103,6 @@ def test_end_to_end_trains_the_encoder_and_resumes_with_it(
     assert history(run) == history(whole.run.path)
     assert result.metrics == whole.metrics
     assert (run / "bundle" / "text.onnx").read_bytes() == (whole.run.bundle / "text.onnx").read_bytes()
-    assert result.metrics["training"]["regime"] == "end_to_end"
+    assert result.metrics.training.regime == "end_to_end"
     untrained = sum(p.numel() for p in BertModel.from_pretrained(tiny_bert, add_pooling_layer=False).parameters())
-    assert result.metrics["training"]["parameters"] > untrained  # the encoder's are among those that trained
+    assert result.metrics.training.parameters > untrained  # the encoder's are among those that trained

@@ -97,26 +97,26 @@ def test_the_test_fold_is_never_looked_at(done: SearchResult, posts: Posts, conf
     other = {"negative": "positive", "positive": "neutral", "neutral": "negative"}
     test = set(split.test_ids)
     changed = [replace(post, label=other[str(post.label)]) if post.id in test else post for post in posts]
-    from moodfuse.learn.search.study import run_trials
+    from moodfuse.learn.search.trials import run_trials
 
     parts = {"train": split.train_ids, "validation": split.validation_ids}
     study = run_trials(tmp_path, Posts(changed), parts, config, 2)
     with (done.path / "trials.csv").open(newline="") as file:
         before = [float(row["score"]) for row in csv.DictReader(file) if row["score"]][:2]
-    assert [row["score"] for row in study.rows()] == pytest.approx(before)
+    assert [trial.score for trial in study.rows()] == pytest.approx(before)
 
 
 def test_the_same_command_goes_on_to_more_trials(copied: Path, posts: Posts, config: Config) -> None:
-    assert search(posts, config, trials=5, name="s", searches=copied).summary["trials"]["ended"] == 5
+    assert search(posts, config, trials=5, name="s", searches=copied).summary.trials.ended == 5
     assert len(trials(copied / "s")) == 5
-    assert search(posts, config, trials=6, name="s", searches=copied).summary["trials"]["ended"] == 6
+    assert search(posts, config, trials=6, name="s", searches=copied).summary.trials.ended == 6
 
 
 def test_a_trial_whose_process_died_is_done_again(copied: Path, posts: Posts, config: Config) -> None:
     study = optuna.load_study(study_name="search", storage=f"sqlite:///{copied / 's' / 'study.db'}")
     abandoned = study.ask()
     settings = {setting.key: setting.draw(abandoned) for setting in search_space(config)}
-    assert search(posts, config, trials=6, name="s", searches=copied).summary["trials"]["ended"] == 6
+    assert search(posts, config, trials=6, name="s", searches=copied).summary.trials.ended == 6
     states = {trial.number: trial.state for trial in trials(copied / "s")}
     assert states[abandoned.number] == TrialState.FAIL
     again = next(trial for trial in trials(copied / "s") if trial.number > abandoned.number)
@@ -164,7 +164,7 @@ def test_a_cell_does_without_the_settings_that_diverge(config: Config) -> None:
 
     best, tried = tune(fit, config, 2)
     assert best.config == begun[1]
-    assert [one["score"] for one in tried] == [None, 0.4]
+    assert [trial.score for trial in tried] == [None, 0.4]
     begun.clear()
     with pytest.raises(DivergedError):
         tune(fit, config, 1)
@@ -185,7 +185,7 @@ def test_two_processes_share_one_study(
 
 
 def test_another_search_under_the_same_name_is_refused(copied: Path, posts: Posts, config: Config) -> None:
-    with pytest.raises(ConfigError, match="a search from another configuration"):
+    with pytest.raises(ConfigError, match=r"a search with another configuration \(optim\.lr: 0\.001 there, 0\.5 now\)"):
         search(posts, with_settings(config, {"optim.lr": 0.5}), trials=5, name="s", searches=copied)
     with pytest.raises(DataError, match="a search on other posts"):
         search(posts[:110], config, trials=5, name="s", searches=copied)

@@ -86,7 +86,7 @@ def test_the_bundle_holds_every_view_and_says_how_each_is_prepared(result: RunRe
 def test_the_head_is_as_wide_as_all_views_together(result: RunResult) -> None:
     # 384 of MiniLM, 16 of the tiny BERT, 4 scores; 1,280 twice; a weight for each of 3 classes, 3 biases, the tokens
     text, image = 384 + 16 + 4, 2 * 1280
-    assert result.metrics["training"]["parameters"] == (text + image) * 3 + 3 + text + image
+    assert result.metrics.training.parameters == (text + image) * 3 + 3 + text + image
 
 
 def test_a_post_alone_gets_the_answer_that_it_gets_among_others(predictor: Predictor, synthetic_folder: Path) -> None:

@@ -83,7 +83,7 @@ def test_the_scores_are_those_of_the_bundle_on_the_held_out_posts(trained_run: P
     again = evaluate_posts(Predictor.load(trained_run), posts.subset(split.test_ids))
     for name in ("n", "accuracy", "macro_f1", "per_class", "confusion"):
         if name in metrics["test"]:
-            assert again.scores[name] == metrics["test"][name]
+            assert again.scores.as_json()[name] == metrics["test"][name]
     assert metrics["test"]["n"] == len(split.test_ids)
     assert metrics["test"]["accuracy"] > 0.6  # a strong signal is planted
     told = {row["id"]: row["predicted"] for row in rows(trained_run / "predictions.csv")}
@@ -95,7 +95,7 @@ def test_posts_that_training_saw_are_counted_and_left_out_of_a_score(trained_run
     predictor = Predictor.load(trained_run)
     renamed = Posts([replace(post, id=f"new-{post.id}") for post in posts])  # other ids, the same posts
     result = evaluate_unseen(predictor, renamed)
-    assert result.scores["seen_in_training"] == len(split.train_ids) + len(split.validation_ids)
+    assert result.scores.seen_in_training == len(split.train_ids) + len(split.validation_ids)
     assert result.posts.ids == [f"new-{id}" for id in posts.ids if id in set(split.test_ids)]
     with pytest.raises(DataError, match="trained on all"):
         evaluate_unseen(predictor, posts.subset(split.train_ids))
@@ -117,17 +117,17 @@ def test_no_test_post_takes_part_in_training_or_selection(
     before = json.loads((trained_run / "metrics.json").read_text())
     assert history(result.run.path) == history(trained_run)
     assert (result.run.bundle / "head.onnx").read_bytes() == (trained_run / "bundle" / "head.onnx").read_bytes()
-    assert result.metrics["bundle"]["temperature"] == before["bundle"]["temperature"]
-    assert result.metrics["validation"]["accuracy"] == before["validation"]["accuracy"]
-    assert result.metrics["test"] != before["test"]
-    assert result.metrics["protocol"]["split_origin"].endswith("split.json")
+    assert result.metrics.bundle.temperature == before["bundle"]["temperature"]
+    assert result.metrics.validation.accuracy == before["validation"]["accuracy"]
+    assert result.metrics.test.as_json() != before["test"]
+    assert str(result.metrics.protocol.split_origin).endswith("split.json")
 
 
 def test_a_finished_run_is_not_touched_again(trained_run: Path, posts: Posts, config: Config) -> None:
     before = state(trained_run)
     result = train(posts, config, name=trained_run.name, runs=trained_run.parent, progress=stop_at(""))
     assert result.resumed
-    assert result.metrics == json.loads((trained_run / "metrics.json").read_text())
+    assert result.metrics.as_json() == json.loads((trained_run / "metrics.json").read_text())
     assert state(trained_run) == before
 
 
@@ -250,7 +250,7 @@ def test_the_run_tells_what_the_model_says_of_each_modality_alone(trained_run: P
     predictor = Predictor.load(trained_run)
     for modality in ("text", "image"):
         alone = evaluate_posts(predictor, held_out, only=modality)
-        assert metrics[f"test_{modality}_only"] == alone.scores
+        assert metrics[f"test_{modality}_only"] == alone.scores.as_json()
         assert {name for one in alone.predictions for name in one.used} == {modality}
         told = [row[f"{modality}_only"] for row in rows(trained_run / "predictions.csv")]
         assert told == [one.label for one in alone.predictions]

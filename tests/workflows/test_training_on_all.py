@@ -35,11 +35,11 @@ def run(posts: Posts, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
 
 
 def test_the_scores_are_those_of_the_cross_validation_and_say_so(run: RunResult, posts: Posts) -> None:
-    assert run.metrics["test"]["n"] == len(posts)
-    assert "cross-validation of the recipe" in run.metrics["protocol"]["test"]
+    assert run.metrics.test.n == len(posts)
+    assert "cross-validation of the recipe" in run.metrics.protocol.test
     results = json.loads((run.run.path / "cross-validation" / "results.json").read_text())
-    assert run.metrics["test"]["accuracy"] == results["rows"][0]["accuracy"]["value"]
-    assert run.metrics["test"]["calibration_error"] == results["calibration"][0]["ece"]
+    assert run.metrics.test.accuracy == results["rows"][0]["accuracy"]["value"]
+    assert run.metrics.test.calibration_error == results["calibration"][0]["ece"]
     assert "cross-validation of the recipe" in (run.run.bundle / "MODEL_CARD.md").read_text()
     assert "this\n  very model was never tested" in (run.run.bundle / "MODEL_CARD.md").read_text()
     assert run.bundle.manifest.training["posts"] == len(posts)

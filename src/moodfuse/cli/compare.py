@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from moodfuse.cli.progress import Bar
+
+if TYPE_CHECKING:
+    from moodfuse.records.results import ComparisonResults, MeanScore
 
 Data = Annotated[
     Path, typer.Argument(metavar="DATA", help="Labelled posts: a folder with train.txt, a CSV, TSV or JSONL file.")
@@ -75,40 +78,38 @@ def compare(
             notify=bar.line,
         )
     if as_json:
-        print(json.dumps(result.results, indent=1, ensure_ascii=False))
+        print(json.dumps(result.results.as_json(), indent=1, ensure_ascii=False))
         return
     _print(result.results)
     print(f"comparison  {result.path}")
 
 
-def _print(results: dict[str, Any]) -> None:
-    for line in results["headlines"]:
+def _print(results: ComparisonResults) -> None:
+    for line in results.headlines:
         print(_sentence(line))
     print()
     told: set[frozenset[str]] = set()
-    for verdict in results["verdicts"]:
-        if (pair := frozenset((verdict["a"], verdict["b"]))) not in told:
+    for verdict in results.verdicts:
+        if (pair := frozenset((verdict.a, verdict.b))) not in told:
             told.add(pair)
-            print(_sentence(verdict["words"]))
+            print(_sentence(verdict.words))
     print()
-    print(f"{results['posts']} posts, out of fold; 95 % intervals")
+    print(f"{results.posts} posts, out of fold; 95 % intervals")
     table = Table(
         "model", "accuracy", "macro-F1", "weighted-F1", "ECE", "weights", "s a cell", box=None, pad_edge=False
     )
-    errors = {one["arm"]: one["ece"] for one in results["calibration"]}
-    for row in results["rows"]:
-        scores = [_score(row[name]) for name in ("accuracy", "macro_f1", "weighted_f1")]
-        table.add_row(
-            row["arm"], *scores, f"{errors[row['arm']]:.3f}", f"{row['parameters']:,}", f"{row['seconds']:.1f}"
-        )
+    errors = {one.arm: one.ece for one in results.calibration}
+    for row in results.rows:
+        scores = [_score(one) for one in (row.accuracy, row.macro_f1, row.weighted_f1)]
+        table.add_row(row.arm, *scores, f"{errors[row.arm]:.3f}", f"{row.parameters:,}", f"{row.seconds:.1f}")
     Console(width=None if Console().is_terminal else 160).print(table)
-    for note in results["notes"]:
+    for note in results.notes:
         print(note)
 
 
-def _score(score: dict[str, Any]) -> str:
-    spread = f" ± {score['sd_seeds']:.3f}" if score["sd_seeds"] is not None else ""
-    return f"{score['value']:.3f}{spread} ({score['low']:.3f} to {score['high']:.3f})"
+def _score(score: MeanScore) -> str:
+    spread = f" ± {score.sd_seeds:.3f}" if score.sd_seeds is not None else ""
+    return f"{score.value:.3f}{spread} ({score.low:.3f} to {score.high:.3f})"
 
 
 def _sentence(words: str) -> str:

@@ -39,8 +39,8 @@ def evaluate(
         if sink:
             sink.write(csv_text(result.rows()).encode())
     if as_json:
-        print(json.dumps(result.scores, indent=1))
+        print(json.dumps(result.scores.as_json(), indent=1))
         return
     print_scores(result.scores, "posts")
-    if seen := result.scores["seen_in_training"]:
+    if seen := result.scores.seen_in_training:
         print(f"left out: {seen} posts that training or model selection had seen")

@@ -49,11 +49,11 @@ def search(
             posts, config, trials=trials, name=name or recipe, searches=searches, progress=bar, notify=bar.line
         )
     if as_json:
-        print(json.dumps(result.summary, indent=1))
+        print(json.dumps(result.summary.as_json(), indent=1))
         return
-    ended = result.summary["trials"]["ended"]
+    ended = result.summary.trials.ended
     print(f"best of {ended} trials: validation {config.train.monitor} {abs(result.score):.3f}")
     print("(chosen on these very posts, so too good: train it, and go by the held-out scores)")
-    for setting, share in result.summary["importances"].items():
+    for setting, share in result.summary.importances.items():
         print(f"  {setting:<24} {share:.2f} of the differences")
     print(f"next    moodfuse train {data} --config {result.best_file} --name {name or recipe}-best")

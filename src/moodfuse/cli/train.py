@@ -12,6 +12,7 @@ import typer
 from moodfuse.cli.progress import Bar, console
 
 if TYPE_CHECKING:
+    from moodfuse.records.metrics import EstimatedScores
     from moodfuse.workflows.training import RunResult
 
 
@@ -65,7 +66,7 @@ def train(
         )
         report = write_run_report(result.run, bar.line)
     if as_json:
-        print(json.dumps(result.metrics, indent=1))
+        print(json.dumps(result.metrics.as_json(), indent=1))
     else:
         _print_result(result, report, held_out=resolved.split.hold_out)
     if result.resumed and not quiet:
@@ -73,22 +74,20 @@ def train(
 
 
 def _print_result(result: RunResult, report: Path | None, *, held_out: bool) -> None:
-    print_scores(result.metrics["test"], "held-out posts" if held_out else "cross-validated posts")
-    for modality in ("text", "image"):
-        if alone := result.metrics.get(f"test_{modality}_only"):
-            figures = f"accuracy {alone['accuracy']:.3f}, macro-F1 {alone['macro_f1']:.3f}"
-            print(f"given the {modality} alone, the same model has {figures}")
+    print_scores(result.metrics.test, "held-out posts" if held_out else "cross-validated posts")
+    for modality, alone in result.metrics.alone.items():
+        figures = f"accuracy {alone.accuracy:.3f}, macro-F1 {alone.macro_f1:.3f}"
+        print(f"given the {modality} alone, the same model has {figures}")
     print(f"run     {result.run.path}")
     print(f"bundle  {result.run.bundle}")
     if report is not None:
         print(f"report  {report}")
 
 
-def print_scores(scores: dict[str, Any], what: str) -> None:
+def print_scores(scores: EstimatedScores, what: str) -> None:
     """Print scores with their intervals as a small table."""
-    print(f"{scores['n']} {what}, 95 % intervals")
-    for name, value in [("accuracy", scores["accuracy"]), ("macro_f1", scores["macro_f1"])] + [
-        (f"f1_{label}", one["f1"]) for label, one in scores["per_class"].items()
-    ]:
-        low, high = scores["intervals"][name]
-        print(f"  {name:<12} {value:.3f}  ({low:.3f} to {high:.3f})")
+    print(f"{scores.n} {what}, 95 % intervals")
+    for name, value in scores.values().items():
+        if name != "weighted_f1":
+            low, high = scores.intervals[name]
+            print(f"  {name:<12} {value:.3f}  ({low:.3f} to {high:.3f})")

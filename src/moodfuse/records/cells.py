@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from moodfuse import files
 from moodfuse.errors import DataError
+from moodfuse.evaluate.calibration import logits_of
 from moodfuse.labels import Labels
+from moodfuse.records.configuration import StoredConfig
+from moodfuse.records.record import Number, Record, read_record, why, write_record
+from moodfuse.records.tolerant import Folder
 
 FORMAT = 1
-HEAD = "head.onnx"
-METRICS = "metrics.json"
+_HEAD = "head.onnx"
+_METRICS = "metrics.json"
+_HISTORY = "history.csv"
+_NAME = re.compile(r"seed(\d+)-fold(\d+)")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -36,75 +41,158 @@ class CellKey:
         """Return where the cell stands in a comparison's folder."""
         return comparison / "cells" / self.model.replace("/", "-") / self.name
 
-    def claim(self, comparison: Path) -> Path:
+    def head(self, comparison: Path) -> Path:
+        """Return where the graph of the cell's head stands, if it was kept."""
+        return self.folder(comparison) / _HEAD
+
+    def lock(self, comparison: Path) -> Path:
         """Return the lock that a process holds while it runs the cell."""
         return comparison / ".claims" / f"{self.model.replace('/', '-')}-{self.name}.lock"
 
     def is_done(self, comparison: Path) -> bool:
         """Return whether the cell is there, and whole."""
-        return (self.folder(comparison) / METRICS).is_file()
+        return (self.folder(comparison) / _METRICS).is_file()
+
+
+class PartSizes(Record):
+    """How many posts a cell trains, validates and tests on."""
+
+    train: int
+    validation: int
+    test: int
+
+
+class CellSeconds(Record):
+    """The seconds of a cell: its median epoch, its fit, and all of it."""
+
+    epoch: float
+    fit: float
+    cell: float
+
+
+class CellTrial(Record):
+    """Settings that a cell tried; one that diverged has neither score nor seconds."""
+
+    number: int
+    settings: dict[str, Number]
+    score: float | None
+    seconds: float | None
+
+
+class CellMetrics(Record):
+    """`metrics.json` of a cell. `best_epoch` counts from 1; `validation` is empty where the cell chooses nothing."""
+
+    format: int
+    model: str
+    seed: int
+    fold: int
+    test_folds: list[int]
+    validation_folds: list[int]
+    posts: PartSizes
+    temperature: float
+    best_epoch: int
+    epochs: int
+    validation: dict[str, float]
+    test: dict[str, float]
+    parameters: int
+    seconds: CellSeconds
+    config: StoredConfig
+    trials: list[CellTrial]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCell:
-    """A cell as it was read: its test posts' ids and label ids (B,), and probabilities (B, C) by what is withheld."""
+    """A cell's answers: its test posts' ids and label ids (B,), and probabilities (B, C) by what is withheld.
+
+    Under the empty name are those for the posts as they are.
+    """
 
     key: CellKey
-    ids: list[str]
+    ids: Sequence[str]
     true: np.ndarray
-    probabilities: dict[str, np.ndarray]
-    metrics: dict[str, Any]
+    probabilities: Mapping[str, np.ndarray]
+    metrics: CellMetrics
+
+    def logits(self) -> np.ndarray:
+        """Return the logits (B, C) behind the probabilities for the posts as they are, before the temperature."""
+        return logits_of(self.probabilities[""]) * self.metrics.temperature
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedCell:
+    """A cell's training: its metrics and a row an epoch."""
+
+    name: str
+    metrics: CellMetrics
+    history: list[dict[str, float]]
 
 
 def write_cell(
-    folder: Path,
-    *,
-    metrics: Mapping[str, Any],
-    history: Sequence[Mapping[str, Any]],
-    ids: Sequence[str],
-    true: Sequence[str],
-    probabilities: Mapping[str, np.ndarray],
+    comparison: Path,
+    cell: StoredCell,
+    history: Sequence[Mapping[str, float]],
     labels: Labels,
-    head: bytes | None,
+    head: bytes | None = None,
 ) -> None:
-    """Write a cell's folder, whole or not at all."""
+    """Write a cell's folder, whole or not at all; `history` has a row an epoch, `head` is its graph if it is kept."""
+    folder = cell.key.folder(comparison)
+    files.make_folder(folder.parent)
     with files.replacing_folder(folder) as part:
-        _write_rows(part / "history.csv", [list(history[0]), *(row.values() for row in history)])
-        header = ["id", "label", *(f"p_{name}" for name in labels.names)]
-        for withheld, table in probabilities.items():
-            rows = [[i, y, *(f"{p:.7g}" for p in row)] for i, y, row in zip(ids, true, table, strict=True)]
-            _write_rows(part / prediction_file(withheld), [header, *rows])
+        _write_rows(part / _HISTORY, [list(history[0]), *(row.values() for row in history)])
+        true = [labels.names[i] for i in cell.true]
+        for withheld, table in cell.probabilities.items():
+            rows = [[i, y, *(f"{p:.7g}" for p in row)] for i, y, row in zip(cell.ids, true, table, strict=True)]
+            _write_rows(part / _prediction_file(withheld), [_header(labels), *rows])
         if head is not None:
-            files.write_bytes(part / HEAD, head)
-        files.write_json(part / METRICS, metrics)
+            files.write_bytes(part / _HEAD, head)
+        write_record(part / _METRICS, cell.metrics)
 
 
 def read_cell(comparison: Path, key: CellKey, labels: Labels) -> StoredCell:
     """Read what `write_cell` wrote. Raises `DataError`, naming the folder to delete, where it is damaged."""
     folder = key.folder(comparison)
     try:
-        metrics = json.loads((folder / METRICS).read_text("utf-8"))
-        ids, true, whole = _read_predictions(folder / prediction_file(""), labels)
+        metrics = read_record(folder / _METRICS, CellMetrics)
+        ids, true, whole = _read_predictions(folder / _prediction_file(""), labels)
         probabilities = {"": whole}
         for withheld in ("text", "image"):
-            if (path := folder / prediction_file(withheld)).is_file():
+            if (path := folder / _prediction_file(withheld)).is_file():
                 others, _, probabilities[withheld] = _read_predictions(path, labels)
                 if others != ids:
                     raise ValueError("other posts stand in its files")
         return StoredCell(key, ids, true, probabilities, metrics)
-    except (OSError, ValueError, KeyError, IndexError) as error:
-        reason = " ".join(str(error).split())[:200]
+    except (DataError, OSError, ValueError, IndexError) as error:
         raise DataError(
-            f"{folder}: is no whole cell ({reason}); delete that folder and run the command again"
+            f"{folder}: is no whole cell ({why(error)}); delete that folder and run the command again"
         ) from None
 
 
-def prediction_file(withheld: str) -> str:
-    """Return the name of the file of predictions for posts with a modality withheld; empty for none."""
+def read_trained_cells(comparison: Path) -> dict[str, list[TrainedCell]]:
+    """Return the whole cells of each model, in order of seed and fold."""
+    found: dict[str, list[TrainedCell]] = {}
+    for path in sorted((comparison / "cells").glob("*/*"), key=lambda path: (path.parent.name, _place(path))):
+        if _NAME.fullmatch(path.name):
+            folder = Folder(path)
+            if metrics := folder.record(_METRICS, CellMetrics):
+                cell = TrainedCell(path.name, metrics, folder.numbers(_HISTORY))
+                found.setdefault(path.parent.name, []).append(cell)
+    return found
+
+
+def _place(path: Path) -> tuple[int, int]:
+    found = _NAME.fullmatch(path.name)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def _prediction_file(withheld: str) -> str:
     return f"predictions.without-{withheld}.csv" if withheld else "predictions.csv"
 
 
-def _write_rows(path: Path, rows: Sequence[Any]) -> None:
+def _header(labels: Labels) -> list[str]:
+    return ["id", "label", *(f"p_{name}" for name in labels.names)]
+
+
+def _write_rows(path: Path, rows: Iterable[Iterable[object]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows(rows)
 
@@ -112,7 +200,7 @@ def _write_rows(path: Path, rows: Sequence[Any]) -> None:
 def _read_predictions(path: Path, labels: Labels) -> tuple[list[str], np.ndarray, np.ndarray]:
     with path.open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
-    if header != ["id", "label", *(f"p_{name}" for name in labels.names)] or not rows:
+    if header != _header(labels) or not rows:
         raise ValueError(f"{path.name}: columns {header}, {len(rows)} rows")
     true = np.array([labels.names.index(row[1]) for row in rows])
     return [row[0] for row in rows], true, np.array([[float(p) for p in row[2:]] for row in rows])

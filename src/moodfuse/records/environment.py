@@ -1,4 +1,4 @@
-"""What a run was made with: versions, machine, source revision."""
+"""What a run was made with: versions, machine, source revision; `environment.json`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
+from pydantic import Field
+
+from moodfuse.records.record import Record
 from moodfuse.version import __version__
 
 _PACKAGES = (
@@ -24,25 +26,41 @@ _PACKAGES = (
 )
 
 
-def describe_environment(data_hash: str, source: str = "") -> dict[str, Any]:
-    """Return versions, machine, source revision and where the posts lie (if in `source`), as a run records them."""
-    versions: dict[str, str | None] = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = None
-    return {
-        "moodfuse": __version__,
-        "git": _git_revision(),
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "processor": platform.machine(),
-        "packages": versions,
-        "command": sys.argv,
-        "data_sha256": data_hash,
-        "data": str(Path(source).resolve()) if source and Path(source).exists() else None,
-    }
+class Environment(Record):
+    """What `environment.json` says, and what comparisons and searches hold in their plans."""
+
+    moodfuse: str | None = None
+    git: str | None = None
+    python: str | None = None
+    platform: str | None = None
+    processor: str | None = None
+    packages: dict[str, str | None] = Field({})
+    command: list[str] = Field([])
+    data_sha256: str | None = None
+    #: where the posts lay, if they were read from a path
+    data: str | None = None
+
+
+def describe_environment(data_hash: str, source: str = "") -> Environment:
+    """Return versions, machine, source revision and where the posts lie (if in `source`)."""
+    return Environment(
+        moodfuse=__version__,
+        git=_git_revision(),
+        python=sys.version.split()[0],
+        platform=platform.platform(),
+        processor=platform.machine(),
+        packages={package: _version(package) for package in _PACKAGES},
+        command=sys.argv,
+        data_sha256=data_hash,
+        data=str(Path(source).resolve()) if source and Path(source).exists() else None,
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _git_revision() -> str | None:

@@ -1,19 +1,20 @@
-"""The run folder: `runs/NAME/`, what is in it, and whether a run may go on there."""
+"""The folder of a run: `runs/NAME/`, what is in it, and whether a run may go on there."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from moodfuse import files
 from moodfuse.config import Config, build_config, load_yaml
-from moodfuse.errors import ConfigError, DataError, TrainingError
-from moodfuse.records.environment import describe_environment
+from moodfuse.data.splits import Split
+from moodfuse.errors import DataError
+from moodfuse.records.claim import Claim
+from moodfuse.records.configuration import StoredConfig
+from moodfuse.records.environment import Environment, describe_environment
+from moodfuse.records.metrics import EstimatedScores, RunMetrics
+from moodfuse.records.record import read_record, write_record
+from moodfuse.records.tolerant import Folder, real
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ class RunFolder:
     def stage_history(self, stage: str) -> Path:
         """Return where a stage's epochs go; the empty name is the model itself."""
         return self.path / f"history-{stage}.csv" if stage else self.history
+
+    def stages(self) -> list[str]:
+        """Return the stages whose epochs are there, the model itself first."""
+        names = [path.stem.removeprefix("history-") for path in sorted(self.path.glob("history-*.csv"))]
+        return ["", *names]
 
     @property
     def metrics(self) -> Path:
@@ -68,70 +74,127 @@ class RunFolder:
         return self.metrics.is_file() and (self.bundle / "manifest.json").is_file()
 
 
-@contextmanager
-def claimed(run: RunFolder) -> Iterator[None]:
-    """Keep other trainings out of a run's folder. Raises `TrainingError` where one is at work there already."""
-    from filelock import FileLock, Timeout  # a training's dependency, not a report's
-
-    # Beside the run, whose folder holds what a run leaves and nothing else.
-    lock = FileLock(files.make_folder(run.path.parent / ".claims") / f"{run.path.name}.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise TrainingError(
-            f"{run.path}: another training is at work there; wait for it to end, or choose another --name"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def open_run(runs: Path, name: str, config: Config, data_hash: str, source: str = "") -> RunFolder:
     """Make the run's folder, or go on in it where it holds the same configuration and data, read from `source`.
 
     Raises `ConfigError` where it holds another configuration, `DataError` where it holds other posts.
     """
-    if not re.fullmatch(r"[\w][\w.+-]{0,99}", name):
-        raise ConfigError(
-            f"--name: expected up to 100 letters, digits, '-', '_', '.' or '+', found {name[:120]!r}; name another"
-        )
-    run = RunFolder(runs / name)
+    claim = Claim("run", runs, name)
+    run = RunFolder(claim.folder)
     if not run.split.is_file():  # nothing has been fitted there: what failed before may come again, mended
-        _claim(run, config, data_hash, source)
+        claim.refuse_foreign({run.config.name, run.environment.name, run.log.name})
+        write_record(run.environment, describe_environment(data_hash, source))
+        files.write_text(run.config, config.to_yaml())
         return run
     if not run.finished:
         files.sweep(run.path)
-    before = build_config([load_yaml(run.config)])
-    if before != config:
-        old, new = _flat(before.model_dump()), _flat(config.model_dump())
-        changed = [f"{key}: {old.get(key)!r} there, {new[key]!r} now" for key in new if old.get(key) != new[key]]
-        raise ConfigError(
-            f"{run.path}: holds a run with another configuration ({'; '.join(changed[:3])}); "
-            "give this one another --name, or delete that folder"
-        )
-    if json.loads(run.environment.read_text("utf-8"))["data_sha256"] != data_hash:
-        raise DataError(
-            f"{run.path}: holds a run on other posts or on another --split; give this one another --name, or delete "
-            "that folder"
-        )
+    there = build_config([load_yaml(run.config)])
+    claim.check_settings(StoredConfig.from_config(there).flat(), StoredConfig.from_config(config).flat())
+    known = read_record(run.environment, Environment).data_sha256
+    claim.check_posts(known, data_hash, "posts or on another --split")
     return run
 
 
-def _claim(run: RunFolder, config: Config, data_hash: str, source: str) -> None:
-    files.make_folder(run.path)
-    ours = {run.config.name, run.environment.name, run.log.name}
-    if foreign := sorted(e.name for e in run.path.iterdir() if e.name not in ours and not e.name.startswith(".")):
-        raise ConfigError(
-            f"{run.path}: expected a run of moodfuse or a new folder, found one with {foreign[0]}; give this run "
-            "another --name, or another folder with --runs"
-        )
-    files.write_json(run.environment, describe_environment(data_hash, source))
-    files.write_text(run.config, config.to_yaml())
+@dataclass(frozen=True, slots=True)
+class HeldOutPost:
+    """A held-out post: its label, what the model says of it, and how sure it is."""
+
+    id: str
+    label: str
+    predicted: str
+    confidence: float | None
+    status: str
+
+    @property
+    def right(self) -> bool:
+        return self.label == self.predicted
 
 
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, item in value.items():
-        flat |= _flat(item, f"{prefix}{key}.") if isinstance(item, Mapping) else {prefix + key: item}
-    return flat
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is on disk of a run; empty or `None` where it is not there (yet).
+
+    `histories` has a row an epoch of each stage before the model, and under the empty name of the model itself.
+    """
+
+    path: Path
+    config: StoredConfig
+    metrics: RunMetrics | None
+    predictions: list[HeldOutPost]
+    histories: dict[str, list[dict[str, float]]]
+    environment: Environment | None
+    split: Split | None
+    missing: list[str]
+
+    @property
+    def name(self) -> str:
+        return self.path.resolve().name
+
+    @property
+    def folder(self) -> RunFolder:
+        return RunFolder(self.path)
+
+    @property
+    def test(self) -> EstimatedScores | None:
+        """The scores on the held-out posts."""
+        return self.metrics.test if self.metrics else None
+
+    @property
+    def alone(self) -> dict[str, EstimatedScores]:
+        """The scores of the same model given one modality alone, by modality; empty where it reads but one."""
+        return self.metrics.alone if self.metrics else {}
+
+    @property
+    def labels(self) -> list[str]:
+        return list(self.test.per_class) if self.test else self.config.labels
+
+    @property
+    def on_all(self) -> bool:
+        """Whether every post trained the model: its scores are then its recipe's, cross-validated."""
+        return not self.config.holds_out
+
+    @property
+    def wrong(self) -> list[HeldOutPost]:
+        """The held-out posts that the model gets wrong, the surest first."""
+        wrong = [post for post in self.predictions if not post.right]
+        return sorted(wrong, key=lambda post: (-(post.confidence or 0.0), post.id))
+
+
+def is_run(folder: Path) -> bool:
+    """Say whether `folder` is a run, finished or not."""
+    run = RunFolder(folder)
+    return run.config.is_file() and run.environment.is_file()
+
+
+def read_run(path: Path) -> Run:
+    """Read what is there of a run's folder; what is not whole is told in `missing`."""
+    run, folder = RunFolder(path), Folder(path)
+    whats = {"": "the curves of training"}
+    return Run(
+        path=path,
+        histories={
+            stage: folder.numbers(run.stage_history(stage).name, whats.get(stage, "")) for stage in run.stages()
+        },
+        config=folder.config(run.config.name, "the configuration"),
+        metrics=folder.record(run.metrics.name, RunMetrics, "scores"),
+        predictions=_tested(folder.rows(run.predictions.name, "predictions of single posts")),
+        environment=folder.record(run.environment.name, Environment, "the environment"),
+        split=_split(folder, run.split),
+        missing=folder.missing,
+    )
+
+
+def _tested(rows: list[dict[str, str]]) -> list[HeldOutPost]:
+    return [
+        HeldOutPost(row["id"], row["label"], row["predicted"], real(row.get("confidence")), row.get("status", ""))
+        for row in rows
+        if {"id", "label", "predicted"} <= set(row)
+    ]
+
+
+def _split(folder: Folder, path: Path) -> Split | None:
+    try:
+        return Split.load(path)
+    except DataError:
+        folder.missing.append(f"{path.name} is not there or not whole: the split cannot be shown.")
+        return None

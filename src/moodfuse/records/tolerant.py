@@ -1,4 +1,4 @@
-"""Files of a run or a comparison as they are: whole, half-written or not there at all."""
+"""Files of a run, a comparison or a search as they are: whole, half-written or not there at all."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import yaml
 
+from moodfuse.records.configuration import StoredConfig
+from moodfuse.records.record import Record, why
+
 _FIELD_LIMIT = 10**6
+_R = TypeVar("_R", bound=Record)
 
 
 @dataclass(slots=True)
@@ -23,19 +26,16 @@ class Folder:
     path: Path
     missing: list[str] = field(default_factory=list)
 
-    def json(self, name: str, what: str = "") -> dict[str, Any]:
-        """Return the mapping in a JSON file, empty where there is none; `what` names it among the missing."""
+    def record(self, name: str, kind: type[_R], what: str = "") -> _R | None:
+        """Return the record in a JSON file, `None` where there is none; `what` names it among the missing."""
         content = self._text(name, what)
         if content is None:
-            return {}
+            return None
         try:
-            value = json.loads(content)
-        except (ValueError, RecursionError):
-            value = None
-        if not isinstance(value, dict):
-            self.missing.append(f"{name} cannot be read as JSON: {what or 'it'} is not shown.")
-            return {}
-        return value
+            return kind.model_validate(json.loads(content))
+        except (ValueError, RecursionError) as error:
+            self._unreadable(name, "JSON", what, error)
+            return None
 
     def rows(self, name: str, what: str = "") -> list[dict[str, str]]:
         """Return the rows of a CSV file, none where it is not there; rows that are not whole are left out."""
@@ -45,20 +45,25 @@ class Folder:
         csv.field_size_limit(_FIELD_LIMIT)
         try:
             return [row for row in csv.DictReader(io.StringIO(content)) if None not in row and None not in row.values()]
-        except csv.Error:
-            self.missing.append(f"{name} cannot be read as CSV: {what or 'it'} is not shown.")
+        except csv.Error as error:
+            self._unreadable(name, "CSV", what, error)
             return []
 
-    def yaml(self, name: str, what: str = "") -> dict[str, Any]:
-        """Return the mapping in a YAML file, empty where there is none."""
+    def numbers(self, name: str, what: str = "") -> list[dict[str, float]]:
+        """Return the rows of a CSV file of numbers; a value that is none is left out of its row."""
+        return [
+            {key: value for key, text in row.items() if (value := real(text)) is not None}
+            for row in self.rows(name, what)
+        ]
+
+    def config(self, name: str, what: str = "") -> StoredConfig:
+        """Return the settings in a YAML file, empty where there is none."""
         content = self._text(name, what)
         try:
-            value = yaml.safe_load(content or "")
-        except yaml.YAMLError:
-            value = None
-        if content is not None and not isinstance(value, dict):
-            self.missing.append(f"{name} cannot be read as YAML: {what or 'it'} is not shown.")
-        return value if isinstance(value, dict) else {}
+            return StoredConfig.model_validate(yaml.safe_load(content)) if content is not None else StoredConfig({})
+        except (ValueError, RecursionError, yaml.YAMLError) as error:
+            self._unreadable(name, "YAML", what, error)
+            return StoredConfig({})
 
     def _text(self, name: str, what: str) -> str | None:
         try:
@@ -68,26 +73,14 @@ class Folder:
                 self.missing.append(f"{name} is not there: {what} cannot be shown.")
             return None
 
+    def _unreadable(self, name: str, kind: str, what: str, error: Exception) -> None:
+        self.missing.append(f"{name} cannot be read as {kind} ({why(error)}): {what or 'it'} is not shown.")
 
-def real(row: Mapping[str, Any], key: str) -> float | None:
-    """Return a finite number from a row, `None` where there is none."""
+
+def real(text: str | None) -> float | None:
+    """Return a finite number, `None` where the text is none."""
     try:
-        value = float(row[key])
-    except (KeyError, TypeError, ValueError):
+        value = float(text or "")
+    except ValueError:
         return None
     return value if math.isfinite(value) else None
-
-
-def column(rows: Sequence[Mapping[str, Any]], x: str, y: str) -> tuple[list[float], list[float]]:
-    """Return two columns of numbers, of the rows that have both."""
-    pairs = [(real(row, x), real(row, y)) for row in rows]
-    whole = [(a, b) for a, b in pairs if a is not None and b is not None]
-    return [a for a, _ in whole], [b for _, b in whole]
-
-
-def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings with dotted names."""
-    result: dict[str, Any] = {}
-    for key, item in value.items():
-        result |= flat(item, f"{prefix}{key}.") if isinstance(item, Mapping) and item else {f"{prefix}{key}": item}
-    return result

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from moodfuse.records.comparison import Comparison
+from moodfuse.records.plan import ComparisonPlan
+from moodfuse.records.results import ComparisonResults
 from moodfuse.report import comparison_curves as curves
-from moodfuse.report.comparison_records import Comparison, comparison_rows, leading_models
 from moodfuse.report.comparison_scores import ablation_blocks, label_blocks, score_blocks, verdict_blocks
 from moodfuse.report.context import configuration_blocks, environment_blocks
 from moodfuse.report.document import (
@@ -16,50 +15,76 @@ from moodfuse.report.document import (
     Listing,
     Notice,
     Paragraph,
+    Row,
     Section,
     Value,
     Verdicts,
-    shown,
 )
 
 
 def comparison_document(comparison: Comparison) -> Document:
     """Return the report of a comparison."""
-    results = comparison.results
-    arms, leaders = [str(row.get("arm")) for row in comparison.rows], leading_models(comparison)
-    candidates: list[tuple[str, str, list[Block]]] = [
-        ("summary", "In short", _summary(comparison)),
-        ("scores", "Scores", score_blocks(comparison)),
-        ("verdicts", "What beats what", verdict_blocks(comparison)),
-        ("ablation", "What text and image are worth", ablation_blocks(comparison)),
-        ("labels", "Per label", label_blocks(comparison, leaders)),
-        ("calibration", "Calibration", curves.calibration_blocks(results, arms, leaders)),
-        ("robustness", "Robustness", curves.robustness_blocks(results, leaders)),
-        ("cost", "Cost", curves.cost_blocks(results, comparison.models)),
-        ("training", "Training", curves.training_blocks(comparison.cells, comparison.models)),
-        ("protocol", "Protocol and posts", _protocol(comparison)),
-        ("configuration", "Configuration", _configuration(comparison)),
-        ("environment", "Environment", environment_blocks(comparison.plan.get("environment") or {})),
-    ]
+    results, leaders = comparison.results, leading_models(comparison)
+    candidates: list[tuple[str, str, list[Block]]] = [("summary", "In short", _summary(comparison))]
+    if results:
+        arms = [row.arm for row in comparison.rows]
+        candidates += [
+            ("scores", "Scores", score_blocks(comparison.rows, results.best)),
+            ("verdicts", "What beats what", verdict_blocks(results)),
+            ("ablation", "What text and image are worth", ablation_blocks(comparison.rows, comparison.models)),
+            ("labels", "Per label", label_blocks(comparison.rows, comparison.labels, leaders)),
+            ("calibration", "Calibration", curves.calibration_blocks(results.calibration, arms, leaders)),
+            ("robustness", "Robustness", curves.robustness_blocks(results.robustness, leaders)),
+            ("cost", "Cost", curves.cost_blocks(results.cost, comparison.rows)),
+        ]
+    candidates.append(("training", "Training", curves.training_blocks(comparison.cells, comparison.models)))
+    if comparison.plan:
+        candidates += [
+            ("protocol", "Protocol and posts", _protocol(comparison.plan, results)),
+            ("configuration", "Configuration", _configuration(comparison.plan)),
+            ("environment", "Environment", environment_blocks(comparison.plan.environment)),
+        ]
     sections = [Section(id, title, blocks) for id, title, blocks in candidates if blocks]
-    seeds, folds = len(comparison.plan.get("seeds") or []), comparison.plan.get("folds")
-    subtitle = (
-        f"{len(comparison.plan.get('models') or [])} models, {_count(seeds, 'seed')} × {folds} folds of the same split"
-    )
-    return Document("Comparison", comparison.name, subtitle, sections, comparison_rows(comparison))
+    return Document("Comparison", comparison.name, _subtitle(comparison.plan), sections, comparison_rows(comparison))
+
+
+def leading_models(comparison: Comparison) -> list[str]:
+    """Return the models that single figures show: the best four, and text alone and image alone."""
+    return [name for i, name in enumerate(comparison.models) if i < 4 or name in ("text", "image")]
+
+
+def comparison_rows(comparison: Comparison) -> list[Row]:
+    """Return a row for each arm and score: value, interval, standard deviations."""
+    rows: list[Row] = []
+    for row in comparison.rows:
+        arm: Row = {"arm": row.arm, "model": row.model, "reads": row.reads, "withheld": row.withheld}
+        named = {"accuracy": row.accuracy, "macro_f1": row.macro_f1, "weighted_f1": row.weighted_f1}
+        for name, one in named.items():
+            score: Row = {"score": name, "value": one.value, "low": one.low, "high": one.high}
+            rows.append(arm | score | {"sd_seeds": one.sd_seeds, "sd_cells": one.sd_cells})
+        for label, f1 in row.per_class.items():
+            score = {"score": f"f1_{label}", "value": f1.f1, "low": f1.low, "high": f1.high}
+            rows.append(arm | score | {"sd_seeds": None, "sd_cells": None})
+    return rows
+
+
+def _subtitle(plan: ComparisonPlan | None) -> str:
+    if plan is None:
+        return "what is compared is not on disk"
+    seeds = _count(len(plan.seeds), "seed")
+    return f"{len(plan.models)} models, {seeds} × {plan.folds} folds of the same split"
 
 
 def _summary(comparison: Comparison) -> list[Block]:
     results = comparison.results
     blocks: list[Block] = []
-    if headlines := results.get("headlines"):
-        blocks.append(Verdicts([_sentence(str(line)) for line in headlines]))
+    if results and results.headlines:
+        blocks.append(Verdicts([_sentence(line) for line in results.headlines]))
     elif not comparison.rows:
         blocks.append(Verdicts(["No model has been through all its folds yet: there is nothing to compare."]))
-    cells = results.get("cells") or {}
-    done = cells.get("done", sum(map(len, comparison.cells.values())))
-    wanted = cells.get("wanted", "?")
-    if not results.get("finished"):
+    if results is None or not results.finished:
+        done = results.cells.done if results else sum(map(len, comparison.cells.values()))
+        wanted = results.cells.wanted if results else "?"
         blocks.append(
             Notice(
                 f"Not finished: {done} of {wanted} cells are there. What stands below is about those; run the same "
@@ -67,51 +92,50 @@ def _summary(comparison: Comparison) -> list[Block]:
             )
         )
     blocks += [Notice(line) for line in comparison.missing]
+    if results is None:
+        return blocks
     if comparison.rows:
-        test = results.get("test") or {}
         blocks.append(
             Paragraph(
-                f"Every score is about posts that the model never saw: {shown(results.get('posts'))} posts in "
-                f"{shown(results.get('groups'))} groups of near-duplicates, the same folds for all. Intervals are "
-                "95 %, from a bootstrap over the groups; differences are tested on the same posts, Holm-corrected over "
-                f"{test.get('comparisons', 'all')} comparisons."
+                f"Every score is about posts that the model never saw: {results.posts:,} posts in {results.groups:,} "
+                "groups of near-duplicates, the same folds for all. Intervals are 95 %, from a bootstrap over the "
+                "groups; differences are tested on the same posts, Holm-corrected over "
+                f"{results.test.comparisons} comparisons."
             )
         )
-    return blocks + [Paragraph(_sentence(str(note))) for note in results.get("notes") or []]
+    return blocks + [Paragraph(_sentence(note)) for note in results.notes]
 
 
-def _protocol(comparison: Comparison) -> list[Block]:
-    plan, data = comparison.plan, comparison.plan.get("data") or {}
+def _protocol(plan: ComparisonPlan, results: ComparisonResults | None) -> list[Block]:
+    posts = plan.data
     facts: list[tuple[str, Value]] = [
-        ("posts", data.get("posts")),
-        *[(f"posts labelled {label}", count) for label, count in (data.get("classes") or {}).items()],
-        ("unlabelled, left out", data.get("unlabelled")),
-        ("groups of near-duplicates", comparison.results.get("groups")),
-        ("folds", plan.get("folds")),
-        ("seeds", ", ".join(map(str, plan.get("seeds") or []))),
-        ("search trials a cell", plan.get("trials")),
-        ("posts, SHA-256", str(data.get("sha256", "–"))[:16]),
-        ("made", str(plan.get("created", "–"))[:10]),
+        ("posts", posts.posts),
+        *[(f"posts labelled {label}", count) for label, count in posts.classes.items()],
+        ("unlabelled, left out", posts.unlabelled),
+        ("groups of near-duplicates", results.groups if results else None),
+        ("folds", plan.folds),
+        ("seeds", ", ".join(map(str, plan.seeds))),
+        ("search trials a cell", plan.trials),
+        ("posts, SHA-256", posts.sha256[:16]),
+        ("made", plan.created[:10] or None),
     ]
     tuned = (
         "each fusion tuned by as many trials inside its training folds"
-        if plan.get("trials")
+        if plan.trials
         else "each fusion at its recipe's values"
     )
     return [
         Paragraph(
             "One split of ten folds, stratified, with near-duplicates kept together, fixed before anything was "
-            "fitted. A "
-            f"cell tests on two folds, {_choosing(plan)}; {tuned}. Test folds are predicted once."
+            f"fitted. A cell tests on two folds, {_choosing(plan)}; {tuned}. Test folds are predicted once."
         ),
         Facts(facts),
     ]
 
 
-def _choosing(plan: Mapping[str, Any]) -> str:
+def _choosing(plan: ComparisonPlan) -> str:
     """Return what becomes of the eight folds of a cell that it does not test on."""
-    trains = [(model.get("config") or {}).get("train") or {} for model in plan.get("models") or []]
-    fixed = [not plan.get("trials") and train.get("monitor") == "none" for train in trains]
+    fixed = [not plan.trials and model.config.monitor == "none" for model in plan.models]
     if fixed and all(fixed):
         return "trains on the other eight and has its temperature from the other cells' answers"
     words = "chooses its epoch and temperature on a third and trains on the other seven"
@@ -122,12 +146,12 @@ def _choosing(plan: Mapping[str, Any]) -> str:
     return words
 
 
-def _configuration(comparison: Comparison) -> list[Block]:
+def _configuration(plan: ComparisonPlan) -> list[Block]:
     blocks: list[Block] = []
-    for model in comparison.plan.get("models") or []:
-        for block in configuration_blocks(model.get("config") or {}):
+    for model in plan.models:
+        for block in configuration_blocks(model.config):
             if isinstance(block, Listing):
-                blocks.append(Listing(f"{model.get('name')}: {block.title.lower()}", block.text))
+                blocks.append(Listing(f"{model.name}: {block.title.lower()}", block.text))
     return blocks or [Notice("No configuration is on disk.")]
 
 

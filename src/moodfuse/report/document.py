@@ -31,6 +31,8 @@ class Estimate:
         return f"{head} ({number(self.low, signed=self.signed)} to {number(self.high, signed=self.signed)})"
 
 
+#: A row of a report's CSV.
+Row = dict[str, str | int | float | None]
 #: What stands in a table: `None` is shown as a dash, a float with three decimals.
 Value = str | int | float | bool | Estimate | None
 
@@ -153,7 +155,7 @@ class Document:
     title: str
     subtitle: str
     sections: Sequence[Section]
-    rows: Sequence[dict[str, str | int | float | None]] = field(default_factory=tuple)
+    rows: Sequence[Row] = field(default_factory=tuple)
 
 
 def number(value: float, *, signed: bool = False) -> str:

@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 
+from moodfuse.records.results import ReliabilityBin
 from moodfuse.report.canvas import INK, LINES, SERIES, SOFT, WIDTH, canvas, line_style, to_svg
 from moodfuse.report.document import Estimate, number, readable
 
@@ -86,15 +87,15 @@ def lines_figure(
 
 
 def reliability_figure(
-    name: str, curves: Mapping[str, Sequence[Mapping[str, float]]], *, styles: Mapping[str, int] | None = None
+    name: str, curves: Mapping[str, Sequence[ReliabilityBin]], *, styles: Mapping[str, int] | None = None
 ) -> str:
-    """Draw accuracy over confidence, a point a bin: `confidence`, `accuracy` and `posts`, which sets its size."""
+    """Draw accuracy over confidence, a point for each bin, as large as it has posts."""
     with canvas(3.3 + 0.17 * ((len(curves) + 1) // 2), width=4.2) as (drawing, axes):
         axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (3, 3)))
         least = 1.0
         for i, (label, bins) in enumerate(curves.items()):
-            xs, ys = [one["confidence"] for one in bins], [one["accuracy"] for one in bins]
-            posts = np.array([one["posts"] for one in bins], dtype=float)
+            xs, ys = [one.confidence for one in bins], [one.accuracy for one in bins]
+            posts = np.array([one.posts for one in bins], dtype=float)
             style = line_style((styles or {}).get(label, i))
             axes.plot(xs, ys, color=style["color"], linestyle=style["linestyle"], linewidth=1.3, label=_short(label))
             areas = 14 + 110 * posts / max(posts.max(initial=1), 1)
@@ -243,8 +244,8 @@ def scatter_figure(name: str, points: Sequence[tuple[str, float, float, int]], *
         return to_svg(drawing, name, f"{y} over {x}")
 
 
-def reliability_bins(confidence: ArrayLike, correct: ArrayLike, *, bins: int = 10) -> list[dict[str, float]]:
-    """Return the bins of equal width that hold posts: `low`, `high`, `posts`, mean `confidence` and `accuracy`.
+def reliability_bins(confidence: ArrayLike, correct: ArrayLike, *, bins: int = 10) -> list[ReliabilityBin]:
+    """Return the bins of equal width that hold posts.
 
     `confidence`: (N,), 0..1; `correct`: (N,) bool. Bins are open below, as in `expected_calibration_error`.
     """
@@ -254,8 +255,15 @@ def reliability_bins(confidence: ArrayLike, correct: ArrayLike, *, bins: int = 1
     for i in range(bins):
         inside = place == i
         if inside.any():
-            means = {"confidence": float(sure[inside].mean()), "accuracy": float(right[inside].mean())}
-            result.append({"low": i / bins, "high": (i + 1) / bins, "posts": int(inside.sum()), **means})
+            result.append(
+                ReliabilityBin(
+                    low=i / bins,
+                    high=(i + 1) / bins,
+                    posts=int(inside.sum()),
+                    confidence=float(sure[inside].mean()),
+                    accuracy=float(right[inside].mean()),
+                )
+            )
     return result
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from moodfuse.data.posts import Post, Posts
-from moodfuse.records.tolerant import real
+from moodfuse.records.run import Run
 from moodfuse.report.document import Card, Value, number
 from moodfuse.report.page import thumbnail
-from moodfuse.report.records import Run
 from moodfuse.runtime.predictor import Prediction, Predictor
 
 #: Posts that the gallery shows.
@@ -22,19 +21,19 @@ def mistake_cards(run: Run, posts: Posts, predictor: Predictor | None, shown: in
     other modality withheld. Models of one modality say nothing more.
     """
     wrong = run.wrong[:shown]
-    chosen = list(posts.subset([row["id"] for row in wrong]))
+    chosen = list(posts.subset([one.id for one in wrong]))
     alone = _alone(chosen, predictor) if predictor is not None else {}
     cards = []
-    for place, (row, post) in enumerate(zip(wrong, chosen, strict=True)):
+    for place, (mistake, post) in enumerate(zip(wrong, chosen, strict=True)):
         facts: list[tuple[str, Value]] = [
-            ("true label", row.get("label")),
-            ("predicted", _said(row.get("predicted"), real(row, "confidence"))),
+            ("true label", mistake.label),
+            ("predicted", _said(mistake.predicted, mistake.confidence)),
         ]
         for name, predictions in alone.items():
             one = predictions[place]
             facts.append((name, _said(one.label, one.confidence) if one.used else "nothing to read"))
-        if (status := row.get("status")) not in (None, "", "ok"):
-            facts.append(("status", status.replace("|", ", ") if status else None))
+        if mistake.status not in ("", "ok"):
+            facts.append(("status", mistake.status.replace("|", ", ")))
         cards.append(Card(post.id, thumbnail(post.image), post.text, facts))
     return cards
 
@@ -42,7 +41,7 @@ def mistake_cards(run: Run, posts: Posts, predictor: Predictor | None, shown: in
 def same_posts(run: Run, posts: Posts) -> bool:
     """Say whether `posts` holds every held-out post of the run, with the label that it had there."""
     found = {post.id: post.label for post in posts}
-    return all(found.get(row.get("id", "")) == row.get("label") for row in run.predictions)
+    return all(found.get(post.id) == post.label for post in run.predictions)
 
 
 def _alone(posts: Sequence[Post], predictor: Predictor) -> dict[str, list[Prediction]]:
@@ -54,5 +53,5 @@ def _alone(posts: Sequence[Post], predictor: Predictor) -> dict[str, list[Predic
     }
 
 
-def _said(label: str | None, confidence: float | None) -> str:
-    return f"{label} ({number(confidence)})" if confidence is not None else str(label)
+def _said(label: str, confidence: float | None) -> str:
+    return f"{label} ({number(confidence)})" if confidence is not None else label

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from pydantic import JsonValue
 
 from moodfuse.evaluate.intervals import McNemar, PairedDifference, mcnemar, paired_bootstrap
 from moodfuse.labels import Labels
-from moodfuse.records.tolerant import flat
+from moodfuse.records.environment import Environment
+from moodfuse.records.metrics import EstimatedScores
+from moodfuse.records.run import Run
 from moodfuse.report.document import (
     Block,
     Document,
@@ -24,9 +26,10 @@ from moodfuse.report.document import (
     Value,
     Verdicts,
 )
+from moodfuse.report.estimates import run_estimates
 from moodfuse.report.figures import confusion_figure, forest_figure
-from moodfuse.report.records import Run, estimates, score_rows
 from moodfuse.report.run import training_blocks
+from moodfuse.report.run_scores import score_rows
 
 _LEVEL = 0.05
 _METRICS = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
@@ -48,7 +51,7 @@ def why_not_paired(a: Run, b: Run) -> str:
     for run in (a, b):
         if not run.predictions or not run.test:
             return f"No paired test: {run.name} has no scores yet."
-    truth_a, truth_b = ({row.get("id"): row.get("label") for row in run.predictions} for run in (a, b))
+    truth_a, truth_b = ({post.id: post.label for post in run.predictions} for run in (a, b))
     if truth_a == truth_b:
         return ""
     if set(truth_a) != set(truth_b):
@@ -64,10 +67,10 @@ def why_not_paired(a: Run, b: Run) -> str:
 def compare_pair(a: Run, b: Run, groups: Mapping[str, int] | None) -> PairTest:
     """Test two runs on the same posts; `groups` are their near-duplicates, by id (`None`: taken for independent)."""
     labels = Labels(tuple(a.labels))
-    said = {row["id"]: row["predicted"] for row in b.predictions}
-    ids = [row["id"] for row in a.predictions]
-    true = np.array([labels.id(row["label"]) for row in a.predictions])
-    first = np.array([labels.id(row["predicted"]) for row in a.predictions])
+    said = {post.id: post.predicted for post in b.predictions}
+    ids = [post.id for post in a.predictions]
+    true = np.array([labels.id(post.label) for post in a.predictions])
+    first = np.array([labels.id(post.predicted) for post in a.predictions])
     second = np.array([labels.id(said[id]) for id in ids])
     group = [groups[id] for id in ids] if groups else None
     differences = paired_bootstrap(true, first, second, labels=labels, groups=group)
@@ -109,10 +112,8 @@ def _summary(a: Run, b: Run, names: tuple[str, str], test: PairTest | None, refu
     lines = [verdict(names, test)] if test else []
     for name, run in zip(names, (a, b), strict=True):
         if run.test:
-            found = estimates(run.test)
-            lines.append(
-                f"{name}: macro-F1 {found['macro_f1']}, accuracy {found['accuracy']}, {run.test.get('n')} posts."
-            )
+            found = run_estimates(run.test)
+            lines.append(f"{name}: macro-F1 {found['macro_f1']}, accuracy {found['accuracy']}, {run.test.n} posts.")
         else:
             lines.append(f"{name} has not ended: there is no score yet.")
     blocks: list[Block] = [Verdicts(lines)]
@@ -141,7 +142,7 @@ def verdict(names: tuple[str, str], test: PairTest) -> str:
 
 
 def _scores(a: Run, b: Run, names: tuple[str, str]) -> list[Block]:
-    found = [estimates(run.test) for run in (a, b)]
+    found = [run_estimates(run.test) for run in (a, b)]
     keys = list(dict.fromkeys([*found[0], *found[1]]))
     rows: list[list[Value]] = [[_title(key), found[0].get(key), found[1].get(key)] for key in keys]
     forest = [(f"{names[i]}, {_title(key)}", one, i) for key in keys for i in (0, 1) if (one := found[i].get(key))]
@@ -150,11 +151,15 @@ def _scores(a: Run, b: Run, names: tuple[str, str]) -> list[Block]:
         caption = f"Each run's scores with 95 % intervals: ● {names[0]}, ■ {names[1]}."
         blocks = [Table(["score", *names], rows), Figure(forest_figure("forest", forest, x="score"), caption)]
     figures = [
-        Figure(confusion_figure(f"confusion-{i}", run.test["confusion"], run.labels), f"{names[i]}: truth in the rows.")
+        _confusion(f"confusion-{i}", names[i], run.test)
         for i, run in enumerate((a, b))
-        if len(run.test.get("confusion") or []) == len(run.labels) > 0
+        if run.test and len(run.test.confusion) == len(run.test.per_class) > 0
     ]
     return [*blocks, Figures(figures)] if figures else blocks
+
+
+def _confusion(id: str, name: str, test: EstimatedScores) -> Figure:
+    return Figure(confusion_figure(id, test.confusion, list(test.per_class)), f"{name}: truth in the rows.")
 
 
 def _tested(names: tuple[str, str], test: PairTest) -> list[Block]:
@@ -177,19 +182,23 @@ def _tested(names: tuple[str, str], test: PairTest) -> list[Block]:
 
 
 def _differences(a: Run, b: Run, names: tuple[str, str]) -> list[Block]:
-    first, second = flat(a.config), flat(b.config)
+    first, second = a.config.flat(), b.config.flat()
     keys = [key for key in dict.fromkeys([*first, *second]) if first.get(key) != second.get(key)]
     rows: list[Sequence[Value]] = [[key, _setting(first.get(key)), _setting(second.get(key))] for key in keys]
-    for title, key in (("posts, SHA-256", "data_sha256"), ("moodfuse", "moodfuse"), ("source revision", "git")):
-        values = [str(run.environment.get(key) or "–")[:16] for run in (a, b)]
+    made = [run.environment or Environment() for run in (a, b)]
+    for title, values in (
+        ("posts, SHA-256", [one.data_sha256 for one in made]),
+        ("moodfuse", [one.moodfuse for one in made]),
+        ("source revision", [one.git for one in made]),
+    ):
         if values[0] != values[1]:
-            rows.append([title, *values])
+            rows.append([title, *((value or "–")[:16] for value in values)])
     if not rows:
         return [Paragraph("Nothing: the configurations are the same.")]
     return [Table(["setting", *names], rows)]
 
 
-def _setting(value: Any) -> str:
+def _setting(value: JsonValue) -> str:
     return "–" if value is None else str(value)
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+
+from pydantic import JsonValue
 
 from moodfuse.errors import BundleError
-from moodfuse.report.records import Run
+from moodfuse.records.run import Run
 from moodfuse.runtime.bundle import GRAPHS
 from moodfuse.runtime.graphs import open_session
 
 
 def model_picture(run: Run) -> str:
     """Return the SVG. Raises `ImportError` without PyTorch, `ConfigError` for a fusion that cannot be drawn."""
-    model = run.config.get("model") or {}
-    return fusion_picture(str(model.get("fusion")), model.get("options") or {}, **_widths(run))
+    return fusion_picture(str(run.config.fusion), run.config.options, **_widths(run))
 
 
-def fusion_picture(fusion: str, options: Mapping[str, Any], **widths: int) -> str:
+def fusion_picture(fusion: str, options: Mapping[str, JsonValue], **widths: int) -> str:
     """Return the SVG of one fusion. Raises as `model_picture` does."""
     from moodfuse.learn.diagram import draw_fusion
 
@@ -27,7 +27,7 @@ def fusion_picture(fusion: str, options: Mapping[str, Any], **widths: int) -> st
 def _widths(run: Run) -> dict[str, int]:
     """Return how wide the encodings are that the run's head takes; nothing where there is no bundle (yet)."""
     try:
-        inputs = open_session(run.path / "bundle" / GRAPHS["head"], threads=1).get_inputs()
+        inputs = open_session(run.folder.bundle / GRAPHS["head"], threads=1).get_inputs()
     except BundleError:
         return {}
     found: dict[str, int] = {}

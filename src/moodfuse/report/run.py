@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from moodfuse.records.tolerant import column, real
+from moodfuse.records.run import Run
 from moodfuse.report.context import configuration_blocks, environment_blocks
 from moodfuse.report.document import (
     Block,
@@ -24,13 +24,8 @@ from moodfuse.report.document import (
     Value,
     Verdicts,
 )
-from moodfuse.report.figures import (
-    lines_figure,
-    reliability_bins,
-    reliability_figure,
-)
-from moodfuse.report.records import Run, score_rows
-from moodfuse.report.run_scores import ablation_blocks, score_blocks, verdict_lines
+from moodfuse.report.figures import Line, lines_figure, reliability_bins, reliability_figure
+from moodfuse.report.run_scores import ablation_blocks, score_blocks, score_rows, verdict_lines
 
 #: How to read a reliability curve.
 RELIABILITY = (
@@ -52,43 +47,43 @@ class Extra:
 
 def run_document(run: Run, extra: Extra) -> Document:
     """Return the report of a run."""
-    sections = [
-        Section("summary", "In short", _summary(run)),
-        *([Section("scores", "Scores", score_blocks(run))] if run.test else []),
-        *([Section("ablation", "What text and image are worth", blocks)] if (blocks := ablation_blocks(run)) else []),
-        *([Section("training", "Training", training_blocks(run))] if any(run.histories.values()) else []),
-        *([Section("calibration", "Calibration", _calibration(run))] if run.predictions else []),
-        *([Section("mistakes", "Most confident mistakes", _mistakes(run, extra))] if run.predictions else []),
-        Section("model", "The model", _model(run, extra)),
-        Section("protocol", "Protocol and posts", _protocol(run)),
-        Section("configuration", "Configuration", configuration_blocks(run.config)),
-        Section("environment", "Environment", environment_blocks(run.environment)),
+    candidates: list[tuple[str, str, list[Block]]] = [
+        ("summary", "In short", _summary(run)),
+        ("scores", "Scores", score_blocks(run.test) if run.test else []),
+        ("ablation", "What text and image are worth", ablation_blocks(run)),
+        ("training", "Training", training_blocks(run) if any(run.histories.values()) else []),
+        ("calibration", "Calibration", _calibration(run)),
+        ("mistakes", "Most confident mistakes", _mistakes(run, extra)),
+        ("model", "The model", _model(run, extra)),
+        ("protocol", "Protocol and posts", _protocol(run)),
+        ("configuration", "Configuration", configuration_blocks(run.config)),
+        ("environment", "Environment", environment_blocks(run.environment)),
     ]
-    training = run.metrics.get("training") or {}
-    fusion = training.get("fusion") or (run.config.get("model") or {}).get("fusion", "?")
-    encoders = [str((run.config.get("model") or {}).get(m, "?")) for m in ("text", "image")]
-    subtitle = f"fusion {fusion} over {encoders[0]} (text) and {encoders[1]} (image)"
+    sections = [Section(id, title, blocks) for id, title, blocks in candidates if blocks]
+    fusion = run.metrics.training.fusion if run.metrics else run.config.fusion or "?"
+    text, image = run.config.encoder("text") or "?", run.config.encoder("image") or "?"
+    subtitle = f"fusion {fusion} over {text} (text) and {image} (image)"
     return Document("Run", run.name, subtitle, sections, score_rows(run))
 
 
 def _summary(run: Run) -> list[Block]:
     notices: list[Block] = [Notice(line) for line in run.missing]
-    if not run.test:
+    if run.metrics is None:
         return [
             Verdicts(["This run has not ended: there is no score yet."]),
             Notice("Run the same `moodfuse train` command again to go on where it stopped."),
             *notices,
         ]
-    protocol = run.metrics.get("protocol") or {}
+    test, protocol = run.metrics.test, run.metrics.protocol
     tested = (
-        f"The scores are those of a {protocol.get('test', 'cross-validation of the recipe')}."
+        f"The scores are those of a {protocol.test}."
         if run.on_all
-        else f"The {run.test.get('n')} test posts were {protocol.get('test', 'held out')}. The validation part "
-        f"{protocol.get('validation', 'is no score to report')}."
+        else f"The {test.n} test posts were {protocol.test}. The validation part "
+        f"{protocol.validation or 'is no score to report'}."
     )
-    intervals = f" Intervals: {protocol.get('intervals', '95 %')}."
-    blocks: list[Block] = [Verdicts(verdict_lines(run)), Paragraph(tested + intervals)]
-    if across := protocol.get("duplicate_groups_across"):
+    intervals = f" Intervals: {protocol.intervals}."
+    blocks: list[Block] = [Verdicts(verdict_lines(run, test)), Paragraph(tested + intervals)]
+    if across := protocol.duplicate_groups_across:
         blocks.append(
             Notice(
                 f"{across} groups of near-duplicates stand on several sides of the split that was given: the scores "
@@ -101,79 +96,86 @@ def _summary(run: Run) -> list[Block]:
 def training_blocks(run: Run, prefix: str = "") -> list[Block]:
     """Return loss and accuracy over the epochs, of the model and of the stages before it."""
     blocks: list[Block] = []
-    training = run.metrics.get("training") or {}
-    if best := training.get("best_epoch"):
-        blocks.append(Paragraph(f"{_kept(run)} {training.get('parameters', 0):,} weights were trained."))
+    if run.metrics:
+        blocks.append(Paragraph(f"{_kept(run)} {run.metrics.training.parameters:,} weights were trained."))
     for stage, rows in run.histories.items():
-        epochs = [{**row, "epoch": str(int(real(row, "epoch") or 0) + 1)} for row in rows]  # the file counts from 0
         what = _STAGES.get(stage, f"stage {stage}")
-        mark = float(best) if best and not stage and _members(run) == 1 else None
+        mark = run.metrics.training.best_epoch if run.metrics and not stage and run.config.members == 1 else None
         figures = []
-        for kind, y in (("loss", "loss"), ("accuracy", "accuracy")):
-            lines = {
-                "training": column(epochs, "epoch", f"train_{kind}"),
-                "validation": column(epochs, "epoch", f"val_{kind}"),
-            }
+        for kind in ("loss", "accuracy"):
+            lines = {"training": _line(rows, f"train_{kind}"), "validation": _line(rows, f"val_{kind}")}
             if kind == "accuracy":
-                lines["validation macro-F1"] = column(epochs, "epoch", "val_macro_f1")
+                lines["validation macro-F1"] = _line(rows, "val_macro_f1")
             lines = {label: line for label, line in lines.items() if line[0]}
             if lines:
                 name = f"{prefix}history-{stage}-{kind}"
-                svg = lines_figure(name, lines, x="epoch", y=y, mark=mark, mark_label="kept", whole=True)
-                figures.append(Figure(svg, f"{y.capitalize()} per epoch{': ' + what if what else ''}."))
+                svg = lines_figure(name, lines, x="epoch", y=kind, mark=mark, mark_label="kept", whole=True)
+                figures.append(Figure(svg, f"{kind.capitalize()} per epoch{': ' + what if what else ''}."))
         if figures:
             blocks.append(Figures(figures))
     return blocks
 
 
-def _members(run: Run) -> int:
-    return int((run.config.get("train") or {}).get("members", 1))
+def _line(rows: Sequence[Mapping[str, float]], key: str) -> Line:
+    """Return a column over the epochs, which count from 1 on the page and from 0 in the file."""
+    points = [(1 + row["epoch"], row[key]) for row in rows if {"epoch", key} <= set(row)]
+    return [epoch for epoch, _ in points], [value for _, value in points]
 
 
 def _kept(run: Run) -> str:
     """Return which state of a training is the model's."""
-    training = run.metrics.get("training") or {}
-    monitor = str((run.config.get("train") or {}).get("monitor", "the validation score"))
+    monitor = run.config.monitor or "the validation score"
     by = "the last" if monitor == "none" else f"the best by validation {monitor.replace('macro_f1', 'macro-F1')}"
-    if (members := _members(run)) > 1:
+    if (members := run.config.members) > 1:
         return f"The weights are the mean of {members} trainings, each at its epoch that is {by}."
-    return f"Epoch {training.get('best_epoch')} of {training.get('epochs', '?')} was kept: {by}."
+    best, epochs = (run.metrics.training.best_epoch, run.metrics.training.epochs) if run.metrics else ("?", "?")
+    return f"Epoch {best} of {epochs} was kept: {by}."
 
 
 def _calibration(run: Run) -> list[Block]:
-    rows = [(real(row, "confidence"), row.get("label") == row.get("predicted")) for row in run.predictions]
-    sure = [(confidence, right) for confidence, right in rows if confidence is not None]
+    if not run.predictions:
+        return []
+    sure = [(post.confidence, post.right) for post in run.predictions if post.confidence is not None]
     bins = reliability_bins([confidence for confidence, _ in sure], [right for _, right in sure])
-    blocks: list[Block] = []
-    temperature = (run.metrics.get("bundle") or {}).get("temperature")
+    figure = Figure(reliability_figure("reliability", {"held-out posts": bins}), RELIABILITY)
+    return [*_temperature(run), *_review(run, sure), figure]
+
+
+def _temperature(run: Run) -> list[Block]:
+    if run.metrics is None:
+        return []
     fitted = (
         "all of these answers; the error is that of the cross-validation, whose temperatures were fitted on other posts"
         if run.on_all
         else "the validation posts"
     )
-    if temperature is not None and run.test:
-        blocks.append(
-            Paragraph(
-                f"The temperature, {temperature:.2f}, was fitted on {fitted}. On the test posts confidence and "
-                f"accuracy differ by {run.test.get('calibration_error', 0):.3f} on average (expected calibration "
-                "error, 15 bins)."
-            )
+    return [
+        Paragraph(
+            f"The temperature, {run.metrics.bundle.temperature:.2f}, was fitted on {fitted}. On the test posts "
+            f"confidence and accuracy differ by {run.metrics.test.calibration_error:.3f} on average (expected "
+            "calibration error, 15 bins)."
         )
-    review = run.metrics.get("review") or (run.metrics.get("validation") or {}).get("review") or {}
-    if threshold := real(review, "threshold"):
-        below = [right for confidence, right in sure if confidence < threshold]
-        above = [right for confidence, right in sure if confidence >= threshold]
-        kept: list[list[Value]] = [
-            [name, len(part), sum(part) / len(part) if part else None]
-            for name, part in ((f"below {threshold:.3f}: to be checked by hand", below), ("at or above", above))
-        ]
-        caption = f"The review threshold, set on {'these posts' if run.on_all else 'validation posts'}"
-        blocks.append(Table(["confidence", "held-out posts", "accuracy"], kept, caption))
-    svg = reliability_figure("reliability", {"held-out posts": bins})
-    return [*blocks, Figure(svg, RELIABILITY)]
+    ]
+
+
+def _review(run: Run, sure: Sequence[tuple[float, bool]]) -> list[Block]:
+    review = run.metrics.reviewed if run.metrics else None
+    if review is None or not review.threshold:
+        return []
+    threshold = review.threshold
+    below = [right for confidence, right in sure if confidence < threshold]
+    above = [right for confidence, right in sure if confidence >= threshold]
+    rows: list[list[Value]] = [
+        [name, len(part), sum(part) / len(part) if part else None]
+        for name, part in ((f"below {threshold:.3f}: to be checked by hand", below), ("at or above", above))
+    ]
+    caption = f"The review threshold, set on {'these posts' if run.on_all else 'validation posts'}"
+    return [Table(["confidence", "held-out posts", "accuracy"], rows, caption)]
 
 
 def _mistakes(run: Run, extra: Extra) -> list[Block]:
+    if not run.predictions:
+        return []
     wrong = run.wrong
     if not wrong:
         return [Paragraph(f"None of the {len(run.predictions):,} held-out posts is wrong.")]
@@ -185,22 +187,21 @@ def _mistakes(run: Run, extra: Extra) -> list[Block]:
     if extra.mistakes:
         return [*blocks, Gallery(extra.mistakes)]
     table: list[list[Value]] = [
-        [row.get("id"), row.get("label"), row.get("predicted"), real(row, "confidence"), row.get("status")]
-        for row in wrong[:20]
+        [post.id, post.label, post.predicted, post.confidence, post.status] for post in wrong[:20]
     ]
     return [*blocks, Table(["id", "true", "predicted", "confidence", "status"], table)]
 
 
 def _model(run: Run, extra: Extra) -> list[Block]:
-    training, model = run.metrics.get("training") or {}, run.config.get("model") or {}
-    parity = ((run.metrics.get("bundle") or {}).get("parity") or {}).get("probability")
+    metrics, config = run.metrics, run.config
+    parity = metrics.bundle.parity.get("probability") if metrics else None
     facts: list[tuple[str, Value]] = [
-        ("fusion", model.get("fusion")),
-        ("text encoder", model.get("text")),
-        ("image encoder", model.get("image")),
-        ("regime", training.get("regime") or (run.config.get("train") or {}).get("regime")),
-        ("trained weights", training.get("parameters")),
-        ("seed", run.config.get("seed")),
+        ("fusion", config.fusion),
+        ("text encoder", config.encoder("text")),
+        ("image encoder", config.encoder("image")),
+        ("regime", metrics.training.regime if metrics else config.regime),
+        ("trained weights", metrics.training.parameters if metrics else None),
+        ("seed", config.seed),
         ("largest difference, PyTorch to ONNX", f"{parity:.1e}" if parity is not None else None),
     ]
     blocks: list[Block] = [Facts(facts)]
@@ -212,19 +213,18 @@ def _model(run: Run, extra: Extra) -> list[Block]:
 
 
 def _protocol(run: Run) -> list[Block]:
-    protocol = run.metrics.get("protocol") or {}
-    folds = run.split.get("folds") or {}
-    origin = run.split.get("origin")
+    protocol, split = run.metrics.protocol if run.metrics else None, run.split
+    origin = split.origin if split else None
     facts: list[tuple[str, Value]] = [
-        ("training posts", protocol.get("train")),
-        ("validation posts", protocol.get("validate")),
-        ("test posts", protocol.get("held_out")),
-        ("posts in the split", len(folds) or None),
+        ("training posts", protocol.train if protocol else None),
+        ("validation posts", protocol.validates if protocol else None),
+        ("test posts", protocol.held_out if protocol else None),
+        ("posts in the split", len(split.folds) if split else None),
         ("split", "made: stratified, near-duplicates kept together" if origin == "made" else origin),
-        ("split, SHA-256", str(run.split.get("sha256", "–"))[:16]),
+        ("split, SHA-256", split.sha256[:16] if split else None),
     ]
     blocks: list[Block] = [Facts(facts)]
-    status = Counter(name for row in run.predictions for name in (row.get("status") or "").split("|") if name)
+    status = Counter(name for post in run.predictions for name in post.status.split("|") if name)
     if status:
         table: list[list[Value]] = [
             [name, count] for name, count in sorted(status.items(), key=lambda x: (-x[1], x[0]))

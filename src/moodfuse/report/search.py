@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from pydantic import JsonValue
 
-from moodfuse.records.tolerant import Folder, flat, real
+from moodfuse.records.search import Search, SearchTrial, trial_rows
 from moodfuse.report.context import configuration_blocks, environment_blocks
 from moodfuse.report.document import (
     Block,
@@ -23,112 +21,82 @@ from moodfuse.report.document import (
 )
 from moodfuse.report.figures import importance_figure, search_figure
 
-_NOT_SETTINGS = {"number", "state", "score", "epochs", "seconds", "best"}
 _MONITORS = {"macro_f1": "validation macro-F1", "accuracy": "validation accuracy", "loss": "validation loss, negated"}
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """What is on disk of a search; empty where it is not there (yet)."""
-
-    path: Path
-    summary: dict[str, Any]
-    trials: list[dict[str, str]]
-    plan: dict[str, Any]
-    missing: list[str]
-
-    @property
-    def monitor(self) -> str:
-        return _MONITORS.get(str(self.summary.get("monitor")), "validation score")
-
-
-def is_search(folder: Path) -> bool:
-    """Say whether `folder` is a search, finished or not."""
-    return any((folder / name).is_file() for name in ("search.json", "trials.csv", "study.db"))
-
-
-def read_search(path: Path) -> Search:
-    """Read what is there of a search's folder; what is not whole is told in `missing`."""
-    folder = Folder(path)
-    summary = folder.json("search.json", "the result of the search")
-    trials = folder.rows("trials.csv", "the trials")
-    return Search(path, summary, trials, folder.json("plan.json"), folder.missing)
 
 
 def search_document(search: Search) -> Document:
     """Return the report of a search."""
-    config = search.summary.get("config") or search.plan.get("config") or {}
     candidates: list[tuple[str, str, list[Block]]] = [
         ("summary", "In short", _summary(search)),
         ("history", "Trials", _history(search)),
-        ("best", "What was found", _found(search, config)),
-        ("configuration", "Configuration searched from", configuration_blocks(config)),
-        ("environment", "Environment", environment_blocks(search.plan.get("environment") or {})),
+        ("best", "What was found", _found(search)),
+        ("configuration", "Configuration searched from", configuration_blocks(search.config)),
+        ("environment", "Environment", environment_blocks(search.plan.environment if search.plan else None)),
     ]
     sections = [Section(id, title, blocks) for id, title, blocks in candidates if blocks]
-    fusion = (config.get("model") or {}).get("fusion", "?")
-    rows: list[dict[str, Any]] = [dict(row) for row in search.trials]
-    return Document("Search", search.path.resolve().name, f"settings for {fusion}", sections, rows)
+    subtitle = f"settings for {search.config.fusion or '?'}"
+    return Document("Search", search.path.resolve().name, subtitle, sections, trial_rows(search.trials))
 
 
-def _scored(search: Search) -> list[tuple[dict[str, str], float]]:
-    scores = [(row, real(row, "score")) for row in search.trials]
-    return sorted(((row, score) for row, score in scores if score is not None), key=lambda one: -one[1])
+def _scored(search: Search) -> list[tuple[SearchTrial, float]]:
+    scored = [(trial, trial.score) for trial in search.trials if trial.score is not None]
+    return sorted(scored, key=lambda pair: -pair[1])
+
+
+def _monitor(search: Search) -> str:
+    return _MONITORS.get(search.summary.monitor if search.summary else "", "validation score")
+
+
+def _importances(search: Search) -> dict[str, float]:
+    return search.summary.importances if search.summary else {}
 
 
 def _summary(search: Search) -> list[Block]:
-    scored = _scored(search)
-    trials = search.summary.get("trials") or {}
-    ended, wanted = trials.get("ended", len(search.trials)), trials.get("wanted")
+    scored, trials = _scored(search), search.summary.trials if search.summary else None
     lines = []
     if scored:
-        (best, score), first = scored[0], next((s for row, s in scored if row.get("number") == "0"), None)
-        lines.append(f"Trial {best.get('number')} is the best of {ended}: {search.monitor} {number(score)}.")
-        if first is not None:
+        best, score = scored[0]
+        ended = trials.ended if trials else len(search.trials)
+        lines.append(f"Trial {best.number} is the best of {ended}: {_monitor(search)} {number(score)}.")
+        if (first := next((score for trial, score in scored if trial.number == 0), None)) is not None:
             gained = f"{number(score - first, signed=True)} over the recipe's own values ({number(first)})"
             lines.append(f"That is {gained}.")
-    importances = search.summary.get("importances") or {}
-    if importances:
-        most = max(importances, key=lambda key: float(importances[key]))
-        share = 100 * float(importances[most])
-        lines.append(f"{most} mattered most: {share:.0f} % of the differences between trials.")
+    if importances := _importances(search):
+        most = max(importances, key=importances.__getitem__)
+        lines.append(f"{most} mattered most: {100 * importances[most]:.0f} % of the differences between trials.")
     blocks: list[Block] = [Verdicts(lines or ["No trial has ended yet: there is nothing to report."])]
     if scored:
         blocks.append(
             Paragraph(
-                "These are scores on the validation posts that the search chose by: the best of many is too good. "
-                "The test "
-                "posts were not looked at; train on best.yaml for a score to report."
+                "These are scores on the validation posts that the search chose by: the best of many is too good. The "
+                "test posts were not looked at; train on best.yaml for a score to report."
             )
         )
-    if wanted is not None and ended < wanted:
-        blocks.append(
-            Notice(f"Not finished: {ended} of {wanted} trials have ended; run the same command again to go on.")
-        )
+    if trials and trials.ended < trials.wanted:
+        done = f"{trials.ended} of {trials.wanted} trials have ended"
+        blocks.append(Notice(f"Not finished: {done}; run the same command again to go on."))
     return blocks + [Notice(line) for line in search.missing]
 
 
 def _history(search: Search) -> list[Block]:
-    points = []
-    for row in search.trials:
-        score, place = real(row, "score"), real(row, "number")
-        # A trial that was stopped early has no score: it stands at the foot of the figure.
-        if place is not None and (score is not None or row.get("state") == "pruned"):
-            points.append((int(place), score))
-    whole = [score for _, score in points if score is not None]
-    if not whole:
+    scored = _scored(search)
+    if not scored:
         return []
-    floor = min(whole)
-    trials = [(place, floor if score is None else score, score is None) for place, score in points]
+    # A trial that was given up early has no score: it stands at the foot of the figure.
+    floor = min(score for _, score in scored)
+    trials = [
+        (trial.number, floor if trial.score is None else trial.score, trial.score is None)
+        for trial in search.trials
+        if trial.score is not None or trial.pruned
+    ]
     caption = "Score of each trial and the best so far; crosses were stopped early and stand at the foot."
-    figures = [Figure(search_figure("trials", trials, y=search.monitor), caption)]
-    importances = {key: float(value) for key, value in (search.summary.get("importances") or {}).items()}
-    if importances:
+    figures = [Figure(search_figure("trials", trials, y=_monitor(search)), caption)]
+    if importances := _importances(search):
         caption = "Each setting's share of the differences between trials (fANOVA, Hutter et al. 2014)."
         figures.append(Figure(importance_figure("importances", importances), caption))
-    keys = [key for key in search.trials[0] if key not in _NOT_SETTINGS]
+    keys = list(search.trials[0].settings)
     rows: list[list[Value]] = [
-        [row.get("number"), score, *[_short(row.get(key)) for key in keys]] for row, score in _scored(search)[:10]
+        [str(trial.number), score, *[_short(trial.settings.get(key)) for key in keys]] for trial, score in scored[:10]
     ]
     return [
         Figures(figures),
@@ -136,13 +104,13 @@ def _history(search: Search) -> list[Block]:
     ]
 
 
-def _found(search: Search, config: dict[str, Any]) -> list[Block]:
-    before, after = flat(config), flat(search.summary.get("best") or {})
+def _found(search: Search) -> list[Block]:
+    if search.summary is None:
+        return []
+    before, after = search.config.flat(), search.summary.best.flat()
     rows: list[list[Value]] = [
         [key, _short(before.get(key)), _short(value)] for key, value in after.items() if before.get(key) != value
     ]
-    if not after:
-        return []
     if not rows:
         return [Paragraph("The recipe's own values were the best.")]
     return [
@@ -157,7 +125,8 @@ def _leaf(key: str, keys: list[str]) -> str:
     return leaf if sum(other.rpartition(".")[2] == leaf for other in keys) == 1 else key
 
 
-def _short(value: Any) -> str:
-    """Return a setting with three digits that count."""
-    found = real({"value": value}, "value") if not isinstance(value, bool) else None
-    return "–" if value in (None, "") else f"{found:.3g}" if found is not None else str(value)
+def _short(value: JsonValue) -> str:
+    """Return a setting, a number with three digits that count."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{value:.3g}"
+    return "–" if value in (None, "") else str(value)

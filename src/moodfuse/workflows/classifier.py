@@ -76,7 +76,7 @@ class FusionClassifier:
         path = Path(self.run) if self.run is not None else Path(str(self._temporary and self._temporary.name)) / "run"
         config = self.resolved_config()
         result = train(as_posts(posts, Labels(config.labels)), config, name=path.name, runs=path.parent)
-        self.metrics_: dict[str, Any] = result.metrics
+        self.metrics_: dict[str, Any] = result.metrics.as_json()
         self._predictor = Predictor(result.bundle)
         return self
 
@@ -117,7 +117,7 @@ class FusionClassifier:
         """
         from moodfuse.workflows.evaluation import evaluate_unseen
 
-        return evaluate_unseen(self.predictor, as_posts(posts, self.predictor.labels)).scores
+        return evaluate_unseen(self.predictor, as_posts(posts, self.predictor.labels)).scores.as_json()
 
     def save(self, folder: str | Path) -> Path:
         """Copy the bundle to `folder`, whole or not at all; it needs no PyTorch to predict.

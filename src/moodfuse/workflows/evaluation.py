@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from moodfuse.evaluate.intervals import bootstrap_intervals
 from moodfuse.evaluate.metrics import score
 from moodfuse.labels import Labels
 from moodfuse.progress import Progress
+from moodfuse.records.metrics import EstimatedScores
 from moodfuse.runtime.predictor import Prediction, Predictor
 
 SEEN = "seen.json"  # in a bundle: digests of the posts that training and model selection saw
@@ -30,10 +30,10 @@ class Evaluation:
 
     posts: Posts
     predictions: list[Prediction]
-    scores: dict[str, Any]
+    scores: EstimatedScores
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return one row a post: id, label, prediction, probabilities, status."""
+    def rows(self) -> list[dict[str, str | float | None]]:
+        """Return a row for each post: id, label, prediction, probabilities, status."""
         return [
             {"id": post.id, "label": post.label, "predicted": prediction.label, "confidence": prediction.confidence}
             | {f"p_{name}": value for name, value in prediction.probabilities.items()}
@@ -87,15 +87,16 @@ def evaluate_posts(
     return Evaluation(posts, predictions, score_predictions(posts, predictions, predictor.labels, groups))
 
 
-def score_predictions(posts: Posts, predictions: list[Prediction], labels: Labels, groups: Groups) -> dict[str, Any]:
-    """Return scores, 95 % intervals and calibration error, as `metrics.json` holds them."""
+def score_predictions(posts: Posts, predictions: list[Prediction], labels: Labels, groups: Groups) -> EstimatedScores:
+    """Return scores, 95 % intervals and calibration error."""
     true = np.array([labels.id(str(label)) for label in posts.labels])
     probabilities = np.array([list(prediction.probabilities.values()) for prediction in predictions])  # (N, C)
     intervals = bootstrap_intervals(true, probabilities, labels=labels, groups=[groups.group_of[i] for i in posts.ids])
-    return score(true, probabilities, labels).to_dict() | {
-        "intervals": {name: [round(low, 6), round(high, 6)] for name, (low, high) in intervals.items()},
-        "calibration_error": expected_calibration_error(probabilities, true),
-    }
+    return EstimatedScores(
+        **asdict(score(true, probabilities, labels)),
+        intervals={name: (round(low, 6), round(high, 6)) for name, (low, high) in intervals.items()},
+        calibration_error=expected_calibration_error(probabilities, true),
+    )
 
 
 def split_seen(predictor: Predictor, posts: Posts) -> tuple[Posts, int]:
@@ -128,4 +129,5 @@ def evaluate_unseen(
             f"{posts.source}: the bundle was trained on all {seen} of these posts; a score on them would say nothing"
         )
     result = evaluate_posts(predictor, fresh, only=only, progress=progress)
-    return Evaluation(result.posts, result.predictions, result.scores | {"seen_in_training": seen})
+    scores = result.scores.model_copy(update={"seen_in_training": seen})
+    return Evaluation(result.posts, result.predictions, scores)

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from moodfuse import files
 from moodfuse.data.duplicates import GROUPING, Groups, group_duplicates
 from moodfuse.data.posts import Posts
 from moodfuse.errors import OutputError
 from moodfuse.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedPosts:
+    """Labelled posts, the digest of each by its id, and their groups of near-duplicates."""
+
+    posts: Posts
+    digests: Mapping[str, str]
+    groups: Groups
 
 
 def cached_groups(posts: Posts, data_hash: str, progress: Progress) -> Groups:

@@ -1,7 +1,8 @@
-"""The model card that stands in every bundle, written from its manifest."""
+"""The model card that stands in every bundle, written from its manifest and its run's metrics."""
 
 from __future__ import annotations
 
+from moodfuse.records.metrics import RunMetrics
 from moodfuse.runtime.bundle import Manifest
 
 _CARD = """# {name}
@@ -45,35 +46,35 @@ _LEXICON = """- `vader`, a lexicon of English (Hutto and Gilbert, 2014), scores 
 """
 
 
-def model_card(manifest: Manifest) -> str:
+def model_card(manifest: Manifest, metrics: RunMetrics) -> str:
     """Return the card as Markdown."""
-    test, protocol = manifest.scores["test"], manifest.scores["protocol"]
+    test, protocol, training = metrics.test, metrics.protocol, metrics.training
     classes = "\n".join(
-        f"| {name} | {one['precision']:.3f} | {one['recall']:.3f} | {one['f1']:.3f} | {one['support']} |"
-        for name, one in test["per_class"].items()
+        f"| {name} | {one.precision:.3f} | {one.recall:.3f} | {one.f1:.3f} | {one.support} |"
+        for name, one in test.per_class.items()
     )
-    (accuracy_low, accuracy_high), (macro_low, macro_high) = (test["intervals"][k] for k in ("accuracy", "macro_f1"))
+    (accuracy_low, accuracy_high), (macro_low, macro_high) = (test.intervals[k] for k in ("accuracy", "macro_f1"))
     return _CARD.format(
         name=manifest.name,
         labels=", ".join(manifest.labels),
         fusion=manifest.fusion,
         encoders=" and ".join(f"`{name}` ({modality})" for modality, name in manifest.encoders.items()),
-        regime=manifest.training["regime"],
-        seed=manifest.training["seed"],
-        posts=manifest.training["posts"],
+        regime=training.regime,
+        seed=training.seed,
+        posts=protocol.train,
         version=manifest.moodfuse,
-        protocol=protocol["test"].capitalize(),
-        n=test["n"],
-        accuracy=test["accuracy"],
+        protocol=protocol.test.capitalize(),
+        n=test.n,
+        accuracy=test.accuracy,
         accuracy_low=accuracy_low,
         accuracy_high=accuracy_high,
-        macro=test["macro_f1"],
+        macro=test.macro_f1,
         macro_low=macro_low,
         macro_high=macro_high,
         classes=classes,
-        ece=test["calibration_error"],
+        ece=test.calibration_error,
         temperature=manifest.temperature,
         review=manifest.review_threshold,
-        scored=_HELD_OUT if protocol["held_out"] else _ON_ALL,
+        scored=_HELD_OUT if protocol.held_out else _ON_ALL,
         lexicon=_LEXICON if any(view.kind == "lexicon" for view in manifest.views.get("text", ())) else "",
     )

@@ -13,18 +13,18 @@ from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError, DataError, MoodfuseError
 from moodfuse.labels import Labels
-from moodfuse.records.comparison import ComparisonFolder
+from moodfuse.records.comparison import Comparison, ComparisonFolder, is_comparison, read_comparison
+from moodfuse.records.run import Run, is_run, read_run
+from moodfuse.records.search import is_search, read_search
 from moodfuse.report.comparison import comparison_document
-from moodfuse.report.comparison_records import Comparison, is_comparison, read_comparison
 from moodfuse.report.document import Card, Document
 from moodfuse.report.gallery import mistake_cards, same_posts
 from moodfuse.report.markdown import csv_rows, markdown
 from moodfuse.report.page import document_page
 from moodfuse.report.pair import compare_pair, pair_document, why_not_paired
 from moodfuse.report.picture import model_picture
-from moodfuse.report.records import Run, is_run, read_run
 from moodfuse.report.run import Extra, run_document
-from moodfuse.report.search import is_search, read_search, search_document
+from moodfuse.report.search import search_document
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.comparison.results import build_results
 
@@ -96,13 +96,16 @@ def run_extra(run: Run, data: Path | None) -> Extra:
 def _comparison(path: Path) -> Comparison:
     """Read a comparison; where cells have ended since its results were built, build them anew first."""
     found = read_comparison(path)
+    if found.plan is None:
+        return found
+    folder = ComparisonFolder(path, found.plan)
+    done = len(folder.cells()) - len(folder.todo())
+    if found.results and found.results.cells.done == done:
+        return found
     # What cannot be built is told on the page: no whole seed yet, or cells that another version wrote.
-    with contextlib.suppress(MoodfuseError, OSError, KeyError, ValueError):
-        folder = ComparisonFolder(path, found.plan)
-        done = len(folder.cells()) - len(folder.todo())
-        if done != (found.results.get("cells") or {}).get("done"):
-            build_results(folder)
-            found = read_comparison(path)
+    with contextlib.suppress(MoodfuseError, OSError, ValueError):
+        build_results(folder)
+        found = read_comparison(path)
     return found
 
 
@@ -111,7 +114,7 @@ def _two_runs(a: Run, b: Run, data: Path | None) -> Document:
     if refusal:
         return pair_document(a, b, None, refusal)
     try:
-        tested = _posts(a, data).subset([row["id"] for row in a.predictions])
+        tested = _posts(a, data).subset([post.id for post in a.predictions])
         groups = group_duplicates(tested).group_of
     except (MoodfuseError, OSError):
         groups = None
@@ -121,14 +124,14 @@ def _two_runs(a: Run, b: Run, data: Path | None) -> Document:
 def _cards(run: Run, data: Path | None) -> list[Card]:
     posts = _posts(run, data)
     # A bundle that every post trained would tell what it remembers of these, not what it makes of them.
-    predictor = Predictor.load(run.path) if (run.path / "bundle").is_dir() and not run.on_all else None
+    predictor = Predictor.load(run.path) if run.folder.bundle.is_dir() and not run.on_all else None
     return mistake_cards(run, posts, predictor)
 
 
 def _posts(run: Run, data: Path | None) -> Posts:
     """Return the posts that the run was trained and tested on. Raises `DataError` where they are not found."""
-    known = run.environment.get("data")
-    folder = data or (Path(str(known)) if known else None)
+    known = run.environment.data if run.environment else None
+    folder = data or (Path(known) if known else None)
     if folder is None or not folder.exists():
         where = f"{folder} is not there" if folder else "where the run's posts lie was not recorded"
         raise DataError(f"{where}; name their place with --data")

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moodfuse import files
 from moodfuse.config import Config, Modality
 from moodfuse.data.digests import data_sha256, post_digests
 from moodfuse.data.duplicates import Groups, straddling
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import Split, make_split, read_split
 from moodfuse.errors import DataError
-from moodfuse.evaluate.calibration import fit_temperature, review_threshold
+from moodfuse.evaluate.calibration import fit_temperature, logits_of, review_threshold
 from moodfuse.files import write_csv
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
-from moodfuse.records.run import RunFolder, claimed, open_run
+from moodfuse.records.claim import working_alone
+from moodfuse.records.metrics import EstimatedScores, Protocol, ReviewShares, RunMetrics, ValidationScores
+from moodfuse.records.record import read_record
+from moodfuse.records.run import RunFolder, open_run
 from moodfuse.runtime.bundle import Bundle, read_bundle, update_manifest
 from moodfuse.runtime.predictor import Prediction, Predictor, softmax
 from moodfuse.workflows.evaluation import Evaluation, evaluate_posts, run_predictor, score_predictions
-from moodfuse.workflows.finishing import finish_bundle, training_facts
-from moodfuse.workflows.groups import cached_groups
+from moodfuse.workflows.finishing import bundle_facts, finish_run, training_facts
+from moodfuse.workflows.groups import GroupedPosts, cached_groups
 from moodfuse.workflows.leaks import borrowed_seen, refuse_leaks
 from moodfuse.workflows.training_on_all import check_fixed_budget, train_on_all
-
-if TYPE_CHECKING:
-    from moodfuse.learn.pipeline import Trained
 
 REVIEW_SHARE = 0.2  # the least confident fifth of the validation posts sets the review threshold
 
@@ -41,7 +37,7 @@ class RunResult:
     """A finished run."""
 
     run: RunFolder
-    metrics: dict[str, Any]
+    metrics: RunMetrics
     resumed: bool = False  # it was finished before: nothing was computed
 
     @property
@@ -88,34 +84,26 @@ def train(
     data_hash = data_sha256(labelled, digests, given)
     run = open_run(runs, name, config, data_hash, posts.source)
     if run.finished:
-        return RunResult(run, json.loads(run.metrics.read_text("utf-8")), resumed=True)
+        return RunResult(run, read_record(run.metrics, RunMetrics), resumed=True)
     log = _Log(run, notify)
-    with claimed(run):
-        groups = cached_groups(labelled, data_hash, progress)
+    with working_alone(run.path):
+        grouped = GroupedPosts(labelled, digests, cached_groups(labelled, data_hash, progress))
         if config.split.hold_out:
-            split = _fixed_split(run, labelled, config, groups, split_file, log)
-            metrics = _train_held_out(labelled, config, run, split, digests, groups, progress, log)
+            split = _fixed_split(run, labelled, config, grouped.groups, split_file, log)
+            metrics = _train_held_out(grouped, config, run, split, progress, log)
         else:
-            metrics = train_on_all(
-                labelled, config, run, digests, groups, workers=workers, progress=progress, notify=log
-            )
+            metrics = train_on_all(grouped, config, run, workers=workers, progress=progress, notify=log)
     return RunResult(run, metrics)
 
 
 def _train_held_out(
-    posts: Posts,
-    config: Config,
-    run: RunFolder,
-    split: Split,
-    digests: Mapping[str, str],
-    groups: Groups,
-    progress: Progress,
-    log: Notify,
-) -> dict[str, Any]:
+    grouped: GroupedPosts, config: Config, run: RunFolder, split: Split, progress: Progress, log: Notify
+) -> RunMetrics:
     """Train, choose and calibrate, and test on the three parts of the split; return the run's metrics."""
     from moodfuse.learn.fit.history import Hooks
     from moodfuse.learn.pipeline import train_model
 
+    posts, digests, groups = grouped.posts, grouped.digests, grouped.groups
     parts = {"train": split.train_ids, "validation": split.validation_ids, "test": split.test_ids}
     refuse_leaks(config, parts, digests)
     trained = train_model(
@@ -131,12 +119,17 @@ def _train_held_out(
     test = evaluate_posts(Predictor(bundle), posts.subset(parts["test"]), groups=groups, progress=progress)
     alone = _withheld(bundle, test, groups, progress)
     write_csv(run.predictions, [row | extra for row, extra in zip(test.rows(), _columns(alone, test), strict=True)])
-    metrics = _metrics(config, split, groups, trained, bundle, validation, test.scores)
-    metrics |= {f"test_{m}_only": one.scores for m, one in alone.items()}
+    metrics = RunMetrics(
+        test=test.scores,
+        validation=validation,
+        protocol=_protocol(split, groups),
+        training=training_facts(config, trained),
+        bundle=bundle_facts(bundle),
+        **_alone_scores(alone),
+    )
     borrowed = borrowed_seen(config)  # what an encoder of another run saw, this bundle has seen too
     seen = {part: sorted({digests[i] for i in parts[part]} | borrowed[part]) for part in ("train", "validation")}
-    finish_bundle(bundle, run, metrics, seen)
-    files.write_json(run.metrics, metrics)
+    finish_run(run, bundle, metrics, seen)
     return metrics
 
 
@@ -163,6 +156,10 @@ def _withheld(bundle: Bundle, test: Evaluation, groups: Groups, progress: Progre
         m: evaluate_posts(predictor, test.posts, groups=groups, only=m, progress=progress)
         for m in (read if len(read) > 1 else ())
     }
+
+
+def _alone_scores(alone: dict[Modality, Evaluation]) -> dict[str, EstimatedScores]:
+    return {f"test_{modality}_only": one.scores for modality, one in alone.items()}
 
 
 def _columns(alone: dict[Modality, Evaluation], test: Evaluation) -> list[dict[str, str]]:
@@ -208,13 +205,14 @@ def _fixed_split(
     return split
 
 
-def _calibrate(bundle: Bundle, validation: Posts, groups: Groups, progress: Progress) -> tuple[Bundle, dict[str, Any]]:
+def _calibrate(
+    bundle: Bundle, validation: Posts, groups: Groups, progress: Progress
+) -> tuple[Bundle, ValidationScores]:
     """Fit temperature and review threshold on the validation posts; return their scores too."""
     predictor = Predictor(bundle)
     true = np.array([predictor.labels.id(str(label)) for label in validation.labels])
     raw = run_predictor(predictor, validation, progress, "calibrating")
-    # Log-probabilities differ from logits by a constant a post, which a softmax does not see.
-    logits = np.log(np.array([list(p.probabilities.values()) for p in raw]).clip(min=1e-12))
+    logits = logits_of([list(p.probabilities.values()) for p in raw])
     temperature = fit_temperature(logits, true)
     # What the predictor will say from now on, without a second run: the same logits through the temperature.
     result = [
@@ -223,14 +221,8 @@ def _calibrate(bundle: Bundle, validation: Posts, groups: Groups, progress: Prog
     correct = [one.label == post.label for one, post in zip(result, validation, strict=True)]
     review = review_threshold([one.confidence for one in result], correct, share=REVIEW_SHARE)
     bundle = update_manifest(bundle, temperature=temperature, review_threshold=review.threshold)
-    return bundle, score_predictions(validation, result, predictor.labels, groups) | {
-        "review": {
-            "threshold": review.threshold,
-            "share": review.share,
-            "accuracy_below": review.accuracy_below,
-            "accuracy_above": review.accuracy_above,
-        }
-    }
+    scores = score_predictions(validation, result, predictor.labels, groups)
+    return bundle, ValidationScores(**scores.as_json(), review=ReviewShares(**asdict(review)))
 
 
 def rescaled(prediction: Prediction, probabilities: np.ndarray) -> Prediction:
@@ -239,30 +231,15 @@ def rescaled(prediction: Prediction, probabilities: np.ndarray) -> Prediction:
     return replace(prediction, probabilities=named, confidence=max(named.values()))
 
 
-def _metrics(
-    config: Config,
-    split: Split,
-    groups: Groups,
-    trained: Trained,
-    bundle: Bundle,
-    validation: dict[str, Any],
-    test: dict[str, Any],
-) -> dict[str, Any]:
-    across = straddling(groups, split.parts)
-    return {
-        "test": test,
-        "validation": validation,
-        "protocol": {
-            "test": "held out: looked at once, through the finished bundle",
-            "validation": "chose the best epoch, the temperature and the review threshold: not a score to report",
-            "intervals": "95 %, percentile bootstrap over groups of near-duplicates, 2,000 resamples",
-            "split_sha256": split.sha256,
-            "split_origin": split.origin,
-            "train": len(split.train_ids),
-            "validate": len(split.validation_ids),
-            "held_out": len(split.test_ids),
-            "duplicate_groups_across": len(across),
-        },
-        "training": training_facts(config, trained),
-        "bundle": {"temperature": bundle.manifest.temperature, "parity": bundle.manifest.parity},
-    }
+def _protocol(split: Split, groups: Groups) -> Protocol:
+    return Protocol(
+        test="held out: looked at once, through the finished bundle",
+        validation="chose the best epoch, the temperature and the review threshold: not a score to report",
+        intervals="95 %, percentile bootstrap over groups of near-duplicates, 2,000 resamples",
+        split_sha256=split.sha256,
+        split_origin=split.origin,
+        train=len(split.train_ids),
+        validates=len(split.validation_ids),
+        held_out=len(split.test_ids),
+        duplicate_groups_across=len(straddling(groups, split.parts)),
+    )

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from moodfuse import files
 from moodfuse.config import Config
-from moodfuse.data.duplicates import Groups
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import make_split
 from moodfuse.errors import ConfigError
@@ -20,16 +17,19 @@ from moodfuse.files import write_csv
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress
 from moodfuse.records.cells import read_cell
+from moodfuse.records.claim import Claim
 from moodfuse.records.comparison import load_comparison
+from moodfuse.records.metrics import EstimatedScores, LabelScores, Protocol, ReviewShares, RunMetrics
+from moodfuse.records.results import ArmRow
 from moodfuse.records.run import RunFolder
-from moodfuse.runtime.bundle import Bundle, update_manifest
+from moodfuse.runtime.bundle import update_manifest
 from moodfuse.runtime.predictor import softmax
-from moodfuse.workflows.comparison.run import check_cells, check_fold_count, compare_models
-from moodfuse.workflows.finishing import finish_bundle, training_facts
+from moodfuse.workflows.comparison.run import Effort, check_cells, check_fold_count, compare_models
+from moodfuse.workflows.finishing import bundle_facts, finish_run, training_facts
+from moodfuse.workflows.groups import GroupedPosts
 
 if TYPE_CHECKING:
     from moodfuse.learn.compare.models import ComparedModel
-    from moodfuse.learn.pipeline import Trained
 
 CELLS = "cross-validation"  # in the run's folder: a comparison of one model
 CELL_COUNT = 5
@@ -40,10 +40,10 @@ REVIEW_SHARE = 0.2  # the least confident fifth of the posts, each judged by a m
 class CrossValidation:
     """What a recipe scores on posts that its trainings had not seen, and what is fitted on those answers."""
 
-    scores: dict[str, Any]  # as `metrics.json` holds a test's
+    scores: EstimatedScores
     temperature: float
-    review: dict[str, float | None]
-    rows: list[dict[str, Any]]  # one a post, of the first seed
+    review: ReviewShares
+    rows: list[dict[str, str | float]]  # of each post, by the first seed
 
 
 def check_fixed_budget(config: Config, split_file: Path | None) -> None:
@@ -65,27 +65,26 @@ def check_fixed_budget(config: Config, split_file: Path | None) -> None:
 
 
 def train_on_all(
-    posts: Posts,
+    grouped: GroupedPosts,
     config: Config,
     run: RunFolder,
-    digests: Mapping[str, str],
-    groups: Groups,
     *,
     workers: int | None,
     progress: Progress,
     notify: Notify,
-) -> dict[str, Any]:
-    """Cross-validate the recipe, train it on all of `posts` into the run's bundle, and return the run's metrics."""
+) -> RunMetrics:
+    """Cross-validate the recipe, train it on all of the posts into the run's bundle, and return the run's metrics."""
     from moodfuse.learn.fit.history import Hooks
     from moodfuse.learn.pipeline import train_model
 
+    posts, groups = grouped.posts, grouped.groups
     labels = Labels(config.labels)
     # The split of the cross-validation, written first: its being there says that the run's folder is this run's.
     split = make_split(posts, folds=config.split.folds, seed=config.split.seed, groups=groups, labels=labels)
     check_cells(posts, split, CELL_COUNT, labels)
     split.save(run.split)
     scored = cross_validated(posts, config, run, workers=workers, progress=progress, notify=notify)
-    figures = "accuracy {accuracy:.3f}, macro-F1 {macro_f1:.3f}".format_map(scored.scores)
+    figures = f"accuracy {scored.scores.accuracy:.3f}, macro-F1 {scored.scores.macro_f1:.3f}"
     notify(f"five-fold cross-validation: {figures}")
     trained = train_model(
         posts,
@@ -95,13 +94,16 @@ def train_on_all(
         groups.group_of,
         lambda stage: Hooks(lambda rows: write_csv(run.stage_history(stage), rows), progress),
     )
-    bundle = update_manifest(
-        trained.bundle, temperature=scored.temperature, review_threshold=scored.review["threshold"]
-    )
+    bundle = update_manifest(trained.bundle, temperature=scored.temperature, review_threshold=scored.review.threshold)
     write_csv(run.predictions, scored.rows)
-    metrics = _metrics(config, scored, trained, bundle, len(posts))
-    finish_bundle(bundle, run, metrics, {"train": sorted(digests[i] for i in posts.ids), "validation": []})
-    files.write_json(run.metrics, metrics)
+    metrics = RunMetrics(
+        test=scored.scores,
+        review=scored.review,
+        protocol=_protocol(config.split.repeats, len(posts)),
+        training=training_facts(config, trained),
+        bundle=bundle_facts(bundle),
+    )
+    finish_run(run, bundle, metrics, {"train": sorted(grouped.digests[i] for i in posts.ids), "validation": []})
     return metrics
 
 
@@ -117,18 +119,15 @@ def cross_validated(
     result = compare_models(
         [_model(config)],
         posts,
-        seeds=config.split.repeats,
-        folds=CELL_COUNT,
-        name=CELLS,
-        comparisons=run.path,
-        workers=workers,
+        Effort(seeds=config.split.repeats, folds=CELL_COUNT, workers=workers),
+        Claim("comparison", run.path, CELLS),
         progress=progress,
         notify=notify,
     )
     folder = load_comparison(result.path)
     labels = Labels(config.labels)
     cells = [read_cell(folder.path, key, labels) for key in folder.cells()]
-    logits = np.concatenate([np.log(c.probabilities[""].clip(1e-12)) * c.metrics["temperature"] for c in cells])
+    logits = np.concatenate([cell.logits() for cell in cells])
     true = np.concatenate([cell.true for cell in cells])
     temperature = fit_temperature(logits, true)
     probabilities = softmax(logits / temperature)  # (N x seeds, C)
@@ -137,38 +136,30 @@ def cross_validated(
     ids = [i for cell in cells for i in cell.ids]
     # Cells come seed by seed, and each seed answers every post once. The mean over seeds would be an ensemble's answer.
     first = dict(zip(ids[: len(posts)], probabilities, strict=False))
-    scores = _scores(result.rows[0], len(posts)) | {"calibration_error": result.results["calibration"][0]["ece"]}
     return CrossValidation(
-        scores,
+        _scores(result.rows[0], len(posts), result.results.calibration[0].ece),
         temperature,
-        asdict(review),
+        ReviewShares(**asdict(review)),
         [_row(i, str(label), first[i], labels) for i, label in zip(posts.ids, posts.labels, strict=True)],
     )
 
 
-def _metrics(config: Config, scored: CrossValidation, trained: Trained, bundle: Bundle, posts: int) -> dict[str, Any]:
-    seeds = config.split.repeats
-    return {
-        "test": scored.scores,
-        "review": scored.review,
-        "protocol": {
-            "test": (
-                "five-fold cross-validation of the recipe: each answer is that of a model which had not seen the post; "
-                "the bundle itself was trained on all of them"
-            ),
-            "calibration": (
-                "the temperature and the review threshold were fitted on all of these answers; the calibration error "
-                "is that of the cells, whose temperatures were fitted on other posts"
-            ),
-            "intervals": "95 %, bootstrap over groups of near-duplicates" + (" and over seeds" if seeds > 1 else ""),
-            "seeds": seeds,
-            "train": posts,
-            "validate": 0,
-            "held_out": 0,
-        },
-        "training": training_facts(config, trained),
-        "bundle": {"temperature": bundle.manifest.temperature, "parity": bundle.manifest.parity},
-    }
+def _protocol(seeds: int, posts: int) -> Protocol:
+    return Protocol(
+        test=(
+            "five-fold cross-validation of the recipe: each answer is that of a model which had not seen the post; "
+            "the bundle itself was trained on all of them"
+        ),
+        calibration=(
+            "the temperature and the review threshold were fitted on all of these answers; the calibration error "
+            "is that of the cells, whose temperatures were fitted on other posts"
+        ),
+        intervals="95 %, bootstrap over groups of near-duplicates" + (" and over seeds" if seeds > 1 else ""),
+        seeds=seeds,
+        train=posts,
+        validates=0,
+        held_out=0,
+    )
 
 
 def _model(config: Config) -> ComparedModel:
@@ -177,25 +168,29 @@ def _model(config: Config) -> ComparedModel:
     return compared(config.model.fusion, config)
 
 
-def _scores(row: Mapping[str, Any], posts: int) -> dict[str, Any]:
-    """Turn a comparison's row into scores as `metrics.json` holds them."""
-    named = ("accuracy", "macro_f1", "weighted_f1")
-    bounds = {name: [row[name]["low"], row[name]["high"]] for name in named}
-    bounds |= {f"f1_{label}": [one["low"], one["high"]] for label, one in row["per_class"].items()}
-    return {
-        "n": posts,
-        **{name: row[name]["value"] for name in named},
-        "per_class": {
-            label: {key: one[key] for key in ("precision", "recall", "f1", "support")}
-            for label, one in row["per_class"].items()
+def _scores(row: ArmRow, posts: int, calibration_error: float) -> EstimatedScores:
+    """Turn a comparison's row into the scores of a run."""
+    named = {"accuracy": row.accuracy, "macro_f1": row.macro_f1, "weighted_f1": row.weighted_f1}
+    bounds = {name: (one.low, one.high) for name, one in named.items()}
+    bounds |= {f"f1_{label}": (one.low, one.high) for label, one in row.per_class.items()}
+    return EstimatedScores(
+        n=posts,
+        accuracy=row.accuracy.value,
+        macro_f1=row.macro_f1.value,
+        weighted_f1=row.weighted_f1.value,
+        per_class={
+            label: LabelScores(precision=one.precision, recall=one.recall, f1=one.f1, support=one.support)
+            for label, one in row.per_class.items()
         },
-        "confusion": row["confusion"],
-        "intervals": {name: [round(low, 6), round(high, 6)] for name, (low, high) in bounds.items()},
-        "sd_seeds": {name: row[name]["sd_seeds"] for name in named},
-    }
+        confusion=row.confusion,
+        intervals={name: (round(low, 6), round(high, 6)) for name, (low, high) in bounds.items()},
+        sd_seeds={name: one.sd_seeds for name, one in named.items()},
+        calibration_error=calibration_error,
+    )
 
 
-def _row(post_id: str, label: str, probabilities: np.ndarray, labels: Labels) -> dict[str, Any]:
+def _row(post_id: str, label: str, probabilities: np.ndarray, labels: Labels) -> dict[str, str | float]:
     best = int(probabilities.argmax())
-    row = {"id": post_id, "label": label, "predicted": labels.names[best], "confidence": float(probabilities[best])}
-    return row | {f"p_{name}": float(p) for name, p in zip(labels.names, probabilities, strict=True)}
+    answer: dict[str, str | float] = {"predicted": labels.names[best], "confidence": float(probabilities[best])}
+    shares = {f"p_{name}": float(p) for name, p in zip(labels.names, probabilities, strict=True)}
+    return {"id": post_id, "label": label} | answer | shares

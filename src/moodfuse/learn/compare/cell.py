@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +24,7 @@ from moodfuse.learn.parts import TrainingData, fit_parts
 from moodfuse.learn.precision import reduce_weights
 from moodfuse.learn.stacking import fit_stacker
 from moodfuse.progress import Progress, silent
+from moodfuse.records.cells import CellTrial
 from moodfuse.runtime.graphs import Encoding, head_feed, open_session
 from moodfuse.runtime.predictor import softmax
 
@@ -80,7 +80,7 @@ class CellResult:
     probabilities: dict[str, np.ndarray]
     temperature: float
     seconds: float
-    trials: list[dict[str, Any]] = field(default_factory=list)
+    trials: list[CellTrial] = field(default_factory=list)
 
     def head(self) -> bytes:
         """Export what stands behind the encoders as an ONNX graph."""
@@ -123,7 +123,7 @@ def run_cell(config: Config, data: CellData, rows: Rows, *, trials: int = 0, pro
     temperature is 1. The test posts are looked at once.
     """
     started = time.perf_counter()
-    tried: list[dict[str, Any]] = []
+    tried: list[CellTrial] = []
     if trials:
         from moodfuse.learn.search.tune import tune  # Optuna is imported only where something is searched
 

@@ -23,7 +23,8 @@ from moodfuse.learn.features import Features
 from moodfuse.learn.parts import label_ids
 from moodfuse.learn.store import FeatureStore
 from moodfuse.progress import Progress, silent
-from moodfuse.records.cells import HEAD, CellKey
+from moodfuse.records.cells import CellKey
+from moodfuse.records.results import DamageCurve, DamageScore
 from moodfuse.runtime.graphs import HeadGraph, open_session
 
 
@@ -44,8 +45,8 @@ def damage_curves(
     labels: Labels,
     *,
     progress: Progress = silent,
-) -> list[dict[str, Any]]:
-    """Return a curve for each model and damage of what it reads, as `robustness.json` holds them.
+) -> list[DamageCurve]:
+    """Return a curve for each model and damage of what it reads.
 
     `cells` says for each post which cell tests it: that cell's head predicts it, so no model has seen what it is asked.
     The same posts are damaged in the same way for every model. A level of 0 is the undamaged post.
@@ -110,18 +111,16 @@ def _predict(
     for fold in np.unique(place):
         rows = np.flatnonzero(place == fold)
         encodings: Encodings = {m: [one.rows[row] for row in rows] for m, one in features.items()}
-        head = CellKey(model.seed, int(fold), model.name).folder(comparison) / HEAD
+        head = CellKey(model.seed, int(fold), model.name).head(comparison)
         predicted[rows] = HeadGraph(open_session(head, threads=1)).logits(encodings, widths).argmax(1)
     return predicted
 
 
-def _curve(
-    name: str, damage: Damage, levels: Sequence[np.ndarray], true: Sequence[int], labels: Labels
-) -> dict[str, Any]:
+def _curve(name: str, damage: Damage, levels: Sequence[np.ndarray], true: Sequence[int], labels: Labels) -> DamageCurve:
     modality, unit, steps = DAMAGES[damage]
     points = []
     for level, predicted in zip(steps, levels, strict=True):
         scores = score(true, predicted, labels)
         changed = float(np.mean(predicted != levels[0]))
-        points.append({"level": level, "accuracy": scores.accuracy, "macro_f1": scores.macro_f1, "changed": changed})
-    return {"model": name, "damage": damage, "modality": modality, "unit": unit, "points": points}
+        points.append(DamageScore(level=level, accuracy=scores.accuracy, macro_f1=scores.macro_f1, changed=changed))
+    return DamageCurve(model=name, damage=damage, modality=modality, unit=unit, points=points)

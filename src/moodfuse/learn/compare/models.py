@@ -12,6 +12,8 @@ from moodfuse.learn.assembly import check_model
 from moodfuse.learn.compare.work import check_comparable
 from moodfuse.learn.fusion import FUSIONS, find_fusion
 from moodfuse.learn.recipes import original_names, recipe_names, resolve_config
+from moodfuse.records.configuration import StoredConfig
+from moodfuse.records.plan import PlannedArm, PlannedModel
 
 #: Groups of fusions by what they read. Each comes with `text` and `image`, which say whether fusing pays at all.
 GROUPS = ("all", "pooled", "tokens")
@@ -27,27 +29,27 @@ class ComparedModel:
     modalities: tuple[Modality, ...]
     consumes: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as `comparison.json` holds it."""
-        return {
-            "name": self.name,
-            "fusion": self.config.model.fusion,
-            "modalities": list(self.modalities),
-            "consumes": self.consumes,
-            "config": self.config.model_dump(mode="json"),
-        }
+    def planned(self) -> PlannedModel:
+        """Return it as a comparison's plan holds it."""
+        return PlannedModel(
+            name=self.name,
+            fusion=self.config.model.fusion,
+            modalities=list(self.modalities),
+            consumes=self.consumes,
+            config=StoredConfig.from_config(self.config),
+        )
 
-    def arms(self) -> list[dict[str, Any]]:
+    def arms(self) -> list[PlannedArm]:
         """Return the rows that it gives: as it is, and for two modalities with each of them withheld."""
-        both = len(self.modalities) == 2
-        arms = [{"name": self.name, "model": self.name, "reads": "both" if both else self.modalities[0]}]
-        arms[0] |= {"withheld": None}  # type: ignore[dict-item]
-        for withheld in self.modalities if both else ():
-            left = "image" if withheld == "text" else "text"
-            arms.append(
-                {"name": f"{self.name} without {withheld}", "model": self.name, "reads": left, "withheld": withheld}
-            )
-        return arms
+        if len(self.modalities) == 1:
+            return [PlannedArm(name=self.name, model=self.name, reads=self.modalities[0], withheld=None)]
+        whole = PlannedArm(name=self.name, model=self.name, reads="both", withheld=None)
+        left: dict[Modality, Modality] = {"text": "image", "image": "text"}  # by what is withheld
+        parts = [
+            PlannedArm(name=f"{self.name} without {gone}", model=self.name, reads=left[gone], withheld=gone)
+            for gone in self.modalities
+        ]
+        return [whole, *parts]
 
 
 def choose_models(names: Sequence[str], overrides: Sequence[Mapping[str, Any]]) -> list[ComparedModel]:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from moodfuse import files
 from moodfuse.config import Config
 from moodfuse.errors import ConfigError
 from moodfuse.labels import Labels
@@ -17,7 +16,8 @@ from moodfuse.learn.fusion import find_fusion
 from moodfuse.learn.prepared import Prepared
 from moodfuse.learn.tuned import is_run
 from moodfuse.progress import Progress, silent
-from moodfuse.records.cells import FORMAT, CellKey, write_cell
+from moodfuse.records.cells import FORMAT, CellKey, CellMetrics, CellSeconds, PartSizes, StoredCell, write_cell
+from moodfuse.records.configuration import StoredConfig
 
 #: Cells that the ten folds make.
 PAIRS = 5
@@ -46,20 +46,13 @@ class Work:
         rows = {part: [row[i] for i in ids] for part, ids in parts.items()}
         data = CellData(self.targets, self.groups, self.features)
         result = run_cell(config, data, rows, trials=self.trials, progress=progress)
-        scores = cell_scores(result, data, rows)
+        sizes = PartSizes(train=len(parts["train"]), validation=len(parts["validation"]), test=len(parts["test"]))
+        metrics = _metrics(key, result, sizes, cell_scores(result, data, rows))
+        true = np.array([self.targets[i] for i in rows["test"]])
+        cell = StoredCell(key, parts["test"], true, result.probabilities, metrics)
         pooled = find_fusion(config.model.fusion).consumes == "pooled"
-        folder = key.folder(self.comparison)
-        files.make_folder(folder.parent)
-        write_cell(
-            folder,
-            metrics=_metrics(key, result, {part: len(ids) for part, ids in parts.items()}, scores),
-            history=result.fitted.history,
-            ids=parts["test"],
-            true=[self.labels.names[self.targets[i]] for i in rows["test"]],
-            probabilities=result.probabilities,
-            labels=self.labels,
-            head=result.head() if pooled and key.seed == self.keep_heads and not config.train.tuned else None,
-        )
+        head = result.head() if pooled and key.seed == self.keep_heads and not config.train.tuned else None
+        write_cell(self.comparison, cell, result.fitted.history, self.labels, head)
 
 
 def fold_parts(folds: Mapping[str, int], pair: int) -> dict[str, list[str]]:
@@ -98,30 +91,28 @@ def _folds_of(pair: int) -> tuple[tuple[int, int], int]:
     return (2 * pair, 2 * pair + 1), (2 * pair + 2) % (2 * PAIRS)
 
 
-def _metrics(
-    key: CellKey, result: CellResult, posts: Mapping[str, int], test: Mapping[str, float]
-) -> dict[str, object]:
+def _metrics(key: CellKey, result: CellResult, posts: PartSizes, test: Mapping[str, float]) -> CellMetrics:
     fitted, best = result.fitted, result.fitted.best
     test_folds, validation_fold = _folds_of(key.fold)
-    return {
-        "format": FORMAT,
-        "model": key.model,
-        "seed": key.seed,
-        "fold": key.fold,
-        "test_folds": list(test_folds),
-        "validation_folds": [validation_fold] if posts["validation"] else [],
-        "posts": dict(posts),
-        "temperature": result.temperature,
-        "best_epoch": int(best["epoch"]) + 1,
-        "epochs": len(fitted.history),
-        "validation": {name: best[f"val_{name}"] for name in ("accuracy", "macro_f1", "loss") if posts["validation"]},
-        "test": dict(test),
-        "parameters": fitted.parameters,
-        "seconds": {
-            "epoch": float(np.median([row["seconds"] for row in fitted.history])),
-            "fit": round(fitted.seconds, 3),
-            "cell": round(result.seconds, 3),
-        },
-        "config": fitted.config.model_dump(mode="json"),
-        "trials": result.trials,
-    }
+    return CellMetrics(
+        format=FORMAT,
+        model=key.model,
+        seed=key.seed,
+        fold=key.fold,
+        test_folds=list(test_folds),
+        validation_folds=[validation_fold] if posts.validation else [],
+        posts=posts,
+        temperature=result.temperature,
+        best_epoch=int(best["epoch"]) + 1,
+        epochs=len(fitted.history),
+        validation={name: best[f"val_{name}"] for name in ("accuracy", "macro_f1", "loss") if posts.validation},
+        test=dict(test),
+        parameters=fitted.parameters,
+        seconds=CellSeconds(
+            epoch=float(np.median([row["seconds"] for row in fitted.history])),
+            fit=round(fitted.seconds, 3),
+            cell=round(result.seconds, 3),
+        ),
+        config=StoredConfig.from_config(fitted.config),
+        trials=result.trials,
+    )

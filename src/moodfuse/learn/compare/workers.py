@@ -15,6 +15,7 @@ from moodfuse.learn.compare.work import Work
 from moodfuse.learn.processes import Parent, processes
 from moodfuse.progress import Progress, silent
 from moodfuse.records.cells import CellKey
+from moodfuse.records.claim import claims_folder
 
 _WAIT = 0.5  # seconds between two looks at cells that others are running
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -46,13 +47,13 @@ def run_cells(work: Work, cells: Sequence[CellKey], *, workers: int, done: Done)
 
 def work_through(work: Work, cells: Sequence[CellKey], done: Done, progress: Progress = silent) -> None:
     """Run each cell that nobody has run or is running; then wait for those that others run, or take them over."""
-    files.make_folder(work.comparison / ".claims")
+    claims_folder(work.comparison)
     pending = sorted(cells)
     while pending:
         busy = []
         for key in pending:
             if not key.is_done(work.comparison):
-                lock = FileLock(key.claim(work.comparison), timeout=0)
+                lock = FileLock(key.lock(work.comparison), timeout=0)
                 try:
                     with lock:
                         _run_claimed(work, key, progress)

@@ -6,16 +6,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import optuna
 from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from moodfuse import files
 from moodfuse.config import Config
 from moodfuse.errors import DivergedError, TrainingError
 from moodfuse.learn.search.space import recipe_settings, search_space, with_settings
+from moodfuse.records.claim import claims_folder
+from moodfuse.records.search import SearchFolder, SearchTrial
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -32,11 +33,11 @@ class StoredStudy:
     def __init__(self, folder: Path, config: Config) -> None:
         self._folder = folder
         self._config = config
-        self._lock = FileLock(files.make_folder(folder / ".claims") / "study.lock")
+        self._lock = FileLock(claims_folder(folder) / "study.lock")
         with self._lock:
             self._study = optuna.create_study(
                 study_name="search",
-                storage=f"sqlite:///{(folder / 'study.db').resolve()}",
+                storage=f"sqlite:///{SearchFolder(folder).study.resolve()}",
                 direction="maximize",
                 sampler=optuna.samplers.TPESampler(seed=config.seed, constant_liar=True),
                 pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2),
@@ -90,18 +91,18 @@ class StoredStudy:
         """Return how many trials have ended, pruned ones included."""
         return sum(one.state in _ENDED for one in self._study.get_trials(deepcopy=False))
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return one row a trial that has ended: number, state, score (`None` where pruned), epochs, settings."""
+    def rows(self) -> list[SearchTrial]:
+        """Return the trials that have ended, in the order in which they began."""
         keys = [setting.key for setting in search_space(self._config)]
         return [
-            {
-                "number": one.number,
-                "state": one.state.name.lower(),
-                "score": one.value if one.state == TrialState.COMPLETE else None,
-                "epochs": len(one.intermediate_values),
-                "seconds": one.duration.total_seconds() if one.duration else None,
-            }
-            | {key: one.params.get(key) for key in keys}
+            SearchTrial(
+                number=one.number,
+                state=one.state.name.lower(),
+                score=one.value if one.state == TrialState.COMPLETE else None,
+                epochs=len(one.intermediate_values),
+                seconds=one.duration.total_seconds() if one.duration else None,
+                settings={key: one.params.get(key) for key in keys},
+            )
             for one in self._study.get_trials(deepcopy=False)
             if one.state in _ENDED
         ]
@@ -137,4 +138,4 @@ class StoredStudy:
                 continue
 
     def _claim(self, number: int) -> FileLock:
-        return FileLock(self._folder / ".claims" / f"trial-{number}.lock", timeout=0)
+        return FileLock(claims_folder(self._folder) / f"trial-{number}.lock", timeout=0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from moodfuse.config import Config
 from moodfuse.data.posts import Posts
@@ -14,6 +13,8 @@ from moodfuse.learn.parts import TrainingData, fit_parts, label_ids
 from moodfuse.learn.prepared import prepared
 from moodfuse.learn.search.study import StoredStudy
 from moodfuse.progress import Progress, silent
+from moodfuse.records.configuration import StoredConfig
+from moodfuse.records.search import SearchSummary, TrialCount
 
 
 def run_trials(
@@ -55,15 +56,14 @@ def run_trials(
     return study
 
 
-def summarise(study: StoredStudy, config: Config, trials: int, sources: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `search.json`: what was searched, by what, and the best of it."""
+def summarise(study: StoredStudy, config: Config, trials: int) -> SearchSummary:
+    """Return what was searched, by what, and the best of it."""
     score, best = study.best()
-    return {
-        "trials": {"ended": study.ended(), "wanted": trials},
-        "monitor": config.train.monitor,
-        "score": score,
-        "importances": study.importances(),
-        "config": config.model_dump(mode="json"),
-        "best": best.model_dump(mode="json"),
-        **sources,
-    }
+    return SearchSummary(
+        trials=TrialCount(ended=study.ended(), wanted=trials),
+        monitor=config.train.monitor,
+        score=score,
+        importances=study.importances(),
+        config=StoredConfig.from_config(config),
+        best=StoredConfig.from_config(best),
+    )

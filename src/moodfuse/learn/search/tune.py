@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import optuna
 from optuna.trial import TrialState
@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 from moodfuse.config import Config
 from moodfuse.errors import DivergedError
 from moodfuse.learn.search.space import recipe_settings, search_space, with_settings
+from moodfuse.records.cells import CellTrial
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -28,7 +29,7 @@ class Fitted(Protocol):
 _F = TypeVar("_F", bound=Fitted)
 
 
-def tune(fit: Callable[[Config], _F], config: Config, trials: int) -> tuple[_F, list[dict[str, Any]]]:
+def tune(fit: Callable[[Config], _F], config: Config, trials: int) -> tuple[_F, list[CellTrial]]:
     """Fit `trials` configurations and return the one with the best validation score, and what was tried.
 
     The first is the configuration's own values; the others are drawn by TPE (Bergstra et al. 2011), seeded. None is
@@ -48,12 +49,11 @@ def tune(fit: Callable[[Config], _F], config: Config, trials: int) -> tuple[_F, 
             if best is None and number + 1 == trials:
                 raise
             study.tell(trial, state=TrialState.FAIL)
-            tried.append({"number": number, "settings": settings, "score": None, "seconds": None})
+            tried.append(CellTrial(number=number, settings=settings, score=None, seconds=None))
             continue
         study.tell(trial, fitted.score)
-        tried.append(
-            {"number": number, "settings": settings, "score": fitted.score, "seconds": round(fitted.seconds, 3)}
-        )
+        seconds = round(fitted.seconds, 3)
+        tried.append(CellTrial(number=number, settings=settings, score=fitted.score, seconds=seconds))
         if best is None or fitted.score > best.score:
             best = fitted
     assert best is not None  # trials is at least 1, and the last of none that ended has raised

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from moodfuse import files
-from moodfuse.config import build_config
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import Split
 from moodfuse.progress import Notify, Progress
-from moodfuse.records.cells import HEAD, CellKey
+from moodfuse.records.cells import CellKey
 from moodfuse.records.comparison import ComparisonFolder
+from moodfuse.records.record import write_record
+from moodfuse.records.results import ComparisonResults, DamagedScores
 
 if TYPE_CHECKING:
     from moodfuse.learn.compare.models import ComparedModel
@@ -25,7 +25,7 @@ def damage(
     comparison: ComparisonFolder,
     posts: Posts,
     models: Sequence[ComparedModel],
-    results: Mapping[str, Any],
+    results: ComparisonResults,
     progress: Progress,
     notify: Notify,
 ) -> None:
@@ -33,13 +33,13 @@ def damage(
     from moodfuse.learn.compare.damage import Tested, damage_curves
     from moodfuse.learn.compare.work import fold_parts
 
-    seed, folds = comparison.plan["seeds"][0], comparison.plan["folds"]
+    seed, folds = comparison.plan.seeds[0], comparison.plan.folds
     kept = {
         model.name: model
         for model in models
-        if all((CellKey(seed, f, model.name).folder(comparison.path) / HEAD).is_file() for f in range(folds))
+        if all(CellKey(seed, f, model.name).head(comparison.path).is_file() for f in range(folds))
     }
-    scores = {row["arm"]: row["macro_f1"]["value"] for row in results["rows"] if row["reads"] == "both"}
+    scores = {row.arm: row.macro_f1.value for row in results.rows if row.reads == "both"}
     best = max((name for name in scores if name in kept), key=lambda name: scores[name], default=None)
     chosen = [name for name in (best, "text", "image") if name in kept]
     if not chosen:
@@ -50,11 +50,8 @@ def damage(
     ids = [i for i in posts.ids if i in cells]
     drawn = np.sort(np.random.default_rng(0).permutation(len(ids))[:_DAMAGED_POSTS])
     sample = posts.subset(ids[i] for i in drawn)
-    tested = [Tested(name, build_config([comparison_config(comparison, name)]), seed) for name in chosen]
+    configs = {model.name: model.config for model in comparison.plan.models}
+    tested = [Tested(name, configs[name].resolved(), seed) for name in chosen]
     curves = damage_curves(comparison.path, tested, sample, cells, comparison.labels, progress=progress)
-    files.write_json(comparison.robustness, {"posts": len(sample), "ids": sample.ids, "seed": seed, "curves": curves})
-
-
-def comparison_config(comparison: ComparisonFolder, model: str) -> dict[str, Any]:
-    """Return the configuration of one of the comparison's models."""
-    return next(dict(one["config"]) for one in comparison.plan["models"] if one["name"] == model)
+    damaged = DamagedScores(posts=len(sample), ids=sample.ids, seed=seed, curves=curves)
+    write_record(comparison.robustness, damaged)

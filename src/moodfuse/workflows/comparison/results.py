@@ -2,53 +2,68 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
-from moodfuse import files
-from moodfuse.evaluate.calibration import expected_calibration_error, reliability
+from moodfuse.evaluate.calibration import expected_calibration_error, logits_of, reliability
 from moodfuse.evaluate.intervals import percentiles
-from moodfuse.evaluate.metrics import confusion_metrics, score
-from moodfuse.evaluate.resampling import Resampler
+from moodfuse.evaluate.metrics import Scores, confusion_metrics, score
 from moodfuse.evaluate.robustness import removal_curve
 from moodfuse.records.cells import FORMAT
 from moodfuse.records.comparison import ComparisonFolder
+from moodfuse.records.record import read_record, write_record
+from moodfuse.records.results import (
+    ArmCalibration,
+    ArmRow,
+    CellCount,
+    ComparisonResults,
+    DamagedScores,
+    LabelRow,
+    MeanScore,
+    ModelCost,
+    ReliabilityBin,
+    RemovalCurve,
+    RemovalScore,
+    Robustness,
+)
 from moodfuse.runtime.predictor import softmax
 from moodfuse.workflows.comparison.arms import Arm, Gathered, gather
-from moodfuse.workflows.comparison.verdicts import judge
+from moodfuse.workflows.comparison.verdicts import Draws, judge
 
 _RESAMPLES = 2000  # of rows that no verdict is about
 
 
-def build_results(comparison: ComparisonFolder) -> dict[str, Any]:
+def build_results(comparison: ComparisonFolder) -> ComparisonResults:
     """Build `results.json` from the cells that are there, write it, and return it.
 
     Raises `DataError` where no model has a whole seed yet.
     """
     gathered = gather(comparison)
-    missing = comparison.todo()
-    judged, draws = judge(gathered)
-    results = {
-        "format": FORMAT,
-        "finished": not missing,
-        "cells": {"done": len(comparison.cells()) - len(missing), "wanted": len(comparison.cells())},
-        "posts": len(gathered.true),
-        "groups": len(set(gathered.groups)),
-        "folds": comparison.plan["folds"],
-        "seeds": gathered.seeds,
-        "headlines": judged.pop("headlines"),
-        "notes": _notes(comparison, gathered),
-        "rows": _rows(gathered, draws),
-        **judged,
-        "calibration": [_calibration(gathered, arm) for arm in gathered.arms],
-        "robustness": {"missing": _missing(comparison, gathered), "damaged": _damaged(comparison)},
-        "cost": _cost(gathered),
-    }
-    files.write_json(comparison.results, results)
+    missing, wanted = len(comparison.todo()), len(comparison.cells())
+    judged = judge(gathered)
+    damaged = read_record(comparison.robustness, DamagedScores) if comparison.robustness.is_file() else None
+    results = ComparisonResults(
+        format=FORMAT,
+        finished=not missing,
+        cells=CellCount(done=wanted - missing, wanted=wanted),
+        posts=len(gathered.true),
+        groups=len(set(gathered.groups)),
+        folds=comparison.plan.folds,
+        seeds=gathered.seeds,
+        headlines=judged.headlines,
+        notes=_notes(comparison, gathered),
+        rows=_rows(gathered, judged.draws),
+        best=judged.best,
+        test=judged.test,
+        verdicts=judged.verdicts,
+        pairs=judged.pairs,
+        calibration=[_calibration(gathered, arm) for arm in gathered.arms],
+        robustness=Robustness(missing=_missing(comparison, gathered), damaged=damaged),
+        cost=[_cost(gathered, arm) for arm in gathered.models],
+    )
+    write_record(comparison.results, results)
     return results
 
 
@@ -56,10 +71,10 @@ def _notes(comparison: ComparisonFolder, gathered: Gathered) -> list[str]:
     plan, notes = comparison.plan, []
     if left := comparison.todo():
         notes.append(f"{len(left)} of {len(comparison.cells())} cells are still to run; whole seeds alone are shown.")
-    if plan["folds"] < 5:
+    if plan.folds < 5:
         notes.append(
-            f"{plan['folds']} of five cells were run: every score is about the {len(gathered.true)} posts that they "
-            f"test, of {plan['data']['posts']}."
+            f"{plan.folds} of five cells were run: every score is about the {len(gathered.true)} posts that they "
+            f"test, of {plan.data.posts}."
         )
     if len(gathered.seeds) == 1:
         notes.append(
@@ -73,50 +88,62 @@ def _notes(comparison: ComparisonFolder, gathered: Gathered) -> list[str]:
     return notes
 
 
-def _rows(gathered: Gathered, draws: Mapping[str, Mapping[str, np.ndarray]]) -> list[dict[str, Any]]:
-    withheld = {arm.name: arm.system() for arm in gathered.arms if arm.withheld}
+def _rows(gathered: Gathered, draws: Mapping[str, Draws]) -> list[ArmRow]:
+    withheld = [arm for arm in gathered.arms if arm.withheld]
     by_arm = dict(draws)
     if withheld:
-        resampler = Resampler(
-            gathered.true, withheld, labels=gathered.labels, folds=gathered.folds.tolist(), groups=gathered.groups
-        )
-        drawn = resampler.draws(_RESAMPLES)
-        by_arm |= {name: {m: v[:, i] for m, v in drawn.items()} for i, name in enumerate(withheld)}
+        drawn = gathered.resampler(withheld).draws(_RESAMPLES)
+        by_arm |= {arm.name: {m: v[:, i] for m, v in drawn.items()} for i, arm in enumerate(withheld)}
     return [_row(gathered, arm, by_arm[arm.name]) for arm in gathered.arms]
 
 
-def _row(gathered: Gathered, arm: Arm, draws: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _row(gathered: Gathered, arm: Arm, draws: Draws) -> ArmRow:
     scores = [score(gathered.true, table, gathered.labels) for table in arm.probabilities]  # one a seed
     cells = [_cell_scores(gathered, arm, fold) for fold in np.unique(gathered.folds)]  # one a fold, (S,) each
-    row: dict[str, Any] = {
-        "arm": arm.name,
-        "model": arm.model,
-        "reads": arm.reads,
-        "withheld": arm.withheld,
-        "seeds": gathered.seeds,
+    means = {
+        name: _mean([getattr(one, name) for one in scores], draws[name], [cell[name] for cell in cells])
+        for name in ("accuracy", "macro_f1", "weighted_f1")
     }
-    for name in ("accuracy", "macro_f1", "weighted_f1"):
-        values = [getattr(one, name) for one in scores]
-        low, high = percentiles(draws[name])
-        row[name] = {
-            "value": float(np.mean(values)),
-            "low": low,
-            "high": high,
-            "sd_seeds": float(np.std(values, ddof=1)) if len(values) > 1 else None,
-            "sd_cells": float(np.std(np.concatenate([cell[name] for cell in cells]), ddof=1)),
-        }
-    row["per_class"] = {}
-    for label in gathered.labels.names:
-        low, high = percentiles(draws[f"f1_{label}"])
-        mean = {
-            m: float(np.mean([getattr(s.per_class[label], m) for s in scores])) for m in ("precision", "recall", "f1")
-        }
-        row["per_class"][label] = mean | {"low": low, "high": high, "support": scores[0].per_class[label].support}
-    row["confusion"] = np.mean([one.confusion for one in scores], axis=0).tolist()
-    metrics = [cell.metrics for key, cell in gathered.cells.items() if key.model == arm.model]
-    row["parameters"] = metrics[0]["parameters"]
-    row["seconds"] = float(np.median([one["seconds"]["cell"] for one in metrics]))
-    return row
+    metrics = [cell.metrics for cell in gathered.cells_of(arm.model)]
+    return ArmRow(
+        arm=arm.name,
+        model=arm.model,
+        reads=arm.reads,
+        withheld=arm.withheld,
+        seeds=gathered.seeds,
+        accuracy=means["accuracy"],
+        macro_f1=means["macro_f1"],
+        weighted_f1=means["weighted_f1"],
+        per_class={label: _label_row(label, scores, draws[f"f1_{label}"]) for label in gathered.labels.names},
+        confusion=np.mean([one.confusion for one in scores], axis=0).tolist(),
+        parameters=metrics[0].parameters,
+        seconds=float(np.median([one.seconds.cell for one in metrics])),
+    )
+
+
+def _mean(values: Sequence[float], draws: np.ndarray, cells: Sequence[np.ndarray]) -> MeanScore:
+    """Return the mean of a score over seeds; `draws` (R,) gives its interval, `cells` (S,) its spread over cells."""
+    low, high = percentiles(draws)
+    return MeanScore(
+        value=float(np.mean(values)),
+        low=low,
+        high=high,
+        sd_seeds=float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        sd_cells=float(np.std(np.concatenate(cells), ddof=1)),
+    )
+
+
+def _label_row(label: str, scores: Sequence[Scores], draws: np.ndarray) -> LabelRow:
+    low, high = percentiles(draws)
+    found = [one.per_class[label] for one in scores]
+    return LabelRow(
+        precision=float(np.mean([one.precision for one in found])),
+        recall=float(np.mean([one.recall for one in found])),
+        f1=float(np.mean([one.f1 for one in found])),
+        low=low,
+        high=high,
+        support=found[0].support,
+    )
 
 
 def _cell_scores(gathered: Gathered, arm: Arm, fold: int) -> dict[str, np.ndarray]:
@@ -126,51 +153,40 @@ def _cell_scores(gathered: Gathered, arm: Arm, fold: int) -> dict[str, np.ndarra
     return confusion_metrics(counts, gathered.labels)
 
 
-def _calibration(gathered: Gathered, arm: Arm) -> dict[str, Any]:
+def _calibration(gathered: Gathered, arm: Arm) -> ArmCalibration:
     """Take all seeds' posts together: each probability was given once, by one training."""
     after = arm.probabilities.reshape(-1, len(gathered.labels))
     temperatures = gathered.temperatures(arm.model)
-    before = softmax(np.log(np.maximum(arm.probabilities, 1e-30)) * temperatures).reshape(after.shape)
+    before = softmax(logits_of(arm.probabilities) * temperatures).reshape(after.shape)
     true = np.tile(gathered.true, len(gathered.seeds))
-    cells = [cell for key, cell in gathered.cells.items() if key.model == arm.model]
-    return {
-        "arm": arm.name,
-        "ece": expected_calibration_error(after, true),
-        "ece_before": expected_calibration_error(before, true),
-        "temperatures": [cell.metrics["temperature"] for cell in cells],
-        "bins": [asdict(one) for one in reliability(after, true)],
-    }
+    return ArmCalibration(
+        arm=arm.name,
+        ece=expected_calibration_error(after, true),
+        ece_before=expected_calibration_error(before, true),
+        temperatures=[cell.metrics.temperature for cell in gathered.cells_of(arm.model)],
+        bins=[ReliabilityBin(**asdict(one)) for one in reliability(after, true)],
+    )
 
 
-def _missing(comparison: ComparisonFolder, gathered: Gathered) -> list[dict[str, Any]]:
-    modalities = {model["name"]: model["modalities"] for model in comparison.plan["models"]}
+def _missing(comparison: ComparisonFolder, gathered: Gathered) -> list[RemovalCurve]:
+    modalities = {model.name: model.modalities for model in comparison.plan.models}
     curves = []
     for arm in gathered.models:
         for modality in modalities[arm.model]:
             without = gathered.withheld(arm.model, modality)
-            points = removal_curve(gathered.true, list(arm.probabilities), list(without), labels=gathered.labels)
-            curves.append({"model": arm.model, "removed": modality, "points": [asdict(point) for point in points]})
+            found = removal_curve(gathered.true, list(arm.probabilities), list(without), labels=gathered.labels)
+            points = [RemovalScore(**asdict(point)) for point in found]
+            curves.append(RemovalCurve(model=arm.model, removed=modality, points=points))
     return curves
 
 
-def _damaged(comparison: ComparisonFolder) -> Any:
-    if not comparison.robustness.is_file():
-        return None
-    return json.loads(comparison.robustness.read_text("utf-8"))
-
-
-def _cost(gathered: Gathered) -> list[dict[str, Any]]:
-    rows = []
-    for arm in gathered.models:
-        metrics = [cell.metrics for key, cell in gathered.cells.items() if key.model == arm.model]
-        seconds = [one["seconds"]["cell"] for one in metrics]
-        rows.append(
-            {
-                "model": arm.model,
-                "parameters": metrics[0]["parameters"],
-                "epoch": float(np.median([one["seconds"]["epoch"] for one in metrics])),
-                "cell": float(np.median(seconds)),
-                "total": float(np.sum(seconds)),
-            }
-        )
-    return rows
+def _cost(gathered: Gathered, arm: Arm) -> ModelCost:
+    metrics = [cell.metrics for cell in gathered.cells_of(arm.model)]
+    seconds = [one.seconds.cell for one in metrics]
+    return ModelCost(
+        model=arm.model,
+        parameters=metrics[0].parameters,
+        epoch=float(np.median([one.seconds.epoch for one in metrics])),
+        cell=float(np.median(seconds)),
+        total=float(np.sum(seconds)),
+    )

@@ -21,8 +21,11 @@ from moodfuse.errors import ConfigError, DataError
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
 from moodfuse.records.cells import FORMAT, CellKey
+from moodfuse.records.claim import Claim
 from moodfuse.records.comparison import ComparisonFolder, open_comparison
 from moodfuse.records.environment import describe_environment
+from moodfuse.records.plan import ComparedPosts, ComparisonPlan
+from moodfuse.records.results import ArmRow, ComparisonResults, VerdictRow
 from moodfuse.workflows.comparison.damage import damage
 from moodfuse.workflows.comparison.results import build_results
 from moodfuse.workflows.extras import require_training
@@ -35,26 +38,51 @@ _FOLDS = 10  # of the split; pairs of them make five cells
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Effort:
+    """How much is run: trainings of each cell, cells, trials that tune a cell (0: none), and damaged posts too.
+
+    `workers` is how many processes share it (`None`: one a core).
+    """
+
+    seeds: int = 3
+    folds: int = 5
+    trials: int = 0
+    robustness: bool = False
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.folds <= 5:
+            raise ConfigError(
+                "--folds: expected 2 to 5, how many of the five cells to run (each tests a fifth of the posts), "
+                f"found {self.folds}"
+            )
+        least = (("--seeds", self.seeds, 1), ("--trials", self.trials, 0), ("--workers", self.workers or 1, 1))
+        for flag, value, smallest in least:
+            if value < smallest:
+                raise ConfigError(f"{flag}: expected {smallest} or more, found {value}")
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonResult:
     """A comparison: its folder, and `results.json` as docs/comparison.md describes it."""
 
     path: Path
-    results: dict[str, Any]
+    results: ComparisonResults
 
     @property
     def headlines(self) -> list[str]:
         """The verdicts that matter most, one sentence each."""
-        return list(self.results["headlines"])
+        return self.results.headlines
 
     @property
-    def rows(self) -> list[dict[str, Any]]:
-        """One row an arm: scores with intervals, seconds, parameters."""
-        return list(self.results["rows"])
+    def rows(self) -> list[ArmRow]:
+        """Each arm's scores with intervals, seconds and parameters."""
+        return self.results.rows
 
     @property
-    def verdicts(self) -> list[dict[str, Any]]:
+    def verdicts(self) -> list[VerdictRow]:
         """Every tested difference that is stated, in figures and words."""
-        return list(self.results["verdicts"])
+        return self.results.verdicts
 
 
 def compare(
@@ -72,7 +100,7 @@ def compare(
     robustness: bool = False,
     progress: Progress = silent,
     notify: Notify = mute,
-) -> Comparison:
+) -> ComparisonResult:
     """Train and test each of `fusions` on the same cells of `posts` and say which differences are real.
 
     `posts`: `Posts`, or what `read_posts` takes. `fusions`: names of fusions or recipes, or all, pooled, tokens. Each
@@ -85,57 +113,41 @@ def compare(
     require_training()
     from moodfuse.learn.compare.models import choose_models
 
-    _check_numbers(seeds, folds, trials, workers)
+    effort = Effort(seeds, folds, trials, robustness, workers)
     models = choose_models(fusions, overrides)
     if not isinstance(posts, Posts):
         posts = read_posts(posts, format=format, labels=Labels(models[0].config.labels))
-    return compare_models(
-        models,
-        posts,
-        seeds=seeds,
-        folds=folds,
-        trials=trials,
-        name=name,
-        comparisons=comparisons,
-        workers=workers,
-        robustness=robustness,
-        progress=progress,
-        notify=notify,
-    )
+    claim = Claim("comparison", comparisons, name)
+    return compare_models(models, posts, effort, claim, progress=progress, notify=notify)
 
 
 def compare_models(
     models: Sequence[ComparedModel],
     posts: Posts,
+    effort: Effort,
+    claim: Claim,
     *,
-    seeds: int,
-    folds: int,
-    name: str,
-    comparisons: Path,
-    trials: int = 0,
-    workers: int | None = None,
-    robustness: bool = False,
     progress: Progress = silent,
     notify: Notify = mute,
-) -> Comparison:
-    """Compare models whose configurations are resolved; all else is as in `compare`."""
+) -> ComparisonResult:
+    """Compare models whose configurations are resolved, in the folder that is claimed; all else is as in `compare`."""
     config = models[0].config
     check_fold_count(config)
-    workers = _workers_beside_devices(config, workers)
+    workers = _workers_beside_devices(config, effort.workers)
     labels = Labels(config.labels)
     labelled = _labelled(posts, notify)
     data_hash = data_sha256(labelled, post_digests(labelled))
     groups = cached_groups(labelled, data_hash, progress)
     split = make_split(labelled, folds=_FOLDS, seed=config.split.seed, groups=groups, labels=labels)
-    check_cells(labelled, split, folds, labels)
-    plan = _plan(name, labelled, len(posts), data_hash, models, range(config.seed, config.seed + seeds), folds, trials)
-    comparison = open_comparison(comparisons, name, plan, split, groups)
+    check_cells(labelled, split, effort.folds, labels)
+    plan = _plan(claim.name, _compared_posts(labelled, len(posts), data_hash, labels), models, effort)
+    comparison = open_comparison(claim, plan, split, groups)
     _run(comparison, labelled, models, workers, progress, notify)
     results = build_results(comparison)
-    if robustness and not comparison.robustness.is_file():
+    if effort.robustness and not comparison.robustness.is_file():
         damage(comparison, labelled, models, results, progress, notify)
         results = build_results(comparison)
-    return Comparison(comparison.path, results)
+    return ComparisonResult(comparison.path, results)
 
 
 def check_fold_count(config: Config) -> None:
@@ -162,17 +174,6 @@ def _workers_beside_devices(config: Config, workers: int | None) -> int | None:
     return 1
 
 
-def _check_numbers(seeds: int, folds: int, trials: int, workers: int | None) -> None:
-    if not 2 <= folds <= 5:
-        raise ConfigError(
-            "--folds: expected 2 to 5, how many of the five cells to run (each tests a fifth of the posts), "
-            f"found {folds}"
-        )
-    for flag, value, least in (("--seeds", seeds, 1), ("--trials", trials, 0), ("--workers", workers or 1, 1)):
-        if value < least:
-            raise ConfigError(f"{flag}: expected {least} or more, found {value}")
-
-
 def _labelled(posts: Posts, notify: Notify) -> Posts:
     labelled = posts.labelled()
     if not len(labelled):
@@ -197,37 +198,32 @@ def check_cells(posts: Posts, split: Split, folds: int, labels: Labels) -> None:
             )
 
 
-def _plan(
-    name: str,
-    posts: Posts,
-    given: int,
-    data_hash: str,
-    models: Sequence[ComparedModel],
-    seeds: Sequence[int],
-    folds: int,
-    trials: int,
-) -> dict[str, Any]:
+def _compared_posts(posts: Posts, given: int, data_hash: str, labels: Labels) -> ComparedPosts:
     counts = Counter(str(label) for label in posts.labels)
-    labels = models[0].config.labels
-    return {
-        "format": FORMAT,
-        "name": name,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "data": {
-            "source": str(posts.source),
-            "sha256": data_hash,
-            "posts": len(posts),
-            "unlabelled": given - len(posts),
-            "classes": {label: counts[label] for label in labels},
-        },
-        "labels": list(labels),
-        "seeds": list(seeds),
-        "folds": folds,
-        "trials": trials,
-        "models": [model.to_dict() for model in models],
-        "arms": [arm for model in models for arm in model.arms()],
-        "environment": describe_environment(data_hash),
-    }
+    return ComparedPosts(
+        source=str(posts.source),
+        sha256=data_hash,
+        posts=len(posts),
+        unlabelled=given - len(posts),
+        classes={label: counts[label] for label in labels.names},
+    )
+
+
+def _plan(name: str, posts: ComparedPosts, models: Sequence[ComparedModel], effort: Effort) -> ComparisonPlan:
+    config = models[0].config
+    return ComparisonPlan(
+        format=FORMAT,
+        name=name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        data=posts,
+        labels=list(config.labels),
+        seeds=list(range(config.seed, config.seed + effort.seeds)),
+        folds=effort.folds,
+        trials=effort.trials,
+        models=[model.planned() for model in models],
+        arms=[arm for model in models for arm in model.arms()],
+        environment=describe_environment(posts.sha256),
+    )
 
 
 def _run(
@@ -261,8 +257,8 @@ def _run(
             groups=[groups[i] for i in posts.ids],
             labels=comparison.labels,
             folds=folds,
-            trials=comparison.plan["trials"],
-            keep_heads=comparison.plan["seeds"][0],
+            trials=comparison.plan.trials,
+            keep_heads=comparison.plan.seeds[0],
             features=features,
         )
         run_cells(work, todo, workers=min(workers or _cores(), len(todo)), done=_counting(len(todo), total, progress))

@@ -2,73 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from moodfuse.evaluate.resampling import Resampler
 from moodfuse.evaluate.selection import BestOf, best_of
 from moodfuse.evaluate.verdicts import METRIC_NAMES, Pair, compare_pairs, enough_resamples, find_pair, spoken
-from moodfuse.workflows.comparison.arms import Gathered
+from moodfuse.records.results import BestArm, CorrectedTests, McNemarCounts, PairRow, VerdictRow
+from moodfuse.workflows.comparison.arms import Arm, Gathered
 
 METRIC = "macro_f1"
 _LEVEL = 0.05
 _SINGLE = ("text", "image")
 _LISTED = 6  # names in a sentence at most
+#: The resamples (R,) of each score.
+Draws = Mapping[str, np.ndarray]
 
 
-def judge(gathered: Gathered) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]]]:
-    """Return headlines, the best model, verdicts and pairs as `results.json` holds them, and each model's draws.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the tests say: sentences, the best model (`None` of one model alone), verdicts and all pairs.
 
-    One family of tests: every pair of models. Rows with a modality withheld are described, not tested.
+    `draws` holds each model's resampled scores, from which its intervals are read.
     """
-    systems = {arm.name: arm.system() for arm in gathered.models}
-    names = list(systems)
-    resampler = Resampler(
-        gathered.true, systems, labels=gathered.labels, folds=gathered.folds.tolist(), groups=gathered.groups
-    )
+
+    headlines: list[str]
+    best: BestArm | None
+    test: CorrectedTests
+    verdicts: list[VerdictRow]
+    pairs: list[PairRow]
+    draws: Mapping[str, Draws]
+
+
+def judge(gathered: Gathered) -> Judged:
+    """Test every pair of models: one family. Rows with a modality withheld are described, not tested."""
+    models = gathered.models
+    names = [arm.name for arm in models]
+    resampler = gathered.resampler(models)
     comparisons = len(names) * (len(names) - 1) // 2
     resamples = enough_resamples(comparisons)
     draws = resampler.draws(resamples)
     by_name = {name: {metric: drawn[:, i] for metric, drawn in draws.items()} for i, name in enumerate(names)}
-    test = {"metric": METRIC, "comparisons": comparisons, "level": _LEVEL, "resamples": resamples}
+    test = CorrectedTests(metric=METRIC, comparisons=comparisons, level=_LEVEL, resamples=resamples)
     if len(names) < 2:
         headline = f"Only {names[0]} was run: there is nothing to compare it with."
-        return {"headlines": [headline], "best": None, "test": test, "verdicts": [], "pairs": []}, by_name
-    probabilities = {arm.name: arm.probabilities.mean(0) for arm in gathered.models}
+        return Judged([headline], None, test, [], [], by_name)
+    probabilities = {arm.name: arm.probabilities.mean(0) for arm in models}
     pairs = compare_pairs(resampler, draws, probabilities, metric=METRIC, level=_LEVEL)
     best = best_of(resampler, names, metric=METRIC)
-    fusions = [arm.name for arm in gathered.models if arm.reads == "both"]
-    verdicts = [
-        ("against " + single, find_pair(pairs, fusion, single))
+    rivals = [find_pair(pairs, best.name, other) for other in names if other != best.name]
+    verdicts = [*_against_single(models, pairs), *(("best", pair) for pair in rivals)]
+    return Judged(
+        _headlines(best, rivals, verdicts),
+        _best(best),
+        test,
+        [_verdict_row(kind, pair) for kind, pair in verdicts],
+        [_pair_row(pair) for pair in pairs],
+        by_name,
+    )
+
+
+def _against_single(models: Sequence[Arm], pairs: Sequence[Pair]) -> list[tuple[str, Pair]]:
+    names, fusions = [arm.name for arm in models], [arm.name for arm in models if arm.reads == "both"]
+    return [
+        (f"against {single}", find_pair(pairs, fusion, single))
         for single in _SINGLE
         if single in names
         for fusion in fusions
     ]
-    rivals = [find_pair(pairs, best.name, other) for other in names if other != best.name]
-    verdicts += [("best", pair) for pair in rivals]
-    return {
-        "headlines": _headlines(best, rivals, verdicts),
-        "best": _best(best),
-        "test": test,
-        "verdicts": [{"kind": kind} | pair.to_dict() | {"words": pair.words()} for kind, pair in verdicts],
-        "pairs": [pair.to_dict() for pair in pairs],
-    }, by_name
 
 
-def _best(best: BestOf) -> dict[str, Any]:
-    return {
-        "arm": best.name,
-        "of": len(best.chosen),
-        "metric": METRIC,
-        "value": best.value,
-        "corrected": best.corrected,
-        "low": best.low,
-        "high": best.high,
-        "chosen": best.chosen,
-        "words": _best_words(best),
-    }
+def _pair_row(pair: Pair) -> PairRow:
+    drawn, counts = pair.bootstrap, pair.mcnemar
+    return PairRow(
+        a=pair.a,
+        b=pair.b,
+        metric=drawn.metric,
+        difference=drawn.difference,
+        low=drawn.low,
+        high=drawn.high,
+        p_bootstrap=drawn.p_value,
+        p=pair.p,
+        mcnemar=McNemarCounts(only_a=counts.only_a, only_b=counts.only_b, p_exact=counts.p_value, p=pair.mcnemar_p),
+        verdict=pair.verdict,
+    )
+
+
+def _verdict_row(kind: str, pair: Pair) -> VerdictRow:
+    return VerdictRow.model_validate({"kind": kind, **_pair_row(pair).as_json(), "words": pair.words()})
+
+
+def _best(best: BestOf) -> BestArm:
+    return BestArm(
+        arm=best.name,
+        of=len(best.chosen),
+        metric=METRIC,
+        value=best.value,
+        corrected=best.corrected,
+        low=best.low,
+        high=best.high,
+        chosen=best.chosen,
+        words=_best_words(best),
+    )
 
 
 def _best_words(best: BestOf) -> str:

@@ -1,0 +1,94 @@
+"""The configuration of a run as its file holds it, of whatever version; and settings with dotted names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import ConfigDict, JsonValue, RootModel
+
+from moodfuse.config import Config, Modality, build_config
+
+
+class StoredConfig(RootModel[dict[str, JsonValue]]):
+    """Nested settings. What is not there is `None`: an older version did not have it, or the file is not whole."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @classmethod
+    def from_config(cls, config: Config) -> StoredConfig:
+        """Return every setting of a configuration, the defaults too."""
+        return cls(config.model_dump(mode="json"))
+
+    def resolved(self) -> Config:
+        """Return this version's configuration. Raises `ConfigError` for settings that it does not know."""
+        return build_config([self.root])
+
+    def flat(self) -> dict[str, JsonValue]:
+        """Return the settings with dotted names: `optim.lr`."""
+        return flat(self.root)
+
+    def setting(self, key: str) -> JsonValue:
+        """Return the setting of a dotted name, `None` where it is not there."""
+        value: JsonValue = self.root
+        for name in key.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        return value
+
+    @property
+    def fusion(self) -> str | None:
+        return _text(self.setting("model.fusion"))
+
+    def encoder(self, modality: Modality) -> str | None:
+        """Return the name of a modality's encoder, or the names of several."""
+        return _text(self.setting(f"model.{modality}"))
+
+    @property
+    def options(self) -> dict[str, JsonValue]:
+        """The fusion's own options."""
+        found = self.setting("model.options")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def labels(self) -> list[str]:
+        found = self.setting("labels")
+        return [str(name) for name in found] if isinstance(found, list) else []
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether test posts are held out; else every post trains, and the scores are cross-validated."""
+        return self.setting("split.hold_out") is not False
+
+    @property
+    def seed(self) -> int | None:
+        found = self.setting("seed")
+        return found if isinstance(found, int) else None
+
+    @property
+    def regime(self) -> str | None:
+        """Which of the encoders train, and when."""
+        return _text(self.setting("train.regime"))
+
+    @property
+    def monitor(self) -> str | None:
+        """The validation score that the best epoch is chosen by."""
+        return _text(self.setting("train.monitor"))
+
+    @property
+    def members(self) -> int:
+        """How many trainings the weights are the mean of."""
+        found = self.setting("train.members")
+        return found if isinstance(found, int) else 1
+
+
+def flat(settings: Mapping[str, JsonValue], prefix: str = "") -> dict[str, JsonValue]:
+    """Return nested settings with dotted names; an empty mapping is a value."""
+    found: dict[str, JsonValue] = {}
+    for key, value in settings.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
+    return found
+
+
+def _text(value: JsonValue) -> str | None:
+    if value is None:
+        return None
+    return " + ".join(map(str, value)) if isinstance(value, list) else str(value)

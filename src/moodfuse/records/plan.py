@@ -1,0 +1,74 @@
+"""`comparison.json`: what a comparison compares, fixed before its first cell. docs/comparison.md describes it."""
+
+from __future__ import annotations
+
+from pydantic import Field, JsonValue
+
+from moodfuse.config import Modality
+from moodfuse.records.configuration import StoredConfig, flat
+from moodfuse.records.environment import Environment
+from moodfuse.records.record import Record
+
+
+class ComparedPosts(Record):
+    """The posts: where they lay, how many, how many of each label; `unlabelled` were left out."""
+
+    source: str = ""
+    sha256: str
+    posts: int
+    unlabelled: int = 0
+    classes: dict[str, int] = Field({})
+
+
+class PlannedModel(Record):
+    """What a cell trains; `consumes` says what its fusion reads: pooled vectors, tokens or pixels."""
+
+    name: str
+    fusion: str = ""
+    modalities: list[Modality]
+    consumes: str = ""
+    config: StoredConfig
+
+
+class PlannedArm(Record):
+    """A row of the tables: a model as it is, or with a modality withheld; `reads`: both, text or image."""
+
+    name: str
+    model: str
+    reads: str
+    withheld: Modality | None
+
+
+class ComparisonPlan(Record):
+    """All of `comparison.json`."""
+
+    format: int
+    name: str = ""
+    created: str = ""
+    data: ComparedPosts
+    labels: list[str]
+    seeds: list[int]
+    folds: int
+    trials: int
+    models: list[PlannedModel]
+    arms: list[PlannedArm]
+    environment: Environment | None = None
+
+    @property
+    def model_names(self) -> list[str]:
+        return [model.name for model in self.models]
+
+    def settings(self) -> dict[str, JsonValue]:
+        """Return what must be the same for a comparison to go on, with dotted names. Raises `ConfigError`."""
+        found: dict[str, JsonValue] = {
+            "seeds": list(self.seeds),
+            "folds": self.folds,
+            "trials": self.trials,
+            "labels": list(self.labels),
+            "models": list(self.model_names),
+        }
+        for model in self.models:
+            settings = flat(model.config.resolved().model_dump(mode="json"))
+            settings |= {"fusion": model.fusion, "consumes": model.consumes, "modalities": list(model.modalities)}
+            found |= {f"{model.name}: {key}": value for key, value in settings.items()}
+        return found

@@ -1,0 +1,62 @@
+"""A record: what a JSON file on disk holds, as a model that opens what older and newer versions wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+
+from moodfuse import files
+from moodfuse.errors import DataError
+
+_T = TypeVar("_T")
+_R = TypeVar("_R", bound="Record")
+Number = int | float
+
+
+class Record(BaseModel):
+    """A mapping in a JSON file. Keys that this version does not know are passed over; numbers are finite."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, populate_by_name=True)
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """Return what stands in the file: the keys that were set, and no others."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record as JSON, whole or not at all. Raises `OutputError` where that cannot be done."""
+    files.write_json(path, record.as_json())
+
+
+def read_record(path: Path, kind: type[_R]) -> _R:
+    """Read what `write_record` wrote. Raises `DataError` where the file is missing, damaged or of another kind."""
+    try:
+        return kind.model_validate(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: cannot be read ({why(error)})") from None
+
+
+def why(error: Exception) -> str:
+    """Return in one line why a file could not be read."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        return f"{place}: {first['msg']}" if place else str(first["msg"])
+    return " ".join(str(error).split())[:200]
+
+
+def _leave_out(value: object, validate: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return validate(value)
+    except ValidationError as error:
+        if not isinstance(value, list):
+            raise
+        broken = {problem["loc"][0] for problem in error.errors(include_url=False)}
+        return validate([item for place, item in enumerate(value) if place not in broken])
+
+
+#: A list whose items that are not whole are left out, as rows that are not whole are left out of a table.
+Whole = Annotated[list[_T], WrapValidator(_leave_out)]

@@ -1,0 +1,184 @@
+"""The folder of a search: `searches/NAME/`, what is in it, and whether a search may go on there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from moodfuse import files
+from moodfuse.config import Config
+from moodfuse.records.claim import Claim
+from moodfuse.records.configuration import StoredConfig
+from moodfuse.records.environment import Environment, describe_environment
+from moodfuse.records.record import Number, Record, read_record, write_record
+from moodfuse.records.tolerant import Folder, real
+
+Row = dict[str, str | int | float | None]
+
+
+class SearchPlan(Record):
+    """All of `plan.json`: what is searched from, and on which posts."""
+
+    config: StoredConfig
+    data_sha256: str
+    environment: Environment | None = None
+
+
+class TrialCount(Record):
+    """Trials that have ended, and that were asked for."""
+
+    ended: int
+    wanted: int
+
+
+class SearchSummary(Record):
+    """All of `search.json`: the best of the trials, and each setting's share of the differences between them."""
+
+    trials: TrialCount
+    monitor: str
+    score: float
+    importances: dict[str, float]
+    config: StoredConfig
+    best: StoredConfig
+    data_sha256: str = ""
+    split_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTrial:
+    """A trial that has ended: a row of `trials.csv`. One that was given up early has no score."""
+
+    number: int
+    state: str
+    score: float | None
+    epochs: int
+    seconds: float | None
+    settings: dict[str, Number | None]
+
+    @property
+    def pruned(self) -> bool:
+        """Whether it was given up early."""
+        return self.state == "pruned"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFolder:
+    """The paths of one search."""
+
+    path: Path
+
+    @property
+    def plan(self) -> Path:
+        return self.path / "plan.json"
+
+    @property
+    def study(self) -> Path:
+        """Optuna's SQLite file, which the processes at work share."""
+        return self.path / "study.db"
+
+    @property
+    def trials(self) -> Path:
+        return self.path / "trials.csv"
+
+    @property
+    def importances(self) -> Path:
+        return self.path / "importances.json"
+
+    @property
+    def best(self) -> Path:
+        """The YAML for `moodfuse train --config`."""
+        return self.path / "best.yaml"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "search.json"
+
+
+def open_search(searches: Path, name: str, config: Config, data_hash: str) -> SearchFolder:
+    """Make the search's folder, or go on in it where it searches from the same configuration on the same posts.
+
+    Raises `ConfigError` where it holds another search, `DataError` where its posts are others.
+    """
+    claim = Claim("search", searches, name)
+    search = SearchFolder(claim.folder)
+    now = StoredConfig.from_config(config)
+    with claim.deciding():
+        if not search.plan.is_file():
+            claim.refuse_foreign()
+            environment = describe_environment(data_hash)
+            write_record(search.plan, SearchPlan(config=now, data_sha256=data_hash, environment=environment))
+            return search
+    there = read_record(search.plan, SearchPlan)
+    claim.check_posts(there.data_sha256, data_hash)
+    claim.check_settings(StoredConfig.from_config(there.config.resolved()).flat(), now.flat())
+    return search
+
+
+def write_search(search: SearchFolder, summary: SearchSummary, trials: Sequence[SearchTrial], best: Config) -> None:
+    """Write what a search has found; what an earlier command has left there is replaced."""
+    files.write_text(search.best, best.to_yaml())
+    files.write_csv(search.trials, trial_rows(trials))
+    files.write_json(search.importances, summary.importances)
+    write_record(search.summary, summary)
+
+
+def trial_rows(trials: Sequence[SearchTrial]) -> list[Row]:
+    """Return the rows of `trials.csv`: with the best score so far; scores of pruned trials stay empty."""
+    rows: list[Row] = []
+    best: float | None = None
+    for trial in trials:
+        if trial.score is not None:
+            best = trial.score if best is None else max(best, trial.score)
+        facts: Row = {"number": trial.number, "state": trial.state, "score": trial.score, "epochs": trial.epochs}
+        rows.append({**facts, "seconds": trial.seconds, **trial.settings, "best": best})
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is on disk of a search; plan and summary are `None` where they are not there (yet)."""
+
+    path: Path
+    summary: SearchSummary | None
+    trials: list[SearchTrial]
+    plan: SearchPlan | None
+    missing: list[str]
+
+    @property
+    def config(self) -> StoredConfig:
+        """What is searched from."""
+        known = self.summary or self.plan
+        return known.config if known else StoredConfig({})
+
+
+def is_search(folder: Path) -> bool:
+    """Say whether `folder` is a search, finished or not."""
+    search = SearchFolder(folder)
+    return any(path.is_file() for path in (search.summary, search.trials, search.study))
+
+
+def read_search(path: Path) -> Search:
+    """Read what is there of a search's folder; what is not whole is told in `missing`."""
+    search, folder = SearchFolder(path), Folder(path)
+    summary = folder.record(search.summary.name, SearchSummary, "the result of the search")
+    rows = folder.rows(search.trials.name, "the trials")
+    trials = [trial for row in rows if (trial := _trial(row)) is not None]
+    return Search(path, summary, trials, folder.record(search.plan.name, SearchPlan), folder.missing)
+
+
+_FACTS = ("number", "state", "score", "epochs", "seconds", "best")  # what is no setting in a row
+
+
+def _trial(row: dict[str, str]) -> SearchTrial | None:
+    number = _number(row.get("number"))
+    if not isinstance(number, int):
+        return None
+    settings = {key: _number(text) for key, text in row.items() if key not in _FACTS}
+    epochs = int(real(row.get("epochs")) or 0)
+    return SearchTrial(number, row.get("state", ""), real(row.get("score")), epochs, real(row.get("seconds")), settings)
+
+
+def _number(text: str | None) -> Number | None:
+    value = real(text)
+    return int(value) if value is not None and text is not None and text.lstrip("-").isdecimal() else value
