@@ -58,7 +58,7 @@ def by_writer(name: str) -> Callable[[Path, Sequence[Post]], Path]:
     return lambda folder, posts: written(folder / f"sample{writers()[name].suffixes[0]}", name, posts)
 
 
-def cells(delimiter: str) -> Callable[[Path, str, str], None]:
+def values(delimiter: str) -> Callable[[Path, str, str], None]:
     def add(path: Path, id: str, label: str) -> None:
         with path.open("a", newline="", encoding="utf-8") as file:
             csv.writer(file, delimiter=delimiter, lineterminator="\n").writerow([id, "added", "", label])
@@ -165,13 +165,13 @@ _OBJECTS = {
 CASES = {
     "csv": Case(
         by_writer("csv"),
-        cells(","),
+        values(","),
         {"too many cells": b"x,a,,neutral,more\n", "too few cells": b"x\n", "an open quote": b'x,"a\n1,2,3,4\n'},
         keeps_missing_text=False,
     ),
     "tsv": Case(
         by_writer("tsv"),
-        cells("\t"),
+        values("\t"),
         {"too many cells": b"x\ta\t\tneutral\tmore\n", "too few cells": b"x\n", "an open quote": b'x\t"a\n'},
         keeps_missing_text=False,
     ),

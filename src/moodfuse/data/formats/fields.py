@@ -58,19 +58,19 @@ def need_text_or_image(found: Mapping[str, int], names: Iterable[str], where: st
         )
 
 
-def cells_by_role(record: Record, found: Mapping[str, int], path: Path, strict: bool) -> dict[str, str | None]:
+def values_by_role(record: Record, found: Mapping[str, int], path: Path, strict: bool) -> dict[str, str | None]:
     """Return the cells of a record by role, `None` where the record is too short (refused if `strict`).
 
     Raises `DataError` for a record that has more cells than the header.
     """
     expected = record.columns
-    surplus = any(cell.strip() for cell in record.cells[expected:])
-    if surplus or (strict and len(record.cells) < expected):
+    surplus = any(value.strip() for value in record.values[expected:])
+    if surplus or (strict and len(record.values) < expected):
         raise DataError(
-            f"{path} line {record.line}: expected {expected} cells as in the header, found {len(record.cells)}; "
+            f"{path} line {record.line}: expected {expected} cells as in the header, found {len(record.values)}; "
             "put a cell that holds separators between quotes"
         )
-    return {role: record.cells[at] if at < len(record.cells) else None for role, at in found.items()}
+    return {role: record.values[at] if at < len(record.values) else None for role, at in found.items()}
 
 
 def files_beside(folder: Path, guid: str, strict: bool) -> tuple[Decoded | None, ImageRef | None]:
@@ -118,13 +118,13 @@ def in_words(held: Sequence[str]) -> str:
     return ", ".join(held[:5]) + more if held else "nothing"
 
 
-def image_file(folder: Path, cell: str | None) -> ImageRef | None:
+def image_file(folder: Path, value: str | None) -> ImageRef | None:
     """Return the image that a cell names, relative to `folder` or by a URI; `None` where it names no file there is."""
-    if not cell or not cell.strip():
+    if not value or not value.strip():
         return None
-    if _URI.match(cell.strip()):
-        return ImageUri(b"", cell.strip())
-    path = folder / cell.strip()
+    if _URI.match(value.strip()):
+        return ImageUri(b"", value.strip())
+    path = folder / value.strip()
     return ImageRef(path) if os.path.exists(path) else None  # noqa: PTH110
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from moodfuse.data.formats.base import Part, Reader, Row, Target, Writer
 from moodfuse.data.formats.fields import (
-    cells_by_role,
     columns,
     files_beside,
     held_in,
@@ -19,6 +18,7 @@ from moodfuse.data.formats.fields import (
     names_files,
     roles,
     short,
+    values_by_role,
 )
 from moodfuse.data.formats.image_files import image_suffix, open_image_bytes
 from moodfuse.data.formats.lines import csv_line, first_line, line_ends, records
@@ -51,14 +51,14 @@ class GuidTagReader(Reader):
         data = listing.parent / "data"
         data = data if data.is_dir() else listing.parent
         table = records(listing, ",")
-        found = roles(next(table).cells, f"{listing} line 1")
+        found = roles(next(table).values, f"{listing} line 1")
         if "id" not in found:
             raise DataError(f"{listing} line 1: expected the header guid,tag, found {short(first_line(listing))}")
         for record in table:
-            cells = cells_by_role(record, found, listing, strict)
-            guid = cells.get("id") or ""
+            values = values_by_role(record, found, listing, strict)
+            guid = values.get("id") or ""
             text, image = files_beside(data, guid.strip(), strict)
-            yield Row(listing, record.line, guid, text, image, cells.get("label"))
+            yield Row(listing, record.line, guid, text, image, values.get("label"))
 
     def count(self, path: Path, part: Part) -> int:
         return max(0, line_ends(self._listing(path, part) if path.is_dir() else path) - 1)

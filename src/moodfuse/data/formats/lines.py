@@ -28,7 +28,7 @@ class Record:
     """
 
     line: int
-    cells: list[str]
+    values: list[str]
     columns: int
     encoding: str
     lossy: bool
@@ -119,7 +119,7 @@ def records(path: Path, delimiter: str, *, offset: int = 0, line: int = 0, colum
         start = line + rows.line_num + 1
         seen.clear()
         try:
-            cells = next(rows)
+            values = next(rows)
         except StopIteration:
             return
         except csv.Error as error:
@@ -127,17 +127,17 @@ def records(path: Path, delimiter: str, *, offset: int = 0, line: int = 0, colum
                 f"{path} line {start}: {error}; put a cell that holds quotes, separators or line ends "
                 'between quotes, and double the quotes (") in it'
             ) from None
-        if cells:
-            columns = columns or len(cells)
+        if values:
+            columns = columns or len(values)
             encoding = next((found.encoding for found in seen if found.encoding != "ascii"), "ascii")
-            yield Record(start, cells, columns, encoding, any(found.lossy for found in seen), begins)
+            yield Record(start, values, columns, encoding, any(found.lossy for found in seen), begins)
 
 
-def csv_line(cells: list[str], delimiter: str = ",") -> bytes:
+def csv_line(values: list[str], delimiter: str = ",") -> bytes:
     """Return a line of a table in UTF-8, cells between quotes where they must be."""
     line = io.StringIO()
     # A cell that holds \r is put between quotes only where \r is part of the line's end.
-    csv.writer(line, delimiter=delimiter, lineterminator="\r\n").writerow(cells)
+    csv.writer(line, delimiter=delimiter, lineterminator="\r\n").writerow(values)
     return line.getvalue()[:-2].encode() + b"\n"
 
 

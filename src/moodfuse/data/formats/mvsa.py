@@ -42,11 +42,11 @@ class MvsaReader(Reader):
         for line, decoded in enumerate(decoded_lines(listing), start=1):
             if line == 1 or not decoded.text.strip():
                 continue
-            id, *cells = (cell.strip() for cell in decoded.text.split("\t"))
+            id, *values = (value.strip() for value in decoded.text.split("\t"))
             text, image = files_beside(data, id, strict)
             label, dropped = None, None
             try:
-                label, dropped = merge_annotations(_pairs(cells, annotators, where := f"{listing} line {line}"), where)
+                label, dropped = merge_annotations(_pairs(values, annotators, where := f"{listing} line {line}"), where)
             except DataError:
                 if strict:
                     raise
@@ -58,14 +58,14 @@ class MvsaReader(Reader):
 
 def _annotators(header: str) -> int:
     """Return how many annotators the header names; 0: it is another format's."""
-    first, *rest = (cell.strip().lower() for cell in header.split("\t"))
+    first, *rest = (value.strip().lower() for value in header.split("\t"))
     return len(rest) if first == "id" and set(rest) == {"text,image"} else 0
 
 
-def _pairs(cells: list[str], annotators: int, where: str) -> list[tuple[str, str]]:
-    pairs = [tuple(label.strip() for label in cell.split(",")) for cell in cells]
+def _pairs(values: list[str], annotators: int, where: str) -> list[tuple[str, str]]:
+    pairs = [tuple(label.strip() for label in value.split(",")) for value in values]
     if len(pairs) != annotators or any(len(pair) != 2 for pair in pairs):
         raise DataError(
-            f"{where}: expected an id and {annotators} text,image pair(s) of labels between tabs, found {short(cells)}"
+            f"{where}: expected an id and {annotators} text,image pair(s) of labels between tabs, found {short(values)}"
         )
     return [(pair[0], pair[1]) for pair in pairs]

@@ -48,8 +48,8 @@ def _frame(frame: Any, strict: bool) -> Iterator[Row]:
     for start in range(0, len(frame), _CHUNK):
         part = frame.iloc[start : start + _CHUNK]
         columns = [part.iloc[:, at].astype(object) for at in found.values()]
-        cells = [column.where(column.notna(), None).tolist() for column in columns]  # one kind of nothing: None
-        for number, values in enumerate(zip(*cells, strict=True), start=start + 1):
+        by_column = [column.where(column.notna(), None).tolist() for column in columns]  # one kind of nothing: None
+        for number, values in enumerate(zip(*by_column, strict=True), start=start + 1):
             yield typed_row(dict(zip(found, values, strict=True)), number, object_name(frame), strict)
 
 

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from moodfuse.data.formats.base import Part, Reader, Row, Run
-from moodfuse.data.formats.fields import NAMES, cells_by_role, columns, image_file, need_text_or_image, roles
+from moodfuse.data.formats.fields import NAMES, columns, image_file, need_text_or_image, roles, values_by_role
 from moodfuse.data.formats.lines import Record, csv_line, first_line, records
 from moodfuse.data.formats.registry import reader, writer
 from moodfuse.data.formats.writers import LineWriter
@@ -33,19 +33,19 @@ class TsvReader(Reader):
     def rows(self, path: Path, *, part: Part, strict: bool) -> Iterator[Row]:
         first_line(path)
         table = records(path, self.delimiter)
-        header = next(table).cells
+        header = next(table).values
         yield from self._rows(path, table, _roles(path, header), 0, strict)
 
     def runs(self, path: Path, *, part: Part, size: int) -> Iterator[Run]:
         first_line(path)
         table = records(path, self.delimiter)
-        _roles(path, next(table).cells)
+        _roles(path, next(table).values)
         return self._runs(path, ((record.offset, record.line - 1) for record in table), size)
 
     def run_rows(self, run: Run, *, part: Part, strict: bool) -> Iterator[Row]:
         if not run.offset:
             return super().run_rows(run, part=part, strict=strict)
-        header = next(records(run.path, self.delimiter)).cells
+        header = next(records(run.path, self.delimiter)).values
         table = records(run.path, self.delimiter, offset=run.offset, line=run.line, columns=len(header))
         return islice(self._rows(run.path, table, _roles(run.path, header), run.first, strict), run.rows)
 
@@ -53,15 +53,15 @@ class TsvReader(Reader):
         self, path: Path, table: Iterator[Record], found: dict[str, int], before: int, strict: bool
     ) -> Iterator[Row]:
         for number, record in enumerate(table, start=before + 1):
-            cells = cells_by_role(record, found, path, strict)
-            text = cells.get("text")
+            values = values_by_role(record, found, path, strict)
+            text = values.get("text")
             yield Row(
                 path,
                 record.line,
-                str(number) if "id" not in found else cells["id"] or "",
+                str(number) if "id" not in found else values["id"] or "",
                 None if text is None else Decoded(text, record.encoding, record.lossy),
-                image_file(path.parent, cells.get("image")),
-                cells.get("label"),
+                image_file(path.parent, values.get("image")),
+                values.get("label"),
             )
 
 
