@@ -13,9 +13,8 @@ from transformers import BertConfig, BertModel
 
 from moodfuse.config import DataConfig
 from moodfuse.errors import ConfigError
-from moodfuse.learn.encoders import find_encoder, image_source, text_source
+from moodfuse.learn.encoders import find_encoder
 from moodfuse.learn.encoders.image import regions
-from moodfuse.learn.features import frozen_graph
 from moodfuse.runtime.graphs import open_session
 
 
@@ -36,7 +35,7 @@ def tiny_bert(tmp_path: Path) -> Path:
 
 
 def test_minilm_has_the_weights_of_its_file() -> None:
-    source = text_source("minilm", DataConfig())
+    source = find_encoder("minilm", "text", DataConfig())
     encoder = source.load()
     stored = load_file(source.weights[0])
     for name, tensor in encoder.transformer.state_dict().items():
@@ -48,7 +47,7 @@ def test_minilm_has_the_weights_of_its_file() -> None:
 
 @pytest.mark.parametrize("name", ["efficientnet-lite0", "efficientnet-lite2"])
 def test_a_packaged_efficientnet_has_the_weights_of_its_file(name: str) -> None:
-    source = image_source(name, DataConfig())
+    source = find_encoder(name, "image", DataConfig())
     stored = torch.load(source.weights[0], weights_only=True)
     loaded = source.load().network.state_dict()
     assert set(stored) - set(loaded) == {"_fc.weight", "_fc.bias"}
@@ -60,7 +59,7 @@ def test_a_packaged_efficientnet_has_the_weights_of_its_file(name: str) -> None:
 def test_the_onnx_graph_computes_what_the_encoder_does_at_any_size(name: str) -> None:
     modality = "text" if name == "minilm" else "image"
     source = find_encoder(name, modality, DataConfig())  # type: ignore[arg-type]
-    encoder, session = source.load(), open_session(frozen_graph(source))
+    encoder, session = source.load(), open_session(source.graph())
     for size in (1, 3):
         if modality == "text":
             ids = torch.randint(1000, 2000, (size, 11))
@@ -79,7 +78,7 @@ def test_the_onnx_graph_computes_what_the_encoder_does_at_any_size(name: str) ->
 
 
 def test_padding_does_not_move_a_text(tiny_bert: Path) -> None:
-    encoder = text_source(str(tiny_bert), DataConfig()).load()
+    encoder = find_encoder(str(tiny_bert), "text", DataConfig()).load()
     short = encoder(torch.tensor([[2, 3]]), torch.tensor([[1, 1]])).pooled
     padded = encoder(torch.tensor([[2, 3, 1, 1]]), torch.tensor([[1, 1, 0, 0]])).pooled
     torch.testing.assert_close(short, padded, atol=1e-5, rtol=0)
@@ -90,7 +89,7 @@ def test_a_checkpoint_that_lacks_a_weight_is_refused(tiny_bert: Path) -> None:
     weights.pop("encoder.layer.1.output.dense.weight")
     save_file(weights, tiny_bert / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ConfigError, match=r"lacks 1 of the model's weights.*encoder\.layer\.1\.output\.dense"):
-        text_source(str(tiny_bert), DataConfig()).load()
+        find_encoder(str(tiny_bert), "text", DataConfig()).load()
 
 
 @pytest.mark.parametrize(
@@ -104,11 +103,11 @@ def test_a_checkpoint_that_lacks_a_weight_is_refused(tiny_bert: Path) -> None:
 def test_a_folder_that_lacks_a_file_is_refused_by_name(tiny_bert: Path, missing: str, message: str) -> None:
     (tiny_bert / missing).unlink()
     with pytest.raises(ConfigError, match=message):
-        text_source(str(tiny_bert), DataConfig())
+        find_encoder(str(tiny_bert), "text", DataConfig())
 
 
 def test_lite2_regions_cover_its_map() -> None:
-    encoder = image_source("efficientnet-lite2", DataConfig()).load()
+    encoder = find_encoder("efficientnet-lite2", "image", DataConfig()).load()
     with torch.no_grad():
         features = encoder.network.extract_features(torch.randn(1, 3, 260, 260))
         assert features.shape == (1, 1280, 9, 9)
@@ -128,7 +127,7 @@ def test_regions_of_a_map_of_any_size_see_all_of_it(side: int) -> None:
 
 
 def test_altered_image_weights_are_refused(tmp_path: Path) -> None:
-    source = image_source("efficientnet-lite0", DataConfig())
+    source = find_encoder("efficientnet-lite0", "image", DataConfig())
     copy = tmp_path / "w.pth"
     shutil.copy(source.weights[0], copy)
     with copy.open("r+b") as file:
@@ -140,13 +139,13 @@ def test_altered_image_weights_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_fingerprint_follows_weights_tokenizer_and_length(tiny_bert: Path) -> None:
-    before = text_source(str(tiny_bert), DataConfig()).fingerprint()
-    assert text_source(str(tiny_bert), DataConfig()).fingerprint() == before
-    assert text_source(str(tiny_bert), DataConfig(max_tokens=32)).fingerprint() != before
+    before = find_encoder(str(tiny_bert), "text", DataConfig()).fingerprint()
+    assert find_encoder(str(tiny_bert), "text", DataConfig()).fingerprint() == before
+    assert find_encoder(str(tiny_bert), "text", DataConfig(max_tokens=32)).fingerprint() != before
     tokenizer = json.loads((tiny_bert / "tokenizer.json").read_text())
     tokenizer["model"]["vocab"]["bad"] = 4
     (tiny_bert / "tokenizer.json").write_text(json.dumps(tokenizer))
-    assert text_source(str(tiny_bert), DataConfig()).fingerprint() != before
+    assert find_encoder(str(tiny_bert), "text", DataConfig()).fingerprint() != before
 
 
 def test_an_encoder_of_the_other_modality_or_of_no_name_is_refused() -> None:

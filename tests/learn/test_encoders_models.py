@@ -16,7 +16,6 @@ from test_encoders_checkpoints import CASES, EXPORTED, IMAGE, TEXT, checkpoint, 
 from moodfuse.config import Modality
 from moodfuse.data.images import pixels
 from moodfuse.learn.encoders import Encoder, TextSource
-from moodfuse.learn.features import frozen_graph
 from moodfuse.runtime.graphs import EncoderSession, ImageGraph, TextGraph, load_tokenizer
 
 POSTS = [
@@ -88,7 +87,7 @@ def test_the_weights_are_those_of_the_files(name: str, modality: Modality) -> No
 def test_the_bundles_path_gives_what_hugging_face_gives(name: str, modality: Modality) -> None:
     """Tokenizer or pixels, ONNX graph, batches of any size: all of it against Hugging Face's own, post by post."""
     source = load(name, modality)
-    session = EncoderSession(frozen_graph(source))
+    session = EncoderSession(source.graph())
     if isinstance(source, TextSource):
         expected = _text_reference(checkpoint(name), source)
         graph = TextGraph(

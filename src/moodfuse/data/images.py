@@ -130,6 +130,14 @@ def open_image(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Im
     return rgb, [Status.IMAGE_TRUNCATED] if truncated else []
 
 
+def image_bytes(ref: ImageRef) -> bytes | None:
+    """Return an encoded image as it is; `None` where there is none, and for a pipe, a device or a giant."""
+    data = read_uri(ref.uri, MAX_BYTES) if isinstance(ref, ImageUri) else ref.source
+    if isinstance(data, Path):
+        data = read_image(data)
+    return None if isinstance(data, Status) or len(data) > MAX_BYTES else data
+
+
 def pixels(image: Image.Image, spec: ImageSpec) -> npt.NDArray[np.float32]:
     """Return the encoder's input for an RGB image: float32, `(3, spec.size, spec.size)`.
 

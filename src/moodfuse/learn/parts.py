@@ -13,8 +13,7 @@ from moodfuse.labels import Labels
 from moodfuse.learn.assembly import OpenModality
 from moodfuse.learn.batches import PostBatches
 from moodfuse.learn.fusion import Shapes, build_fusion
-from moodfuse.learn.model import FusionModel, View
-from moodfuse.learn.views import source_views
+from moodfuse.learn.model import FusionModel
 
 
 def build_model(config: Config, modalities: Mapping[Modality, OpenModality], prior: np.ndarray) -> FusionModel:
@@ -27,18 +26,12 @@ def build_model(config: Config, modalities: Mapping[Modality, OpenModality], pri
         build_fusion(config.model.fusion, shapes, config.model.options),
         widths=widths,
         prior=prior.tolist(),
-        views=_views(modalities),
+        parts={m: opened.source.vector_parts(opened.width) for m, opened in modalities.items()},
         encoders={m: opened.encoder for m, opened in modalities.items() if opened.encoder is not None},
         auxiliary=config.model.auxiliary > 0,
         dropout=config.model.dropout,
         modality_dropout=config.model.modality_dropout,
     )
-
-
-def _views(modalities: Mapping[Modality, OpenModality]) -> dict[Modality, Sequence[View]]:
-    # Asked for only where it says something, since an encoder that trains has no graph to be asked yet.
-    special = {m: one.source for m, one in modalities.items() if len(one.source.parts) > 1 or not one.source.normalise}
-    return {m: source_views(source) for m, source in special.items()}
 
 
 def label_ids(posts: Posts, labels: Labels) -> list[int]:

@@ -10,10 +10,10 @@ from moodfuse.config import Config
 from moodfuse.data.posts import Posts
 from moodfuse.labels import Labels
 from moodfuse.learn.compare.cell import validation_score
+from moodfuse.learn.feature_folder import feature_folder
 from moodfuse.learn.fit.callbacks import History
 from moodfuse.learn.fit.fit import fit
 from moodfuse.learn.parts import build_model, label_ids, make_parts
-from moodfuse.learn.prepared import prepared
 from moodfuse.learn.search.study import StoredStudy
 from moodfuse.progress import Progress, silent
 
@@ -36,7 +36,7 @@ def run_trials(
     used = posts.subset([*parts["train"], *parts["validation"]])
     targets, count = label_ids(used, labels), len(parts["train"])
     study = StoredStudy(folder, config)
-    with prepared(used, [config], progress) as features:
+    with feature_folder(used, [config], progress) as features:
 
         def run(one: Config, report: Callable[[int, float], None]) -> tuple[float, None]:
             opened = features(one)
