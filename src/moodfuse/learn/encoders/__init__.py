@@ -6,7 +6,7 @@ from pkgutil import iter_modules
 from moodfuse.learn.encoders.base import PIXEL_INPUTS, TOKEN_INPUTS, Encoded, Encoder, unencoded
 from moodfuse.learn.encoders.features import Features
 from moodfuse.learn.encoders.hub import HUB_MODELS
-from moodfuse.learn.encoders.image import ImageSource
+from moodfuse.learn.encoders.image import ImageSource, all_visible, regions
 from moodfuse.learn.encoders.registry import ENCODERS, encoder, find_encoder, list_encoders
 from moodfuse.learn.encoders.source import EncoderSource
 from moodfuse.learn.encoders.text import TextSource, TokenSource
@@ -28,8 +28,10 @@ __all__ = [
     "ImageSource",
     "TextSource",
     "TokenSource",
+    "all_visible",
     "encoder",
     "find_encoder",
     "list_encoders",
+    "regions",
     "unencoded",
 ]

@@ -75,7 +75,7 @@ class EfficientNetLiteSource(ImageSource):
         state = torch.load(self._weights, map_location="cpu", weights_only=True)
         network.load_state_dict(state, strict=True)  # a missing weight is an error, never a random one
         network._fc = nn.Identity()  # the ImageNet classifier
-        return EfficientNetLite(network.eval(), dim=self.dim, size=self.size)
+        return EfficientNetLite(network, dim=self.dim, size=self.size).eval()
 
 
 @encoder

@@ -65,7 +65,7 @@ class LexiconSource(TextSource):
         return self._spec
 
     def load(self) -> LexiconScores:
-        return LexiconScores()
+        return LexiconScores().eval()
 
     def reader(self) -> LexiconReader:
         [view] = self.views()

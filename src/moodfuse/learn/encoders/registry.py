@@ -58,7 +58,7 @@ def _registered(name: str, modality: Modality, data: DataConfig) -> EncoderSourc
     cls = ENCODERS[name]
     if cls.modality != modality:
         raise ConfigError(f"model.{modality}: {name!r} is an encoder of {cls.modality}, expected one of {modality}")
-    return cls(data)  # type: ignore[call-arg]
+    return cls(data)
 
 
 def _check_known(name: str, modality: Modality) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from moodfuse import files
-from moodfuse.config import Augmentation, Modality, Precision
+from moodfuse.config import Augmentation, DataConfig, Modality, Precision
 from moodfuse.data.images import ImageSpec
 from moodfuse.data.posts import Posts
 from moodfuse.data.text import TextSpec
@@ -68,6 +68,9 @@ class EncoderSource(ABC):
     graph_folder: Path | None = None
     #: How the weights of its graph are kept.
     precision: Precision = "fp32"
+
+    def __init__(self, data: DataConfig) -> None:  # noqa: B027 (no duty: many encoders need nothing of it)
+        """A registered encoder is made from the configuration's `data` section alone; others from what they need."""
 
     @property
     @abstractmethod
