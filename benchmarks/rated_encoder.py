@@ -33,7 +33,7 @@ from moodfuse.data.text import prepare_text
 from moodfuse.files import replacing_folder
 from moodfuse.learn.batches import LengthBatches
 from moodfuse.learn.encoders import find_encoder
-from moodfuse.learn.encoders.text import HuggingFaceText, TextFolder
+from moodfuse.learn.encoders.text_folder import HuggingFaceText, TextFolder
 from moodfuse.learn.fit.optimisation import rate_schedule
 from moodfuse.runtime.graphs import load_tokenizer, pad_tokens
 

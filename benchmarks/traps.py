@@ -29,9 +29,7 @@ from moodfuse.data.splits import make_split
 from moodfuse.evaluate.intervals import mcnemar, paired_bootstrap
 from moodfuse.evaluate.metrics import score
 from moodfuse.labels import SENTIMENT
-from moodfuse.learn.batches import TextData
-from moodfuse.learn.encoders import Encoded, image_source, text_source
-from moodfuse.learn.features import Features, image_features, text_features
+from moodfuse.learn.encoders import Encoded, Features, find_encoder
 from moodfuse.learn.fusion import Shapes, build_fusion
 
 TRAPS: dict[str, Callable[[Material], tuple[str, str, str]]] = {}
@@ -61,11 +59,11 @@ class Material:
 
     @cached_property
     def text(self) -> np.ndarray:
-        return _matrix(text_features(text_source("minilm", DataConfig()), self.posts))
+        return _matrix(find_encoder("minilm", "text", DataConfig()).features(self.posts))
 
     @cached_property
     def image(self) -> np.ndarray:
-        return _matrix(image_features(image_source("efficientnet-lite0", DataConfig()), self.posts))
+        return _matrix(find_encoder("efficientnet-lite0", "image", DataConfig()).features(self.posts))
 
     @cached_property
     def both(self) -> np.ndarray:
@@ -129,10 +127,10 @@ class _PerPost(nn.TransformerEncoderLayer):
 def padding(material: Material) -> tuple[str, str, str]:
     """A text padded to 128 tokens and encoded without the attention mask."""
     train, _, test = material.parts
-    source = text_source("minilm", DataConfig())
+    source = find_encoder("minilm", "text", DataConfig())
     encoder, head = source.load(), probe(material.text, material.y, train)
     posts = material.posts.subset([material.posts.ids[i] for i in test])
-    ids, mask = TextData(posts, source).batch(range(len(posts)))
+    ids, mask = source.live(posts).batch(range(len(posts)))
     ids = nn.functional.pad(ids, (0, 128 - ids.shape[1]), value=source.spec.pad_id)
     mask = nn.functional.pad(mask, (0, 128 - mask.shape[1]))
     changed = []

@@ -22,10 +22,8 @@ from moodfuse.data.posts import Posts
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import encoder_sources
 from moodfuse.learn.compare.cell import CellData, fit_cell
-from moodfuse.learn.encoders import ImageSource, TextSource
-from moodfuse.learn.features import image_features, text_features
+from moodfuse.learn.feature_folder import feature_folder
 from moodfuse.learn.fusion import FUSIONS, find_fusion
-from moodfuse.learn.prepared import prepared
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.learn.store import FeatureStore
 
@@ -62,12 +60,8 @@ def main() -> None:
 
 
 def _features(posts: Posts, store: FeatureStore | None = None) -> None:
-    sources = encoder_sources(resolve_config("concat"))
-    text, image = sources["text"], sources["image"]
-    assert isinstance(text, TextSource)
-    assert isinstance(image, ImageSource)
-    text_features(text, posts, store=store)
-    image_features(image, posts, store=store)
+    for source in encoder_sources(resolve_config("concat")).values():
+        source.features(posts, store=store)
 
 
 def _first_time(posts: Posts) -> float:
@@ -89,7 +83,7 @@ def _epochs(posts: Posts, a_post: float) -> list[Row]:
         if "pixels" in kinds:
             continue
         config = resolve_config(name, overrides=[{"train": {"epochs": 3}}])
-        with prepared(labelled, [config]) as opener:
+        with feature_folder(labelled, [config]) as opener:
             data = CellData(targets, range(len(labelled)), opener)
             fitted = fit_cell(config, data, rows)
         epoch = min(one["seconds"] for one in fitted.history)

@@ -22,9 +22,9 @@ from moodfuse.data.posts import Posts
 from moodfuse.data.splits import make_split
 from moodfuse.evaluate.metrics import score
 from moodfuse.labels import Labels
-from moodfuse.learn.assembly import encoder_sources, frozen_features
+from moodfuse.learn.assembly import encoder_sources
 from moodfuse.learn.compare.cell import CellData, run_cell
-from moodfuse.learn.prepared import prepared
+from moodfuse.learn.feature_folder import feature_folder
 from moodfuse.learn.recipes import resolve_config
 
 BATCH, RATE, HEAD_RATE = 16, 5e-5, 1e-3
@@ -36,7 +36,7 @@ class PlainTuning:
     def __init__(self, posts: Posts, targets: Sequence[int]) -> None:
         plain = Baseline()
         image = encoder_sources(resolve_config("concat"))["image"]
-        features = frozen_features(image, posts, tokens=False)
+        features = image.features(posts)
         blank = torch.zeros(features.width)
         rows = [blank if row is None else torch.as_tensor(row["pooled"]) for row in features.rows]
         self.images = torch.stack(rows)
@@ -81,7 +81,7 @@ def main() -> None:
     targets = [labels.id(str(post.label)) for post in posts]
     plain = PlainTuning(posts, targets)
     some = range(given.posts)
-    with prepared(posts, [_config(1)]) as opener:
+    with feature_folder(posts, [_config(1)]) as opener:
         data = CellData(targets, range(len(posts)), opener)
 
         def ours() -> float:

@@ -1,42 +1,21 @@
-"""Encoders: pretrained means that the weights are the file's; masks hold; ONNX computes the same."""
+"""Packaged encoders: pretrained means that the weights are the file's; regions; fingerprints."""
 
 import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import BertConfig, BertModel
+from safetensors.torch import load_file
 
 from moodfuse.config import DataConfig
 from moodfuse.errors import ConfigError
-from moodfuse.learn.encoders import find_encoder, image_source, text_source
+from moodfuse.learn.encoders import find_encoder
 from moodfuse.learn.encoders.image import regions
-from moodfuse.learn.features import frozen_graph
-from moodfuse.runtime.graphs import open_session
-
-
-@pytest.fixture
-def tiny_bert(tmp_path: Path) -> Path:
-    """A random two-layer BERT in a folder, as `save_pretrained` writes it."""
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-        max_position_embeddings=64,
-    )  # fmt: skip
-    folder = tmp_path / "tiny"
-    BertModel(config).save_pretrained(folder)
-    tokenizer = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "good": 2, "bad": 3}, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.save(str(folder / "tokenizer.json"))
-    return folder
 
 
 def test_minilm_has_the_weights_of_its_file() -> None:
-    source = text_source("minilm", DataConfig())
+    source = find_encoder("minilm", "text", DataConfig())
     encoder = source.load()
     stored = load_file(source.weights[0])
     for name, tensor in encoder.transformer.state_dict().items():
@@ -48,7 +27,7 @@ def test_minilm_has_the_weights_of_its_file() -> None:
 
 @pytest.mark.parametrize("name", ["efficientnet-lite0", "efficientnet-lite2"])
 def test_a_packaged_efficientnet_has_the_weights_of_its_file(name: str) -> None:
-    source = image_source(name, DataConfig())
+    source = find_encoder(name, "image", DataConfig())
     stored = torch.load(source.weights[0], weights_only=True)
     loaded = source.load().network.state_dict()
     assert set(stored) - set(loaded) == {"_fc.weight", "_fc.bias"}
@@ -56,59 +35,8 @@ def test_a_packaged_efficientnet_has_the_weights_of_its_file(name: str) -> None:
         torch.testing.assert_close(tensor, stored[name], atol=0, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["minilm", "efficientnet-lite0", "efficientnet-lite2"])
-def test_the_onnx_graph_computes_what_the_encoder_does_at_any_size(name: str) -> None:
-    modality = "text" if name == "minilm" else "image"
-    source = find_encoder(name, modality, DataConfig())  # type: ignore[arg-type]
-    encoder, session = source.load(), open_session(frozen_graph(source))
-    for size in (1, 3):
-        if modality == "text":
-            ids = torch.randint(1000, 2000, (size, 11))
-            mask = torch.ones_like(ids)
-            mask[-1, 6:] = 0
-            inputs = (ids, mask)
-        else:
-            inputs = (torch.randn(size, 3, source.spec.size, source.spec.size),)
-        with torch.no_grad():
-            expected = encoder(*inputs)
-        feed = {key: value.numpy() for (key, _), value in zip(encoder.inputs, inputs, strict=True)}
-        pooled, tokens = session.run(["pooled", "tokens"], feed)
-        np.testing.assert_allclose(pooled, expected.pooled.numpy(), atol=1e-4)
-        np.testing.assert_allclose(tokens, expected.tokens.numpy(), atol=2e-4)
-        assert tokens.shape[1] == (11 if modality == "text" else 9)
-
-
-def test_padding_does_not_move_a_text(tiny_bert: Path) -> None:
-    encoder = text_source(str(tiny_bert), DataConfig()).load()
-    short = encoder(torch.tensor([[2, 3]]), torch.tensor([[1, 1]])).pooled
-    padded = encoder(torch.tensor([[2, 3, 1, 1]]), torch.tensor([[1, 1, 0, 0]])).pooled
-    torch.testing.assert_close(short, padded, atol=1e-5, rtol=0)
-
-
-def test_a_checkpoint_that_lacks_a_weight_is_refused(tiny_bert: Path) -> None:
-    weights = load_file(tiny_bert / "model.safetensors")
-    weights.pop("encoder.layer.1.output.dense.weight")
-    save_file(weights, tiny_bert / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ConfigError, match=r"lacks 1 of the model's weights.*encoder\.layer\.1\.output\.dense"):
-        text_source(str(tiny_bert), DataConfig()).load()
-
-
-@pytest.mark.parametrize(
-    ("missing", "message"),
-    [
-        ("model.safetensors", "safetensors"),
-        ("tokenizer.json", "fast tokenizer"),
-        ("config.json", "no Hugging Face model"),
-    ],
-)
-def test_a_folder_that_lacks_a_file_is_refused_by_name(tiny_bert: Path, missing: str, message: str) -> None:
-    (tiny_bert / missing).unlink()
-    with pytest.raises(ConfigError, match=message):
-        text_source(str(tiny_bert), DataConfig())
-
-
 def test_lite2_regions_cover_its_map() -> None:
-    encoder = image_source("efficientnet-lite2", DataConfig()).load()
+    encoder = find_encoder("efficientnet-lite2", "image", DataConfig()).load()
     with torch.no_grad():
         features = encoder.network.extract_features(torch.randn(1, 3, 260, 260))
         assert features.shape == (1, 1280, 9, 9)
@@ -128,7 +56,7 @@ def test_regions_of_a_map_of_any_size_see_all_of_it(side: int) -> None:
 
 
 def test_altered_image_weights_are_refused(tmp_path: Path) -> None:
-    source = image_source("efficientnet-lite0", DataConfig())
+    source = find_encoder("efficientnet-lite0", "image", DataConfig())
     copy = tmp_path / "w.pth"
     shutil.copy(source.weights[0], copy)
     with copy.open("r+b") as file:
@@ -139,18 +67,17 @@ def test_altered_image_weights_are_refused(tmp_path: Path) -> None:
         source.load()
 
 
-def test_the_fingerprint_follows_weights_tokenizer_and_length(tiny_bert: Path) -> None:
-    before = text_source(str(tiny_bert), DataConfig()).fingerprint()
-    assert text_source(str(tiny_bert), DataConfig()).fingerprint() == before
-    assert text_source(str(tiny_bert), DataConfig(max_tokens=32)).fingerprint() != before
-    tokenizer = json.loads((tiny_bert / "tokenizer.json").read_text())
-    tokenizer["model"]["vocab"]["bad"] = 4
-    (tiny_bert / "tokenizer.json").write_text(json.dumps(tokenizer))
-    assert text_source(str(tiny_bert), DataConfig()).fingerprint() != before
+def test_the_fingerprint_follows_tokenizer_and_length(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "tiny"))
+    before = find_encoder(str(folder), "text", DataConfig()).fingerprint()
+    assert find_encoder(str(folder), "text", DataConfig()).fingerprint() == before
+    assert find_encoder(str(folder), "text", DataConfig(max_tokens=32)).fingerprint() != before
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["model"]["vocab"]["good"] = 50
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    assert find_encoder(str(folder), "text", DataConfig()).fingerprint() != before
 
 
-def test_an_encoder_of_the_other_modality_or_of_no_name_is_refused() -> None:
-    with pytest.raises(ConfigError, match="encoder of image"):
-        find_encoder("efficientnet-lite0", "text", DataConfig())
+def test_a_misspelt_encoder_gets_the_near_name() -> None:
     with pytest.raises(ConfigError, match="did you mean minilm"):
         find_encoder("minilmm", "text", DataConfig())

@@ -13,13 +13,13 @@ import httpx2
 import huggingface_hub
 import pytest
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
-from test_encoders_checkpoints import checkpoint, hub_cache, load
 
 from moodfuse.cli.main import run
 from moodfuse.config import DataConfig
 from moodfuse.errors import ConfigError
 from moodfuse.learn.encoders import ENCODERS, HUB_MODELS, find_encoder
 from moodfuse.learn.encoders.hub import FILES, is_hub_id
+from tiny_checkpoints import checkpoint, hub_cache, load
 
 
 def test_a_hub_id_and_the_folder_it_stands_for_are_one_encoder() -> None:

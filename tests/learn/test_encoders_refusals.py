@@ -11,11 +11,11 @@ import pytest
 import torch
 import transformers as hf
 from safetensors.torch import load_file, save_file
-from test_encoders_checkpoints import CHECKPOINTS, checkpoint, load
 
 from moodfuse.config import DataConfig, Modality
 from moodfuse.errors import ConfigError
 from moodfuse.learn.encoders import EncoderSource, find_encoder
+from tiny_checkpoints import CHECKPOINTS, checkpoint, load
 
 
 @pytest.fixture
@@ -37,7 +37,10 @@ def _settings(folder: Path, file: str = "config.json", **changes: object) -> Non
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
-@pytest.mark.parametrize("name", [name for name, (kinds, _) in CHECKPOINTS.items() if len(kinds) == 1])
+ALONE = [name for name, (kinds, _) in CHECKPOINTS.items() if len(kinds) == 1 and name != "tiny/siglip2"]
+
+
+@pytest.mark.parametrize("name", ALONE)
 def test_a_model_of_the_other_modality_is_refused(name: str) -> None:
     found = CHECKPOINTS[name][0][0]
     expected: Modality = "image" if found == "text" else "text"
@@ -139,6 +142,20 @@ def test_a_model_that_is_no_encoder_is_refused(tmp_path: Path) -> None:
     hf.ViltConfig(hidden_size=8, num_attention_heads=2).save_pretrained(tmp_path)
     with pytest.raises(ConfigError, match="vilt reads image and text together"):
         _open(tmp_path, "text")
+
+
+def test_an_image_half_that_takes_patches_of_any_number_is_refused() -> None:
+    with pytest.raises(ConfigError, match="tiny/siglip2: its image pre"):
+        load("tiny/siglip2", "image")
+
+
+def test_a_model_that_padding_moves_is_refused(copy: Callable[[str], Path]) -> None:
+    # FNet mixes all places of a batch and knows no attention mask
+    folder = copy("bert")
+    config = hf.FNetConfig(hidden_size=16, num_hidden_layers=1, intermediate_size=24, vocab_size=320)
+    hf.FNetModel(config).save_pretrained(folder)
+    with pytest.raises(ConfigError, match="padding moves what it makes of a text"):
+        _open(folder, "text").load()
 
 
 def test_a_model_that_answers_at_random_is_refused(copy: Callable[[str], Path]) -> None:

@@ -13,10 +13,9 @@ from moodfuse.learn import precision
 from moodfuse.learn.bundling import export_bundle
 from moodfuse.learn.compare.cell import CellData, run_cell
 from moodfuse.learn.encoders import find_encoder
-from moodfuse.learn.features import frozen_graph
+from moodfuse.learn.feature_folder import feature_folder
 from moodfuse.learn.parts import label_ids
 from moodfuse.learn.precision import reduce_weights
-from moodfuse.learn.prepared import prepared
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.runtime.bundle import update_manifest
 from moodfuse.runtime.graphs import open_session
@@ -28,7 +27,7 @@ SMALL = {"export": {"text": "int8", "image": "fp16", "head": "fp16"}, "train": {
 
 @pytest.fixture(scope="module")
 def minilm() -> bytes:
-    return frozen_graph(find_encoder("minilm", "text", DataConfig())).read_bytes()
+    return find_encoder("minilm", "text", DataConfig()).graph().read_bytes()
 
 
 def pooled(graph: bytes, ids: np.ndarray) -> np.ndarray:
@@ -61,7 +60,7 @@ def test_of_an_embedding_table_only_the_rows_that_are_looked_up_are_decoded(mini
 
 def test_int8_keeps_a_convolution_with_a_scale_a_channel_and_decodes_it_once() -> None:
     image = find_encoder("efficientnet-lite0", "image", DataConfig())
-    full = frozen_graph(image).read_bytes()
+    full = image.graph().read_bytes()
     reduced = reduce_weights(full, "int8")
     assert len(reduced) <= 0.28 * len(full)
     assert not [node for node in onnx.load_model_from_string(reduced).graph.node if node.op_type == "DequantizeLinear"]
@@ -106,7 +105,7 @@ def test_a_cell_predicts_with_the_bits_that_its_bundle_would_ship(
     config = resolve_config("text", overrides=[settings])
     posts = read_posts(synthetic_folder)[:40]
     rows = {"train": range(24), "validation": range(24, 32), "test": range(32, 40)}
-    with prepared(posts, [config]) as features:
+    with feature_folder(posts, [config]) as features:
         data = CellData(label_ids(posts, SENTIMENT), range(40), features)
         cell = run_cell(config, data, rows)
         fitted = cell.fitted

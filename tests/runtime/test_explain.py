@@ -12,7 +12,7 @@ from moodfuse.data.images import ImageSpec
 from moodfuse.data.posts import ImageRef, Post
 from moodfuse.runtime import explain as module
 from moodfuse.runtime.explain import Explanation, explain, seen_part
-from moodfuse.runtime.predictor import Predictor, Prepared
+from moodfuse.runtime.predictor import Predictor, PreparedPost
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_what_the_encoder_sees_of_an_image() -> None:
 
 
 def test_every_encoder_of_an_image_loses_the_same_part() -> None:
-    prepared = Prepared("0", None, (np.ones((3, 8, 8)), np.ones((3, 20, 20))), [])
+    prepared = PreparedPost("0", None, (np.ones((3, 8, 8)), np.ones((3, 20, 20))), [])
     copies = module._occluded(prepared, 2)
     assert len(copies) == 4
     for first, second in (copy.pixels for copy in copies):

@@ -10,7 +10,7 @@ import pytest
 
 from moodfuse.data.formats.readers import stream_posts
 from moodfuse.data.posts import Post
-from moodfuse.runtime.predictor import Prediction, Predictor, Prepared
+from moodfuse.runtime.predictor import Prediction, Predictor, PreparedPost
 from moodfuse.serve.batching import Engine
 
 
@@ -41,7 +41,7 @@ def test_no_size_and_no_wait_changes_an_answer(predictor: Predictor, posts: list
 
 def test_a_post_that_breaks_the_graph_breaks_no_other(predictor: Predictor, posts: list[Post]) -> None:
     class Odd(Predictor):
-        def prepare(self, post: Post) -> Prepared:
+        def prepare(self, post: Post) -> PreparedPost:
             prepared = super().prepare(post)
             return replace(prepared, token_ids=[10**9]) if post.id == "odd" else prepared  # no such token
 

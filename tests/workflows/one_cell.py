@@ -11,8 +11,8 @@ from moodfuse.data.posts import Posts
 from moodfuse.labels import Labels
 from moodfuse.learn.compare.cell import CellData, run_cell
 from moodfuse.learn.compare.work import cell_parts
+from moodfuse.learn.feature_folder import feature_folder
 from moodfuse.learn.parts import label_ids
-from moodfuse.learn.prepared import prepared
 
 
 def predict_cell(posts: Posts, folds: Mapping[str, int], config: Config, pair: int) -> np.ndarray:
@@ -22,7 +22,7 @@ def predict_cell(posts: Posts, folds: Mapping[str, int], config: Config, pair: i
     parts = cell_parts(folds, pair, chooses=config.train.monitor != "none")
     rows = {part: [row[i] for i in ids] for part, ids in parts.items()}
     probabilities = np.full((len(posts), len(labels)), np.nan)
-    with prepared(posts, [config]) as features:
+    with feature_folder(posts, [config]) as features:
         data = CellData(label_ids(posts, labels), range(len(posts)), features)
         probabilities[rows["test"]] = run_cell(config, data, rows).probabilities[""]
     return probabilities

@@ -19,7 +19,7 @@ from moodfuse.data.posts import Post, Posts
 from moodfuse.data.splits import Split
 from moodfuse.errors import ConfigError, DataError
 from moodfuse.labels import SENTIMENT
-from moodfuse.learn.assembly import encoder_sources, frozen_features
+from moodfuse.learn.assembly import encoder_sources
 from moodfuse.learn.compare.models import choose_models
 from moodfuse.learn.compare.work import fold_parts
 from moodfuse.learn.search.space import recipe_settings
@@ -88,7 +88,7 @@ def test_predictions_are_those_of_the_exported_head_on_frozen_features(done: Com
     cell = read_cell(done.path, CellKey(0, 1, "concat"), SENTIMENT)
     (model,) = choose_models(["concat"], QUICK)
     tested = posts.subset(cell.ids)
-    features = {m: frozen_features(s, tested, tokens=False) for m, s in encoder_sources(model.config).items()}
+    features = {m: s.features(tested) for m, s in encoder_sources(model.config).items()}
     widths = {m: one.width for m, one in features.items()}
     head = done.path / "cells" / "concat" / "seed0-fold1" / "head.onnx"
     for withheld in ("", "text", "image"):

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from moodfuse.config import Augmentation, Config, Modality
+from moodfuse.config import Config, Modality
+from moodfuse.data.images import ImageSpec
 from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError, TrainingError
-from moodfuse.learn.batches import (
-    FrozenData,
-    ImageData,
-    JoinedData,
-    LexiconData,
-    ModalityData,
-    TextData,
-)
-from moodfuse.learn.encoders import (
-    Encoder,
-    EncoderSource,
-    ImageSource,
-    JoinedSource,
-    LexiconSource,
-    TextSource,
-    find_encoder,
-)
-from moodfuse.learn.features import Features, image_features, lexicon_features, text_features
-from moodfuse.learn.fusion import Fusion, Shapes, build_fusion, find_fusion
-from moodfuse.learn.store import FeatureStore
+from moodfuse.learn.batches import FrozenData, ModalityData
+from moodfuse.learn.encoders import Encoder, EncoderSource, Features, find_encoder
+from moodfuse.learn.encoders.joined import JoinedSource
+from moodfuse.learn.fusion import FUSIONS, Fusion, Shapes, build_fusion, find_fusion
 from moodfuse.learn.tuned import is_run, run_encoder
-from moodfuse.learn.views import check_views, joined_features
 from moodfuse.progress import Progress, silent
+
+#: Returns a frozen encoder's data and features; the flag asks for tokens beside the vectors.
+FrozenOpener = Callable[[EncoderSource, bool], tuple[ModalityData, Features]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +79,12 @@ def open_modalities(
     `sources` are the encoders to use; `None` takes those that `config` names.
     """
     sources = encoder_sources(config) if sources is None else sources
-    return {m: _open(m, source, posts, config, progress) for m, source in sources.items()}
+
+    def frozen(source: EncoderSource, tokens: bool) -> tuple[ModalityData, Features]:
+        features = source.features(posts, tokens=tokens, progress=progress)
+        return FrozenData(features, tokens=tokens), features
+
+    return {m: open_modality(m, source, posts, config, frozen) for m, source in sources.items()}
 
 
 def encoder_sources(config: Config) -> dict[Modality, EncoderSource]:
@@ -112,58 +104,61 @@ def encoder_sources(config: Config) -> dict[Modality, EncoderSource]:
             ).at(precision)
             for name in config.model.encoders(modality)
         ]
-        check_views(modality, parts, config)
+        _check_encoders(modality, parts, config)
         sources[modality] = parts[0] if len(parts) == 1 else JoinedSource(parts)
     return sources
 
 
-def _open(modality: Modality, source: EncoderSource, posts: Posts, config: Config, progress: Progress) -> OpenModality:
-    """Compute a frozen encoder's features, load an encoder that trains, or leave the pixels as they are."""
+def open_modality(
+    modality: Modality, source: EncoderSource, posts: Posts, config: Config, frozen: FrozenOpener
+) -> OpenModality:
+    """Open one modality: a frozen encoder's features by `frozen`, an encoder that trains, or the pixels as they are.
+
+    Raises `TrainingError` where no post has it.
+    """
     reads = find_fusion(config.model.fusion).reads(modality)
-    tokens = reads == "tokens"
     if reads == "pixels":
-        return OpenModality(source, live_data(source, posts, config.train.augment), 3)
+        return OpenModality(source, source.live(posts, config.train.augment), 3)
     if modality in config.train.tuned:
         encoder = source.load()
-        return OpenModality(source, live_data(source, posts, config.train.augment), encoder.dim, encoder)
-    features = frozen_features(source, posts, tokens=tokens, progress=progress)
+        return OpenModality(source, source.live(posts, config.train.augment), encoder.dim, encoder)
+    data, features = frozen(source, reads == "tokens")
     if not features.width:
         raise TrainingError(f"no post has a readable {modality}, which fusion {config.model.fusion} needs")
-    return OpenModality(source, FrozenData(features, tokens=tokens), features.width, features=features)
+    return OpenModality(source, data, features.width, features=features)
 
 
-def frozen_features(
-    source: EncoderSource,
-    posts: Posts,
-    *,
-    tokens: bool,
-    store: FeatureStore | None = None,
-    progress: Progress = silent,
-) -> Features:
-    """Return the posts' pooled vectors by a frozen encoder, and with `tokens` its tokens too, computed where new."""
-    outputs = ("pooled", "tokens") if tokens else ("pooled",)
-    if isinstance(source, JoinedSource):
-        return joined_features(
-            [frozen_features(part, posts, tokens=tokens, store=store, progress=progress) for part in source.parts]
+def image_side(modalities: Mapping[Modality, OpenModality]) -> int:
+    """Return the side S of the images, in pixels; 0 where no image is read."""
+    specs = [opened.source.spec for opened in modalities.values()]
+    return next((spec.size for spec in specs if isinstance(spec, ImageSpec)), 0)
+
+
+def _check_encoders(modality: Modality, sources: Sequence[EncoderSource], config: Config) -> None:
+    """Raise `ConfigError` where the fusion or the regime cannot take these encoders of a modality, saying what can."""
+    names = config.model.encoders(modality)
+    fusion, reads = config.model.fusion, find_fusion(config.model.fusion).reads(modality)
+    trains = config.train.regime != "frozen" and modality in config.train.tune
+    where = f"model.{modality}: "
+    if reads == "pixels" and len(names) > 1:
+        raise ConfigError(
+            f"{where}fusion {fusion} reads the pixels as one encoder takes them; name one, not {', '.join(names)}"
         )
-    if isinstance(source, LexiconSource):
-        return lexicon_features(source, posts, store=store, progress=progress)
-    if isinstance(source, TextSource):
-        return text_features(source, posts, outputs=outputs, store=store, progress=progress)
-    return image_features(_image(source), posts, outputs=outputs, store=store, progress=progress)
-
-
-def _image(source: EncoderSource) -> ImageSource:
-    assert isinstance(source, ImageSource)
-    return source
-
-
-def live_data(source: EncoderSource, posts: Posts, augmentation: Sequence[Augmentation] = ()) -> ModalityData:
-    """Return the posts as inputs of an encoder."""
-    if isinstance(source, JoinedSource):
-        return JoinedData([live_data(part, posts, augmentation) for part in source.parts])
-    if isinstance(source, LexiconSource):
-        return LexiconData(posts, source)
-    if isinstance(source, TextSource):
-        return TextData(posts, source)
-    return ImageData(posts, _image(source).spec, augmentation)
+    if reads == "tokens" and len(names) > 1:
+        pooled = [n for n, cls in FUSIONS.items() if modality in cls.modalities and cls.reads(modality) == "pooled"]
+        raise ConfigError(
+            f"{where}fusion {fusion} reads tokens, which come from one encoder, so {', '.join(names[1:])} would be "
+            f"ignored; name {names[0]} alone, or take a fusion that reads vectors ({', '.join(sorted(pooled))})"
+        )
+    if reads == "tokens" and (without := [source.name for source in sources if not source.has_tokens]):
+        raise ConfigError(f"{where}{without[0]} has no tokens, which fusion {fusion} reads; name another encoder")
+    trainable = [name for name, source in zip(names, sources, strict=True) if source.trainable]
+    if trains and not trainable:
+        raise ConfigError(f"{where}{sources[0].name} has nothing to train; take {modality} out of train.tune")
+    if trains and len(names) > 1:
+        there = ",".join("runs/NAME" if name == trainable[0] else name for name in names)
+        raise ConfigError(
+            f"{where}several encoders stay frozen, and train.regime={config.train.regime} trains the {modality}'s; "
+            f"train {trainable[0]} alone in a run of its own, then name that run here: model.{modality}=[{there}] "
+            "train.regime=frozen"
+        )

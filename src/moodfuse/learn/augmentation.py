@@ -9,6 +9,9 @@ from PIL import Image, ImageFilter
 
 from moodfuse.config import Augmentation
 
+#: From a post's position to the generator that its augmentation draws from.
+Draw = Callable[[int], np.random.Generator]
+
 _SMALLEST_CROP = 0.8  # least share of the area that a crop keeps
 _DEGREES = 15.0
 _NOISE = 8.0  # standard deviation, grey levels of 255

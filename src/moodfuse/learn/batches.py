@@ -10,19 +10,11 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from moodfuse.config import Augmentation
-from moodfuse.data.images import ImageSpec, open_image, pixels
-from moodfuse.data.lexicon import lexicon_scores
-from moodfuse.data.posts import ImageRef, Posts, Status
-from moodfuse.data.text import prepare_text
-from moodfuse.learn.augmentation import augment
-from moodfuse.learn.encoders import Encoded, LexiconSource, TextSource
-from moodfuse.learn.features import Features
+from moodfuse.learn.augmentation import Draw
+from moodfuse.learn.encoders import Encoded, Features
 from moodfuse.learn.model import Batch, Inputs
-from moodfuse.runtime.graphs import load_tokenizer, pad_sequences, pad_tokens
+from moodfuse.runtime.graphs import pad_sequences
 
-#: From a post's position to the generator that its augmentation draws from.
-Draw = Callable[[int], np.random.Generator]
 _SORTED_BATCHES = 50  # batches whose posts are sorted by length together: more saves little, and shuffles less
 
 
@@ -58,87 +50,6 @@ class FrozenData:
         rows = [self._features.rows[i] for i in indices]
         tokens, mask = pad_sequences([None if row is None else row["tokens"] for row in rows], self._features.width)
         return Encoded(pooled, torch.from_numpy(tokens), torch.from_numpy(mask))
-
-
-class TextData:
-    """Token ids for a text encoder that trains."""
-
-    def __init__(self, posts: Posts, source: TextSource) -> None:
-        tokenizer = load_tokenizer(source.tokenizer_json, max_tokens=source.spec.max_tokens)
-        texts = [prepare_text(post.text, source.spec.cleaning)[0] for post in posts]
-        # A post without text still fills a row of the batch; what stands in it is never looked at.
-        self._ids = [encoded.ids for encoded in tokenizer.encode_batch([text or "" for text in texts])]
-        self._pad_id = source.spec.pad_id
-        self.present = np.array([text is not None for text in texts], dtype=bool)
-        self.lengths: Sequence[int] | None = [len(ids) for ids in self._ids]
-
-    def batch(self, indices: Sequence[int], random: Draw | None = None) -> tuple[torch.Tensor, ...]:
-        ids, mask = pad_tokens([self._ids[i] or [self._pad_id] for i in indices], self._pad_id)
-        return torch.from_numpy(ids), torch.from_numpy(mask)
-
-
-class LexiconData:
-    """Lexicon scores (B, 4) of texts, as the input of the module that hands them on."""
-
-    def __init__(self, posts: Posts, source: LexiconSource) -> None:
-        texts = [prepare_text(post.text, source.spec.cleaning)[0] for post in posts]
-        self._scores = torch.from_numpy(np.stack([lexicon_scores(text or "") for text in texts]))  # (N, 4)
-        self.present = np.array([text is not None for text in texts], dtype=bool)
-        self.lengths: Sequence[int] | None = None
-
-    def batch(self, indices: Sequence[int], random: Draw | None = None) -> tuple[torch.Tensor, ...]:
-        return (self._scores[list(indices)],)
-
-
-class JoinedData:
-    """The inputs of several encoders of one modality, one after the other."""
-
-    def __init__(self, parts: Sequence[ModalityData]) -> None:
-        self._parts = parts
-        self.present = np.logical_and.reduce([part.present for part in parts])
-        self.lengths = parts[0].lengths
-
-    def batch(self, indices: Sequence[int], random: Draw | None = None) -> tuple[torch.Tensor, ...]:
-        inputs: list[torch.Tensor] = []
-        for part in self._parts:
-            given = part.batch(indices, random)
-            assert isinstance(given, tuple)  # encodings are joined as features
-            inputs += given
-        return tuple(inputs)
-
-
-class ImageData:
-    """Pixels for an image encoder that trains; decoded anew for every batch, so that memory stays flat."""
-
-    def __init__(self, posts: Posts, spec: ImageSpec, augmentation: Sequence[Augmentation] = ()) -> None:
-        self._images = [post.image for post in posts]
-        self._augmentation = augmentation
-        self._spec = spec
-        self.lengths: Sequence[int] | None = None
-        self.present = np.array([self._readable(image) for image in self._images], dtype=bool)
-
-    def batch(self, indices: Sequence[int], random: Draw | None = None) -> tuple[torch.Tensor, ...]:
-        blank = np.zeros((3, self._spec.size, self._spec.size), np.float32)
-        arrays = [blank if (array := self._decode(i, random)) is None else array for i in indices]
-        return (torch.from_numpy(np.stack(arrays)),)
-
-    def _decode(self, i: int, random: Draw | None) -> np.ndarray | None:
-        image = self._images[i]
-        if image is None or not self.present[i]:
-            return None
-        opened = open_image(image)[0]
-        if opened is None:
-            return None
-        if random is not None and self._augmentation:
-            opened = augment(opened, self._augmentation, random(i))
-        return pixels(opened, self._spec)
-
-    @staticmethod
-    def _readable(image: ImageRef | None) -> bool:
-        if image is None:
-            return False
-        lost = {Status.IMAGE_MISSING, Status.IMAGE_UNREADABLE, Status.IMAGE_TOO_LARGE}
-        return not lost & set(open_image(image)[1])
 
 
 class PostBatches(Dataset[int]):

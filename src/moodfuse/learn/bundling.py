@@ -9,26 +9,15 @@ import numpy as np
 import torch
 
 from moodfuse.config import Config, Modality, Precision
-from moodfuse.data.images import ImageSpec
 from moodfuse.data.posts import Posts
 from moodfuse.errors import TrainingError
-from moodfuse.learn.assembly import OpenModality, live_data
+from moodfuse.learn.assembly import OpenModality, image_side
 from moodfuse.learn.batches import PostBatches
-from moodfuse.learn.encoders import Encoder, EncoderSource, LexiconSource, TextSource
-from moodfuse.learn.export import PARITY, encoder_graph, head_graph, head_inputs
-from moodfuse.learn.features import frozen_graph
+from moodfuse.learn.encoders import EncoderSource
+from moodfuse.learn.export import PARITY, head_graph, head_inputs
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.precision import reduce_weights
-from moodfuse.runtime.bundle import (
-    GRAPHS,
-    Bundle,
-    Manifest,
-    View,
-    graph_name,
-    tokenizer_name,
-    update_manifest,
-    write_bundle,
-)
+from moodfuse.runtime.bundle import GRAPHS, Bundle, Manifest, ViewSpec, update_manifest, write_bundle
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.version import __version__
 
@@ -75,12 +64,10 @@ def _write(
 ) -> Bundle:
     widths = {m: opened.width for m, opened in modalities.items()}
     encoded = {m: source for m, source in sources.items() if model.fusion.reads(m) != "pixels"}
-    specs = {m: source.spec for m, source in sources.items()}
-    side = next((spec.size for spec in specs.values() if isinstance(spec, ImageSpec)), 0)
-    graph = reduce_weights(head_graph(model.cpu().eval(), widths, side=side), head)
+    graph = reduce_weights(head_graph(model.cpu().eval(), widths, side=image_side(modalities)), head)
     contents: dict[str, bytes | Path] = {GRAPHS["head"]: graph}
     for modality, source in encoded.items():
-        contents |= _graphs(modality, source, modalities[modality].encoder, folder.parent)
+        contents |= source.graphs(modalities[modality].encoder)
     manifest = Manifest(
         name=name,
         moodfuse=__version__,
@@ -89,53 +76,24 @@ def _write(
         fusion=config.model.fusion,
         encoders={m: source.name for m, source in encoded.items()},
         precision={m: source.precision for m, source in encoded.items()},
-        text=specs.get("text"),
-        image=specs.get("image"),
-        views={m: views for m, source in sources.items() if (views := _views(source))},
+        **{m: source.spec for m, source in sources.items()},
+        views={m: views for m, source in sources.items() if (views := _told(source))},
         head_inputs=tuple(head_inputs(model)),
     )
-    bundle = write_bundle(folder, manifest, contents)
-    for modality in modalities:
-        (folder.parent / f"{modality}.onnx.tuned").unlink(missing_ok=True)
-    return bundle
+    return write_bundle(folder, manifest, contents)
 
 
-def _graphs(
-    modality: Modality, source: EncoderSource, encoder: Encoder | None, scratch: Path
-) -> dict[str, bytes | Path]:
-    """Return the graphs and tokenizers of a modality; `encoder` is the one that has trained, if any."""
-    contents: dict[str, bytes | Path] = {}
-    for place, part in enumerate(source.parts):
-        if isinstance(part, LexiconSource):
-            continue
-        if encoder is None:
-            graph = frozen_graph(part)
-        else:
-            graph = scratch / f"{modality}.onnx.tuned"
-            encoder_graph(encoder.cpu().eval(), graph, precision=part.precision)
-        contents[graph_name(modality, place)] = graph
-        if isinstance(part, TextSource):
-            contents[tokenizer_name(place)] = part.tokenizer_json.encode()
-    return contents
-
-
-def _views(source: EncoderSource) -> tuple[View, ...]:
-    """Return what the manifest says of several encoders or of a lexicon; of one encoder it says all elsewhere."""
-    if len(source.parts) == 1 and not isinstance(source, LexiconSource):
-        return ()
-    return tuple(
-        View.model_validate({"encoder": part.name, part.modality: part.spec})
-        if not isinstance(part, LexiconSource)
-        else View(encoder=part.name, kind="lexicon", text=part.spec, package=part.package, sha256=part.digest)
-        for part in source.parts
-    )
+def _told(source: EncoderSource) -> tuple[ViewSpec, ...]:
+    """Return what the manifest says of several encoders, or of one without a graph; of a graph it says it elsewhere."""
+    views = source.views()
+    return views if len(views) > 1 or views[0].kind != "graph" else ()
 
 
 @torch.no_grad()
 def _probabilities(model: FusionModel, modalities: Mapping[Modality, OpenModality], posts: Posts) -> np.ndarray:
     """Run posts through PyTorch from texts and images on, frozen encoders included: (B, classes)."""
     opened = {m: one.encoder or one.source.load() for m, one in modalities.items() if model.fusion.reads(m) != "pixels"}
-    live = {m: live_data(one.source, posts) for m, one in modalities.items()}
+    live = {m: one.source.live(posts) for m, one in modalities.items()}
     rows = range(len(posts))
     batch = PostBatches(live.get("text"), live.get("image"), [0] * len(posts), rows).load(rows)
     model.eval()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from moodfuse.config import Modality
-from moodfuse.learn.encoders.base import Encoded, Encoder, unencoded
+from moodfuse.learn.encoders.base import Encoded, Encoder, VectorPart, unencoded
 from moodfuse.learn.fusion import Fusion
 
 #: What a modality of a batch is: encoded already (frozen encoder), or the inputs of an encoder that trains.
@@ -51,23 +51,15 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """One encoder's part of a modality's pooled vector: its width, and whether it is normalised."""
-
-    width: int
-    normalise: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Branch:
-    """What a modality brings to the model: the width of its pooled vector, its encoder where that trains, its views.
+    """What a modality brings to the model: the width of its pooled vector, its encoder where that trains, its parts.
 
-    `views` are the parts of the pooled vector, where it has several or is not to be normalised.
+    `parts` are those of the pooled vector, where it has several or is not to be normalised.
     """
 
     width: int
     encoder: Encoder | None = None
-    views: Sequence[View] = ()
+    parts: Sequence[VectorPart] = ()
 
 
 class MissingToken(nn.Module):
@@ -78,12 +70,12 @@ class MissingToken(nn.Module):
     each one's part is normalised by itself. A part that says so stays as it is: scores of a known scale.
     """
 
-    def __init__(self, dim: int, views: Sequence[View] = ()) -> None:
-        """`views` are the parts of a vector `dim` wide; none given: it is one, and normalised."""
+    def __init__(self, dim: int, parts: Sequence[VectorPart] = ()) -> None:
+        """`parts` are those of a vector `dim` wide; none given: it is one, and normalised."""
         super().__init__()
-        self.views = tuple(views) or (View(dim),)
-        if sum(view.width for view in self.views) != dim:
-            raise ValueError(f"views of {[view.width for view in self.views]} do not make a vector {dim} wide")
+        self.parts = tuple(parts) or (VectorPart(dim),)
+        if sum(part.width for part in self.parts) != dim:
+            raise ValueError(f"parts of {[part.width for part in self.parts]} do not make a vector {dim} wide")
         self.token = nn.Parameter(torch.randn(dim) * 0.02)
 
     def forward(self, encoded: Encoded, present: Tensor) -> Encoded:
@@ -99,10 +91,10 @@ class MissingToken(nn.Module):
         return Encoded(pooled, tokens, mask)
 
     def _to_scale(self, pooled: Tensor) -> Tensor:
-        if len(self.views) == 1:
-            return _normalise(pooled) if self.views[0].normalise else pooled
-        parts = torch.split(pooled, [view.width for view in self.views], -1)
-        return torch.cat([_normalise(p) if v.normalise else p for v, p in zip(self.views, parts, strict=True)], -1)
+        if len(self.parts) == 1:
+            return _normalise(pooled) if self.parts[0].normalise else pooled
+        values = torch.split(pooled, [part.width for part in self.parts], -1)
+        return torch.cat([_normalise(v) if p.normalise else v for p, v in zip(self.parts, values, strict=True)], -1)
 
 
 class MissingPicture(nn.Module):
@@ -148,7 +140,7 @@ class FusionModel(nn.Module):
             widths["image"] = _COLOURS
         self.missing = nn.ModuleDict(
             {
-                m: MissingPicture() if fusion.reads(m) == "pixels" else MissingToken(widths[m], branches[m].views)
+                m: MissingPicture() if fusion.reads(m) == "pixels" else MissingToken(widths[m], branches[m].parts)
                 for m in fusion.modalities
             }
         )

@@ -19,8 +19,7 @@ from moodfuse.learn.fit.fit import fit
 from moodfuse.learn.fit.history import SILENT, FitResult, Hooks
 from moodfuse.learn.fit.loop import Parts
 from moodfuse.learn.fusion import Shapes, build_fusion
-from moodfuse.learn.model import Branch, FusionModel, View
-from moodfuse.learn.views import source_views
+from moodfuse.learn.model import Branch, FusionModel
 from moodfuse.progress import Progress, silent
 
 
@@ -76,7 +75,9 @@ def fit_parts(
 
 def build_model(config: Config, data: TrainingData) -> FusionModel:
     """Build the untrained model, its new weights drawn from `config.seed` alone."""
-    branches = {m: Branch(one.width, one.encoder, _views(one)) for m, one in data.modalities.items()}
+    branches = {
+        m: Branch(one.width, one.encoder, one.source.vector_parts(one.width)) for m, one in data.modalities.items()
+    }
     widths = {m: branch.width for m, branch in branches.items()}
     shapes = Shapes(widths.get("text", 0), widths.get("image", 0), len(config.labels))
     # Seeded here and not earlier: exporting an encoder draws numbers, finding it exported does not.
@@ -89,9 +90,3 @@ def build_model(config: Config, data: TrainingData) -> FusionModel:
         dropout=config.model.dropout,
         modality_dropout=config.model.modality_dropout,
     )
-
-
-def _views(opened: OpenModality) -> Sequence[View]:
-    # Asked for only where it says something, since an encoder that trains has no graph to be asked yet.
-    source = opened.source
-    return source_views(source) if len(source.parts) > 1 or not source.normalise else ()

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from moodfuse.config import DataConfig, Modality, build_config, load_yaml
 from moodfuse.data.images import ImageSpec
+from moodfuse.data.text import TextSpec
 from moodfuse.errors import ConfigError, TrainingError
-from moodfuse.learn.encoders import Encoder, EncoderSource, ImageSource, TextSource, find_encoder
-from moodfuse.learn.encoders.base import DerivedText
+from moodfuse.learn.encoders import Encoder, EncoderSource, ImageSource, TokenSource, find_encoder
 from moodfuse.learn.fit.checkpoints import kept_checkpoint, load_model_state
 
 
@@ -21,6 +21,7 @@ class _Tuned(EncoderSource):
         self.base = base
         self.name = base.name
         self.summary = f"{base.summary}, fine-tuned"
+        self.dim, self.has_tokens, self.normalise = base.dim, base.has_tokens, base.normalise
         self.graph_folder = checkpoint.parent
         self._checkpoint = checkpoint
 
@@ -33,11 +34,22 @@ class _Tuned(EncoderSource):
         encoder.load_state_dict(encoder_state(self._checkpoint, self.base.modality), strict=True)
         return encoder.eval()
 
+    def identity(self) -> tuple[str | int | None, ...]:
+        return (*super().identity(), *self.base.identity())
 
-class TunedText(_Tuned, DerivedText):
+
+class TunedText(_Tuned, TokenSource):
     """A fine-tuned text encoder: the base's tokenizer and preparation, the stage's weights."""
 
-    base: TextSource
+    base: TokenSource
+
+    @property
+    def spec(self) -> TextSpec:
+        return self.base.spec
+
+    @property
+    def tokenizer_json(self) -> str:
+        return self.base.tokenizer_json
 
 
 class TunedImage(_Tuned, ImageSource):
@@ -48,6 +60,9 @@ class TunedImage(_Tuned, ImageSource):
     @property
     def spec(self) -> ImageSpec:
         return self.base.spec
+
+
+_TUNED: dict[Modality, type[_Tuned]] = {"text": TunedText, "image": TunedImage}
 
 
 def encoder_state(checkpoint: Path, modality: Modality) -> dict[str, Tensor]:
@@ -62,7 +77,7 @@ def encoder_state(checkpoint: Path, modality: Modality) -> dict[str, Tensor]:
 
 def tuned_source(base: EncoderSource, checkpoint: Path) -> EncoderSource:
     """Return `base` with a checkpoint's weights."""
-    return TunedText(base, checkpoint) if isinstance(base, TextSource) else TunedImage(base, checkpoint)
+    return _TUNED[base.modality](base, checkpoint)
 
 
 def is_run(names: str | tuple[str, ...]) -> bool:

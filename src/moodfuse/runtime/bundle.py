@@ -26,7 +26,7 @@ GRAPHS: dict[str, str] = {"text": "text.onnx", "image": "image.onnx", "head": "h
 PIXELS = "image_pixels"
 
 
-class View(Section):
+class ViewSpec(Section):
     """One encoder of a modality. `text` or `image` says how its inputs are prepared.
 
     A `graph` is a file of the bundle; a `lexicon` is computed by an installed `package`, and `sha256` is a hash of all
@@ -54,7 +54,7 @@ class Manifest(Section):
     precision: dict[Modality, Precision] = Field({}, description="how the weights of each encoder's graph are kept")
     text: TextSpec | None = None
     image: ImageSpec | None = None
-    views: dict[Modality, tuple[View, ...]] = Field(
+    views: dict[Modality, tuple[ViewSpec, ...]] = Field(
         {}, description="of a modality with several encoders, or a lexicon: all of them in order, `text` its first"
     )
     head_inputs: tuple[str, ...] = Field(description="names of the head's inputs, in order")
@@ -73,15 +73,17 @@ class Manifest(Section):
                 raise ValueError(f"views.{modality} does not fit what else is said of the {modality}")
             if len(views) > 1 and {f"{modality}_tokens", f"{modality}_pixels"} & set(self.head_inputs):
                 raise ValueError(f"views.{modality} has several encoders, and the head reads one's tokens or pixels")
-            if modality == "image" and any(view.kind == "lexicon" for view in views):
-                raise ValueError("views.image has a lexicon, which reads texts")
+            if modality == "image" and (kinds := [view.kind for view in views if view.kind != "graph"]):
+                raise ValueError(f"views.image has a {kinds[0]}, which reads texts")
         return self
 
-    def views_of(self, modality: Modality) -> tuple[View, ...]:
+    def views_of(self, modality: Modality) -> tuple[ViewSpec, ...]:
         """Return what the model reads of a modality, in order: one view for each encoder."""
         if modality in self.views:
             return self.views[modality]
-        return (View.model_validate({"encoder": self.encoders.get(modality, ""), modality: getattr(self, modality)}),)
+        return (
+            ViewSpec.model_validate({"encoder": self.encoders.get(modality, ""), modality: getattr(self, modality)}),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from moodfuse.data.images import ImageSpec, open_image
 from moodfuse.data.posts import ImageRef, Post
 from moodfuse.data.text import prepare_text
 from moodfuse.runtime.graphs import Encoding
-from moodfuse.runtime.predictor import Prediction, Predictor, Prepared
+from moodfuse.runtime.predictor import Prediction, Predictor, PreparedPost
 
 #: Words of a text that are weighed, from its start: about what an encoder of 128 tokens reads.
 MAX_WORDS = 96
@@ -142,11 +142,11 @@ def _read_text(predictor: Predictor, post: Post) -> str | None:
     return None if spec is None else prepare_text(post.text, spec.cleaning)[0]
 
 
-def _without(predictor: Predictor, post: Post, text: str, place: tuple[int, int]) -> Prepared:
+def _without(predictor: Predictor, post: Post, text: str, place: tuple[int, int]) -> PreparedPost:
     return predictor.prepare(Post(post.id, text=text[: place[0]] + text[place[1] :]))
 
 
-def _occluded(prepared: Prepared, grid: int) -> list[Prepared]:
+def _occluded(prepared: PreparedPost, grid: int) -> list[PreparedPost]:
     """Return copies of an image, each with one cell of the grid greyed out, for each of its encoders."""
     several = isinstance(prepared.pixels, tuple)
     inputs: tuple[np.ndarray, ...] = prepared.pixels if isinstance(prepared.pixels, tuple) else (prepared.pixels,)

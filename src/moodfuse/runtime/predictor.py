@@ -38,15 +38,15 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedPost:
     """One post, cleaned, tokenised and decoded; `None` for what the model will not see.
 
     Where a modality has several encoders, there is a tuple with the input of each.
     """
 
     id: str
-    token_ids: views.Prepared | None
-    pixels: views.Prepared | None
+    token_ids: views.EncoderInput | None
+    pixels: views.EncoderInput | None
     status: list[Status]
 
 
@@ -101,7 +101,7 @@ class Predictor:
         While one window runs through the graphs, the next one's images are decoded in threads.
         """
         source = iter(posts)
-        pending: deque[list[Future[Prepared]]] = deque()
+        pending: deque[list[Future[PreparedPost]]] = deque()
         with ThreadPoolExecutor(self._threads) as pool:
             try:
                 while True:
@@ -114,7 +114,7 @@ class Predictor:
             finally:  # the consumer may stop early: what it never asked for is not worth waiting for
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def prepare(self, post: Post) -> Prepared:
+    def prepare(self, post: Post) -> PreparedPost:
         """Clean, tokenise and decode a post: what needs no graph, and may run in many threads at once."""
         status: list[Status] = []
         token_ids = array = None
@@ -130,14 +130,14 @@ class Predictor:
             status += found
         if token_ids is None and array is None:
             status.append(Status.NOTHING_TO_READ)
-        return Prepared(post.id, token_ids, array, status or [Status.OK])
+        return PreparedPost(post.id, token_ids, array, status or [Status.OK])
 
-    def run(self, posts: Sequence[Prepared]) -> Iterator[Prediction]:
+    def run(self, posts: Sequence[PreparedPost]) -> Iterator[Prediction]:
         """Yield the prediction of each prepared post. Meant for one thread: the graphs use all cores by themselves."""
         return self.answer(posts, *self.encode(posts))
 
     def answer(
-        self, posts: Sequence[Prepared], text: Sequence[Encoding | None], image: Sequence[Encoding | None]
+        self, posts: Sequence[PreparedPost], text: Sequence[Encoding | None], image: Sequence[Encoding | None]
     ) -> Iterator[Prediction]:
         """Yield the prediction of each post from what `encode` made of it."""
         for post, row, has_text, has_image in zip(posts, self.score(text, image), text, image, strict=True):
@@ -148,7 +148,7 @@ class Predictor:
                 used.add("image")
             yield self._prediction(post, row, frozenset(used))
 
-    def encode(self, posts: Sequence[Prepared]) -> tuple[list[Encoding | None], list[Encoding | None]]:
+    def encode(self, posts: Sequence[PreparedPost]) -> tuple[list[Encoding | None], list[Encoding | None]]:
         """Return what the encoders make of each post's text and of its image; `None` for what is absent."""
         if self._text is None or self._image is None or self._threads == 1:
             return self._encode_texts(posts), self._encode_images(posts)
@@ -167,7 +167,7 @@ class Predictor:
         read = np.array([one is not None or other is not None for one, other in zip(text, image, strict=True)])
         return softmax(logits / np.where(read, self.manifest.temperature, 1.0)[:, None])
 
-    def _prediction(self, post: Prepared, row: np.ndarray, used: frozenset[Modality]) -> Prediction:
+    def _prediction(self, post: PreparedPost, row: np.ndarray, used: frozenset[Modality]) -> Prediction:
         best = int(row.argmax())
         confidence = float(row[best])
         return Prediction(
@@ -180,12 +180,12 @@ class Predictor:
             needs_review=not used or confidence < self.manifest.review_threshold,
         )
 
-    def _encode_texts(self, posts: Sequence[Prepared]) -> list[Encoding | None]:
+    def _encode_texts(self, posts: Sequence[PreparedPost]) -> list[Encoding | None]:
         ids = [post.token_ids for post in posts if post.token_ids is not None]
         encoded = iter(self._text.encode(ids, self._outputs("text")) if self._text and ids else ())
         return [None if post.token_ids is None else next(encoded) for post in posts]
 
-    def _encode_images(self, posts: Sequence[Prepared]) -> list[Encoding | None]:
+    def _encode_images(self, posts: Sequence[PreparedPost]) -> list[Encoding | None]:
         arrays = [post.pixels for post in posts if post.pixels is not None]
         encoded = iter(self._image.encode(arrays, self._outputs("image")) if self._image and arrays else ())
         return [None if post.pixels is None else next(encoded) for post in posts]
@@ -204,7 +204,7 @@ def map_graphs(bundle: Bundle, folder: Path) -> Path:
 
 def _pixels(
     image: ImageRef | None, reader: views.ImageReader, max_pixels: int
-) -> tuple[views.Prepared | None, list[Status]]:
+) -> tuple[views.EncoderInput | None, list[Status]]:
     if image is None:
         return None, [Status.IMAGE_MISSING]
     opened, status = open_image(image, max_pixels=max_pixels)

@@ -9,14 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from moodfuse.data.lexicon import SCORES, lexicon_package, lexicon_scores, lexicon_sha256, scored_part
 from moodfuse.data.text import TextSpec
-from moodfuse.errors import BundleError
-from moodfuse.runtime.bundle import PIXELS, Bundle, View, graph_name, tokenizer_name
+from moodfuse.runtime.bundle import PIXELS, Bundle, ViewSpec, graph_name, tokenizer_name
 from moodfuse.runtime.graphs import EncoderSession, Encoding, ImageGraph, TextGraph, Unencoded, load_tokenizer
+from moodfuse.runtime.lexicon import LexiconReader
 
 #: A text or an image as its encoder takes it: token ids, scores or pixels; of several encoders, one of each.
-Prepared = Any
+EncoderInput = Any
 
 
 class TextReader(Protocol):
@@ -25,10 +24,10 @@ class TextReader(Protocol):
     spec: TextSpec
     dim: int
 
-    def tokenize(self, texts: Sequence[str]) -> list[tuple[Prepared, bool]]:
+    def tokenize(self, texts: Sequence[str]) -> list[tuple[EncoderInput, bool]]:
         """Return each cleaned text as `encode` takes it, and whether something of it had to be cut off."""
 
-    def encode(self, inputs: Sequence[Prepared], outputs: Sequence[str] = ...) -> list[Encoding]:
+    def encode(self, inputs: Sequence[EncoderInput], outputs: Sequence[str] = ...) -> list[Encoding]:
         """Return each text's encoding."""
 
 
@@ -37,37 +36,11 @@ class ImageReader(Protocol):
 
     dim: int
 
-    def prepare(self, image: Image.Image) -> Prepared:
+    def prepare(self, image: Image.Image) -> EncoderInput:
         """Return a decoded image as `encode` takes it."""
 
-    def encode(self, inputs: Sequence[Prepared], outputs: Sequence[str] = ...) -> list[Encoding]:
+    def encode(self, inputs: Sequence[EncoderInput], outputs: Sequence[str] = ...) -> list[Encoding]:
         """Return each image's encoding."""
-
-
-class Lexicon:
-    """Scores of a lexicon in the place of a graph: `pooled` (4,).
-
-    Raises `BundleError` where the lexicon that is installed is not the one that `view` tells of, and
-    `MissingExtraError` where none is.
-    """
-
-    dim = len(SCORES)
-
-    def __init__(self, view: View, spec: TextSpec) -> None:
-        self.spec = spec
-        if lexicon_sha256() != view.sha256:
-            raise BundleError(
-                f"the bundle was trained with the lexicon of {view.package}, and {lexicon_package()} here scores "
-                f"differently (its SHA-256 differs); pip install --force-reinstall {view.package}"
-            )
-
-    def tokenize(self, texts: Sequence[str]) -> list[tuple[np.ndarray, bool]]:
-        """Return each text's scores (4,), and whether its end was not looked at."""
-        return [(lexicon_scores(text), scored_part(text) != " ".join(text.split())) for text in texts]
-
-    def encode(self, inputs: Sequence[np.ndarray], outputs: Sequence[str] = ("pooled",)) -> list[Encoding]:
-        """Return the scores as encodings."""
-        return [dict.fromkeys(outputs, scores) for scores in inputs]
 
 
 class JoinedTexts:
@@ -78,12 +51,14 @@ class JoinedTexts:
         self.spec = readers[0].spec
         self.dim = sum(reader.dim for reader in readers)
 
-    def tokenize(self, texts: Sequence[str]) -> list[tuple[tuple[Prepared, ...], bool]]:
+    def tokenize(self, texts: Sequence[str]) -> list[tuple[tuple[EncoderInput, ...], bool]]:
         """Return each text as each encoder takes it, and whether one of them had to cut it."""
         each = zip(*(reader.tokenize(texts) for reader in self._readers), strict=True)
         return [(tuple(inputs for inputs, _ in one), any(cut for _, cut in one)) for one in each]
 
-    def encode(self, inputs: Sequence[tuple[Prepared, ...]], outputs: Sequence[str] = ("pooled",)) -> list[Encoding]:
+    def encode(
+        self, inputs: Sequence[tuple[EncoderInput, ...]], outputs: Sequence[str] = ("pooled",)
+    ) -> list[Encoding]:
         """Return each text's vectors, joined."""
         return _encode_joined(self._readers, inputs, outputs)
 
@@ -95,11 +70,13 @@ class JoinedImages:
         self._readers = readers
         self.dim = sum(reader.dim for reader in readers)
 
-    def prepare(self, image: Image.Image) -> tuple[Prepared, ...]:
+    def prepare(self, image: Image.Image) -> tuple[EncoderInput, ...]:
         """Return the image as each encoder takes it."""
         return tuple(reader.prepare(image) for reader in self._readers)
 
-    def encode(self, inputs: Sequence[tuple[Prepared, ...]], outputs: Sequence[str] = ("pooled",)) -> list[Encoding]:
+    def encode(
+        self, inputs: Sequence[tuple[EncoderInput, ...]], outputs: Sequence[str] = ("pooled",)
+    ) -> list[Encoding]:
         """Return each image's vectors, joined."""
         return _encode_joined(self._readers, inputs, outputs)
 
@@ -113,16 +90,18 @@ def join_encodings(views: Iterable[Encoding]) -> Encoding:
 def open_texts(bundle: Bundle, *, threads: int, graphs: Path | None = None) -> TextReader:
     """Open all that the bundle's model reads of a text; `graphs` is a folder of mapped graphs.
 
-    Raises `MissingExtraError` where a lexicon is not installed.
+    Raises `MissingExtraError` where a package that scores texts is not installed.
     """
-    readers: list[TextReader] = []
-    for place, (view, spec) in enumerate(_text_views(bundle)):
+
+    def open_reader(place: int, view: ViewSpec, spec: TextSpec) -> TextReader:
         if view.kind == "lexicon":
-            readers.append(Lexicon(view, spec))
-            continue
+            return LexiconReader(view, spec)
         tokenizer = bundle.path(tokenizer_name(place)).read_text("utf-8")
         session = _open_encoder(bundle, graph_name("text", place), threads, graphs)
-        readers.append(TextGraph(session, load_tokenizer(tokenizer, max_tokens=spec.max_tokens), spec))
+        return TextGraph(session, load_tokenizer(tokenizer, max_tokens=spec.max_tokens), spec)
+
+    views = [(view, view.text) for view in bundle.manifest.views_of("text")]
+    readers = [open_reader(place, view, spec) for place, (view, spec) in enumerate(views) if spec is not None]
     return readers[0] if len(readers) == 1 else JoinedTexts(readers)
 
 
@@ -142,12 +121,8 @@ def _open_encoder(bundle: Bundle, name: str, threads: int, graphs: Path | None) 
     return EncoderSession((graphs or bundle.folder) / name, threads=threads, mapped=graphs is not None)
 
 
-def _text_views(bundle: Bundle) -> list[tuple[View, TextSpec]]:
-    return [(view, view.text) for view in bundle.manifest.views_of("text") if view.text is not None]
-
-
 def _encode_joined(
-    readers: Sequence[TextReader | ImageReader], inputs: Sequence[tuple[Prepared, ...]], outputs: Sequence[str]
+    readers: Sequence[TextReader | ImageReader], inputs: Sequence[tuple[EncoderInput, ...]], outputs: Sequence[str]
 ) -> list[Encoding]:
     each = [
         reader.encode([one[place] for one in inputs], outputs if place == 0 else ("pooled",))

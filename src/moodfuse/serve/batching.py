@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from moodfuse.data.posts import Post
-from moodfuse.runtime.predictor import Prediction, Predictor, Prepared
+from moodfuse.runtime.predictor import Prediction, Predictor, PreparedPost
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ class _Job:
     """A prepared post to answer, or a piece of work that needs the graphs for itself."""
 
     future: Future[Any]
-    prepared: Prepared | None = None
+    prepared: PreparedPost | None = None
     work: Callable[[], Any] | None = None
 
 

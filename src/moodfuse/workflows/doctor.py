@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
-from moodfuse.errors import MoodfuseError
 from moodfuse.version import __version__
 
 _BASE = ("numpy", "onnxruntime", "pillow", "tokenizers", "pydantic", "pyyaml", "rich", "typer", "platformdirs")
@@ -73,7 +73,7 @@ def _packages(name: str, packages: Iterable[str], remedy: str, *, required: bool
 def _try(name: str, look: Callable[[], Check]) -> Check:
     try:
         return look()
-    except (MoodfuseError, OSError, ImportError) as error:
+    except Exception as error:  # an encoder of another package may raise anything
         return Check(name, False, str(error), "mend what the line says, then run `moodfuse doctor` again")
 
 
@@ -100,8 +100,14 @@ def _cache() -> Check:
 
 def _encoders() -> Check:
     from moodfuse.config import DataConfig
-    from moodfuse.learn.encoders import ENCODERS
-    from moodfuse.learn.views import source_width
+    from moodfuse.learn.encoders import ENCODERS, find_encoder
+    from moodfuse.runtime.graphs import open_session
 
-    widths = {name: source_width(make(DataConfig())) for name, (_, make) in ENCODERS.items()}
-    return Check("encoders", True, ", ".join(f"{name} ({width} wide)" for name, width in widths.items()))
+    told: list[str] = []
+    for name, cls in ENCODERS.items():
+        source = find_encoder(name, cls.modality, DataConfig())
+        for file in source.graphs().values():
+            if isinstance(file, Path):
+                open_session(file)
+        told.append(f"{name} ({source.width()} wide)")
+    return Check("encoders", True, ", ".join(told))

@@ -79,11 +79,11 @@ def out_of_fold(
 
 def _vectors(posts: Posts, config: Config, progress: Progress) -> np.ndarray:
     """Return pooled features side by side, (N, D); the mean (so nothing, once standardised) where there is none."""
-    from moodfuse.learn.assembly import encoder_sources, frozen_features
+    from moodfuse.learn.assembly import encoder_sources
 
     blocks = []
     for source in encoder_sources(config).values():
-        features = frozen_features(source, posts, tokens=False, progress=progress)
+        features = source.features(posts, progress=progress)
         if not features.width:
             continue
         known = np.array([row["pooled"] for row in features.rows if row is not None])

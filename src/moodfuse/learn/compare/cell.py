@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,9 +13,10 @@ from moodfuse.config import Config, Modality, Precision
 from moodfuse.evaluate.calibration import fit_temperature
 from moodfuse.evaluate.metrics import score
 from moodfuse.labels import Labels
-from moodfuse.learn.assembly import OpenModality
-from moodfuse.learn.encoders import Encoded, Encoder, ImageSource
-from moodfuse.learn.export import HeadModule, encoder_graph, head_graph, head_inputs
+from moodfuse.learn.assembly import OpenModality, image_side
+from moodfuse.learn.encoders import Encoded, Encoder
+from moodfuse.learn.encoders.graph import encoder_graph
+from moodfuse.learn.export import HeadModule, head_graph, head_inputs
 from moodfuse.learn.fit.history import History, Hooks, best_epoch, validation_score
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.parts import TrainingData, fit_parts
@@ -84,7 +83,7 @@ class CellResult:
 
     def head(self) -> bytes:
         """Export what stands behind the encoders as an ONNX graph."""
-        return head_graph(self.fitted.model, _widths(self.fitted), side=_side(self.fitted))
+        return head_graph(self.fitted.model, _widths(self.fitted), side=image_side(self.fitted.modalities))
 
 
 class _Head:
@@ -96,7 +95,7 @@ class _Head:
     def __init__(self, fitted: FittedCell) -> None:
         self._names = head_inputs(fitted.model)
         self._module = HeadModule(fitted.model, self._names)
-        side = _side(fitted)
+        side = image_side(fitted.modalities)
         self._widths: dict[str, int] = {
             m: side if fitted.model.fusion.reads(m) == "pixels" else w for m, w in _widths(fitted).items()
         }
@@ -190,12 +189,6 @@ def _widths(fitted: FittedCell) -> dict[Modality, int]:
     return {m: opened.width for m, opened in fitted.modalities.items()}
 
 
-def _side(fitted: FittedCell) -> int:
-    """Return the size of the images where the fusion reads their pixels, else 0."""
-    sources = (opened.source for opened in fitted.modalities.values())
-    return next((source.spec.size for source in sources if isinstance(source, ImageSource)), 0)
-
-
 def _encode(fitted: FittedCell, encoders: Encoders, rows: Sequence[int]) -> dict[str, list[Encoding | None]]:
     """Return each modality's encodings: the frozen encoder's features, or what the encoder that trained now says."""
     return {
@@ -210,17 +203,16 @@ def _as_shipped(encoder: Encoder, precision: Precision) -> Callable[..., Encoded
     """Return an encoder that has trained as its bundle would run it: with fewer bits where the export has fewer."""
     if precision == "fp32":
         return encoder.eval()
-    with tempfile.TemporaryDirectory(prefix="moodfuse-cell-") as folder:
-        encoder_graph(encoder, Path(folder) / "encoder.onnx", precision=precision)
-        session = open_session((Path(folder) / "encoder.onnx").read_bytes(), threads=1)
+    session = open_session(encoder_graph(encoder, precision), threads=1)
     names = [name for name, _ in encoder.inputs]
+    outputs = [output.name for output in session.get_outputs()]
 
     def encode(*inputs: torch.Tensor) -> Encoded:
         given = dict(zip(names, inputs, strict=True))
         feed = {name: tensor.numpy() for name, tensor in given.items()}
-        pooled, tokens = (torch.from_numpy(one) for one in session.run(["pooled", "tokens"], feed))
+        found = dict(zip(outputs, map(torch.from_numpy, session.run(outputs, feed)), strict=True))
         mask = given.get("attention_mask")
-        return Encoded(pooled, tokens, None if mask is None else mask.bool())
+        return Encoded(found["pooled"], found.get("tokens"), None if mask is None else mask.bool())
 
     return encode
 
@@ -241,7 +233,8 @@ def _encode_live(
 
 
 def _encoding(encoded: Encoded, i: int) -> Encoding:
-    tokens = encoded.tokens
-    assert tokens is not None  # every encoder gives them
-    shown = tokens[i] if encoded.mask is None else tokens[i][encoded.mask[i]]
-    return {"pooled": encoded.pooled[i].float().numpy(), "tokens": shown.float().numpy()}
+    encoding = {"pooled": encoded.pooled[i].float().numpy()}
+    if encoded.tokens is not None:
+        tokens = encoded.tokens[i] if encoded.mask is None else encoded.tokens[i][encoded.mask[i]]
+        encoding["tokens"] = tokens.float().numpy()
+    return encoding

@@ -16,10 +16,9 @@ from moodfuse.data.posts import ImageRef, Post, Posts
 from moodfuse.evaluate.metrics import score
 from moodfuse.evaluate.robustness import DAMAGES, Damage, add_typos, degrade
 from moodfuse.labels import Labels
-from moodfuse.learn.assembly import encoder_sources, frozen_features
+from moodfuse.learn.assembly import encoder_sources
 from moodfuse.learn.compare.cell import Encodings
-from moodfuse.learn.encoders import EncoderSource
-from moodfuse.learn.features import Features
+from moodfuse.learn.encoders import EncoderSource, Features
 from moodfuse.learn.parts import label_ids
 from moodfuse.learn.store import FeatureStore
 from moodfuse.progress import Progress, silent
@@ -83,7 +82,7 @@ class _Encoder:
         # What a step does not damage is found in the store, by content.
         key = (source.reading(), *step)
         if key not in self._known:
-            self._known[key] = frozen_features(source, posts, tokens=False, store=self._store)
+            self._known[key] = source.features(posts, store=self._store)
         return self._known[key]
 
 

@@ -12,8 +12,8 @@ from moodfuse.config import Config
 from moodfuse.errors import ConfigError
 from moodfuse.labels import Labels
 from moodfuse.learn.compare.cell import CellData, CellResult, cell_scores, run_cell
+from moodfuse.learn.feature_folder import FeatureFolder
 from moodfuse.learn.fusion import find_fusion
-from moodfuse.learn.prepared import Prepared
 from moodfuse.learn.tuned import is_run
 from moodfuse.progress import Progress, silent
 from moodfuse.records.cells import FORMAT, CellKey, CellMetrics, CellSeconds, PartSizes, StoredCell, write_cell
@@ -36,7 +36,7 @@ class Work:
     folds: Mapping[str, int]
     trials: int
     keep_heads: int  # the seed whose heads are kept
-    features: Prepared
+    features: FeatureFolder
 
     def run(self, key: CellKey, progress: Progress = silent) -> None:
         """Run one cell and write its folder."""

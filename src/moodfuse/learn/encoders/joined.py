@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from moodfuse.config import Precision
+from moodfuse.config import Augmentation, Precision
 from moodfuse.data.images import ImageSpec
+from moodfuse.data.posts import Posts
 from moodfuse.data.text import TextSpec
-from moodfuse.learn.encoders.base import Encoded, Encoder, EncoderSource
+from moodfuse.learn.augmentation import Draw
+from moodfuse.learn.encoders.base import Encoded, Encoder, VectorPart
+from moodfuse.learn.encoders.features import Features, join_features
+from moodfuse.learn.encoders.source import EncoderSource, LiveInputs
+from moodfuse.learn.store import FeatureStore
+from moodfuse.progress import Progress, silent
+from moodfuse.runtime.bundle import ViewSpec
 
 
 class JoinedEncoder(Encoder):
@@ -44,10 +52,7 @@ class JoinedSource(EncoderSource):
         self.modality = parts[0].modality
         self.name = " + ".join(part.name for part in parts)
         self.summary = "; ".join(part.summary for part in parts)
-
-    @property
-    def parts(self) -> tuple[EncoderSource, ...]:
-        return self._parts
+        self.has_tokens = parts[0].has_tokens
 
     @property
     def spec(self) -> TextSpec | ImageSpec:
@@ -66,5 +71,53 @@ class JoinedSource(EncoderSource):
     def load(self) -> JoinedEncoder:
         return JoinedEncoder([part.load() for part in self._parts])
 
+    def features(
+        self, posts: Posts, *, tokens: bool = False, store: FeatureStore | None = None, progress: Progress = silent
+    ) -> Features:
+        return join_features(
+            [
+                part.features(posts, tokens=tokens and place == 0, store=store, progress=progress)
+                for place, part in enumerate(self._parts)
+            ]
+        )
+
+    def live(self, posts: Posts, augmentation: Sequence[Augmentation] = ()) -> LiveInputs:
+        return JoinedInputs([part.live(posts, augmentation) for part in self._parts])
+
+    def graphs(self, trained: Encoder | None = None, *, place: int = 0) -> dict[str, bytes | Path]:
+        contents: dict[str, bytes | Path] = {}
+        for at, part in enumerate(self._parts, place):
+            contents |= part.graphs(place=at)
+        return contents
+
+    def views(self) -> tuple[ViewSpec, ...]:
+        return tuple(view for part in self._parts for view in part.views())
+
+    def vector_parts(self, width: int) -> tuple[VectorPart, ...]:
+        return tuple(one for part in self._parts for one in part.vector_parts(part.width()))
+
+    def width(self) -> int:
+        return sum(part.width() for part in self._parts)
+
     def fingerprint(self) -> str:
-        return hashlib.sha256("".join(part.fingerprint() for part in self._parts).encode()).hexdigest()[:32]
+        return _named(part.fingerprint() for part in self._parts)
+
+    def reading(self) -> str:
+        return _named(part.reading() for part in self._parts)
+
+
+class JoinedInputs:
+    """The inputs of several encoders of one modality, one after the other."""
+
+    def __init__(self, parts: Sequence[LiveInputs]) -> None:
+        self._parts = parts
+        self.present = np.logical_and.reduce([part.present for part in parts])
+        self.lengths = parts[0].lengths
+
+    def batch(self, indices: Sequence[int], random: Draw | None = None) -> tuple[Tensor, ...]:
+        """Return the inputs of the first encoder, then those of the second, and so on."""
+        return tuple(tensor for part in self._parts for tensor in part.batch(indices, random))
+
+
+def _named(parts: Iterable[str]) -> str:
+    return hashlib.sha256("".join(parts).encode()).hexdigest()[:32]

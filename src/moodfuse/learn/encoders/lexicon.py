@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from moodfuse.config import Cleaning, Modality
-from moodfuse.data.lexicon import MAX_WORDS, SCORES, lexicon_package, lexicon_sha256
+from moodfuse.config import Augmentation, DataConfig
+from moodfuse.data.lexicon import MAX_WORDS, SCORES, lexicon_package, lexicon_scores, lexicon_sha256
+from moodfuse.data.posts import Posts
 from moodfuse.data.text import TextSpec
 from moodfuse.errors import ConfigError
-from moodfuse.learn.encoders.base import Encoded, Encoder, EncoderSource
+from moodfuse.learn.augmentation import Draw
+from moodfuse.learn.encoders.base import Encoded, Encoder
+from moodfuse.learn.encoders.registry import encoder
+from moodfuse.learn.encoders.source import LiveInputs
+from moodfuse.learn.encoders.text import TextSource
+from moodfuse.runtime.bundle import ViewSpec
+from moodfuse.runtime.lexicon import LexiconReader
 
 
 class LexiconScores(Encoder):
@@ -28,39 +35,65 @@ class LexiconScores(Encoder):
         return Encoded(scores)
 
 
-class LexiconSource(EncoderSource):
+@encoder
+class LexiconSource(TextSource):
     """VADER (Hutto and Gilbert, 2014). Its scores lie in [-1, 1] and are four: they are joined as they are.
 
     Raises `ConfigError` where the cleaning lowers texts, since capitals count, and `MissingExtraError` where
     vaderSentiment is not installed.
     """
 
-    modality: Modality = "text"
-    normalise = False
+    name = "vader"
     summary = "VADER: 4 scores from a lexicon of English; a view beside another encoder, or alone"
+    dim = len(SCORES)
+    has_tokens = False
+    trainable = False
+    normalise = False
 
-    def __init__(self, name: str, *, cleaning: Cleaning) -> None:
-        if cleaning.lower:
+    def __init__(self, data: DataConfig) -> None:
+        if data.cleaning.lower:
             raise ConfigError(
-                f"{name}: reads capitals, which data.cleaning.lower=true takes away; leave it false "
+                f"{self.name}: reads capitals, which data.cleaning.lower=true takes away; leave it false "
                 "(an uncased tokeniser lowers texts by itself)"
             )
-        self.name = name
-        self.package = lexicon_package()
-        self.digest = lexicon_sha256()
-        self._spec = TextSpec(cleaning=cleaning, max_tokens=MAX_WORDS, pad_id=0)
+        self._package = lexicon_package()
+        self._digest = lexicon_sha256()
+        self._spec = TextSpec(cleaning=data.cleaning, max_tokens=MAX_WORDS, pad_id=0)
 
     @property
     def spec(self) -> TextSpec:
         return self._spec
 
-    @property
-    def weights(self) -> tuple[Path, ...]:
-        return ()
-
     def load(self) -> LexiconScores:
-        return LexiconScores()
+        return LexiconScores().eval()
 
-    def fingerprint(self) -> str:
-        # Cleaning is left out, as of every text encoder: features are kept by the text as cleaned.
-        return hashlib.sha256(json.dumps(["lexicon", self.digest]).encode()).hexdigest()[:32]
+    def reader(self) -> LexiconReader:
+        [view] = self.views()
+        return LexiconReader(view, self.spec)
+
+    def live(self, posts: Posts, augmentation: Sequence[Augmentation] = ()) -> LiveInputs:
+        return ScoreInputs(self.texts(posts))
+
+    def graphs(self, trained: Encoder | None = None, *, place: int = 0) -> dict[str, bytes | Path]:
+        return {}
+
+    def views(self) -> tuple[ViewSpec, ...]:
+        return (
+            ViewSpec(encoder=self.name, kind="lexicon", text=self.spec, package=self._package, sha256=self._digest),
+        )
+
+    def identity(self) -> tuple[str | int | None, ...]:
+        return (*super().identity(), self._digest)
+
+
+class ScoreInputs:
+    """Lexicon scores of texts."""
+
+    def __init__(self, texts: Sequence[str | None]) -> None:
+        self._scores = torch.from_numpy(np.stack([lexicon_scores(text or "") for text in texts]))  # (N, 4)
+        self.present = np.array([text is not None for text in texts], dtype=bool)
+        self.lengths: Sequence[int] | None = None
+
+    def batch(self, indices: Sequence[int], random: Draw | None = None) -> tuple[torch.Tensor, ...]:
+        """Return scores (B, 4)."""
+        return (self._scores[list(indices)],)

@@ -1,171 +1,113 @@
-"""Text encoders: any Hugging Face text model in a folder, MiniLM among them, and the text towers of CLIP and SigLIP."""
+"""Encoders of texts: what all of them do with posts."""
 
 from __future__ import annotations
 
-import json
-from functools import cached_property
+import hashlib
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
-from tokenizers import Tokenizer
-from torch import Tensor, nn
 
-from moodfuse.config import Cleaning
-from moodfuse.data.text import TextSpec
-from moodfuse.errors import ConfigError
-from moodfuse.learn.encoders.base import Encoded, Encoder, TextSource
-from moodfuse.learn.encoders.folder import ModelFolder, first_line, read_json
+from moodfuse.config import Augmentation, Modality
+from moodfuse.data.posts import Posts
+from moodfuse.data.text import TextSpec, prepare_text
+from moodfuse.learn.augmentation import Draw
+from moodfuse.learn.encoders.base import Encoder
+from moodfuse.learn.encoders.features import EncodingJob, Features, stored_features
+from moodfuse.learn.encoders.source import EncoderSource, LiveInputs
+from moodfuse.learn.store import FeatureStore
+from moodfuse.progress import Progress, silent
+from moodfuse.runtime.bundle import tokenizer_name
+from moodfuse.runtime.graphs import EncoderSession, Encoding, TextGraph, load_tokenizer, pad_tokens
+from moodfuse.runtime.views import TextReader
 
-#: Model types whose text tower was trained on texts padded to its full length, without an attention mask.
-_PADDED = frozenset({"siglip"})
-
-
-class HuggingFaceText(Encoder):
-    """A transformer over token ids; `pooled` is the mean over real tokens, or the first token's vector."""
-
-    inputs = (("input_ids", ("batch", "tokens")), ("attention_mask", ("batch", "tokens")))
-    # 3 x 7: sizes of 0 and 1 would be taken for constants when the graph is traced
-    example = (torch.ones(3, 7, dtype=torch.long), torch.ones(3, 7, dtype=torch.long))
-
-    def __init__(self, transformer: nn.Module, *, pooling: str) -> None:
-        super().__init__()
-        self.transformer = transformer
-        self.pooling = pooling
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Encoded:
-        """Encode `input_ids` and `attention_mask`, both (B, T) integers."""
-        tokens = self.transformer(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # (B, T, D)
-        if self.pooling == "cls":
-            return Encoded(tokens[:, 0], tokens, attention_mask.bool())
-        weights = attention_mask.unsqueeze(-1).to(tokens.dtype)  # (B, T, 1)
-        pooled = (tokens * weights).sum(1) / weights.sum(1).clamp(min=1)  # (B, D)
-        return Encoded(pooled, tokens, attention_mask.bool())
+_CHUNK = 256  # texts between two writes to the store: enough to fill a batch a thread
 
 
-class TextTower(Encoder):
-    """The text half of a model with two towers: `pooled` is the embedding that the model compares with images.
+class TextSource(EncoderSource):
+    """A source of an encoder of texts, whatever it takes them apart into."""
 
-    CLIP (Radford et al., 2021) pools at the end-of-text token; `tokens` go through the same projection. SigLIP (Zhai
-    et al., 2023) pools at the last of 64 places, whatever stands there: it was trained on texts padded to that length
-    without an attention mask, so a text is padded here, to the same length in every batch, and not masked.
-    """
-
-    inputs = HuggingFaceText.inputs
-    example = HuggingFaceText.example
-
-    def __init__(self, model: Any, *, padded: tuple[int, int] | None = None) -> None:
-        """`padded` is (length, padding token id) where texts are padded rather than masked."""
-        super().__init__()
-        self.model = model
-        self.padded = padded
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Encoded:
-        """Encode `input_ids` and `attention_mask`, both (B, T) integers."""
-        mask = attention_mask.bool()
-        if self.padded is None:
-            output = self.model.get_text_features(input_ids=input_ids, attention_mask=attention_mask)
-            tokens = output.last_hidden_state  # (B, T, hidden)
-        else:
-            length, pad_id = self.padded
-            filled = input_ids.masked_fill(~mask, pad_id)
-            padding = filled.new_full((filled.shape[0], length), pad_id)
-            output = self.model.get_text_features(input_ids=torch.cat([filled, padding], 1)[:, :length])  # (B, length)
-            tokens = output.last_hidden_state[:, : input_ids.shape[1]]  # (B, T, hidden)
-        if (projection := getattr(self.model, "text_projection", None)) is not None:
-            tokens = projection(tokens)  # (B, T, D)
-        return Encoded(output.pooler_output, tokens, mask)
-
-
-class TextFolder(TextSource):
-    """A Hugging Face text model in a folder: `config.json`, safetensors, `tokenizer.json`.
-
-    Raises `ConfigError` where one is missing, or the model encodes no text.
-    """
-
-    def __init__(self, folder: Path, *, name: str, cleaning: Cleaning, max_tokens: int, summary: str = "") -> None:
-        self.name = name
-        self._model = ModelFolder(folder, name=name, modality="text")
-        self.summary = summary or f"{self._model.config.model_type} from {folder}"
-        if not (folder / "tokenizer.json").is_file():
-            raise ConfigError(
-                f"{name}: no tokenizer.json; moodfuse needs a fast tokenizer "
-                "(save one with AutoTokenizer.from_pretrained(...).save_pretrained(folder))"
-            )
-        longest = self._positions(max_tokens)
-        self._spec = TextSpec(cleaning=cleaning, max_tokens=min(max_tokens, longest), pad_id=self._pad_id())
+    modality: Modality = "text"
 
     @property
-    def spec(self) -> TextSpec:
-        return self._spec
+    @abstractmethod
+    def spec(self) -> TextSpec: ...
 
-    @property
-    def weights(self) -> tuple[Path, ...]:
-        return self._model.weights
+    @abstractmethod
+    def reader(self) -> TextReader:
+        """Open what a bundle's predictor runs in its place."""
 
-    @cached_property
-    def tokenizer_json(self) -> str:
-        return (self._model.path / "tokenizer.json").read_text("utf-8")
+    def texts(self, posts: Posts) -> list[str | None]:
+        """Return the posts' texts as the encoder gets them, cleaned; `None` where there is none."""
+        return [prepare_text(post.text, self.spec.cleaning)[0] for post in posts]
 
-    @property
-    def pooling(self) -> str:
-        """`mean`, or `cls` where a sentence-transformers pooling file asks for it; a tower has its own way."""
-        path = self._model.path / "1_Pooling" / "config.json"
-        if path.is_file() and read_json(path, self.name).get("pooling_mode_cls_token"):
-            return "cls"
-        return "mean"
+    def features(
+        self, posts: Posts, *, tokens: bool = False, store: FeatureStore | None = None, progress: Progress = silent
+    ) -> Features:
+        texts = self.texts(posts)
+        outputs = ("pooled", "tokens") if tokens else ("pooled",)
+        reader = cache(self.reader)  # opened where something is new
 
-    def load(self) -> HuggingFaceText | TextTower:
-        transformer = self._model.load()
-        encoder: HuggingFaceText | TextTower = (
-            self._tower(transformer) if self._model.towers else HuggingFaceText(transformer, pooling=self.pooling)
+        def encode(places: Sequence[int]) -> Iterator[Encoding | None]:
+            given = reader().tokenize([texts[i] or "" for i in places])
+            yield from reader().encode([inputs for inputs, _ in given], outputs)
+
+        job = EncodingJob(
+            f"text features ({self.name})",
+            self.fingerprint(),
+            outputs,
+            [None if text is None else text.encode() for text in texts],
+            encode,
+            # Longest texts share a chunk, and so a batch: a chunk is what the length-sorted batches are cut from.
+            sorted(range(len(texts)), key=lambda i: len(texts[i] or "")),
+            _CHUNK,
         )
-        try:
-            with torch.no_grad():
-                encoded = encoder(*encoder.example)
-        except (ValueError, RuntimeError, AttributeError, TypeError) as error:
-            raise ConfigError(f"{self.name}: cannot encode a text by itself ({first_line(error)})") from None
-        encoder.dim = encoded.pooled.shape[-1]
-        if (width := encoded.tokens.shape[-1]) != encoder.dim:
-            raise ConfigError(f"{self.name}: its tokens are {width} wide, its texts {encoder.dim}: expected one width")
-        return encoder.eval()
+        return stored_features(job, store or FeatureStore(), progress)
 
-    def _tower(self, model: nn.Module) -> TextTower:
-        if self._model.config.model_type not in _PADDED:
-            return TextTower(model)
-        return TextTower(model, padded=(self._text_config.max_position_embeddings, self._spec.pad_id))
+    def reading(self) -> str:
+        cleaned = hashlib.sha256(self.spec.cleaning.model_dump_json().encode()).hexdigest()
+        return f"{self.fingerprint()}-{cleaned[:8]}"
 
-    def _preparation(self) -> str:
-        return super()._preparation() + json.dumps(self._model.settings, sort_keys=True) + self.pooling
+
+class TokenSource(TextSource):
+    """A source of an encoder of token ids, which brings its tokenizer along: its inputs are `TOKEN_INPUTS`."""
 
     @property
-    def _text_config(self) -> Any:
-        return self._model.config.get_text_config()
+    @abstractmethod
+    def tokenizer_json(self) -> str:
+        """The content of the encoder's `tokenizer.json`."""
 
-    def _positions(self, wanted: int) -> int:
-        """Return how many tokens the model has positions for, as far as that is less than `wanted`.
+    def reader(self) -> TextGraph:
+        tokenizer = load_tokenizer(self.tokenizer_json, max_tokens=self.spec.max_tokens)
+        return TextGraph(EncoderSession(self.graph()), tokenizer, self.spec)
 
-        Models that count positions from their padding token's id + 1, as RoBERTa, have that many less than
-        `max_position_embeddings` says; their table of positions names the padding id.
-        """
-        longest = getattr(self._text_config, "max_position_embeddings", None) or wanted
-        for path, module in self._model.skeleton.named_modules():
-            name = path.rpartition(".")[2]
-            if name == "position_embeddings" and isinstance(module, nn.Embedding) and module.padding_idx is not None:
-                longest = min(longest, module.num_embeddings - module.padding_idx - 1)
-        return int(longest)
+    def live(self, posts: Posts, augmentation: Sequence[Augmentation] = ()) -> LiveInputs:
+        return TokenInputs(posts, self)
 
-    def _pad_id(self) -> int:
-        """Return the id of the padding token: the tokenizer's, since the model was fed by it, else the model's."""
-        try:
-            tokenizer = Tokenizer.from_str(self.tokenizer_json)
-        except Exception as error:  # the binding raises bare Exception
-            raise ConfigError(f"{self.name}: tokenizer.json cannot be read ({first_line(error)})") from None
-        token = None
-        if (path := self._model.path / "tokenizer_config.json").is_file():
-            token = read_json(path, self.name).get("pad_token")
-        if isinstance(token, dict):
-            token = token.get("content")
-        named = tokenizer.token_to_id(token) if isinstance(token, str) else None
-        candidates = (named, getattr(self._text_config, "pad_token_id", None), tokenizer.token_to_id("[PAD]"))
-        return next((candidate for candidate in candidates if candidate is not None), 0)
+    def graphs(self, trained: Encoder | None = None, *, place: int = 0) -> dict[str, bytes | Path]:
+        tokenizer = self.tokenizer_json.encode()
+        return super().graphs(trained, place=place) | {tokenizer_name(place): tokenizer}
+
+    def identity(self) -> tuple[str | int | None, ...]:
+        return (*super().identity(), hashlib.sha256(self.tokenizer_json.encode()).hexdigest())
+
+
+class TokenInputs:
+    """Token ids of texts, and their mask."""
+
+    def __init__(self, posts: Posts, source: TokenSource) -> None:
+        tokenizer = load_tokenizer(source.tokenizer_json, max_tokens=source.spec.max_tokens)
+        texts = source.texts(posts)
+        # A post without text still fills a row of the batch; what stands in it is never looked at.
+        self._ids = [encoded.ids for encoded in tokenizer.encode_batch([text or "" for text in texts])]
+        self._pad_id = source.spec.pad_id
+        self.present = np.array([text is not None for text in texts], dtype=bool)
+        self.lengths: Sequence[int] | None = [len(ids) for ids in self._ids]
+
+    def batch(self, indices: Sequence[int], random: Draw | None = None) -> tuple[torch.Tensor, ...]:
+        """Return ids and mask, both (B, T)."""
+        ids, mask = pad_tokens([self._ids[i] or [self._pad_id] for i in indices], self._pad_id)
+        return torch.from_numpy(ids), torch.from_numpy(mask)

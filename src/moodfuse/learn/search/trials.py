@@ -8,9 +8,9 @@ from pathlib import Path
 from moodfuse.config import Config
 from moodfuse.data.posts import Posts
 from moodfuse.labels import Labels
+from moodfuse.learn.feature_folder import feature_folder
 from moodfuse.learn.fit.history import History, Hooks, validation_score
 from moodfuse.learn.parts import TrainingData, fit_parts, label_ids
-from moodfuse.learn.prepared import prepared
 from moodfuse.learn.search.study import StoredStudy
 from moodfuse.progress import Progress, silent
 from moodfuse.records.configuration import StoredConfig
@@ -34,7 +34,7 @@ def run_trials(
     used = posts.subset([*parts["train"], *parts["validation"]])
     targets, count = label_ids(used, Labels(config.labels)), len(parts["train"])
     study = StoredStudy(folder, config)
-    with prepared(used, [config], progress) as features:
+    with feature_folder(used, [config], progress) as features:
 
         def run(one: Config, report: Callable[[int, float], None]) -> tuple[float, None]:
             data = TrainingData(targets, features(one), range(count), range(count, len(used)))

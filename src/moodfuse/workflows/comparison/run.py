@@ -236,8 +236,8 @@ def _run(
 ) -> None:
     from moodfuse.learn.compare.work import Work
     from moodfuse.learn.compare.workers import run_cells
+    from moodfuse.learn.feature_folder import feature_folder
     from moodfuse.learn.parts import label_ids
-    from moodfuse.learn.prepared import prepared
 
     todo = comparison.todo()
     total = len(comparison.cells())
@@ -248,7 +248,7 @@ def _run(
         notify(f"{total - len(todo)} of {total} cells had been run before")
     folds, groups = Split.load(comparison.split).folds, Groups.load(comparison.groups).group_of
     needed = [model.config for model in models if any(key.model == model.name for key in todo)]
-    with prepared(posts, needed, progress) as features:
+    with feature_folder(posts, needed, progress) as features:
         work = Work(
             comparison=comparison.path,
             configs={model.name: model.config for model in models},

@@ -11,17 +11,15 @@ import numpy as np
 
 from moodfuse.config import Config, Modality
 from moodfuse.data.posts import Posts
-from moodfuse.errors import TrainingError
-from moodfuse.learn.assembly import OpenModality, encoder_sources, frozen_features, live_data
+from moodfuse.learn.assembly import OpenModality, encoder_sources, open_modality
 from moodfuse.learn.batches import FrozenData
-from moodfuse.learn.encoders import EncoderSource
-from moodfuse.learn.features import Features
+from moodfuse.learn.encoders import EncoderSource, Features
 from moodfuse.learn.fusion import find_fusion
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.graphs import Encoding
 
 
-class Prepared:
+class FeatureFolder:
     """Opens what a configuration reads, from the features in `folder`, without a look at the posts.
 
     Encoders that train are loaded anew each time, and read `posts`. It can be handed to another process.
@@ -36,46 +34,37 @@ class Prepared:
         return {"_folder": self._folder, "_posts": self._posts, "_opened": {}}
 
     def __call__(self, config: Config) -> Mapping[Modality, OpenModality]:
-        return {m: self._open(m, source, config) for m, source in encoder_sources(config).items()}
+        sources = encoder_sources(config)
+        return {m: open_modality(m, source, self._posts, config, self._frozen) for m, source in sources.items()}
 
-    def _open(self, modality: Modality, source: EncoderSource, config: Config) -> OpenModality:
-        reads = find_fusion(config.model.fusion).reads(modality)
-        if reads == "pixels":
-            return OpenModality(source, live_data(source, self._posts, config.train.augment), 3)
-        if modality in config.train.tuned:
-            encoder = source.load()
-            return OpenModality(source, live_data(source, self._posts, config.train.augment), encoder.dim, encoder)
-        tokens = reads == "tokens"
-        name = _name(modality, source)
+    def _frozen(self, source: EncoderSource, tokens: bool) -> tuple[FrozenData, Features]:
+        name = _name(source)
         key = f"{name}:{tokens}"
         if key not in self._opened:
             features = _load(self._folder / name)
             self._opened[key] = FrozenData(features, tokens=tokens), features
-        data, features = self._opened[key]
-        if not features.width:
-            raise TrainingError(f"no post has a readable {modality}, which fusion {config.model.fusion} needs")
-        return OpenModality(source, data, features.width, features=features)
+        return self._opened[key]
 
 
 @contextmanager
-def prepared(posts: Posts, configs: Iterable[Config], progress: Progress = silent) -> Iterator[Prepared]:
+def feature_folder(posts: Posts, configs: Iterable[Config], progress: Progress = silent) -> Iterator[FeatureFolder]:
     """Compute every frozen feature that the configurations read, each once, and keep them on disk meanwhile."""
     wanted: dict[str, tuple[EncoderSource, bool]] = {}
     for config in configs:
         cls = find_fusion(config.model.fusion)
         for modality, source in encoder_sources(config).items():
             if modality not in config.train.tuned and cls.reads(modality) != "pixels":
-                name = _name(modality, source)
+                name = _name(source)
                 tokens = cls.reads(modality) == "tokens"
                 wanted[name] = (source, tokens or (name in wanted and wanted[name][1]))
     with tempfile.TemporaryDirectory(prefix="moodfuse-features-") as scratch:
         for name, (source, tokens) in wanted.items():
-            _save(frozen_features(source, posts, tokens=tokens, progress=progress), Path(scratch) / name)
-        yield Prepared(Path(scratch), posts)
+            _save(source.features(posts, tokens=tokens, progress=progress), Path(scratch) / name)
+        yield FeatureFolder(Path(scratch), posts)
 
 
-def _name(modality: Modality, source: EncoderSource) -> str:
-    return f"{modality}-{source.reading()}"
+def _name(source: EncoderSource) -> str:
+    return f"{source.modality}-{source.reading()}"
 
 
 def _save(features: Features, folder: Path) -> None:

@@ -145,6 +145,15 @@ def _siglip(folder: Path) -> None:
     _save_tokenizer(folder, _with_ends(_bytes(["<unk>", "</s>", "<pad>"]), "", "</s>"), "<pad>")
 
 
+def _siglip2(folder: Path) -> None:
+    """The kind whose image half takes patches of any number, which an `ImageSpec` cannot say."""
+    text = {"vocab_size": _VOCABULARY, "max_position_embeddings": 24, "eos_token_id": 1, "bos_token_id": 0}
+    vision = {**_WIDTHS, "num_patches": 16, "patch_size": 8}
+    _save(hf.Siglip2Model(hf.Siglip2Config(text_config={**_WIDTHS, **text}, vision_config=vision)), folder)
+    hf.Siglip2ImageProcessorPil(patch_size=8, max_num_patches=16).save_pretrained(folder)
+    _save_tokenizer(folder, _with_ends(_bytes(["<unk>", "</s>", "<pad>"]), "", "</s>"), "<pad>")
+
+
 CHECKPOINTS: dict[str, tuple[tuple[Modality, ...], Callable[[Path], None]]] = {
     "tiny/bert": (("text",), _bert),
     "tiny/bert-mlm": (("text",), lambda folder: _bert(folder, hf.BertForMaskedLM)),
@@ -160,6 +169,7 @@ CHECKPOINTS: dict[str, tuple[tuple[Modality, ...], Callable[[Path], None]]] = {
     "tiny/clip": (("text", "image"), _clip),
     "tiny/clip-new": (("text", "image"), lambda folder: _clip(folder, _VOCABULARY - 1)),
     "tiny/siglip": (("text", "image"), _siglip),
+    "tiny/siglip2": (("text",), _siglip2),
 }
 CASES: list[tuple[str, Modality]] = [(name, kind) for name, (kinds, _) in CHECKPOINTS.items() for kind in kinds]
 TEXT = [name for name, kind in CASES if kind == "text"]

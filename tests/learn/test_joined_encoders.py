@@ -10,13 +10,14 @@ from moodfuse.config import Config, DataConfig, Modality, build_config, parse_ov
 from moodfuse.data.lexicon import lexicon_scores
 from moodfuse.data.posts import Post, Posts
 from moodfuse.errors import ConfigError
-from moodfuse.learn.assembly import check_model, encoder_sources, live_data, open_modalities
-from moodfuse.learn.encoders import Encoded, JoinedSource, find_encoder
-from moodfuse.learn.features import Features
+from moodfuse.learn.assembly import check_model, encoder_sources, open_modalities
+from moodfuse.learn.encoders import Encoded, Features, find_encoder
+from moodfuse.learn.encoders.base import VectorPart
+from moodfuse.learn.encoders.features import join_features
+from moodfuse.learn.encoders.joined import JoinedSource
+from moodfuse.learn.feature_folder import feature_folder
 from moodfuse.learn.fusion import FUSIONS
-from moodfuse.learn.model import MissingToken, View
-from moodfuse.learn.prepared import prepared
-from moodfuse.learn.views import joined_features, source_views
+from moodfuse.learn.model import MissingToken
 
 SEVERAL = {"text": "model.text=[minilm,vader]", "image": "model.image=[efficientnet-lite0,efficientnet-lite2]"}
 
@@ -70,12 +71,12 @@ def test_a_joined_source_is_its_parts_in_order() -> None:
     assert isinstance(source, JoinedSource)
     assert source.name == "minilm + vader"
     assert source.fingerprint() != reverse.fingerprint()
-    assert source_views(source) == (View(384), View(4, normalise=False))
-    assert source_views(reverse) == (View(4, normalise=False), View(384))
+    assert source.vector_parts(388) == (VectorPart(384), VectorPart(4, normalise=False))
+    assert reverse.vector_parts(388) == (VectorPart(4, normalise=False), VectorPart(384))
 
 
 def test_each_view_is_normalised_by_itself_and_scores_stay_as_they_are() -> None:
-    missing = MissingToken(10, [View(3), View(4, normalise=False), View(3)])
+    missing = MissingToken(10, [VectorPart(3), VectorPart(4, normalise=False), VectorPart(3)])
     vectors = 10 * torch.randn(5, 10, generator=torch.Generator().manual_seed(0))
     present = torch.tensor([True, True, False, True, True])
     pooled = missing(Encoded(vectors), present).pooled.detach()
@@ -88,19 +89,19 @@ def test_each_view_is_normalised_by_itself_and_scores_stay_as_they_are() -> None
     louder = torch.cat([vectors[:, :7], 1000 * vectors[:, 7:]], 1)
     torch.testing.assert_close(missing(Encoded(louder), present).pooled, pooled, atol=1e-4, rtol=0)
     with pytest.raises(ValueError, match="do not make a vector 9 wide"):
-        MissingToken(9, [View(3), View(4)])
+        MissingToken(9, [VectorPart(3), VectorPart(4)])
 
 
 def test_joined_features_need_every_view() -> None:
     row = {"pooled": np.ones(2, np.float32), "tokens": np.ones((3, 2), np.float32)}
     other = {"pooled": np.full(4, 2, np.float32)}
-    joined = joined_features([Features([row, row, None], 2), Features([other, None, None], 4)])
+    joined = join_features([Features([row, row, None], 2), Features([other, None, None], 4)])
     assert joined.width == 6
     assert joined.present.tolist() == [True, False, False]
     assert joined.rows[0] is not None
     assert joined.rows[0]["pooled"].tolist() == [1, 1, 2, 2, 2, 2]
     assert joined.rows[0]["tokens"].shape == (3, 2)
-    assert joined_features([Features([None], 0), Features([None], 0)]).width == 0
+    assert join_features([Features([None], 0), Features([None], 0)]).width == 0
 
 
 def test_features_are_those_of_each_encoder_alone(tiny_bert: Path) -> None:
@@ -119,7 +120,7 @@ def test_features_are_those_of_each_encoder_alone(tiny_bert: Path) -> None:
         np.testing.assert_allclose(both.rows[i]["pooled"][-4:], lexicon_scores(texts[i]), atol=1e-3)  # float16
     assert both.present.tolist() == [True, False, True, False]
     source = opened[0].source
-    live = live_data(source, posts)
+    live = source.live(posts)
     encoded = source.load().eval()(*live.batch([0, 2]))
     np.testing.assert_allclose(
         encoded.pooled.detach().numpy(), np.stack([both.rows[i]["pooled"] for i in (0, 2)]), atol=2e-3
@@ -137,7 +138,7 @@ def test_models_that_clean_texts_differently_do_not_share_features() -> None:
     posts = Posts([Post("0", "a #great day", None, "positive")])
     words = ("model.fusion=text", "model.text=vader")
     configs = [config(*words, f"data.cleaning.hashtags={how}") for how in ("strip", "drop")]
-    with prepared(posts, configs) as features:
+    with feature_folder(posts, configs) as features:
         opened = [features(one)["text"].features for one in configs]
     for found, text in zip(opened, ("a great day", "a day"), strict=True):
         assert found is not None

@@ -1,0 +1,100 @@
+"""Features of frozen encoders: computed once, by the very graph that the bundle will run, and kept by content."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from moodfuse.learn.store import FeatureStore
+from moodfuse.progress import Progress
+from moodfuse.runtime.graphs import Encoding
+from moodfuse.runtime.views import join_encodings
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """One modality of N posts: one encoding a post, `None` where the post lacks the modality."""
+
+    rows: list[Encoding | None]
+    width: int
+
+    @property
+    def present(self) -> np.ndarray:
+        """Which posts have the modality, (N,) booleans."""
+        return np.array([row is not None for row in self.rows], dtype=bool)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingJob:
+    """What is to be encoded: the content of each post, `None` where there is none, and how."""
+
+    what: str  # for the progress bar
+    fingerprint: str  # of the encoder
+    outputs: Sequence[str]
+    contents: Sequence[bytes | None]
+    encode: Callable[[Sequence[int]], Iterator[Encoding | None]]  # takes places among the contents
+    order: Sequence[int]  # of the places, in which they are encoded
+    chunk: int  # contents between two writes to the store: what a Ctrl-C can lose at most
+
+
+def stored_features(job: EncodingJob, store: FeatureStore, progress: Progress) -> Features:
+    """Return the features of all posts from the store, computing (and storing) those that are new."""
+    keys = [None if content is None else _keys(job, content) for content in job.contents]
+    known = store.get({key for named in keys if named for key in named.values()})
+    rows = [_from_store(named, known) for named in keys]
+    # A content that stands in several posts is computed once.
+    first: dict[bytes, int] = {}
+    for i in job.order:
+        content = job.contents[i]
+        if content is not None and rows[i] is None:
+            first.setdefault(content, i)
+    todo = list(first.values())
+    for start in range(0, len(todo), job.chunk):
+        progress(job.what, start, len(todo))
+        part = todo[start : start + job.chunk]
+        new: dict[bytes, np.ndarray] = {}
+        for i, encoding in zip(part, job.encode(part), strict=True):
+            named = keys[i]
+            if encoding is None or named is None:
+                continue
+            # Rounded as the store rounds, so that a first run equals every later one.
+            rows[i] = {kind: array.astype(np.float16).astype(np.float32) for kind, array in encoding.items()}
+            new |= {named[kind]: array for kind, array in encoding.items()}
+        store.put(new)
+    if todo:
+        progress(job.what, len(todo), len(todo))
+        store.trim()
+    for i, content in enumerate(job.contents):
+        if content is not None and rows[i] is None:
+            rows[i] = rows[first[content]]
+    return Features(rows, _width(rows))
+
+
+def join_features(parts: Sequence[Features]) -> Features:
+    """Return the features of several encoders of a modality as one: a post lacks it where any of them found nothing."""
+    rows: list[Encoding | None] = []
+    for found in zip(*(part.rows for part in parts), strict=True):
+        there = [encoding for encoding in found if encoding is not None]
+        rows.append(join_encodings(there) if len(there) == len(parts) else None)
+    return Features(rows, sum(part.width for part in parts) if any(rows) else 0)
+
+
+def _from_store(named: dict[str, bytes] | None, known: dict[bytes, np.ndarray]) -> Encoding | None:
+    if named is None or not all(key in known for key in named.values()):
+        return None
+    return {kind: known[key].astype(np.float32) for kind, key in named.items()}
+
+
+def _width(rows: Sequence[Encoding | None]) -> int:
+    return next((row["pooled"].shape[-1] for row in rows if row is not None), 0)
+
+
+def _keys(job: EncodingJob, content: bytes) -> dict[str, bytes]:
+    """Return the key of each output of a content."""
+    return {
+        kind: hashlib.blake2b(content, key=f"{job.fingerprint}:{kind}".encode(), digest_size=32).digest()
+        for kind in job.outputs
+    }

@@ -1,0 +1,99 @@
+"""Encoders by name: those that have registered themselves, a folder with a Hugging Face model, an id of its Hub."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from moodfuse.config import DataConfig, Modality
+from moodfuse.errors import ConfigError, MissingExtraError, suggest
+from moodfuse.learn.encoders.hub import HUB_MODELS, hub_folder, is_hub_id
+from moodfuse.learn.encoders.image_folder import ImageFolder
+from moodfuse.learn.encoders.source import EncoderSource
+from moodfuse.learn.encoders.text_folder import TextFolder
+
+#: Encoders that need no network, by name.
+ENCODERS: dict[str, type[EncoderSource]] = {}
+_Class = TypeVar("_Class", bound=type[EncoderSource])
+
+
+def encoder(cls: _Class) -> _Class:
+    """Register a source under its `name`; it is made from the configuration's `data` section alone: `cls(data)`.
+
+    Raises `ConfigError` for what is no source, for one that lacks what it must declare, and for a name that is taken.
+    """
+    if not (isinstance(cls, type) and issubclass(cls, EncoderSource)):
+        raise ConfigError(f"expected a subclass of EncoderSource, found {cls!r}")
+    if lacking := sorted(getattr(cls, "__abstractmethods__", ())):
+        raise ConfigError(f"encoder {cls.__name__} lacks {', '.join(lacking)}")
+    if undeclared := [one for one in ("name", "summary") if not isinstance(getattr(cls, one, None), str)]:
+        raise ConfigError(f"encoder {cls.__name__}: expected a text as its {undeclared[0]}")
+    if cls.name in ENCODERS and ENCODERS[cls.name] is not cls:
+        raise ConfigError(f"two encoders are called {cls.name!r}")
+    ENCODERS[cls.name] = cls
+    return cls
+
+
+def find_encoder(name: str, modality: Modality, data: DataConfig) -> EncoderSource:
+    """Return the source of the encoder `name`: a registered one, the model in a folder, or one of the Hugging Face Hub.
+
+    A folder of that name goes before the Hub; what the Hub gives is a folder too, and is read by the same code.
+    Raises `ConfigError` for an unknown name, a folder without a model, a model of the other modality, or one that
+    cannot be downloaded.
+    """
+    if name in ENCODERS:
+        return _registered(name, modality, data)
+    if name and Path(name).is_dir():
+        folder = Path(name)
+    elif is_hub_id(name):
+        _check_known(name, modality)
+        folder = hub_folder(name, modality)
+    else:
+        raise ConfigError(suggest(name, _names(modality), what=f"{modality} encoder (and no folder of that name)"))
+    return TextFolder(folder, data, name=name) if modality == "text" else ImageFolder(folder, name=name)
+
+
+def _registered(name: str, modality: Modality, data: DataConfig) -> EncoderSource:
+    cls = ENCODERS[name]
+    if cls.modality != modality:
+        raise ConfigError(f"model.{modality}: {name!r} is an encoder of {cls.modality}, expected one of {modality}")
+    return cls(data)
+
+
+def _check_known(name: str, modality: Modality) -> None:
+    # Before anything is downloaded, where the modality is known.
+    if name in HUB_MODELS and modality not in (found := HUB_MODELS[name].modalities):
+        raise ConfigError(f"model.{modality}: {name!r} is an encoder of {found[0]}, expected one of {modality}")
+
+
+def _names(modality: Modality) -> list[str]:
+    registered = [name for name, cls in ENCODERS.items() if cls.modality == modality]
+    return registered + [name for name, model in HUB_MODELS.items() if modality in model.modalities]
+
+
+class Listed(NamedTuple):
+    """An encoder that has a name, as `moodfuse encoders` shows it."""
+
+    name: str
+    modalities: tuple[Modality, ...]
+    summary: str
+    needs: str
+
+
+def list_encoders() -> list[Listed]:
+    """Return the registered encoders, then the models of the Hub that are known by name."""
+    registered = [Listed(name, (cls.modality,), cls.summary, "nothing") for name, cls in ENCODERS.items()]
+    once = "a download, once"
+    return registered + [Listed(name, *model, once) for name, model in HUB_MODELS.items()]
+
+
+def package_folder(package: str) -> Path:
+    """Return the folder of an installed package. Raises `MissingExtraError` where it is not installed."""
+    # Found without importing: such packages may import PyTorch models, and only their files are wanted.
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise MissingExtraError(
+            f"{package} is not installed; install the training extra: pip install 'moodfuse[train]'"
+        )
+    return Path(spec.origin).parent
