@@ -31,6 +31,8 @@ class Case:
     make: Callable[[Path, Sequence[Post]], Path]
     #: Add a row with any id and any label to a source, whatever they are.
     add: Callable[[Path, str, str], None]
+    #: Add to a source while it is read, where that is not to add a row.
+    grow: Callable[[Path], None] | None = None
     #: Rows that are none, added to the end of `listing(source)`.
     broken: Rows = field(default_factory=dict)
     #: The file of a source that holds its last rows.
@@ -166,34 +168,41 @@ CASES = {
     "csv": Case(
         by_writer("csv"),
         cells(","),
-        {"too many cells": b"x,a,,neutral,more\n", "too few cells": b"x\n", "an open quote": b'x,"a\n1,2,3,4\n'},
+        broken={"too many cells": b"x,a,,neutral,more\n", "too few cells": b"x\n", "an open quote": b'x,"a\n1,2,3,4\n'},
         keeps_missing_text=False,
     ),
     "tsv": Case(
         by_writer("tsv"),
         cells("\t"),
-        {"too many cells": b"x\ta\t\tneutral\tmore\n", "too few cells": b"x\n", "an open quote": b'x\t"a\n'},
+        broken={"too many cells": b"x\ta\t\tneutral\tmore\n", "too few cells": b"x\n", "an open quote": b'x\t"a\n'},
         keeps_missing_text=False,
     ),
-    "jsonl": Case(by_writer("jsonl"), add_object, _OBJECTS),
-    "parquet": Case(by_writer("parquet"), add_to_table),
+    "jsonl": Case(by_writer("jsonl"), add_object, broken=_OBJECTS),
+    "parquet": Case(by_writer("parquet"), add_to_table, grow=lambda path: append(path, b"more of it")),
     "guid_tag": Case(
         by_writer("guid_tag"),
         add_guid,
-        {"too many cells": b"x,neutral,more\n", "too few cells": b"x\n", "an open quote": b'"x,neutral\n'},
+        broken={"too many cells": b"x,neutral,more\n", "too few cells": b"x\n", "an open quote": b'"x,neutral\n'},
         listing=lambda folder: folder / "train.txt",
         beside=True,
     ),
     "mvsa": Case(
         make_mvsa,
         add_annotated,
-        {"too many cells": b"x\tneutral,neutral\tneutral,neutral\n", "too few cells": b"x\n", "half": b"x\tneutral\n"},
+        broken={
+            "too many cells": b"x\tneutral,neutral\tneutral,neutral\n",
+            "too few cells": b"x\n",
+            "half": b"x\tneutral\n",
+        },
         listing=lambda folder: folder / "labelResultAll.txt",
         beside=True,
     ),
     "parts": Case(
-        make_parts, lambda folder, id, label: add_object(last_part(folder), id, label), _OBJECTS, listing=last_part
+        make_parts,
+        lambda folder, id, label: add_object(last_part(folder), id, label),
+        broken=_OBJECTS,
+        listing=last_part,
     ),
     # The example of a package of a third party, where it is installed: see test_reader_plugins.py.
-    "notes": Case(make_notes, add_note, {"no key": b"nothing to see\n\ntext\n---\n"}),
+    "notes": Case(make_notes, add_note, broken={"no key": b"nothing to see\n\ntext\n---\n"}),
 }

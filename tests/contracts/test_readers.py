@@ -131,6 +131,8 @@ def test_it_knows_its_own_and_no_reader_asked_before_it_claims_that(tmp_path: Pa
     assert readers()[name].recognises(source, header)
     claims = [other for other, reader in readers().items() if reader.recognises(source, header)]
     assert claims[0] == name == source_format(source)
+    if CASES[name].beside:  # the list of a folder will do, too
+        assert source_format(CASES[name].listing(source)) == name
     (tmp_path / "empty").mkdir()
     assert not readers()[name].recognises(tmp_path / "empty", None)
 
@@ -195,16 +197,16 @@ def test_memory_does_not_grow_and_a_run_begins_where_it_begins(tmp_path: Path, n
     source = case.make(tmp_path, [Post(f"{i:05d}{filler}", text, None, "neutral") for i in range(count)])
     next(stream_posts(source))  # what is imported is not what reading takes
     with little_memory():
-        began = time.process_time()
         assert sum(1 for _ in stream_posts(source)) == count
-        whole = time.process_time() - began
     if not readers()[name].splits:
         return
     with little_memory():
         *_, last = source_runs(source, 500)
     began = time.process_time()
     assert [post.id for post in run_posts(last)] == [f"{i:05d}" for i in range(count - last.rows, count)]
-    assert time.process_time() - began < whole / 2
+    alone = time.process_time() - began
+    assert sum(1 for _ in stream_posts(source)) == count
+    assert alone < (time.process_time() - began - alone) / 2
 
 
 @every
@@ -217,7 +219,7 @@ def test_a_source_that_grows_while_it_is_read_ends(tmp_path: Path, name: str) ->
         posts = []
         for post in islice(stream_posts(source), 1000):
             posts.append(post)
-            append(case.listing(source), b"more of it\n" * 500)
+            case.grow(source) if case.grow else case.add(source, f"more {len(posts)}", "neutral")
         return posts
 
     with within(60):
