@@ -16,7 +16,7 @@ It is one file. Put it in a package whose pyproject.toml says
     notes = "my_reader:NotesReader"
 
 and every command reads such files, and folders of them. Rows come one at a time, each says where it stands, and what is
-none of a post is refused with the line: `tests/contracts/test_readers.py` checks this and more of every reader.
+none of a post is refused with the line: `tests/contracts/` checks this and more of every reader.
 """
 
 from __future__ import annotations

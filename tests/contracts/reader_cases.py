@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Sequence
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, settings
 
 from moodfuse.data.formats.base import Target
-from moodfuse.data.formats.registry import writers
+from moodfuse.data.formats.registry import readers, writers
 from moodfuse.data.formats.writers import start_writing
 from moodfuse.data.posts import ImageRef, Post
+from moodfuse.errors import MoodfuseError
 
 #: What else may be wrong with a row, by what it is called, as the bytes at the end of the file.
 Rows = dict[str, bytes]
@@ -31,6 +36,8 @@ class Case:
     make: Callable[[Path, Sequence[Post]], Path]
     #: Add a row with any id and any label to a source, whatever they are.
     add: Callable[[Path, str, str], None]
+    #: Add to a source while it is read, where that is not to add a row.
+    grow: Callable[[Path], None] | None = None
     #: Rows that are none, added to the end of `listing(source)`.
     broken: Rows = field(default_factory=dict)
     #: The file of a source that holds its last rows.
@@ -166,34 +173,103 @@ CASES = {
     "csv": Case(
         by_writer("csv"),
         values(","),
-        {"too many cells": b"x,a,,neutral,more\n", "too few cells": b"x\n", "an open quote": b'x,"a\n1,2,3,4\n'},
+        broken={"too many cells": b"x,a,,neutral,more\n", "too few cells": b"x\n", "an open quote": b'x,"a\n1,2,3,4\n'},
         keeps_missing_text=False,
     ),
     "tsv": Case(
         by_writer("tsv"),
         values("\t"),
-        {"too many cells": b"x\ta\t\tneutral\tmore\n", "too few cells": b"x\n", "an open quote": b'x\t"a\n'},
+        broken={"too many cells": b"x\ta\t\tneutral\tmore\n", "too few cells": b"x\n", "an open quote": b'x\t"a\n'},
         keeps_missing_text=False,
     ),
-    "jsonl": Case(by_writer("jsonl"), add_object, _OBJECTS),
-    "parquet": Case(by_writer("parquet"), add_to_table),
+    "jsonl": Case(by_writer("jsonl"), add_object, broken=_OBJECTS),
+    "parquet": Case(by_writer("parquet"), add_to_table, grow=lambda path: append(path, b"more of it")),
     "guid_tag": Case(
         by_writer("guid_tag"),
         add_guid,
-        {"too many cells": b"x,neutral,more\n", "too few cells": b"x\n", "an open quote": b'"x,neutral\n'},
+        broken={"too many cells": b"x,neutral,more\n", "too few cells": b"x\n", "an open quote": b'"x,neutral\n'},
         listing=lambda folder: folder / "train.txt",
         beside=True,
     ),
     "mvsa": Case(
         make_mvsa,
         add_annotated,
-        {"too many cells": b"x\tneutral,neutral\tneutral,neutral\n", "too few cells": b"x\n", "half": b"x\tneutral\n"},
+        broken={
+            "too many cells": b"x\tneutral,neutral\tneutral,neutral\n",
+            "too few cells": b"x\n",
+            "half": b"x\tneutral\n",
+        },
         listing=lambda folder: folder / "labelResultAll.txt",
         beside=True,
     ),
     "parts": Case(
-        make_parts, lambda folder, id, label: add_object(last_part(folder), id, label), _OBJECTS, listing=last_part
+        make_parts,
+        lambda folder, id, label: add_object(last_part(folder), id, label),
+        broken=_OBJECTS,
+        listing=last_part,
     ),
     # The example of a package of a third party, where it is installed: see test_reader_plugins.py.
-    "notes": Case(make_notes, add_note, {"no key": b"nothing to see\n\ntext\n---\n"}),
+    "notes": Case(make_notes, add_note, broken={"no key": b"nothing to see\n\ntext\n---\n"}),
 }
+
+NAMES = list(readers())
+every = pytest.mark.parametrize("name", NAMES)
+per_example = settings(
+    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+)
+
+TEXTS = [
+    "plain",
+    'two\nlines "quoted", a\ttab, a comma; and a | bar',
+    "好的 🙂👩‍👩‍👧 naïve\r\nand\ralone",
+    "\ufeffmarked",
+    "a lone surrogate is no character: \ufffd",
+    " blanks around ",
+    "",
+    None,
+    "null",
+    "x" * 1_000_000,
+    "=1+1",
+    "the last",
+]
+LABELS = ("negative", "neutral", "positive")
+
+
+def sample(case: Case, folder: Path, texts: list[str | None]) -> tuple[Path, list[Post]]:
+    """Write a post for each text, with a label and every other one with an image."""
+    posts = [
+        Post(f"p{i}", text, ImageRef(f"image {i}".encode()) if i % 2 else None, LABELS[i % 3])
+        for i, text in enumerate(texts)
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    return case.make(folder, posts), posts
+
+
+def plain(count: int) -> list[str | None]:
+    return [f"text {i}" for i in range(count)]
+
+
+def attempt(work: Callable[[], list[Post]]) -> list[Post] | str:
+    """Return the posts, or the error's line. Nothing but an error of ours may come."""
+    try:
+        return work()
+    except MoodfuseError as error:
+        line = str(error)
+    assert "\n" not in line
+    return line
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Fail where the block takes longer, also where it waits for a pipe."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"still reading after {seconds} seconds")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

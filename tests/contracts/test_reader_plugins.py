@@ -86,7 +86,8 @@ def test_the_example_reads_files_and_folders_of_them(tmp_path: Path, example: di
 
 def test_the_example_keeps_the_contract_of_readers(example: dict[str, str]) -> None:
     words = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "-k", "notes"]
-    done = subprocess.run([*words, str(HERE / "test_readers.py")], env=example, capture_output=True, text=True)
+    suites = [str(HERE / name) for name in ("test_readers.py", "test_hostile_sources.py")]
+    done = subprocess.run([*words, *suites], env=example, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
     assert int(done.stdout.split(" passed")[0].split()[-1]) > 25
 

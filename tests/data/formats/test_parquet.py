@@ -158,12 +158,6 @@ def test_a_damaged_page_is_told_too(tmp_path: Path) -> None:
     assert "cannot be read as Parquet" in error_of(path)
 
 
-def test_prediction_lives_with_labels_that_are_none(tmp_path: Path) -> None:
-    path = parquet(tmp_path, {"text": ["a", "b"], "label": [7, 1], "id": ["x", "x"]})
-    posts = list(stream_posts(path, strict=False))
-    assert [(post.id, post.label) for post in posts] == [("x", None), ("x", None)]
-
-
 def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = parquet(tmp_path, {"text": ["a"]})
     real = builtins.__import__

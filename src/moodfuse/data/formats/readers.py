@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ def _recognises(reader: Reader, path: Path, header: str | None) -> bool:
         return False
 
 
-@cache
+@lru_cache(maxsize=64)
 def _warn(name: str, path: Path, reason: str) -> None:
     """Tell it once: a command asks several times for the format of its source."""
     LOG.warning("the reader of %s fails on %s and is passed over: %s", name, path, reason)
