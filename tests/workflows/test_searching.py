@@ -97,7 +97,7 @@ def test_the_test_fold_is_never_looked_at(done: SearchResult, posts: Posts, conf
     other = {"negative": "positive", "positive": "neutral", "neutral": "negative"}
     test = set(split.test_ids)
     changed = [replace(post, label=other[str(post.label)]) if post.id in test else post for post in posts]
-    from moodfuse.learn.search.study import run_trials
+    from moodfuse.learn.search.trials import run_trials
 
     parts = {"train": split.train_ids, "validation": split.validation_ids}
     study = run_trials(tmp_path, Posts(changed), parts, config, 2)
