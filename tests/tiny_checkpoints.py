@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -151,7 +152,16 @@ def _siglip2(folder: Path) -> None:
     vision = {**_WIDTHS, "num_patches": 16, "patch_size": 8}
     _save(hf.Siglip2Model(hf.Siglip2Config(text_config={**_WIDTHS, **text}, vision_config=vision)), folder)
     hf.Siglip2ImageProcessorPil(patch_size=8, max_num_patches=16).save_pretrained(folder)
-    _save_tokenizer(folder, _with_ends(_bytes(["<unk>", "</s>", "<pad>"]), "", "</s>"), "<pad>")
+    # Gemma's tokenizer, as files of the Hub have it: the lower-casing is in transformers' class alone.
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    tokenizer.normalizer = normalizers.Replace(" ", "\u2581")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    specials = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    lowered = [text.lower() for text in CORPUS]
+    tokenizer.train_from_iterator(lowered, trainers.BpeTrainer(vocab_size=_VOCABULARY, special_tokens=specials))
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings = {"tokenizer_class": "GemmaTokenizer", "pad_token": "<pad>", "padding_side": "right"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
 
 
 CHECKPOINTS: dict[str, tuple[tuple[Modality, ...], Callable[[Path], None]]] = {

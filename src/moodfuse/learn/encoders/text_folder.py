@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers
 from torch import Tensor, nn
 
 from moodfuse.config import DataConfig
@@ -20,6 +20,8 @@ from moodfuse.learn.encoders.text import TokenSource
 
 #: Model types whose text tower was trained on texts padded to its full length, without an attention mask.
 _PADDED = frozenset({"siglip", "siglip2"})
+#: Model types whose texts are lower-cased before their `tokenizer.json`, which does not say so (transformers does it).
+_LOWERED = frozenset({"siglip2"})
 
 
 _MOVED = 1e-3  # a vector's change from which on padding counts as seen: float noise is a hundredth of it
@@ -109,7 +111,13 @@ class TextFolder(TokenSource):
 
     @cached_property
     def tokenizer_json(self) -> str:
-        return (self._model.path / "tokenizer.json").read_text("utf-8")
+        content = (self._model.path / "tokenizer.json").read_text("utf-8")
+        if self._model.config.model_type not in _LOWERED:
+            return content
+        tokenizer = self._tokenizer(content)
+        own = tokenizer.normalizer
+        tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *([] if own is None else [own])])
+        return str(tokenizer.to_str())
 
     @property
     def pooling(self) -> str:
@@ -163,12 +171,15 @@ class TextFolder(TokenSource):
                 longest = min(longest, module.num_embeddings - module.padding_idx - 1)
         return int(longest)
 
-    def _pad_id(self) -> int:
-        """Return the id of the padding token: the tokenizer's, since the model was fed by it, else the model's."""
+    def _tokenizer(self, content: str) -> Tokenizer:
         try:
-            tokenizer = Tokenizer.from_str(self.tokenizer_json)
+            return Tokenizer.from_str(content)
         except Exception as error:  # the binding raises bare Exception
             raise ConfigError(f"{self.name}: tokenizer.json cannot be read ({first_line(error)})") from None
+
+    def _pad_id(self) -> int:
+        """Return the id of the padding token: the tokenizer's, since the model was fed by it, else the model's."""
+        tokenizer = self._tokenizer(self.tokenizer_json)
         token = None
         if (path := self._model.path / "tokenizer_config.json").is_file():
             token = read_json(path, self.name).get("pad_token")
