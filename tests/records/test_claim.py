@@ -2,7 +2,6 @@
 
 import threading
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
@@ -20,9 +19,7 @@ KINDS = [("run", "--runs"), ("comparison", "--comparisons"), ("search", "--searc
 
 
 @pytest.mark.parametrize(("kind", "option"), KINDS)
-def test_a_folder_with_other_things_in_it_is_refused(
-    kind: Literal["run", "comparison", "search"], option: str, tmp_path: Path
-) -> None:
+def test_a_folder_with_other_things_in_it_is_refused(kind: Kind, option: str, tmp_path: Path) -> None:
     claim = Claim(kind, tmp_path, "mine")
     claim.refuse_foreign()
     (claim.folder / ".hidden").write_text("")
