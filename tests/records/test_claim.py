@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from moodfuse.errors import ConfigError, DataError, TrainingError
-from moodfuse.records.claim import Claim, working_alone
+from moodfuse.records.claim import Claim, Kind, working_alone
 
 
 @pytest.mark.parametrize("name", ["../x", "", ".", "a/b", "-x", "x" * 101])
