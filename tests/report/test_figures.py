@@ -60,9 +60,10 @@ def test_labels_are_text_and_no_formula() -> None:
 
 
 def test_figures_of_a_page_share_no_ids() -> None:
-    draw = lambda name: set(
-        re.findall(r'\bid="([^"]+)"', lines_figure(name, {"x": ([1, 2], [1, 2])}, Scales("a", "b")))
-    )
+    def draw(name: str) -> set[str]:
+        svg = lines_figure(name, {"x": ([1, 2], [1, 2])}, Scales("a", "b"))
+        return set(re.findall(r'\bid="([^"]+)"', svg))
+
     assert draw("one")
     assert not draw("one") & draw("two")
 
