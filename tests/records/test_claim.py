@@ -2,12 +2,11 @@
 
 import threading
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
 from moodfuse.errors import ConfigError, DataError, TrainingError
-from moodfuse.records.claim import Claim, working_alone
+from moodfuse.records.claim import Claim, Kind, working_alone
 
 
 @pytest.mark.parametrize("name", ["../x", "", ".", "a/b", "-x", "x" * 101])
@@ -20,9 +19,7 @@ KINDS = [("run", "--runs"), ("comparison", "--comparisons"), ("search", "--searc
 
 
 @pytest.mark.parametrize(("kind", "option"), KINDS)
-def test_a_folder_with_other_things_in_it_is_refused(
-    kind: Literal["run", "comparison", "search"], option: str, tmp_path: Path
-) -> None:
+def test_a_folder_with_other_things_in_it_is_refused(kind: Kind, option: str, tmp_path: Path) -> None:
     claim = Claim(kind, tmp_path, "mine")
     claim.refuse_foreign()
     (claim.folder / ".hidden").write_text("")

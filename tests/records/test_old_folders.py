@@ -23,6 +23,8 @@ from moodfuse.records.search import SearchPlan, SearchSummary, open_search, read
 from moodfuse.workflows.comparison.results import build_results
 from moodfuse.workflows.reporting import write_report
 
+Write = Callable[[Path], Path]
+
 
 def test_a_run_is_reported(tmp_path: Path) -> None:
     page = write_report(write_run(tmp_path / "run"), format="md").read_text()
@@ -85,9 +87,7 @@ def _trials(folder: Path) -> list[dict[str, str | int | float | None]]:
         (write_search, "plan.json", SearchPlan),
     ],
 )
-def test_what_is_written_is_what_0_1_wrote(
-    tmp_path: Path, write: Callable[[Path], Path], name: str, kind: type[Record]
-) -> None:
+def test_what_is_written_is_what_0_1_wrote(tmp_path: Path, write: Write, name: str, kind: type[Record]) -> None:
     path = write(tmp_path / "folder") / name
     assert read_record(path, kind).as_json() == json.loads(path.read_text())
 
@@ -134,9 +134,7 @@ def test_a_run_and_a_search_are_gone_on_in(tmp_path: Path) -> None:
         (write_comparison, "comparison.json"),
     ],
 )
-def test_what_is_damaged_is_told_and_the_rest_is_shown(
-    tmp_path: Path, write: Callable[[Path], Path], name: str, how: str
-) -> None:
+def test_what_is_damaged_is_told_and_the_rest_is_shown(tmp_path: Path, write: Write, name: str, how: str) -> None:
     folder = write(tmp_path / "folder")
     if write is write_comparison:
         build_results(load_comparison(folder))

@@ -6,6 +6,7 @@ import pytest
 
 from moodfuse.report.document import Estimate
 from moodfuse.report.figures import (
+    Scales,
     ablation_figure,
     bars_figure,
     confusion_figure,
@@ -20,8 +21,10 @@ from moodfuse.report.figures import (
 
 FIGURES = {
     "confusion": lambda: confusion_figure("f", [[8, 1, 0], [2, 5, 3], [0, 0, 0]], ["a", "b", "c<d"]),
-    "lines": lambda: lines_figure("f", {"$x$": ([1, 2], [0.1, 0.2]), "y": ([1], [0.3])}, x="epoch", y="loss", mark=1),
-    "one epoch": lambda: lines_figure("f", {"x": ([1], [0.5])}, x="epoch", y="loss", whole=True, small=True),
+    "lines": lambda: lines_figure(
+        "f", {"$x$": ([1, 2], [0.1, 0.2]), "y": ([1], [0.3])}, Scales("epoch", "loss"), kept=1
+    ),
+    "one epoch": lambda: lines_figure("f", {"x": ([1], [0.5])}, Scales("epoch", "loss", whole=True), small=True),
     "reliability": lambda: reliability_figure("f", {"m": reliability_bins([0.4, 0.9, 1.0], [True, False, True])}),
     "forest": lambda: forest_figure(
         "f", [("a", Estimate(0.5, 0.4, 0.6), 0), ("b", Estimate(0.4), 3)], x="F1", zero=True
@@ -57,7 +60,10 @@ def test_labels_are_text_and_no_formula() -> None:
 
 
 def test_figures_of_a_page_share_no_ids() -> None:
-    draw = lambda name: set(re.findall(r'\bid="([^"]+)"', lines_figure(name, {"x": ([1, 2], [1, 2])}, x="a", y="b")))  # noqa: E731
+    def draw(name: str) -> set[str]:
+        svg = lines_figure(name, {"x": ([1, 2], [1, 2])}, Scales("a", "b"))
+        return set(re.findall(r'\bid="([^"]+)"', svg))
+
     assert draw("one")
     assert not draw("one") & draw("two")
 

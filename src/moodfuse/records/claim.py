@@ -14,8 +14,10 @@ from pydantic import JsonValue
 from moodfuse import files
 from moodfuse.errors import ConfigError, DataError, TrainingError
 
-#: What stands in folders of their own, and the option that names the folder around them.
-_PARENTS = {"run": "--runs", "comparison": "--comparisons", "search": "--searches"}
+#: What has a folder of its own.
+Kind = Literal["run", "comparison", "search"]
+#: The option that names the folder around it.
+_PARENTS: dict[Kind, str] = {"run": "--runs", "comparison": "--comparisons", "search": "--searches"}
 _NAME = re.compile(r"[\w][\w.+-]{0,99}")
 _CLAIMS = ".claims"
 _TOLD = 3  # differences between two configurations, at most
@@ -25,7 +27,7 @@ _TOLD = 3  # differences between two configurations, at most
 class Claim:
     """`parent/name`, wanted for a run, a comparison or a search. Raises `ConfigError` for a name that is none."""
 
-    kind: Literal["run", "comparison", "search"]
+    kind: Kind
     parent: Path
     name: str
 

@@ -46,7 +46,7 @@ class BestArm(Record):
     """The best of several models: its score, and what to expect of it on new posts (BBC-CV)."""
 
     arm: str
-    of: int
+    candidates: int = Field(alias="of")
     metric: str
     value: float
     corrected: float

@@ -69,6 +69,11 @@ class RunFolder:
         return self.path / "bundle"
 
     @property
+    def cross_validation(self) -> Claim:
+        """The comparison of a single model that a run on every post holds."""
+        return Claim("comparison", self.path, "cross-validation")
+
+    @property
     def finished(self) -> bool:
         """Whether training, export and evaluation have all ended."""
         return self.metrics.is_file() and (self.bundle / "manifest.json").is_file()

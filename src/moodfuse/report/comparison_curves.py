@@ -8,7 +8,7 @@ from statistics import fmean, median
 from moodfuse.records.cells import TrainedCell
 from moodfuse.records.results import ArmCalibration, ArmRow, DamagedScores, ModelCost, RemovalCurve, Robustness
 from moodfuse.report.document import Block, Figure, Figures, Heading, Paragraph, Table, Value
-from moodfuse.report.figures import Line, lines_figure, reliability_figure, scatter_figure
+from moodfuse.report.figures import Line, Scales, lines_figure, reliability_figure, scatter_figure
 
 # Epochs that few cells reach say more of those cells than of the model.
 _REACHED = 0.5
@@ -49,8 +49,8 @@ def robustness_blocks(robustness: Robustness, leaders: Sequence[str]) -> list[Bl
             if one.model in leaders and one.removed == modality and one.points
         }
         if lines:
-            x = f"posts without {modality}"
-            svg = lines_figure(f"without-{modality}", lines, x=x, y="macro-F1", percent=True, styles=styles)
+            scales = Scales(f"posts without {modality}", "macro-F1", percent=True)
+            svg = lines_figure(f"without-{modality}", lines, scales, styles=styles)
             figures.append(
                 Figure(svg, f"Expected macro-F1 when a share of the posts, drawn at random, loses its {modality}.")
             )
@@ -97,7 +97,7 @@ def training_blocks(cells: Mapping[str, Sequence[TrainedCell]], models: Sequence
         for i, model in enumerate(order):
             lines = {part: _mean_line(cells[model], f"{key}_{kind}") for part, key in _PARTS.items()}
             if lines := {part: line for part, line in lines.items() if line[0]}:
-                svg = lines_figure(f"{kind}-{i}", lines, x="epoch", y=kind, whole=True, small=True)
+                svg = lines_figure(f"{kind}-{i}", lines, Scales("epoch", kind, whole=True), small=True)
                 figures.append(Figure(svg, model))
         if figures:
             blocks += [
@@ -174,7 +174,7 @@ def _damage_blocks(damaged: DamagedScores, leaders: Sequence[str]) -> list[Block
         return []
     figures = [
         Figure(
-            lines_figure(f"damage-{i}", lines, x=units[damage], y="macro-F1", styles=line_numbers(leaders)),
+            lines_figure(f"damage-{i}", lines, Scales(units[damage], "macro-F1"), styles=line_numbers(leaders)),
             f"{damage.capitalize()}.",
         )
         for i, (damage, lines) in enumerate(sorted(found.items()))

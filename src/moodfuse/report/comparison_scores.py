@@ -52,8 +52,8 @@ def _winner(best: BestArm) -> list[Block]:
     shares: list[list[Value]] = [[name, share] for name, share in chosen if share >= 0.0005]
     return [
         Paragraph(
-            f"The best of {best.of} looks better than it is, for it was chosen on these scores. Corrected for that "
-            f"(BBC-CV, Tsamardinos et al. 2018), {best.arm} has {corrected} instead of {Estimate(best.value)}."
+            f"The best of {best.candidates} looks better than it is, for it was chosen on these scores. Corrected for "
+            f"that (BBC-CV, Tsamardinos et al. 2018), {best.arm} has {corrected} instead of {Estimate(best.value)}."
         ),
         Table(["model", "share"], shares, "How often each would have been the best, over resamples"),
     ]

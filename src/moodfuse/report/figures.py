@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -48,20 +49,26 @@ def confusion_figure(name: str, matrix: Sequence[Sequence[float]], labels: Seque
         return to_svg(drawing, name, "confusion matrix")
 
 
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """What the axes are named, and whether x is written in percent, or in whole numbers only."""
+
+    x: str
+    y: str
+    percent: bool = False
+    whole: bool = False
+
+
 def lines_figure(
     name: str,
     lines: Mapping[str, Line],
+    scales: Scales,
     *,
-    x: str,
-    y: str,
-    mark: float | None = None,
-    mark_label: str = "",
-    whole: bool = False,
-    percent: bool = False,
+    kept: float | None = None,
     small: bool = False,
     styles: Mapping[str, int] | None = None,
 ) -> str:
-    """Draw named lines over one another; `mark` is a vertical line, `whole` allows whole numbers on x only.
+    """Draw named lines over one another; a vertical line marks the epoch that was `kept`.
 
     A small figure has neither markers nor a legend. `styles` numbers the lines' colours, by default in their order:
     what stands in several figures of a page keeps its colour.
@@ -73,17 +80,17 @@ def lines_figure(
                 {"marker": "" if len(xs) > 1 else "o", "linestyle": LINES[i % 4]} if small else {}
             )
             axes.plot(xs, ys, label=_short(label), **style)
-        axes.set(xlabel=x, ylabel=y)
-        if whole:
+        axes.set(xlabel=scales.x, ylabel=scales.y)
+        if scales.whole:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if percent:
+        if scales.percent:
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        if mark is not None:
-            axes.axvline(mark, color=SOFT, linewidth=1, linestyle=(0, (2, 2)))
+        if kept is not None:
+            axes.axvline(kept, color=SOFT, linewidth=1, linestyle=(0, (2, 2)))
             place: Any = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "top"}
-            axes.annotate(mark_label, (mark, 1), (4, 2), fontsize=8, color=SOFT, **place)
+            axes.annotate("kept", (kept, 1), (4, 2), fontsize=8, color=SOFT, **place)
         _legend(drawing, axes, 0 if small else len(lines))
-        return to_svg(drawing, name, f"{y} over {x}")
+        return to_svg(drawing, name, f"{scales.y} over {scales.x}")
 
 
 def reliability_figure(

@@ -24,7 +24,7 @@ from moodfuse.report.document import (
     Value,
     Verdicts,
 )
-from moodfuse.report.figures import Line, lines_figure, reliability_bins, reliability_figure
+from moodfuse.report.figures import Line, Scales, lines_figure, reliability_bins, reliability_figure
 from moodfuse.report.run_scores import ablation_blocks, score_blocks, score_rows, verdict_lines
 
 #: How to read a reliability curve.
@@ -100,7 +100,7 @@ def training_blocks(run: Run, prefix: str = "") -> list[Block]:
         blocks.append(Paragraph(f"{_kept(run)} {run.metrics.training.parameters:,} weights were trained."))
     for stage, rows in run.histories.items():
         what = _STAGES.get(stage, f"stage {stage}")
-        mark = run.metrics.training.best_epoch if run.metrics and not stage and run.config.members == 1 else None
+        kept = run.metrics.training.best_epoch if run.metrics and not stage and run.config.members == 1 else None
         figures = []
         for kind in ("loss", "accuracy"):
             lines = {"training": _line(rows, f"train_{kind}"), "validation": _line(rows, f"val_{kind}")}
@@ -109,7 +109,7 @@ def training_blocks(run: Run, prefix: str = "") -> list[Block]:
             lines = {label: line for label, line in lines.items() if line[0]}
             if lines:
                 name = f"{prefix}history-{stage}-{kind}"
-                svg = lines_figure(name, lines, x="epoch", y=kind, mark=mark, mark_label="kept", whole=True)
+                svg = lines_figure(name, lines, Scales("epoch", kind, whole=True), kept=kept)
                 figures.append(Figure(svg, f"{kind.capitalize()} per epoch{': ' + what if what else ''}."))
         if figures:
             blocks.append(Figures(figures))

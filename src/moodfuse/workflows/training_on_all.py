@@ -17,7 +17,6 @@ from moodfuse.files import write_csv
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress
 from moodfuse.records.cells import read_cell
-from moodfuse.records.claim import Claim
 from moodfuse.records.comparison import load_comparison
 from moodfuse.records.metrics import EstimatedScores, LabelScores, Protocol, ReviewShares, RunMetrics
 from moodfuse.records.results import ArmRow
@@ -31,7 +30,6 @@ from moodfuse.workflows.groups import GroupedPosts
 if TYPE_CHECKING:
     from moodfuse.learn.compare.models import ComparedModel
 
-CELLS = "cross-validation"  # in the run's folder: a comparison of one model
 CELL_COUNT = 5
 REVIEW_SHARE = 0.2  # the least confident fifth of the posts, each judged by a model that had not seen it
 
@@ -120,7 +118,7 @@ def cross_validated(
         [_model(config)],
         posts,
         Effort(seeds=config.split.repeats, folds=CELL_COUNT, workers=workers),
-        Claim("comparison", run.path, CELLS),
+        run.cross_validation,
         progress=progress,
         notify=notify,
     )

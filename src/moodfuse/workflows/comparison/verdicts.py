@@ -96,7 +96,7 @@ def _verdict_row(kind: str, pair: Pair) -> VerdictRow:
 def _best(best: BestOf) -> BestArm:
     return BestArm(
         arm=best.name,
-        of=len(best.chosen),
+        candidates=len(best.chosen),
         metric=METRIC,
         value=best.value,
         corrected=best.corrected,
