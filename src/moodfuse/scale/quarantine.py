@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import BinaryIO
 
 from moodfuse.data.images import open_image, read_image
 from moodfuse.data.posts import ImageRef, ImageUri, Post
@@ -73,9 +72,9 @@ class Quarantine:
         self._taster = None
 
 
-def taste(given: BinaryIO | None = None, answers: BinaryIO | None = None) -> None:
+def taste() -> None:
     """Decode the images that come in on stdin, and answer a dot for each."""
-    given, answers = given or sys.stdin.buffer, answers or sys.stdout.buffer
+    given, answers = sys.stdin.buffer, sys.stdout.buffer
     while length := given.read(_LENGTH):
         open_image(ImageRef(given.read(int.from_bytes(length, "big"))))
         answers.write(b".")

@@ -73,7 +73,9 @@ class FusionClassifier:
 
         if self.run is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="moodfuse-")
-        path = Path(self.run) if self.run is not None else Path(str(self._temporary and self._temporary.name)) / "run"
+            path = Path(self._temporary.name) / "run"
+        else:
+            path = Path(self.run)
         config = self.resolved_config()
         result = train(as_posts(posts, Labels(config.labels)), config, name=path.name, runs=path.parent)
         self.metrics_: dict[str, Any] = result.metrics
