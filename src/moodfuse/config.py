@@ -93,7 +93,7 @@ class OptimConfig(Section):
     lr: float = Field(1e-3, gt=0, le=10, description="AdamW learning rate of fusion and heads")
     encoder_lr: float = Field(5e-5, gt=0, le=1, description="AdamW learning rate of encoders that train")
     layer_decay: float = Field(
-        1.0, gt=0, le=1, description="encoder_lr of each layer of an encoder as a share of the one above it"
+        1.0, gt=0, le=1, description="encoder_lr of each layer of an encoder as a share of the rate of the layer above"
     )
     weight_decay: float = Field(0.01, ge=0, le=10, description="decoupled weight decay (AdamW)")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps over which the rates rise from 0")
@@ -126,7 +126,7 @@ class TrainConfig(Section):
     batch_size: int = Field(64, ge=2, le=65_536, description="posts a step")
     patience: int = Field(8, ge=0, description="epochs without a better `monitor` before stopping (0: never stop)")
     monitor: Literal["macro_f1", "accuracy", "loss", "none"] = Field(
-        "macro_f1", description="validation score by which the best state is kept (none: the last one is)"
+        "macro_f1", description="validation score by which the best state is kept (none: the last state is)"
     )
     class_weights: Literal["none", "balanced", "sqrt"] = Field(
         "none", description="loss weights: n / (k n_c) for balanced, its square root for sqrt"

@@ -35,7 +35,7 @@ def predict(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[BUNDLE] [SOURCE]", help="A bundle or run folder (moodfuse brings one); posts to label."
+            metavar="[BUNDLE] [SOURCE]", help="A bundle or run folder (moodfuse brings its own); posts to label."
         ),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where answers go; by default stdout.")] = None,
@@ -89,7 +89,7 @@ def _check(engine: str, given: dict[str, Any]) -> None:
 
 
 def _what(paths: list[Path], single: bool) -> tuple[Path | None, Path | None]:
-    """Return the bundle (`None`: the one that comes with moodfuse) and the posts that the arguments name."""
+    """Return the bundle (`None`: the bundle that comes with moodfuse) and the posts that the arguments name."""
     from moodfuse.runtime.bundle import is_bundle
 
     if len(paths) > (1 if single else 2):

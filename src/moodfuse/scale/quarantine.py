@@ -17,7 +17,7 @@ _UNREADABLE = ImageRef(b"")
 
 
 class Quarantine:
-    """Decodes images in a process of its own, which is started anew when one has killed it."""
+    """Decodes images in a process of its own, which is started anew when an image has killed it."""
 
     def __init__(self, command: Sequence[str] = _COMMAND) -> None:
         self._command = command
@@ -32,7 +32,7 @@ class Quarantine:
         self._stop()
 
     def posts(self, posts: Iterable[Post]) -> Iterator[Post]:
-        """Yield the posts; of one whose image kills the process, the image is one that cannot be read."""
+        """Yield the posts; an image that kills the process becomes one that cannot be read."""
         for post in posts:
             yield post if self.survives(post.image) else replace(post, image=_UNREADABLE)
 
