@@ -53,7 +53,7 @@ class SplitConfig(Section):
 
 
 def _encoder_names(value: Any) -> Any:
-    """Return one name as it is, several as a tuple; a list of one is that one."""
+    """Return a name as it is, several as a tuple; a list that holds a single name is that name."""
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) and name for name in names):
         raise ValueError(f"expected a name or a list of names, found {value!r}")
@@ -62,7 +62,7 @@ def _encoder_names(value: Any) -> Any:
     return names[0] if len(names) == 1 else tuple(names)
 
 
-#: One encoder, or several whose vectors are joined in this order.
+#: An encoder, or several whose vectors are joined in this order.
 Encoders = Annotated[str | tuple[str, ...], BeforeValidator(_encoder_names)]
 
 
@@ -93,7 +93,7 @@ class OptimConfig(Section):
     lr: float = Field(1e-3, gt=0, le=10, description="AdamW learning rate of fusion and heads")
     encoder_lr: float = Field(5e-5, gt=0, le=1, description="AdamW learning rate of encoders that train")
     layer_decay: float = Field(
-        1.0, gt=0, le=1, description="encoder_lr of each layer of an encoder as a share of the one above it"
+        1.0, gt=0, le=1, description="encoder_lr of each layer of an encoder as a share of the rate of the layer above"
     )
     weight_decay: float = Field(0.01, ge=0, le=10, description="decoupled weight decay (AdamW)")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps over which the rates rise from 0")
@@ -126,7 +126,7 @@ class TrainConfig(Section):
     batch_size: int = Field(64, ge=2, le=65_536, description="posts a step")
     patience: int = Field(8, ge=0, description="epochs without a better `monitor` before stopping (0: never stop)")
     monitor: Literal["macro_f1", "accuracy", "loss", "none"] = Field(
-        "macro_f1", description="validation score by which the best state is kept (none: the last one is)"
+        "macro_f1", description="validation score by which the best state is kept (none: the last state is)"
     )
     class_weights: Literal["none", "balanced", "sqrt"] = Field(
         "none", description="loss weights: n / (k n_c) for balanced, its square root for sqrt"
@@ -148,19 +148,14 @@ class TrainConfig(Section):
     devices: int = Field(1, ge=1, le=1_024, description="GPUs, or processes on a CPU, that train together")
 
     @model_validator(mode="after")
-    def _something_to_tune(self) -> TrainConfig:
+    def _settings_agree(self) -> TrainConfig:
         if self.monitor == "none" and self.patience:
             raise ValueError("train.monitor=none has nothing to be patient for: set train.patience=0")
         if self.label_smoothing and self.loss != "cross_entropy":
             raise ValueError(f"train.label_smoothing goes with train.loss=cross_entropy, found {self.loss}")
-        sizes = {"batch_size": self.batch_size}
-        if self.regime == "two_stage":
-            sizes["stage_batch_size"] = self.stage_batch_size
-        for name, size in sizes.items():
-            if size < 2 * self.devices:
-                raise ValueError(
-                    f"train.{name}={size} leaves less than two posts for each of train.devices={self.devices}"
-                )
+        for name in ("batch_size", "stage_batch_size") if self.regime == "two_stage" else ("batch_size",):
+            if (size := getattr(self, name)) < 2 * self.devices:
+                raise ValueError(f"train.{name}={size} leaves less than two posts for each of {self.devices} devices")
         if self.lora and self.regime == "frozen":
             raise ValueError("train.lora updates encoders that train: set train.regime=end_to_end (or two_stage)")
         if self.regime != "frozen" and not self.tune:
@@ -223,12 +218,10 @@ def _drop_retired(settings: dict[str, Any]) -> None:
     """Take out the settings that 0.1 wrote into each resolved configuration and that are gone since."""
     for (section, name), value in _RETIRED.items():
         inside = settings.get(section)
-        if isinstance(inside, dict) and name in inside:
-            if inside[name] != value:
-                raise ConfigError(
-                    f"configuration: {section}.{name}={inside[name]!r} is of moodfuse 0.1, and gone since; leave it out"
-                )
-            del inside[name]
+        if isinstance(inside, dict) and (found := inside.pop(name, value)) != value:
+            raise ConfigError(
+                f"configuration: {section}.{name}={found!r} is of moodfuse 0.1, and gone since; leave it out"
+            )
 
 
 def parse_overrides(words: Iterable[str]) -> dict[str, Any]:
@@ -269,11 +262,6 @@ def describe_fields(section: type[Section] = Config, prefix: str = "") -> Iterat
             yield f"{prefix}{name}", default, field.description or ""
 
 
-def known_keys() -> list[str]:
-    """Return every dotted key that the configuration has."""
-    return [key for key, _, _ in describe_fields()]
-
-
 def _yaml_value(raw: str, word: str) -> Any:
     import yaml
 
@@ -298,10 +286,11 @@ def _explain(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
+        known = [name for name, _, _ in describe_fields()]
         leaf = key.rpartition(".")[2]  # `lr`, or `train.lr`: its name is right, its section is not
-        if there := [known for known in known_keys() if known.rpartition(".")[2] == leaf]:
+        if there := [name for name in known if name.rpartition(".")[2] == leaf]:
             return f"unknown key {key!r}; did you mean {' or '.join(there)}?"
-        return suggest(key, known_keys(), what="key")
+        return suggest(key, known, what="key")
     found = "" if first["type"] == "value_error" else f", found {first['input']!r}"
     return f"{key or 'settings'}: {first['msg']}{found}"
 

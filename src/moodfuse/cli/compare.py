@@ -42,7 +42,7 @@ def compare(
     trials: Trials = 0,
     name: Annotated[str, typer.Option(help="Name of the comparison.")] = "comparison",
     comparisons: Annotated[Path, typer.Option(help="Folder that holds comparisons.")] = Path("comparisons"),
-    workers: Annotated[int | None, typer.Option(help="Processes; by default one a core.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; by default as many as there are cores.")] = None,
     robustness: Robustness = False,
     format: Annotated[str | None, typer.Option("--format", help="Format of DATA, if not plain.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,

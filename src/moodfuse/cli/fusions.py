@@ -12,12 +12,12 @@ from rich.table import Table
 
 
 def fusions(
-    name: Annotated[str | None, typer.Argument(help="Draw this one.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Draw this fusion.")] = None,
     overrides: Annotated[list[str] | None, typer.Argument(help="Its options, as in width=256.")] = None,
     svg: Annotated[Path | None, typer.Option(help="Write the drawing to this SVG file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the fusions (family, what they read, weights, options, source), or draw the one named."""
+    """List the fusions (family, what they read, weights, options, source), or draw the fusion named."""
     if name is not None:
         _draw(name, overrides or [], svg, as_json)
         return
@@ -31,7 +31,7 @@ def fusions(
         table.add_row(row["name"], row["family"], row["reads"], interacts, f"{row['weights']:,}", row["source"])
     console = Console(width=None if Console().is_terminal else 160)
     console.print(table)
-    print("options of one, and its picture: moodfuse fusions NAME [--svg FILE]")
+    print("the options and the picture of a fusion: moodfuse fusions NAME [--svg FILE]")
 
 
 def _rows() -> list[dict[str, Any]]:

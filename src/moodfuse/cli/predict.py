@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,20 +15,27 @@ from moodfuse.cli.progress import Bar
 from moodfuse.errors import ConfigError
 
 if TYPE_CHECKING:
-    from moodfuse.config import Modality
     from moodfuse.runtime.predictor import Predictor
     from moodfuse.runtime.summary import Summary
 
-
 _STYLES = "guid_tag, csv, jsonl, parquet"
 _NOT_WITH = {"plain": ("--address", "--workers"), "ray": ("--shard", "--format", "--text or --image")}
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """Where answers go (`None`: stdout), and how much is told of them."""
+
+    path: Path | None
+    as_json: bool
+    quiet: bool
 
 
 def predict(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[BUNDLE] [SOURCE]", help="A bundle or run folder (moodfuse brings one); posts to label."
+            metavar="[BUNDLE] [SOURCE]", help="A bundle or run folder (moodfuse brings its own); posts to label."
         ),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where answers go; by default stdout.")] = None,
@@ -49,21 +57,23 @@ def predict(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
 ) -> None:
     """Label posts: every row of SOURCE gets an answer, in order. Without BUNDLE by the model that moodfuse brings."""
+    answers = _Answers(output, as_json, quiet)
     single = text is not None or image is not None
     given = {"--shard": shard, "--format": style, "--text or --image": single}
     _check(engine, given | {"--address": address, "--workers": workers})
     bundle, source = _what(paths or [], single)
     if engine == "ray":
         job = {"rows_a_block": block, "format": input_format, "only": only, "remote": remote}
-        return _on_ray(bundle, source, output, job, workers, threads, address, as_json, quiet)
+        pool = {"count": workers, "threads": threads or 1, "address": address or os.environ.get("RAY_ADDRESS")}
+        return _on_ray(bundle, source, answers, job, pool)
     from moodfuse.runtime.predictor import Predictor
 
     predictor = Predictor.load(bundle, threads=threads)
     if single:
         return _one(predictor, text, image, as_json)
     if source is not None:
-        part = {"shard": shard, "remote": remote}
-        _many(predictor, source, output, style, input_format, only, part, as_json, quiet)
+        options = {"source_style": input_format, "style": style, "only": only, "shard": shard, "remote": remote}
+        _many(predictor, source, answers, options)
     return None
 
 
@@ -79,7 +89,7 @@ def _check(engine: str, given: dict[str, Any]) -> None:
 
 
 def _what(paths: list[Path], single: bool) -> tuple[Path | None, Path | None]:
-    """Return the bundle (`None`: the one that comes with moodfuse) and the posts that the arguments name."""
+    """Return the bundle (`None`: the bundle that comes with moodfuse) and the posts that the arguments name."""
     from moodfuse.runtime.bundle import is_bundle
 
     if len(paths) > (1 if single else 2):
@@ -106,35 +116,16 @@ def _one(predictor: Predictor, text: str | None, image: Path | None, as_json: bo
         print(f"{name:<14} {value}")
 
 
-def _many(
-    predictor: Predictor,
-    source: Path,
-    output: Path | None,
-    style: str | None,
-    input_format: str | None,
-    only: Modality | None,
-    part: dict[str, Any],
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def _many(predictor: Predictor, source: Path, answers: _Answers, options: dict[str, Any]) -> None:
     from moodfuse.data.formats.shards import Shard
     from moodfuse.workflows.prediction import details_path, predict_source
 
-    part["shard"] = Shard.parse(part["shard"]) if part["shard"] else None
-    with Bar(quiet=quiet) as bar:
-        summary = predict_source(
-            predictor,
-            source,
-            output,
-            stdout=sys.stdout.buffer,
-            source_style=input_format,
-            only=only,
-            style=style,
-            progress=bar,
-            **part,
-        )
+    options["shard"] = Shard.parse(options["shard"]) if options["shard"] else None
+    output = answers.path
+    with Bar(quiet=answers.quiet) as bar:
+        summary = predict_source(predictor, source, output, stdout=sys.stdout.buffer, progress=bar, **options)
     sys.stdout.flush()
-    if as_json and output is not None:
+    if answers.as_json and output is not None:
         print(json.dumps(summary.as_json()))
     _tell(bar, summary, predictor.manifest.review_threshold)
     if output is not None:
@@ -142,34 +133,24 @@ def _many(
 
 
 def _on_ray(
-    bundle: Path | None,
-    source: Path | None,
-    output: Path | None,
-    job: dict[str, Any],
-    workers: int | None,
-    threads: int | None,
-    address: str | None,
-    as_json: bool,
-    quiet: bool,
+    bundle: Path | None, source: Path | None, answers: _Answers, job: dict[str, Any], pool: dict[str, Any]
 ) -> None:
     from moodfuse.runtime.bundle import default_bundle, read_bundle
     from moodfuse.workflows.extras import require_ray
 
     require_ray()
-    if source is None or output is None:
+    if source is None or answers.path is None:
         raise ConfigError("--engine ray writes a folder of Parquet files: name it with --output")
     from moodfuse.scale.blocks import plan_job
     from moodfuse.scale.ray_predict import Workers, ray_predict
 
     found = read_bundle(bundle or default_bundle())
-    with Bar(quiet=quiet) as bar:
-        planned = plan_job(found, source, output, **job)
-        address = address or os.environ.get("RAY_ADDRESS")
-        outcome = ray_predict(planned, Workers(workers, threads or 1, address), progress=bar)
-    if as_json:
+    with Bar(quiet=answers.quiet) as bar:
+        outcome = ray_predict(plan_job(found, source, answers.path, **job), Workers(**pool), progress=bar)
+    if answers.as_json:
         print(json.dumps(outcome.summary.as_json() | {"blocks": outcome.blocks, "blocks_done_now": outcome.done}))
     _tell(bar, outcome.summary, found.manifest.review_threshold)
-    bar.line(f"{outcome.blocks} blocks, {outcome.done} of them done now; written to {output}")
+    bar.line(f"{outcome.blocks} blocks, {outcome.done} of them done now; written to {answers.path}")
 
 
 def _tell(bar: Bar, summary: Summary, threshold: float) -> None:

@@ -17,7 +17,7 @@ def serve(
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is the whole network.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; one that dies is replaced.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; a process that dies is replaced.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads a worker; by default all cores.")] = None,
     page: Annotated[bool, typer.Option("--page/--no-page", help="Whether the web page is served at /.")] = True,
     keys: Annotated[Path | None, typer.Option(help="File of key hashes; without a key nothing is answered.")] = None,

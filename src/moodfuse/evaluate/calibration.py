@@ -1,4 +1,4 @@
-"""Whether a confidence means what it says, and below which one a person should look."""
+"""Whether a confidence means what it says, and below which confidence a person should look."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Review:
     """Posts with a confidence below `threshold` are for a person to look at."""
 
     threshold: float
-    #: share of the posts that lie below: the one asked for, but for ties
+    #: share of the posts that lie below: the share asked for, but for ties
     share: float
     #: `None` where no post lies below
     accuracy_below: float | None
@@ -77,7 +77,7 @@ class Bin:
 
 
 def reliability(probabilities: ArrayLike, true: ArrayLike, *, bins: int = 15) -> list[Bin]:
-    """Return the reliability curve: bins of equal width from 0 to 1, those without posts left out.
+    """Return the reliability curve: bins of equal width from 0 to 1, bins without posts left out.
 
     `probabilities`: (N, C); `true`: ids, (N,). Source: Guo et al. (2017). Raises `DataError` as `fit_temperature` does.
     """
@@ -148,7 +148,7 @@ def _matrix(values: ArrayLike, what: str) -> NDArray[np.float64]:
     matrix = np.asarray(values, dtype=np.float64)
     if matrix.ndim != 2 or not np.isfinite(matrix).all():
         raise DataError(
-            f"calibration: expected finite {what} (N, C), found the shape {matrix.shape} or not finite ones"
+            f"calibration: expected finite {what} (N, C), found the shape {matrix.shape} or numbers that are not finite"
         )
     return matrix
 

@@ -79,7 +79,7 @@ def score(true: ArrayLike, predicted: ArrayLike, labels: Labels) -> Scores:
 def confusion_metrics(confusion: NDArray[Any], labels: Labels) -> dict[str, NDArray[np.float64]]:
     """Return every metric, (...,), of confusion matrices, (..., C, C), truth in rows; as `score` defines them.
 
-    Counts may be fractions, as expected ones are.
+    Counts may be fractions, as expected counts are.
     """
     right = np.diagonal(confusion, axis1=-2, axis2=-1)  # (..., C)
     support, named = confusion.sum(-1), confusion.sum(-2) + confusion.sum(-1)  # (..., C)

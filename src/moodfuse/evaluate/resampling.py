@@ -49,7 +49,7 @@ class _Fold:
 class Resampler:
     """The truth, (N,), and A systems on the same posts, ready to be resampled together.
 
-    `folds`, (N,): which training of a seed tested the post (`None`: one for all); `groups`, (N,): its group of
+    `folds`, (N,): which training of a seed tested the post (`None`: a single training); `groups`, (N,): its group of
     near-duplicates (`None`: each post by itself). Raises `DataError` for lengths or numbers of seeds that differ.
     """
 
@@ -94,7 +94,7 @@ class Resampler:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def in_and_out(self, metric: str, resamples: int, *, seed: int = 0) -> tuple[NDArray[np.float64], ...]:
-        """Return a metric on the posts that each resample drew and on those that it did not, (R, A) both."""
+        """Return a metric on the posts that each resample drew and on the others, (R, A) both."""
         inside, outside = [], []
         for weights in _draw_groups(self.groups, resamples, seed):
             inside.append(self._scores(weights, self._folds)[metric])
@@ -111,7 +111,7 @@ class Resampler:
         return _Fold(members, table.reshape(len(members), -1))
 
     def _kinds(self) -> tuple[NDArray[np.int64], list[_Fold]]:
-        """Return how often each different group occurs, (K,), and one of each; no fold where few are the same.
+        """Return how often each kind of group occurs, (K,), and a fold of the kinds; no fold where few are the same.
 
         Groups that add the same are interchangeable: few systems on many posts have few kinds, and drawing these, each
         as often as it occurs, is the same bootstrap in a tenth of the time.

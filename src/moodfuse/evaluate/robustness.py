@@ -49,7 +49,7 @@ def removal_curve(
 
     `whole` and `withheld` hold, for each seed, the predictions for all posts as they are and for all posts without the
     modality, ids (N,) or probabilities (N, C). A post's answer depends on that post alone, so a mixture of the two
-    confusion matrices is the expected one of a random draw: nothing needs to be drawn or predicted again.
+    confusion matrices is what a random draw is expected to give: nothing needs to be drawn or predicted again.
     """
     size = len(labels)
     counts: list[list[NDArray[np.float64]]] = []

@@ -34,8 +34,8 @@ def best_of(
 ) -> BestOf:
     """Return the best of `systems` by `metric`, with the bootstrap bias-corrected estimate BBC-CV.
 
-    Each resample of the out-of-fold predictions chooses its best system on the posts it drew, and scores it on those
-    it did not; the mean of these scores is what choosing this way gives on new posts, and the middle 95 % its interval
+    Each resample of the out-of-fold predictions chooses its best system on the posts it drew, and scores it on the
+    others; the mean of these scores is what choosing this way gives on new posts, and the middle 95 % its interval
     (which is wide: a resample leaves out about 37 % of the posts). Source: Tsamardinos, Greasidou and Borboudakis
     (2018), Bootstrapping the out-of-sample predictions for efficient and accurate cross-validation. Groups of
     near-duplicates are drawn whole.

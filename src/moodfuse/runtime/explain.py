@@ -2,7 +2,8 @@
 
 The shares of the modalities are exact Shapley values (Shapley 1953; Lundberg & Lee, NeurIPS 2017): with two players
 that takes four evaluations, the modality absent being a state that the model was trained with. Words and image
-regions are weighed by occlusion (Zeiler & Fergus, ECCV 2014): how far the answer falls where one is taken away.
+regions are weighed by occlusion (Zeiler & Fergus, ECCV 2014): how far the answer falls where a word or a
+region is taken away.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Regions:
-    """Weights of the image's parts, row by row: how far the answer's probability falls where one is greyed out.
+    """Weights of the image's parts, row by row: how far the answer's probability falls where a part is greyed out.
 
     `seen` is the part of the image that the encoder sees: left, top, right, bottom as shares of its width and height.
     """

@@ -20,12 +20,14 @@ class Summary:
     needs_review: int = 0
 
     def add(self, prediction: Prediction) -> None:
+        """Count one more prediction."""
         self.posts += 1
         self.labels[prediction.label] += 1
         self.status.update(map(str, prediction.status))
         self.needs_review += prediction.needs_review
 
     def merge(self, other: Summary) -> None:
+        """Add another summary's counts."""
         self.posts += other.posts
         self.labels += other.labels
         self.status += other.status

@@ -82,7 +82,7 @@ class Job:
 def plan_job(bundle: Bundle, source: Path, destination: Path, **options: Any) -> Job:
     """Return the job that labels `source` into the folder `destination`; `options` are `Job`'s others.
 
-    Raises `DataError` for a source that cannot be read in blocks, and for one with neither texts nor images.
+    Raises `DataError` for a source that cannot be read in blocks, and for a source with neither texts nor images.
     """
     source, destination = Path(os.path.abspath(source)), Path(os.path.abspath(destination))  # noqa: PTH100
     found = format_name(options.get("format") or source_format(source))

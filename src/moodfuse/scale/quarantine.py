@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import BinaryIO
 
 from moodfuse.data.images import image_bytes, open_image
 from moodfuse.data.posts import ImageRef, ImageUri, Post
@@ -18,7 +17,7 @@ _UNREADABLE = ImageRef(b"")
 
 
 class Quarantine:
-    """Decodes images in a process of its own, which is started anew when one has killed it."""
+    """Decodes images in a process of its own, which is started anew when an image has killed it."""
 
     def __init__(self, command: Sequence[str] = _COMMAND) -> None:
         self._command = command
@@ -33,7 +32,7 @@ class Quarantine:
         self._stop()
 
     def posts(self, posts: Iterable[Post]) -> Iterator[Post]:
-        """Yield the posts; of one whose image kills the process, the image is one that cannot be read."""
+        """Yield the posts; an image that kills the process becomes one that cannot be read."""
         for post in posts:
             yield post if self.survives(post.image) else replace(post, image=_UNREADABLE)
 
@@ -73,9 +72,9 @@ class Quarantine:
         self._taster = None
 
 
-def taste(given: BinaryIO | None = None, answers: BinaryIO | None = None) -> None:
+def taste() -> None:
     """Decode the images that come in on stdin, and answer a dot for each."""
-    given, answers = given or sys.stdin.buffer, answers or sys.stdout.buffer
+    given, answers = sys.stdin.buffer, sys.stdout.buffer
     while length := given.read(_LENGTH):
         open_image(ImageRef(given.read(int.from_bytes(length, "big"))))
         answers.write(b".")

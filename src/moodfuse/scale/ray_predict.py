@@ -70,7 +70,7 @@ class Workers:
 
 
 class BlockWorker:
-    """What each of Ray's actors holds: one `Predictor`. Wants of the user's making come back as a line, not a trace."""
+    """What each of Ray's actors holds: a `Predictor`. Errors of the user's making come back as a line, not a trace."""
 
     def __init__(self, job: Job, identity: dict[str, Any], threads: int) -> None:
         self._job = job
@@ -104,7 +104,7 @@ class BlockWorker:
 def ray_predict(job: Job, workers: Workers = Workers(), *, progress: Progress = silent) -> Outcome:
     """Predict every post of a job's source into part files, block by block, on Ray; blocks that are there stay.
 
-    Raises `OutputError` for a destination that will not do, `DataError` for a source that is none, `ConfigError` where
+    Raises `OutputError` for a destination that will not do, `DataError` for a bad source, `ConfigError` where
     Ray cannot be reached or has no room, and `WorkerError` for what a worker finds.
     """
     called = time.time()
@@ -123,31 +123,33 @@ def ray_predict(job: Job, workers: Workers = Workers(), *, progress: Progress = 
     outcome = Outcome(blocks=blocks)
     if todo:
         with _connected(workers) as cpus:
-            _work(job, ledger, todo, workers, cpus, outcome, called, lambda done: progress("predicting", done, total))
+            count = _count(workers, cpus, len(todo), goes_on=bool(ledger.finished))
+            answers = _answers(job, ledger.identity, todo, count, workers.threads)
+            began, ended = _gather(answers, ledger, outcome, lambda done: progress("predicting", done, total))
+        outcome.startup_seconds, outcome.seconds = began - called, ended - began
     outcome.summary = ledger.summary
     return outcome
 
 
-def _work(
-    job: Job,
-    ledger: Ledger,
-    todo: list[Block],
-    workers: Workers,
-    cpus: int,
-    outcome: Outcome,
-    called: float,
-    tell: Callable[[int], None],
-) -> None:
+def _count(workers: Workers, cpus: int, blocks: int, *, goes_on: bool) -> int:
+    """Return how many workers to start. Raises `ConfigError` where so many do not fit."""
     room = cpus // workers.threads
-    count = min(workers.count or max(1, room), len(todo))
-    if ledger.finished and room:
+    count = min(workers.count or max(1, room), blocks)
+    if goes_on and room:
         count = min(count, room)  # a job goes on where nodes have gone since it began
     if count * workers.threads > cpus:
         raise ConfigError(
             f"expected {count} workers of {workers.threads} CPU threads, found {cpus} CPUs; ask for fewer, or add nodes"
         )
+    return count
+
+
+def _gather(
+    answers: Iterator[dict[str, Any]], ledger: Ledger, outcome: Outcome, tell: Callable[[int], None]
+) -> tuple[float, float]:
+    """Note what became of each block; return when the first was begun and the last ended."""
     began, ended, rows = float("inf"), 0.0, ledger.summary.posts
-    for answer in _answers(job, ledger.identity, todo, count, workers.threads):
+    for answer in answers:
         if answer["error"]:
             raise WorkerError(answer["error"])
         summary = Summary.from_json(json.loads(answer["summary"]))
@@ -158,7 +160,7 @@ def _work(
         outcome.rows += summary.posts
         outcome.worker_bytes = max(outcome.worker_bytes, int(answer["peak"]))
         tell(rows)
-    outcome.startup_seconds, outcome.seconds = began - called, ended - began
+    return began, ended
 
 
 def _answers(

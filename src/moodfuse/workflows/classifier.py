@@ -28,7 +28,7 @@ class FusionClassifier:
 
     `recipe` names a packaged system (`moodfuse.learn.recipes`), `config` holds settings over it, nested as in YAML
     (`{"optim": {"lr": 3e-4}}`), `seed` seeds the training. `run` is the folder of the run; `None` uses a temporary
-    one that goes with the object. Methods raise `MoodfuseError`s that name what to mend.
+    folder that goes with the object. Methods raise `MoodfuseError`s that name what to mend.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class FusionClassifier:
         return {"recipe": self.recipe, "config": self.config, "seed": self.seed, "run": self.run}
 
     def set_params(self, **params: Any) -> FusionClassifier:
-        """Set constructor arguments. Raises `ConfigError` for one that does not exist."""
+        """Set constructor arguments. Raises `ConfigError` for an argument that does not exist."""
         for name, value in params.items():
             if name not in self.get_params():
                 raise ConfigError(f"FusionClassifier has no parameter {name!r}; it has {', '.join(self.get_params())}")
@@ -73,7 +73,9 @@ class FusionClassifier:
 
         if self.run is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="moodfuse-")
-        path = Path(self.run) if self.run is not None else Path(str(self._temporary and self._temporary.name)) / "run"
+            path = Path(self._temporary.name) / "run"
+        else:
+            path = Path(self.run)
         config = self.resolved_config()
         result = train(as_posts(posts, Labels(config.labels)), config, name=path.name, runs=path.parent)
         self.metrics_: dict[str, Any] = result.metrics.as_json()
