@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_encoders_checkpoints import checkpoint
 from torch import nn
 
 from moodfuse.config import Config, DataConfig
@@ -22,6 +21,7 @@ from moodfuse.learn.recipes import resolve_config
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.training import train
+from tiny_checkpoints import checkpoint
 
 
 @pytest.fixture(scope="module")

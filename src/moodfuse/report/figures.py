@@ -23,6 +23,7 @@ from moodfuse.report.document import Estimate, number, readable
 Line = tuple[Sequence[float], Sequence[float]]
 _LABEL = 34  # characters of a label beside an axis
 _WIDE = 8.5  # inches that a figure of many bars may grow to
+_BINS = 10  # of a reliability curve
 
 
 def confusion_figure(name: str, matrix: Sequence[Sequence[float]], labels: Sequence[str]) -> str:
@@ -115,12 +116,10 @@ def reliability_figure(
         return to_svg(drawing, name, "accuracy over confidence")
 
 
-def forest_figure(
-    name: str, rows: Sequence[tuple[str, Estimate, int]], *, x: str, zero: bool = False, reference: float | None = None
-) -> str:
+def forest_figure(name: str, rows: Sequence[tuple[str, Estimate, int]], *, x: str, zero: bool = False) -> str:
     """Draw each row's estimate with its interval, first row on top; its number (0..7) picks colour and marker.
 
-    `zero` draws the line of no difference, `reference` another one.
+    `zero` draws the line of no difference.
     """
     with canvas(0.75 + 0.235 * max(len(rows), 2)) as (drawing, axes):
         for place, (_, one, kind) in enumerate(rows):
@@ -130,8 +129,6 @@ def forest_figure(
             axes.plot([one.value], [place], color=style["color"], marker=style["marker"], markersize=5.5, linewidth=0)
         if zero:
             axes.axvline(0, color=INK, linewidth=0.9)
-        if reference is not None:
-            axes.axvline(reference, color=SOFT, linewidth=0.9, linestyle=(0, (3, 3)))
         axes.set_yticks(range(len(rows)), [_short(label) for label, _, _ in rows], color=INK)
         axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel=x)
         axes.grid(visible=False, axis="y")
@@ -187,7 +184,7 @@ def bars_figure(name: str, groups: Sequence[str], bars: Mapping[str, Sequence[Es
         return to_svg(drawing, name, f"{y} by {', '.join(groups)}")
 
 
-def importance_figure(name: str, shares: Mapping[str, float], *, x: str = "importance") -> str:
+def importance_figure(name: str, shares: Mapping[str, float]) -> str:
     """Draw one bar a setting, the largest on top."""
     ordered = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
     with canvas(0.75 + 0.26 * max(len(ordered), 2)) as (drawing, axes):
@@ -195,10 +192,10 @@ def importance_figure(name: str, shares: Mapping[str, float], *, x: str = "impor
         for place, (_, value) in enumerate(ordered):
             axes.annotate(f"{value:.2f}", (value, place), (4, 0), textcoords="offset points", va="center", fontsize=8)
         axes.set_yticks(range(len(ordered)), [_short(label) for label, _ in ordered], color=INK)
-        axes.set(ylim=(len(ordered) - 0.4, -0.6), xlabel=x)
+        axes.set(ylim=(len(ordered) - 0.4, -0.6), xlabel="importance")
         axes.margins(x=0.12)
         axes.grid(visible=False, axis="y")
-        return to_svg(drawing, name, x)
+        return to_svg(drawing, name, "importance")
 
 
 def search_figure(name: str, trials: Sequence[tuple[int, float, bool]], *, y: str) -> str:
@@ -251,21 +248,21 @@ def scatter_figure(name: str, points: Sequence[tuple[str, float, float, int]], *
         return to_svg(drawing, name, f"{y} over {x}")
 
 
-def reliability_bins(confidence: ArrayLike, correct: ArrayLike, *, bins: int = 10) -> list[ReliabilityBin]:
-    """Return the bins of equal width that hold posts.
+def reliability_bins(confidence: ArrayLike, correct: ArrayLike) -> list[ReliabilityBin]:
+    """Return those of ten bins of equal width that hold posts.
 
     `confidence`: (N,), 0..1; `correct`: (N,) bool. Bins are open below, as in `expected_calibration_error`.
     """
     sure, right = np.asarray(confidence, dtype=float), np.asarray(correct, dtype=float)
-    place = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
+    place = np.clip(np.ceil(sure * _BINS).astype(int) - 1, 0, _BINS - 1)
     result = []
-    for i in range(bins):
+    for i in range(_BINS):
         inside = place == i
         if inside.any():
             result.append(
                 ReliabilityBin(
-                    low=i / bins,
-                    high=(i + 1) / bins,
+                    low=i / _BINS,
+                    high=(i + 1) / _BINS,
                     posts=int(inside.sum()),
                     confidence=float(sure[inside].mean()),
                     accuracy=float(right[inside].mean()),

@@ -14,13 +14,13 @@ from moodfuse.runtime.predictor import Prediction, Predictor
 SHOWN = 12
 
 
-def mistake_cards(run: Run, posts: Posts, predictor: Predictor | None, shown: int = SHOWN) -> list[Card]:
+def mistake_cards(run: Run, posts: Posts, predictor: Predictor | None) -> list[Card]:
     """Return the surest mistakes as cards; raises `DataError` where `posts` lacks one of them.
 
     With a predictor each tells what the model says of the text alone and of the image alone: one prediction each, the
     other modality withheld. Models of one modality say nothing more.
     """
-    wrong = run.wrong[:shown]
+    wrong = run.wrong[:SHOWN]
     chosen = list(posts.subset([one.id for one in wrong]))
     alone = _alone(chosen, predictor) if predictor is not None else {}
     cards = []

@@ -68,7 +68,7 @@ def picture(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii")
 
 
-def thumbnail(image: ImageRef | None, size: int = THUMBNAIL) -> str | None:
+def thumbnail(image: ImageRef | None) -> str | None:
     """Return a small JPEG of an image as a data URI, without metadata; `None` where there is nothing to see.
 
     Decodes with the limits of `data.images`; never raises for what a file holds.
@@ -76,7 +76,7 @@ def thumbnail(image: ImageRef | None, size: int = THUMBNAIL) -> str | None:
     opened = None if image is None else open_image(image)[0]
     if opened is None:
         return None
-    scale = min(1.0, size / max(opened.size))
+    scale = min(1.0, THUMBNAIL / max(opened.size))
     small = opened.resize([max(1, round(side * scale)) for side in opened.size], Image.Resampling.BILINEAR)
     content = io.BytesIO()
     small.save(content, "JPEG", quality=QUALITY)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 # Ray reports its use to its makers unless it is told not to before it is imported.
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -69,6 +69,17 @@ class Workers:
     address: str | None = None
 
 
+class _Done(TypedDict):
+    """What a worker says of a block: its counts as JSON, or an error; times in seconds since 1970, memory in bytes."""
+
+    index: int
+    summary: str
+    error: str
+    peak: int
+    began: float
+    ended: float
+
+
 class BlockWorker:
     """What each of Ray's actors holds: a `Predictor`. Errors of the user's making come back as a line, not a trace."""
 
@@ -78,7 +89,7 @@ class BlockWorker:
         self._threads = threads
         self._predictor: Predictor | None = None
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, row: dict[str, Any]) -> _Done:
         began = time.time()
         block = _block(json.loads(row["block"]))
         summary, error = Summary(), ""
@@ -90,8 +101,8 @@ class BlockWorker:
             error = str(found)
         # ru_maxrss counts bytes on macOS, KiB elsewhere.
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        times = {"began": began, "ended": time.time()}
-        return {"index": block.index, "summary": json.dumps(summary.as_json()), "error": error, "peak": peak} | times
+        counts = json.dumps(summary.as_json())
+        return _Done(index=block.index, summary=counts, error=error, peak=peak, began=began, ended=time.time())
 
     def _loaded(self) -> Predictor:
         if self._predictor is None:
@@ -145,7 +156,7 @@ def _count(workers: Workers, cpus: int, blocks: int, *, goes_on: bool) -> int:
 
 
 def _gather(
-    answers: Iterator[dict[str, Any]], ledger: Ledger, outcome: Outcome, tell: Callable[[int], None]
+    answers: Iterator[_Done], ledger: Ledger, outcome: Outcome, tell: Callable[[int], None]
 ) -> tuple[float, float]:
     """Note what became of each block; return when the first was begun and the last ended."""
     began, ended, rows = float("inf"), 0.0, ledger.summary.posts
@@ -163,9 +174,7 @@ def _gather(
     return began, ended
 
 
-def _answers(
-    job: Job, identity: dict[str, Any], todo: list[Block], count: int, threads: int
-) -> Iterator[dict[str, Any]]:
+def _answers(job: Job, identity: dict[str, Any], todo: list[Block], count: int, threads: int) -> Iterator[_Done]:
     """Yield what became of each block, as it is finished."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False

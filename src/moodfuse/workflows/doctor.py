@@ -20,6 +20,11 @@ _EXTRAS = {
     "serve": ("fastapi", "uvicorn", "python-multipart", "prometheus-client"),
     "lexicon": ("vaderSentiment",),
     "train": (
+        "cleanlab",
+        "filelock",
+        "huggingface-hub",
+        "optuna",
+        "peft",
         "torch",
         "lightning",
         "transformers",

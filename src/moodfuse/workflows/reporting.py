@@ -103,7 +103,7 @@ def _comparison(path: Path) -> Comparison:
     if found.results and found.results.cells.done == done:
         return found
     # What cannot be built is told on the page: no whole seed yet, or cells that another version wrote.
-    with contextlib.suppress(MoodfuseError, OSError, ValueError):
+    with contextlib.suppress(MoodfuseError, OSError, KeyError, ValueError):
         build_results(folder)
         found = read_comparison(path)
     return found

@@ -115,7 +115,7 @@ def be_a_parent() -> None:
 
 
 def test_a_process_whose_parent_was_killed_ends_too() -> None:
-    command = [sys.executable, "-c", "from test_processes import be_a_parent; be_a_parent()"]
+    command = [sys.executable, "-c", "from test_spawned_processes import be_a_parent; be_a_parent()"]
     given = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=given) as parent:
         assert parent.stdout is not None
