@@ -53,7 +53,7 @@ def test_it_says_what_it_is(name: str, modality: Modality) -> None:
     assert "\n" not in found.summary
     other: Modality = "image" if modality == "text" else "text"
     if name in ENCODERS:
-        with pytest.raises(ConfigError, match=f"{name!r} is an encoder of {modality}, expected one of {other}"):
+        with pytest.raises(ConfigError, match=f"{name!r} is an encoder of {modality}, expected an encoder of {other}"):
             find_encoder(name, other, DataConfig())
 
 

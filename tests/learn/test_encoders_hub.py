@@ -61,7 +61,7 @@ def test_a_misspelt_name_gets_the_near_ones(name: str, modality: Any, near: str)
 
 
 def test_a_known_id_of_the_other_modality_is_refused_before_any_download() -> None:
-    with pytest.raises(ConfigError, match=r"'microsoft/resnet-50' is an encoder of image, expected one of text"):
+    with pytest.raises(ConfigError, match=r"'microsoft/resnet-50' is an encoder of image, expected an encoder of text"):
         find_encoder("microsoft/resnet-50", "text", DataConfig())
 
 

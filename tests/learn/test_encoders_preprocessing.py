@@ -48,7 +48,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no resize": ({"image_processor_type": "ViTImageProcessor", "do_resize": False}, "resizes nothing"),
     "a cut larger than the picture": (
         {"image_processor_type": "CLIPImageProcessor", "size": 32, "crop_size": 64},
-        "image preprocessing is not one that moodfuse can do",
+        "moodfuse cannot do its image preprocessing",
     ),
     "an odd filter": ({"image_processor_type": "ViTImageProcessor", "resample": 4}, "interpolation 4 is none of"),
     "a standard deviation of 0": (

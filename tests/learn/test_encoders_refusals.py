@@ -145,7 +145,7 @@ def test_a_model_that_is_no_encoder_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_image_half_that_takes_patches_of_any_number_is_refused() -> None:
-    with pytest.raises(ConfigError, match="tiny/siglip2: its image pre"):
+    with pytest.raises(ConfigError, match="tiny/siglip2: moodfuse cannot do its image pre"):
         load("tiny/siglip2", "image")
 
 
@@ -154,7 +154,7 @@ def test_a_model_that_padding_moves_is_refused(copy: Callable[[str], Path]) -> N
     folder = copy("bert")
     config = hf.FNetConfig(hidden_size=16, num_hidden_layers=1, intermediate_size=24, vocab_size=320)
     hf.FNetModel(config).save_pretrained(folder)
-    with pytest.raises(ConfigError, match="padding moves what it makes of a text"):
+    with pytest.raises(ConfigError, match="padding changes a text's vector"):
         _open(folder, "text").load()
 
 

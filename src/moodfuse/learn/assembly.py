@@ -1,4 +1,4 @@
-"""From a configuration and posts to the parts of a training: opened encoders, an untrained model, batches."""
+"""From a configuration and posts to the inputs of a training: a checked model, encoder sources, opened modalities."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from moodfuse.learn.fusion import FUSIONS, Fusion, Shapes, build_fusion, find_fu
 from moodfuse.learn.tuned import is_run, run_encoder
 from moodfuse.progress import Progress, silent
 
-#: Returns a frozen encoder's data and features; the flag asks for tokens beside the vectors.
+#: Returns a frozen encoder's data and features; the flag asks for tokens beside the pooled vectors.
 FrozenOpener = Callable[[EncoderSource, bool], tuple[ModalityData, Features]]
 
 
 @dataclass(frozen=True, slots=True)
 class OpenModality:
-    """One modality that the fusion reads: where its encoder comes from, and its data."""
+    """A modality that the fusion reads: the source of its encoder, and its data."""
 
     source: EncoderSource
     data: ModalityData
     width: int
-    encoder: Encoder | None = None  # the one that trains
-    features: Features | None = None  # those of a frozen one
+    encoder: Encoder | None = None  # only if it trains
+    features: Features | None = None  # only if the encoder is frozen
 
 
 def check_model(config: Config) -> None:
-    """Raise `ConfigError` for a fusion, an option of it or an encoder that does not exist, before any work."""
+    """Raise `ConfigError` for a fusion, an option or an encoder that does not exist, before any work is done."""
     encoder_sources(config)
     _check_stacker(build_fusion(config.model.fusion, Shapes(8, 8, len(config.labels)), config.model.options), config)
     cls = find_fusion(config.model.fusion)
@@ -41,7 +41,7 @@ def check_model(config: Config) -> None:
     tuned = config.train.tune if config.train.regime != "frozen" else ()
     if unread := [m for m in tuned if cls.reads(m) == "pixels"]:
         raise ConfigError(
-            f"train.tune: fusion {config.model.fusion} reads the {unread[0]} without an encoder; take it off"
+            f"train.tune: fusion {config.model.fusion} reads the {unread[0]} without an encoder; take {unread[0]} out"
         )
     if config.train.tuned and not set(config.train.tuned) & set(reads):
         raise ConfigError(
@@ -53,7 +53,7 @@ def check_model(config: Config) -> None:
 def _check_stacker(fusion: Fusion, config: Config) -> None:
     if fusion.stacker() is None:
         return
-    # An encoder that was tuned on these posts has seen them, whatever the classifiers behind it have.
+    # An encoder that was tuned on these posts has seen them, even if the classifiers after it have not.
     if config.train.regime != "frozen":
         raise ConfigError(
             "stacking needs logits for posts that nothing was trained on; with train.regime="
@@ -74,9 +74,9 @@ def open_modalities(
     progress: Progress = silent,
     sources: Mapping[Modality, EncoderSource] | None = None,
 ) -> dict[Modality, OpenModality]:
-    """Return the modalities that the fusion reads: frozen encoders' features, encoders that train with their inputs.
+    """Return the modalities that the fusion reads: features of frozen encoders, inputs of encoders that train.
 
-    `sources` are the encoders to use; `None` takes those that `config` names.
+    `sources` are the encoders to use; `None` takes the encoders that `config` names.
     """
     sources = encoder_sources(config) if sources is None else sources
 
@@ -88,9 +88,9 @@ def open_modalities(
 
 
 def encoder_sources(config: Config) -> dict[Modality, EncoderSource]:
-    """Return the source of each modality that the fusion reads, of several encoders one that joins them.
+    """Return the encoder source of each modality that the fusion reads; a `JoinedSource` joins several encoders.
 
-    Raises `ConfigError` for an encoder that is none, and for several where the fusion or the regime takes one.
+    Raises `ConfigError` for an unknown encoder, and for several encoders if the fusion or the regime takes only one.
     """
     sources: dict[Modality, EncoderSource] = {}
     wanted = find_fusion(config.model.fusion).modalities
@@ -112,9 +112,9 @@ def encoder_sources(config: Config) -> dict[Modality, EncoderSource]:
 def open_modality(
     modality: Modality, source: EncoderSource, posts: Posts, config: Config, frozen: FrozenOpener
 ) -> OpenModality:
-    """Open one modality: a frozen encoder's features by `frozen`, an encoder that trains, or the pixels as they are.
+    """Open a modality: features of a frozen encoder from `frozen`, an encoder that trains, or the pixels as they are.
 
-    Raises `TrainingError` where no post has it.
+    Raises `TrainingError` if no post has the modality.
     """
     reads = find_fusion(config.model.fusion).reads(modality)
     if reads == "pixels":
@@ -129,20 +129,21 @@ def open_modality(
 
 
 def image_side(modalities: Mapping[Modality, OpenModality]) -> int:
-    """Return the side S of the images, in pixels; 0 where no image is read."""
+    """Return the side S of the images, in pixels; 0 if no image is read."""
     specs = [opened.source.spec for opened in modalities.values()]
     return next((spec.size for spec in specs if isinstance(spec, ImageSpec)), 0)
 
 
 def _check_encoders(modality: Modality, sources: Sequence[EncoderSource], config: Config) -> None:
-    """Raise `ConfigError` where the fusion or the regime cannot take these encoders of a modality, saying what can."""
+    """Raise `ConfigError` if the fusion or the regime cannot take a modality's encoders; the message says what can."""
     names = config.model.encoders(modality)
     fusion, reads = config.model.fusion, find_fusion(config.model.fusion).reads(modality)
     trains = config.train.regime != "frozen" and modality in config.train.tune
     where = f"model.{modality}: "
     if reads == "pixels" and len(names) > 1:
         raise ConfigError(
-            f"{where}fusion {fusion} reads the pixels as one encoder takes them; name one, not {', '.join(names)}"
+            f"{where}fusion {fusion} reads pixels prepared for a single encoder; name one encoder, not "
+            f"{', '.join(names)}"
         )
     if reads == "tokens" and len(names) > 1:
         pooled = [n for n, cls in FUSIONS.items() if modality in cls.modalities and cls.reads(modality) == "pooled"]

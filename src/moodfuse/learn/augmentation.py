@@ -1,4 +1,4 @@
-"""Changes to training images: the course reports' list, each drawn from a generator of the caller's."""
+"""Augmentation of training images: the changes that the course reports list, drawn from the caller's generator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 
 from moodfuse.config import Augmentation
 
-#: From a post's position to the generator that its augmentation draws from.
+#: Takes a post's position and returns the random generator of its augmentation.
 Draw = Callable[[int], np.random.Generator]
 
 _SMALLEST_CROP = 0.8  # least share of the area that a crop keeps
@@ -21,7 +21,7 @@ _SHIFT = 0.25  # a grid line moves by at most this share of a cell
 
 
 def augment(image: Image.Image, names: Sequence[Augmentation], random: np.random.Generator) -> Image.Image:
-    """Return a changed RGB image. Crop and flip always draw; each other change happens to every second image."""
+    """Return a changed RGB image. Crop and flip always run; each other change is applied with probability 1/2."""
     for name in names:
         if name in {"crop", "flip"} or random.random() < 0.5:
             image = _CHANGES[name](image, random)
@@ -53,7 +53,7 @@ def _blur(image: Image.Image, random: np.random.Generator) -> Image.Image:
 
 
 def _grid(image: Image.Image, random: np.random.Generator) -> Image.Image:
-    """Move the inner lines of a grid and draw each cell from where its corners went (grid distortion)."""
+    """Move the inner lines of a grid and fill each cell from its moved corners (grid distortion)."""
     if min(image.size) < 2 * _GRID:
         return image  # cells of a pixel or less
     target = [np.linspace(0, size, _GRID + 1) for size in image.size]

@@ -1,4 +1,4 @@
-"""Posts as batches of tensors: features where an encoder is frozen, its inputs where it trains."""
+"""Posts as batches of tensors: the features of a frozen encoder, or the inputs of an encoder that trains."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from moodfuse.learn.encoders import Encoded, Features
 from moodfuse.learn.model import Batch, Inputs
 from moodfuse.runtime.graphs import pad_sequences
 
-_SORTED_BATCHES = 50  # batches whose posts are sorted by length together: more saves little, and shuffles less
+_SORTED_BATCHES = 50  # batches whose posts are sorted by length together: more would save little and shuffle less
 
 
 class ModalityData(Protocol):
-    """One modality of N posts, ready to be batched."""
+    """A modality of N posts, ready to be batched."""
 
     present: np.ndarray
     lengths: Sequence[int] | None
 
     def batch(self, indices: Sequence[int], random: Draw | None = None) -> Inputs:
-        """Return these posts' encodings, or the inputs of their encoder; `random` asks for augmentation."""
+        """Return these posts' encodings, or the inputs of their encoder; `random` turns augmentation on."""
 
 
 class FrozenData:
@@ -53,9 +53,9 @@ class FrozenData:
 
 
 class PostBatches(Dataset[int]):
-    """The posts of one part of the split; `load` collates positions into a `Batch`.
+    """The posts of a part of the split; `load` collates rows into a `Batch`.
 
-    `random`, which training sets, asks for augmentation.
+    The fit loop sets `random`, which turns augmentation on.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class PostBatches(Dataset[int]):
 
     @property
     def lengths(self) -> list[int] | None:
-        """Tokens of each post's text, where the text encoder trains."""
+        """The number of tokens of each post's text; `None` if batches need not be sorted by length."""
         if self.text is None or self.text.lengths is None:
             return None
         return [self.text.lengths[row] for row in self.rows]
@@ -95,7 +95,7 @@ class PostBatches(Dataset[int]):
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Which process of how many this is; each takes its share of every batch."""
+    """The rank of this process among `of` processes; each takes its share of every batch."""
 
     rank: int = 0
     of: int = 1
@@ -105,11 +105,11 @@ WHOLE = Share()
 
 
 class LengthBatches(Sampler[list[int]]):
-    """Batches of positions; posts of like length stand together where lengths are given.
+    """Batches of positions; if lengths are given, posts of similar length share a batch.
 
-    The order is a function of (seed, epoch) alone, so that a resumed run goes on as an uninterrupted one would.
-    `epoch` is asked at the start of each pass; `None` keeps the order fixed. `share` takes every batch's positions
-    rank, rank + of, ... No batch holds a single post, nor does a share of it.
+    The order is a function of (seed, epoch) alone, so that a resumed run continues like an uninterrupted run. `epoch`
+    is called at the start of each pass; `None` keeps the order fixed. `share` takes the positions rank, rank + of, ...
+    of every batch. No batch holds a single post, nor does a share of a batch.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A trained model as a bundle, whose parity with the model has been checked."""
+"""Export of a trained model as a bundle, and the check of its parity with the model."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def export_bundle(
     *,
     name: str,
 ) -> Bundle:
-    """Write `model` as a bundle to `folder`, and into its manifest how near it comes to the model on `sample`.
+    """Write `model` as a bundle to `folder`; its manifest states how far it differs from the model on `sample`.
 
-    Raises `TrainingError` where the export in fp32 does not compute what the model does. Where `config.export` asks
-    for fewer bits, that export is checked first; the bundle that stays states its own difference.
+    Raises `TrainingError` if the fp32 export does not compute what the model does. If `config.export` asks for fewer
+    bits, the fp32 export is still checked first; the bundle that is kept states its own difference.
     """
     expected = _probabilities(model, modalities, sample)  # (B, classes)
     full = {m: opened.source.at("fp32") for m, opened in modalities.items()}
@@ -84,23 +84,27 @@ def _write(
 
 
 def _told(source: EncoderSource) -> tuple[ViewSpec, ...]:
-    """Return what the manifest says of several encoders, or of one without a graph; of a graph it says it elsewhere."""
+    """Return the manifest's `views`; empty for a single encoder with a graph, which other fields describe."""
     views = source.views()
     return views if len(views) > 1 or views[0].kind != "graph" else ()
 
 
 @torch.no_grad()
 def _probabilities(model: FusionModel, modalities: Mapping[Modality, OpenModality], posts: Posts) -> np.ndarray:
-    """Run posts through PyTorch from texts and images on, frozen encoders included: (B, classes)."""
-    opened = {m: one.encoder or one.source.load() for m, one in modalities.items() if model.fusion.reads(m) != "pixels"}
-    live = {m: one.source.live(posts) for m, one in modalities.items()}
+    """Return probabilities (B, classes) that PyTorch computes from texts and images, frozen encoders included."""
+    encoders = {
+        m: opened.encoder or opened.source.load()
+        for m, opened in modalities.items()
+        if model.fusion.reads(m) != "pixels"
+    }
+    live = {m: opened.source.live(posts) for m, opened in modalities.items()}
     rows = range(len(posts))
     batch = PostBatches(live.get("text"), live.get("image"), [0] * len(posts), rows).load(rows)
     model.eval()
     kept = dict(model.encoders)
-    model.encoders.update({m: encoder.cpu().eval() for m, encoder in opened.items()})
+    model.encoders.update({m: encoder.cpu().eval() for m, encoder in encoders.items()})
     probabilities = torch.softmax(model(batch).logits, -1).numpy()
-    for modality in opened:
+    for modality in encoders:
         if modality not in kept:
             del model.encoders[modality]
     return probabilities

@@ -1,4 +1,4 @@
-"""A picture of a fusion: what it reads, each layer it runs with its shapes, what comes out."""
+"""A diagram of a fusion: its inputs, each layer with its output shape, and its logits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from moodfuse.learn.encoders import Encoded, unencoded
 from moodfuse.learn.fusion import Shapes, build_fusion, find_fusion
 
-# Sizes that stand for themselves nowhere else, so that a shape can be told as B, T, R.
+# Sizes that occur nowhere else in a shape, so that they can be printed as B, T, R.
 _BATCH, _TOKENS, _REGIONS, _SIDE = 2, 11, 9, 224
 _WHOLE = (nn.MultiheadAttention, nn.TransformerEncoderLayer)
 _WIDTH, _BLOCK, _LINE = 720, 56, 18
@@ -21,7 +21,7 @@ _WIDTH, _BLOCK, _LINE = 720, 56, 18
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One layer as it ran: its name in the fusion, its type, its output's shape, its weights."""
+    """A layer as it ran: its name in the fusion, its type, its output shape, its number of weights."""
 
     name: str
     kind: str
@@ -50,7 +50,7 @@ class Drawing:
         return "\n".join([*lines, "    |", "  logits (B, 3)"])
 
     def _blocks(self) -> list[Step]:
-        """Return one step for each part of the fusion: its layers in a row, its last shape, all its weights."""
+        """Return a step per part of the fusion: its layer types in order, its last shape, the sum of its weights."""
         parts: dict[str, list[Step]] = {}
         for step in self.steps:
             parts.setdefault(step.name.split(".")[0], []).append(step)
@@ -60,7 +60,7 @@ class Drawing:
         ]
 
     def to_svg(self) -> str:
-        """Return the drawing as an SVG file's content, readable on light and dark."""
+        """Return the drawing as the content of an SVG file, readable on light and dark backgrounds."""
         formula = self.formula.splitlines()
         panel_top = 60 + 16 + len(formula) * _LINE + 70
         blocks = self._blocks()
@@ -90,7 +90,7 @@ class Drawing:
 
 
 def draw_fusion(name: str, options: Mapping[str, Any] | None = None, *, text: int = 384, image: int = 1280) -> Drawing:
-    """Build a fusion for encoders `text` and `image` wide, run it once, and return what ran.
+    """Build a fusion for encoders of widths `text` and `image`, run it once, and return the layers that ran.
 
     Raises `ConfigError` for an unknown fusion or option.
     """

@@ -1,4 +1,4 @@
-"""The part of a model that stands behind its encoders, as an ONNX graph."""
+"""The head of a model, which is everything after its encoders, as an ONNX graph."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class HeadModule(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         given = dict(zip(self.names, inputs, strict=True))
-        some = next(value for name, value in given.items() if name.endswith("_present"))
-        never = torch.zeros_like(some)
+        presence = next(value for name, value in given.items() if name.endswith("_present"))
+        never = torch.zeros_like(presence)
         return self.model.fuse(
             _encoded(given, "text"),
             _encoded(given, "image"),
@@ -37,16 +37,16 @@ class HeadModule(nn.Module):
 
 
 def head_inputs(model: FusionModel) -> list[str]:
-    """Return the names of the head's inputs: what the fusion consumes of each modality, and whether it is there."""
+    """Return the names of the head's inputs: what the fusion reads of each modality, and whether it is present."""
     kinds = {"pooled": ["pooled"], "tokens": ["pooled", "tokens", "mask"], "pixels": ["pixels"]}
     fusion = model.fusion
     return [f"{m}_{kind}" for m in fusion.modalities for kind in [*kinds[fusion.reads(m)], "present"]]
 
 
 def head_graph(model: FusionModel, widths: dict[Modality, int], *, side: int = 0) -> bytes:
-    """Export what stands behind the encoders: named encodings -> `logits` (B, classes). Leaves eval mode on.
+    """Export the head: named encodings -> `logits` (B, classes). Leaves the model in eval mode.
 
-    `side` is the size S of images whose pixels (B, 3, S, S) the fusion reads.
+    `side` is the size S of the pixels (B, 3, S, S), if the fusion reads pixels.
     """
     names = head_inputs(model)
     examples = []

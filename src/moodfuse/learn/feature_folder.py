@@ -1,4 +1,4 @@
-"""Frozen features for several processes: computed once, laid on disk, mapped into the memory of each."""
+"""Frozen features for several processes: computed once, saved to disk, memory-mapped by each process."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from moodfuse.runtime.graphs import Encoding
 
 
 class FeatureFolder:
-    """Opens what a configuration reads, from the features in `folder`, without a look at the posts.
+    """Opens the modalities that a configuration reads, from the features in `folder` rather than from the posts.
 
-    Encoders that train are loaded anew each time, and read `posts`. It can be handed to another process.
+    Encoders that train are loaded again each time, and read `posts`. The object can be sent to another process.
     """
 
     def __init__(self, folder: Path, posts: Posts) -> None:
@@ -48,7 +48,7 @@ class FeatureFolder:
 
 @contextmanager
 def feature_folder(posts: Posts, configs: Iterable[Config], progress: Progress = silent) -> Iterator[FeatureFolder]:
-    """Compute every frozen feature that the configurations read, each once, and keep them on disk meanwhile."""
+    """Compute all frozen features that the configurations read, once each; keep them on disk inside the block."""
     wanted: dict[str, tuple[EncoderSource, bool]] = {}
     for config in configs:
         cls = find_fusion(config.model.fusion)
@@ -68,7 +68,7 @@ def _name(source: EncoderSource) -> str:
 
 
 def _save(features: Features, folder: Path) -> None:
-    """Write pooled vectors (P, D) of the posts that have the modality, and their tokens one after the other."""
+    """Write the pooled vectors (P, D) of the posts that have the modality, and their tokens, concatenated."""
     folder.mkdir()
     there = [row for row in features.rows if row is not None]
     np.save(folder / "present.npy", features.present)

@@ -1,4 +1,4 @@
-"""The whole model: encoders (where they train), missing-modality tokens, a fusion, auxiliary heads."""
+"""The whole model: encoders (if they train), missing-modality tokens, a fusion, auxiliary heads."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from moodfuse.config import Modality
 from moodfuse.learn.encoders.base import Encoded, Encoder, VectorPart, unencoded
 from moodfuse.learn.fusion import Fusion
 
-#: What a modality of a batch is: encoded already (frozen encoder), or the inputs of an encoder that trains.
+#: A modality of a batch: encodings (frozen encoder), or the inputs of an encoder that trains.
 Inputs = Encoded | tuple[Tensor, ...]
-_COLOURS = 3  # width of the vector that stands for an image without an encoder: its mean colour
+_COLOURS = 3  # width of an image's vector if no encoder reads the image: its mean colour
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Logits (B, classes) of the fusion and, where the model has them, of the auxiliary heads."""
+    """Logits (B, classes) of the fusion and, if the model has them, of the auxiliary heads."""
 
     logits: Tensor
     text: Tensor | None = None
@@ -52,9 +52,9 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """What a modality brings to the model: the width of its pooled vector, its encoder where that trains, its parts.
+    """A modality's contribution to the model: the width of its pooled vector, its encoder if that trains, its parts.
 
-    `parts` are those of the pooled vector, where it has several or is not to be normalised.
+    `parts` divide the pooled vector; they are needed if it has several parts or must not be normalised.
     """
 
     width: int
@@ -63,15 +63,15 @@ class Branch:
 
 
 class MissingToken(nn.Module):
-    """One learned vector that stands where a modality is absent.
+    """A learned vector that replaces the encoding of an absent modality.
 
-    Encodings are layer-normalised without weights first: encoders differ in scale by a factor of ten, and a linear
-    probe on normalised vectors is as good as one on standardised columns, with nothing to fit. Of several encoders
-    each one's part is normalised by itself. A part that says so stays as it is: scores of a known scale.
+    Encodings are first layer-normalised without weights: encoders differ in scale by a factor of ten, and a linear
+    probe on normalised vectors is as good as a probe on standardised columns, with nothing to fit. The vectors of
+    joined encoders are normalised part by part. A part with `normalise=False` stays as it is: its scale is known.
     """
 
     def __init__(self, dim: int, parts: Sequence[VectorPart] = ()) -> None:
-        """`parts` are those of a vector `dim` wide; none given: it is one, and normalised."""
+        """`parts` divide a vector of width `dim`; without them the vector is a single, normalised part."""
         super().__init__()
         self.parts = tuple(parts) or (VectorPart(dim),)
         if sum(part.width for part in self.parts) != dim:
@@ -98,14 +98,14 @@ class MissingToken(nn.Module):
 
 
 class MissingPicture(nn.Module):
-    """A learned picture, 3 x `side` x `side` and enlarged, that stands where pixels are absent."""
+    """A learned picture, 3 x `side` x `side` and enlarged, that replaces absent pixels."""
 
     def __init__(self, side: int = 14) -> None:
         super().__init__()
         self.picture = nn.Parameter(torch.randn(1, 3, side, side) * 0.02)
 
     def forward(self, encoded: Encoded, present: Tensor) -> Encoded:
-        """Return the images with the learned one in place of each post where `present` (B,) is false."""
+        """Return the images, with the learned picture in place of each post where `present` (B,) is false."""
         if encoded.pixels is None:
             raise ValueError("a fusion that consumes pixels was given none")
         learned = F.interpolate(self.picture, size=encoded.pixels.shape[-2:], mode="bilinear", align_corners=False)
@@ -115,7 +115,7 @@ class MissingPicture(nn.Module):
 class FusionModel(nn.Module):
     """Encoders -> missing-modality tokens -> fusion -> logits, with auxiliary heads beside it.
 
-    A modality whose branch has no encoder comes encoded already. A post with nothing that the fusion reads gets
+    A modality whose branch has no encoder arrives as encodings. A post without any modality that the fusion reads gets
     `prior`, the training shares of the classes (C,).
     """
 
@@ -154,7 +154,7 @@ class FusionModel(nn.Module):
         self.register_buffer("prior", torch.tensor(list(prior), dtype=torch.float32).clamp(min=1e-6).log())
 
     def forward(self, batch: Batch) -> Output:
-        """Run a batch; encoders run where the batch holds inputs rather than encodings."""
+        """Run a batch; an encoder runs only if the batch holds its inputs rather than encodings."""
         present = {"text": batch.text_present, "image": batch.image_present}
         if self.training and self.modality_dropout:
             present = self._drop_modalities(present)
@@ -192,7 +192,7 @@ class FusionModel(nn.Module):
         return inputs
 
     def _drop_modalities(self, present: dict[str, Tensor]) -> dict[str, Tensor]:
-        # Never both of a post: then there would be nothing left to learn from.
+        # Never drops both modalities of a post: nothing would be left to learn from.
         if len(self.fusion.modalities) < 2:
             return present
         draw = torch.rand_like(present["text"], dtype=torch.float32)

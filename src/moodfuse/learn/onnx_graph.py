@@ -1,4 +1,4 @@
-"""From a PyTorch module to an ONNX graph."""
+"""Export of a PyTorch module as an ONNX graph."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def to_onnx(
     outputs: Sequence[str],
     axes: Sequence[dict[int, str]],
 ) -> bytes:
-    """Export a module: its inputs and outputs get these names, `axes` names each input's axes of any length.
+    """Export a module with these names for its inputs and outputs; `axes` names the dynamic axes of each input.
 
-    It is left in eval mode. Raises `TrainingError` where PyTorch cannot export it.
+    The module is left in eval mode. Raises `TrainingError` if PyTorch cannot export it.
     """
-    module.eval()  # the wrapper itself: its own training flag decides what the exporter does with dropout
+    module.eval()  # on the wrapper itself: its training flag decides what the exporter does with dropout
     dims: dict[str, Any] = {}
     shapes = tuple({i: dims.setdefault(name, torch.export.Dim(name)) for i, name in axis.items()} for axis in axes)
     try:
@@ -53,7 +53,7 @@ def to_onnx(
 
 
 def without_traces(graph: bytes) -> bytes:
-    """Return an ONNX graph without what the exporter notes beside it: stack traces, with the paths of this machine."""
+    """Return an ONNX graph without the exporter's notes: stack traces, with the paths of this machine."""
     model = onnx.load_model_from_string(graph)
     for part in (
         model,
@@ -75,7 +75,7 @@ def without_traces(graph: bytes) -> bytes:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    # The exporter prints its steps and warns of torchvision's absence; none of it is the user's business.
+    # The exporter prints its steps and warns that torchvision is absent; users need neither.
     level = logging.getLogger("torch.onnx").level
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:

@@ -1,4 +1,4 @@
-"""From opened posts to a trained model: what a training reads, the untrained model, and the fit of the two."""
+"""The data of a training, the untrained model, and the fit of the model to the data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from moodfuse.progress import Progress, silent
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """Label ids (N,), the modalities of those N posts, and the rows of those that train and that choose the epoch."""
+    """Label ids (N,) and modalities of N posts, and the rows for training and for choosing the epoch."""
 
     targets: Sequence[int]
     modalities: Mapping[Modality, OpenModality]
@@ -33,13 +33,13 @@ class TrainingData:
     validation: Sequence[int]
 
     def parts(self) -> Parts:
-        """Return both parts, ready to be batched."""
+        """Return the training and the validation part, ready to be batched."""
         text, image = (self.modalities[m].data if m in self.modalities else None for m in ("text", "image"))
         train, validation = (PostBatches(text, image, self.targets, rows) for rows in (self.train, self.validation))
         return Parts(train, validation)
 
     def prior(self, classes: int) -> np.ndarray:
-        """Return the shares of the classes among the posts that train, (C,)."""
+        """Return the class shares (C,) among the training posts."""
         return np.bincount([self.targets[row] for row in self.train], minlength=classes) / len(self.train)
 
 
@@ -50,9 +50,9 @@ def open_data(
     progress: Progress = silent,
     sources: Mapping[Modality, EncoderSource] | None = None,
 ) -> TrainingData:
-    """Open what `config` reads of the posts whose ids are in `parts["train"]` and `parts["validation"]`, no others.
+    """Open what `config` reads, only for the posts with ids in `parts["train"]` and `parts["validation"]`.
 
-    `sources` are the encoders to use; `None` takes those that `config` names.
+    `sources` are the encoders to use; `None` takes the encoders that `config` names.
     """
     used = posts.subset([*parts["train"], *parts["validation"]])
     modalities = open_modalities(used, config, progress, sources)
@@ -61,26 +61,27 @@ def open_data(
 
 
 def label_ids(posts: Posts, labels: Labels) -> list[int]:
-    """Return the label id of every post, all of which have one."""
+    """Return the label id of every post; every post must have a label."""
     return [labels.id(str(label)) for label in posts.labels]
 
 
 def fit_parts(
     data: TrainingData, config: Config, folder: Path | None = None, hooks: Hooks = SILENT
 ) -> tuple[FusionModel, FitResult]:
-    """Build the model that `config` describes and fit it, as `fit` does; return it in its best state."""
+    """Build the model that `config` describes, fit it with `fit` and return it in its best state."""
     model = build_model(config, data)
     return model, fit(model, data.parts(), config, folder, hooks)
 
 
 def build_model(config: Config, data: TrainingData) -> FusionModel:
-    """Build the untrained model, its new weights drawn from `config.seed` alone."""
+    """Build the untrained model; its new weights are drawn from `config.seed` alone."""
     branches = {
-        m: Branch(one.width, one.encoder, one.source.vector_parts(one.width)) for m, one in data.modalities.items()
+        m: Branch(opened.width, opened.encoder, opened.source.vector_parts(opened.width))
+        for m, opened in data.modalities.items()
     }
     widths = {m: branch.width for m, branch in branches.items()}
     shapes = Shapes(widths.get("text", 0), widths.get("image", 0), len(config.labels))
-    # Seeded here and not earlier: exporting an encoder draws numbers, finding it exported does not.
+    # Seeded here and not earlier: exporting an encoder draws random numbers, finding its exported graph does not.
     torch.manual_seed(config.seed)
     return FusionModel(
         build_fusion(config.model.fusion, shapes, config.model.options),

@@ -1,4 +1,4 @@
-"""One model, from posts and a split to a bundle whose parity has been checked."""
+"""Training of a model: from posts and a split to a bundle whose parity has been checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from moodfuse.learn.stages import tune_encoders
 from moodfuse.runtime.bundle import Bundle
 
 _PARITY_POSTS = 32
-#: Where a bundle stands until it is calibrated and scored: nobody must take it for a finished one.
+#: The folder of a bundle until it is calibrated and scored: nobody must take it for a finished bundle.
 UNFINISHED = "bundle.unfinished"
 
 
@@ -36,13 +36,13 @@ def train_model(
     groups: Mapping[str, int],
     hooks: Callable[[str], Hooks] = lambda stage: SILENT,
 ) -> Trained:
-    """Train on `parts["train"]`, keep the state that does best on `parts["validation"]`, export it.
+    """Train on `parts["train"]`, keep the state that is best on `parts["validation"]`, export it.
 
-    `parts` holds ids, none to validate on where `train.monitor` is none; no other post is looked at. `groups` numbers
+    `parts` holds ids, with an empty validation part if `train.monitor` is none; no other post is read. `groups` numbers
     each post's group of near-duplicates. The bundle goes to `folder/UNFINISHED` and takes the folder's name,
-    checkpoints go to `folder/checkpoints`, and training goes on from the last one there. `hooks` gives whom to tell of
-    a stage, by its name: empty for the model itself. Raises `TrainingError` where the exported graphs do not compute
-    what the model does.
+    checkpoints go to `folder/checkpoints`, and training resumes from the last checkpoint there. `hooks` returns the
+    callbacks of a stage by its name, which is empty for the model itself. Raises `TrainingError` if the exported graphs
+    do not compute what the model does.
     """
     told, checkpoints = hooks(""), folder / "checkpoints"
     staged = config.train.regime == "two_stage"

@@ -1,8 +1,9 @@
 """Smaller graphs: weights stored in fewer bits.
 
-fp16 is decoded when a graph is opened, and so are int8's rows. Its blocks ONNX Runtime multiplies as they are: by
-default it rounds a token's activations to 8 bits too, with a scale for each block of that one token, so a post's answer
-still depends on that post alone. Of an embedding table only the rows that a text looks up are decoded.
+fp16 weights are decoded when a graph is opened, and so are int8 weights with a scale per row. ONNX Runtime multiplies
+int8 blocks without decoding them: by default it rounds a token's activations to 8 bits too, with a scale for each block
+of that token, so a post's answer still depends on that post alone. Of an embedding table, only the rows that a text
+looks up are decoded.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from moodfuse.config import Precision
 
 BLOCK = 32  # weights that share a scale in int8
-_LEAST = 4_096  # smaller tensors stay: biases and norms weigh nothing and matter most
-_BLOCKED_OPSET = 21  # the first whose DequantizeLinear knows blocks
+_LEAST = 4_096  # smaller tensors stay in fp32: biases and norms take no space and matter most
+_BLOCKED_OPSET = 21  # the first opset whose DequantizeLinear supports blocks
 
 _Decoded = tuple[list[TensorProto], list[NodeProto]]
 
 
 def reduce_weights(graph: bytes, precision: Precision) -> bytes:
-    """Return an ONNX graph whose large weights are kept in `precision`; fp32 returns the graph as it is.
+    """Return an ONNX graph whose large weights are stored in `precision`; fp32 returns the graph as it is.
 
-    `fp16` halves them. `int8` rounds each to one of 255 steps: 32 neighbours along the summed axis of a matrix share a
-    scale, and so do those of each output channel of a convolution or a linear layer with a bias; what is neither is
-    kept in fp16.
+    `fp16` halves their size. `int8` rounds each weight to one of 255 steps: in a matrix, 32 neighbours along the summed
+    axis share a scale; in a convolution or a linear layer with a bias, each output channel has a scale; all other
+    weights are stored in fp16.
     """
     if precision == "fp32":
         return graph
@@ -67,7 +68,7 @@ def reduce_weights(graph: bytes, precision: Precision) -> bytes:
 
 
 def _summed_axes(model: onnx.ModelProto) -> dict[str, int]:
-    """Return, of each 2-d weight, the axis over which a product sums it, or along which a row is looked up."""
+    """Return for each 2-d weight the axis that a product sums over, or the axis along a looked-up row."""
     axes: dict[str, int] = {}
     for node in model.graph.node:
         if node.op_type == "MatMul":
@@ -82,31 +83,33 @@ def _summed_axes(model: onnx.ModelProto) -> dict[str, int]:
 
 
 def _by_channel(model: onnx.ModelProto) -> set[str]:
-    """Return the names of weights whose first axis are output channels."""
+    """Return the names of weights whose first axis is the output channel."""
     linear = {
         node.input[1]
         for node in model.graph.node
-        if node.op_type == "Gemm" and any(one.name == "transB" and one.i for one in node.attribute)
+        if node.op_type == "Gemm" and any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
     }
     return linear | {node.input[1] for node in model.graph.node if node.op_type == "Conv"}
 
 
 def _looked_up(model: onnx.ModelProto) -> dict[str, list[NodeProto]]:
-    """Return the nodes that look rows up in a table which nothing else uses, by the table's name."""
+    """Return, by the table's name, the nodes that look up rows in a table that no other node uses."""
     found: dict[str, list[NodeProto]] = {}
-    other: set[str] = set()
+    used_otherwise: set[str] = set()
     for node in model.graph.node:
-        gathers = node.op_type == "Gather" and all(one.i == 0 for one in node.attribute if one.name == "axis")
+        gathers = node.op_type == "Gather" and all(
+            attribute.i == 0 for attribute in node.attribute if attribute.name == "axis"
+        )
         for place, name in enumerate(node.input):
             if gathers and place == 0:
                 found.setdefault(name, []).append(node)
             else:
-                other.add(name)
-    return {name: nodes for name, nodes in found.items() if name not in other}
+                used_otherwise.add(name)
+    return {name: nodes for name, nodes in found.items() if name not in used_otherwise}
 
 
 def _look_up_and_decode(model: onnx.ModelProto, gather: NodeProto) -> None:
-    """Put in the place of a look-up: that of the rounded rows, that of their scales, and the decoding of both."""
+    """Replace a look-up by a look-up of the rounded rows, a look-up of their scales, and the decoding of both."""
     table, rows, out = gather.input[0], gather.input[1], gather.output[0]
     place = list(model.graph.node).index(gather)
     gather.input[0], gather.output[0] = f"{table}.int8", f"{out}.int8"
@@ -123,7 +126,7 @@ def _int8(name: str, values: np.ndarray, axis: int) -> _Decoded:
 
 
 def _int8_rows(name: str, values: np.ndarray) -> _Decoded:
-    # Cast and Mul, which are computed once, when a graph is opened; DequantizeLinear would run with every batch.
+    # Cast and Mul are computed once, when a graph is opened; DequantizeLinear would run with every batch.
     scales = np.abs(values).max(tuple(range(1, values.ndim)), keepdims=True).astype(np.float32) / 127  # (rows, 1, ...)
     steps = np.rint(values / np.where(scales == 0, 1, scales)).astype(np.int8)
     tensors = [numpy_helper.from_array(steps, f"{name}.int8"), numpy_helper.from_array(scales, f"{name}.scale")]
@@ -132,7 +135,7 @@ def _int8_rows(name: str, values: np.ndarray) -> _Decoded:
 
 
 def _blocks(name: str, values: np.ndarray, axis: int) -> list[TensorProto]:
-    """Return a matrix's weights as steps, and the scale of each block along `axis`."""
+    """Return a matrix's weights as int8 steps, and the scale of each block along `axis`."""
     blocks = np.moveaxis(values, axis, 0)
     blocks = blocks.reshape(-1, BLOCK, blocks.shape[1])  # (blocks, 32, other)
     scales = np.abs(blocks).max(1, keepdims=True) / 127  # (blocks, 1, other)

@@ -1,4 +1,4 @@
-"""Processes that work for this one: each tells what it does, and their end, however it comes, is noticed."""
+"""Child processes that send messages to this process, which notices when they end, for whatever reason."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from typing import Any
 
 from moodfuse.errors import MoodfuseError, TrainingError
 
-_GRACE = 5.0  # seconds that a process has to end in when it is asked to
-_Running = dict[Any, BaseProcess]  # by the connection that each tells things on
+_GRACE = 5.0  # seconds that a process has to end after the request
+_Running = dict[Any, BaseProcess]  # by the connection that each process sends on
 
 
 class Parent:
-    """The process that has started this one."""
+    """The process that started this process."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def tell(self, message: object) -> None:
-        """Send it a message, which must survive pickling."""
+        """Send the parent a message, which must survive pickling."""
         self._connection.send(("message", message))
 
     @staticmethod
     def must_live() -> None:
-        """End this process, at once, where its parent has died: nobody would hear of what it does."""
+        """End this process at once if its parent has died: nobody would receive its results."""
         parent = multiprocessing.parent_process()
         if parent is not None and not parent.is_alive():
             os._exit(1)
@@ -45,14 +45,14 @@ def processes(
     why_ended: Callable[[int], str],
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Iterator[Any]]:
-    """Run each of `jobs` in a process of its own; give what they tell, in the order in which it comes, until all end.
+    """Run each of `jobs` in its own process; yield an iterator over their messages, as they arrive, until all end.
 
-    The jobs must survive pickling; `environment` holds variables that their processes start with. Reading on raises
-    what a job has raised: an error of moodfuse's as it is, any other as a `RuntimeError` that names `who`; and a
-    `TrainingError` where a process has ended without a word, with what `why_ended` says of its exit code. Leaving
-    waits until all have ended; leaving with an error, Ctrl-C included, ends them.
+    The jobs must survive pickling; `environment` holds variables that their processes start with. The iterator raises
+    the error of a job: a `MoodfuseError` as it is, any other as a `RuntimeError` that names `who`. If a process fails
+    without reporting an error, it raises `TrainingError` with the text that `why_ended` returns for the exit code.
+    Leaving the block waits until all processes have ended; leaving it with an error, Ctrl-C included, ends them.
     """
-    context = multiprocessing.get_context("spawn")  # a forked process would inherit PyTorch's threads half-dead
+    context = multiprocessing.get_context("spawn")  # a forked process would inherit PyTorch's threads in a broken state
     running: _Running = {}
     try:
         with _environment(environment or {}):
@@ -72,13 +72,13 @@ def processes(
 
 
 def _end(running: _Running) -> None:
-    """End the processes: by request, and by force those that are still there when `_GRACE` is over."""
+    """End the processes by request; after `_GRACE` seconds, kill those that still run."""
     for process in running.values():
         process.terminate()
     deadline = time.monotonic() + _GRACE
     for process in running.values():
         process.join(max(0.0, deadline - time.monotonic()))
-        # Lightning answers the request by a word to the other processes, for which those that are ended never listen.
+        # Lightning answers the request with a message to the other processes; those that have ended never receive it.
         process.kill()
 
 
@@ -107,7 +107,7 @@ def _receive(connection: Any) -> tuple[str, Any]:
 
 
 def _work(job: Callable[[Parent], None], connection: Connection) -> None:
-    """Be one of the processes."""
+    """Run a job in its process and report its error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends this process
     try:
         job(Parent(connection))
@@ -119,7 +119,7 @@ def _work(job: Callable[[Parent], None], connection: Connection) -> None:
 
 @contextlib.contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables, and put back after what was there before."""
+    """Set environment variables inside the block, and restore them afterwards."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

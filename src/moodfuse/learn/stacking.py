@@ -1,4 +1,4 @@
-"""Stacking: a fusion's last layer, fitted after training on logits for posts that their model had not seen."""
+"""Stacking: a fusion's last layer, fitted after training on logits for posts that the model had not seen."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def fit_stacker(
     folder: Path | None = None,
     progress: Progress = silent,
 ) -> None:
-    """Fit the stacker of `model`'s fusion, where it has one, on out-of-fold logits of the posts that trained it.
+    """Fit the stacker of `model`'s fusion on out-of-fold logits of the training posts; without a stacker do nothing.
 
-    The training is repeated on four fifths of those posts five times; groups of near-duplicates, `groups` (one number
-    a training post), never straddle. Each repetition chooses its best epoch on the validation posts, as `model` itself
-    did, and leaves its checkpoints in `folder`, if there is one.
+    The training is repeated five times on four fifths of these posts; a group of near-duplicates (`groups`: one number
+    per training post) is never split. Each repetition chooses its best epoch on the validation posts, as `model` itself
+    did, and writes its checkpoints to `folder`, if given.
     Source: Wolpert, 1992, "Stacked generalization".
     """
     stacker = model.fusion.stacker()
@@ -49,7 +49,7 @@ def fit_stacker(
         progress("stacking", fold + 1, INNER_FOLDS)
     fitted = LogisticRegression(max_iter=1_000).fit(logits, targets)
     with torch.no_grad():
-        # A class that no training post has keeps a weight of nothing and a bias that never wins.
+        # A class without training posts keeps zero weights and a bias that never wins.
         stacker.weight.zero_()
         stacker.bias.fill_(-20.0)
         coefficients, intercept = _one_row_a_class(fitted)
@@ -58,7 +58,7 @@ def fit_stacker(
 
 
 def _one_row_a_class(fitted: LogisticRegression) -> tuple[np.ndarray, np.ndarray]:
-    """Return weights (C, F) and biases (C,): of two classes scikit-learn keeps the second's alone."""
+    """Return weights (C, F) and biases (C,): for two classes scikit-learn keeps only the second row."""
     if len(fitted.classes_) > 2:
         return fitted.coef_, fitted.intercept_
     return np.concatenate([-fitted.coef_, fitted.coef_]) / 2, np.concatenate(
@@ -68,10 +68,10 @@ def _one_row_a_class(fitted: LogisticRegression) -> tuple[np.ndarray, np.ndarray
 
 @torch.no_grad()
 def _alone(model: FusionModel, posts: PostBatches) -> np.ndarray:
-    """Return what each modality's classifier says, (N, M x classes), in the order of the fusion's modalities."""
+    """Return the logits of each modality's classifier, (N, M x classes), in the order of the fusion's modalities."""
     found: list[Tensor] = []
     for batch in loader(posts, LengthBatches(len(posts), 256)):
         output = model(batch)
         each = {"text": output.text, "image": output.image}
-        found.append(torch.cat([one for m in model.fusion.modalities if (one := each[m]) is not None], -1))
+        found.append(torch.cat([logits for m in model.fusion.modalities if (logits := each[m]) is not None], -1))
     return torch.cat(found).numpy()

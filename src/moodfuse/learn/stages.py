@@ -1,4 +1,4 @@
-"""Two-stage training: each encoder is fine-tuned alone, then frozen, then the fusion learns. One split throughout."""
+"""Two-stage training: each encoder is fine-tuned alone, then frozen, then the fusion learns, all on one split."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from moodfuse.progress import Progress
 
 
 def stage_config(config: Config, modality: Modality) -> Config:
-    """Return the configuration that fine-tunes one encoder under a linear head of its own."""
+    """Return the configuration that fine-tunes a modality's encoder with its own linear head."""
     return config.model_copy(
         update={
             "model": config.model.model_copy(update={"fusion": modality, "options": {}, "auxiliary": 0.0}),
@@ -40,10 +40,10 @@ def tune_encoders(
     folder: Path,
     hooks: Callable[[Modality], Hooks],
 ) -> dict[Modality, EncoderSource]:
-    """Fine-tune each encoder in `train.tune` on `parts["train"]`, its best state chosen on `parts["validation"]`.
+    """Fine-tune each encoder in `train.tune` on `parts["train"]` and choose its best state on `parts["validation"]`.
 
-    Returns all sources that the fusion reads, tuned ones in their base's place. An encoder that is tuned already is
-    not tuned again: its checkpoints stand in `folder/stage-MODALITY`. `hooks` gives whom to tell of a modality's stage.
+    Returns the sources of all modalities that the fusion reads; a tuned source replaces its base. Checkpoints go to
+    `folder/stage-MODALITY`; an encoder that is tuned already is not tuned again. `hooks` returns a stage's callbacks.
     """
     sources = encoder_sources(config)
     for modality in config.train.tune:

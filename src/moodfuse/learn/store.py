@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 CAP_BYTES = 10_000_000_000
 _TOUCH_SECONDS = 3_600  # reading marks a row as used at most once an hour
-_CHUNK = 500  # keys a query: below SQLite's oldest limit of 999 variables
+_CHUNK = 500  # keys per query: below SQLite's oldest limit of 999 variables
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS features (
@@ -37,10 +37,10 @@ def cache_folder() -> Path:
 
 
 class FeatureStore:
-    """Keeps float16 arrays under 32-byte keys. Losing it costs time, never a result.
+    """Keeps float16 arrays under 32-byte keys. Losing the store costs time, never a result.
 
-    A store that cannot be read or written (no room, damaged, locked for long) is warned of once and then left
-    alone: the run goes on without it. Several processes may share the file.
+    If the file cannot be read or written (disk full, damaged, locked for long), the store warns once and is no longer
+    used: the run continues without it. Several processes may share the file.
     """
 
     def __init__(self, path: Path | None = None, *, cap_bytes: int = CAP_BYTES) -> None:
@@ -51,7 +51,7 @@ class FeatureStore:
             connection.executescript(_SCHEMA)
 
     def get(self, keys: Iterable[bytes]) -> dict[bytes, np.ndarray]:
-        """Return what is there of `keys`: float16 arrays, (D,) or (T, D)."""
+        """Return the stored arrays of `keys`: float16, (D,) or (T, D)."""
         wanted = list(keys)
         found: dict[bytes, np.ndarray] = {}
         if self._broken:
@@ -74,7 +74,7 @@ class FeatureStore:
         return found
 
     def put(self, arrays: Mapping[bytes, np.ndarray]) -> None:
-        """Keep arrays, (D,) or (T, D), as float16."""
+        """Store arrays, (D,) or (T, D), as float16."""
         if self._broken:
             return
         now = int(time.time())
@@ -86,7 +86,7 @@ class FeatureStore:
             connection.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?)", rows)
 
     def trim(self) -> None:
-        """Throw the least recently used features out until the store is under its cap."""
+        """Delete the least recently used features until the store is under its cap."""
         if self._broken:
             return
         with self._guarded(), closing(self._connect()) as connection:
@@ -96,7 +96,7 @@ class FeatureStore:
             taken = (pages - free) * size
             if taken <= self._cap:
                 return
-            # By the share that is too much, taking rows for equal: reading every row's size could take minutes.
+            # Deletes the excess share of rows as if all had the same size: reading every size could take minutes.
             (rows,) = connection.execute("SELECT count(*) FROM features").fetchone()
             doomed = math.ceil(rows * (1 - self._cap / taken))
             with connection:

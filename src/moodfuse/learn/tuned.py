@@ -1,4 +1,4 @@
-"""Encoders that a training has changed: a stage of this run's, or another run's."""
+"""Fine-tuned encoders: from a stage of this run, or from another run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from moodfuse.learn.fit.checkpoints import kept_checkpoint, load_model_state
 
 
 class _Tuned(EncoderSource):
-    """An encoder with the weights that a stage has left in a checkpoint."""
+    """An encoder with the weights of a training's checkpoint."""
 
     def __init__(self, base: EncoderSource, checkpoint: Path) -> None:
         self.base = base
@@ -66,7 +66,7 @@ _TUNED: dict[Modality, type[_Tuned]] = {"text": TunedText, "image": TunedImage}
 
 
 def encoder_state(checkpoint: Path, modality: Modality) -> dict[str, Tensor]:
-    """Return an encoder's weights from a training checkpoint. Raises `TrainingError` where it trained none."""
+    """Return an encoder's weights from a training checkpoint. Raises `TrainingError` if it holds none."""
     prefix = f"encoders.{modality}."
     state = load_model_state(checkpoint)
     found = {key[len(prefix) :]: tensor for key, tensor in state.items() if key.startswith(prefix)}
@@ -81,15 +81,15 @@ def tuned_source(base: EncoderSource, checkpoint: Path) -> EncoderSource:
 
 
 def is_run(names: str | tuple[str, ...]) -> bool:
-    """Return whether an encoder's name, or one of several, is a run's folder, whose encoder another can take over."""
+    """Return whether an encoder's name, or any of several, is the folder of a run, whose encoder can be reused."""
     folders = [Path(name) for name in ((names,) if isinstance(names, str) else names)]
     return any((folder / "config.yaml").is_file() and (folder / "checkpoints").is_dir() for folder in folders)
 
 
 def run_encoder(folder: Path, modality: Modality, data: DataConfig) -> EncoderSource:
-    """Return the encoder that the run in `folder` has fine-tuned. Raises `ConfigError` where it has tuned none.
+    """Return the encoder that the run in `folder` has fine-tuned. Raises `ConfigError` if it has not.
 
-    Whether the run that takes it over may evaluate on its own posts is for the workflow to check: it knows the split.
+    The workflow, which knows the split, checks whether the run that reuses the encoder may evaluate on its own posts.
     """
     config = build_config([load_yaml(folder / "config.yaml")])
     kept = kept_checkpoint(config.train)
@@ -102,5 +102,5 @@ def run_encoder(folder: Path, modality: Modality, data: DataConfig) -> EncoderSo
         raise ConfigError(
             f"model.{modality}: the run in {folder} has fine-tuned no {modality} encoder; name the encoder itself"
         )
-    [name] = config.model.encoders(modality)  # one that trains stands alone
+    [name] = config.model.encoders(modality)  # a modality whose encoder trains has a single encoder
     return tuned_source(find_encoder(name, modality, data), checkpoint)

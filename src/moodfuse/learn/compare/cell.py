@@ -1,4 +1,4 @@
-"""One cell of a comparison: train on some posts, choose on others, predict those that neither has seen."""
+"""A cell of a comparison: train on some posts, choose on others, predict posts that were used for neither."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from moodfuse.runtime.graphs import Encoding, head_feed, open_session
 from moodfuse.runtime.predictor import softmax
 
 _BATCH = 64  # posts predicted at a time
-#: Opens the modalities that a configuration reads, an encoder that trains with its pretrained weights each time.
+#: Opens the modalities that a configuration reads; each time, an encoder that trains has its pretrained weights.
 Opener = Callable[[Config], Mapping[Modality, OpenModality]]
 Rows = Mapping[str, Sequence[int]]
 Encodings = Mapping[str, Sequence[Encoding | None]]
-#: Encoders that have trained, as they predict, by modality.
+#: Trained encoders by modality, in the form in which they predict.
 Encoders = Mapping[Modality, Callable[..., Encoded]]
 
 
 @dataclass(frozen=True, slots=True)
 class CellData:
-    """The posts of a comparison as cells need them: label ids and groups (N,), and how to open what a model reads."""
+    """The posts of a comparison as cells need them: label ids and groups (N,), and a function that opens modalities."""
 
     targets: Sequence[int]
     groups: Sequence[int]
@@ -47,13 +47,13 @@ class CellData:
 
 @dataclass(frozen=True, slots=True)
 class FittedCell:
-    """A trained model, what it was trained on, and how that went."""
+    """A trained model, its configuration and data, and the history of its training."""
 
     config: Config
     model: FusionModel
     modalities: Mapping[Modality, OpenModality]
     history: History
-    parameters: int  # those that trained
+    parameters: int  # how many trained
     seconds: float
 
     @property
@@ -63,16 +63,16 @@ class FittedCell:
 
     @property
     def score(self) -> float:
-        """The validation score that it was chosen by; more is better."""
+        """The validation score of the kept epoch; higher is better."""
         return validation_score(self.best, self.config.train.monitor)
 
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """What a cell leaves.
+    """The result of a cell.
 
-    `probabilities`: (test posts, C) after the temperature, under "" for the posts as they are and under each modality
-    that the model reads for the posts without it.
+    `probabilities`: (test posts, C) after the temperature, under "" for the posts as they are, and under the name of
+    each modality that the model reads for the posts without that modality.
     """
 
     fitted: FittedCell
@@ -82,14 +82,14 @@ class CellResult:
     trials: list[CellTrial] = field(default_factory=list)
 
     def head(self) -> bytes:
-        """Export what stands behind the encoders as an ONNX graph."""
+        """Export the head as an ONNX graph."""
         return head_graph(self.fitted.model, _widths(self.fitted), side=image_side(self.fitted.modalities))
 
 
 class _Head:
-    """What stands behind the encoders, as its bundle would run it.
+    """The head, computed as its bundle would compute it.
 
-    In full precision by PyTorch, the very module that an export turns into a graph; in fewer bits as that graph.
+    In fp32, PyTorch runs the module that an export turns into a graph; with fewer bits, ONNX Runtime runs that graph.
     """
 
     def __init__(self, fitted: FittedCell) -> None:
@@ -116,33 +116,38 @@ class _Head:
 
 
 def run_cell(config: Config, data: CellData, rows: Rows, *, trials: int = 0, progress: Progress = silent) -> CellResult:
-    """Train on `rows["train"]`, choose on `rows["validation"]`, predict `rows["test"]`; rows are places in the data.
+    """Train on `rows["train"]`, choose on `rows["validation"]`, predict `rows["test"]`; rows are indices into `data`.
 
-    The validation posts choose the epoch, the temperature and, with `trials`, the settings; without any the
-    temperature is 1. The test posts are looked at once.
+    The validation posts choose the epoch, the temperature and, with `trials`, the settings; without validation posts
+    the temperature is 1. The test posts are used only once.
     """
     started = time.perf_counter()
     tried: list[CellTrial] = []
     if trials:
-        from moodfuse.learn.search.tune import tune  # Optuna is imported only where something is searched
+        from moodfuse.learn.search.tune import tune  # Optuna is imported only if something is searched
 
-        fitted, tried = tune(lambda one: fit_cell(one, data, rows, progress), config, trials)
+        fitted, tried = tune(lambda drawn: fit_cell(drawn, data, rows, progress), config, trials)
     else:
         fitted = fit_cell(config, data, rows, progress)
     fitted.model.cpu().eval()
-    opened = fitted.modalities.items()
-    encoders = {m: _as_shipped(one.encoder, one.source.precision) for m, one in opened if one.encoder is not None}
+    encoders = {
+        m: _as_shipped(opened.encoder, opened.source.precision)
+        for m, opened in fitted.modalities.items()
+        if opened.encoder is not None
+    }
     temperature = 1.0
     if rows["validation"]:
         validation, _ = _answers(fitted, encoders, rows["validation"], [""])[""]
         temperature = fit_temperature(validation, [data.targets[row] for row in rows["validation"]])
     answers = _answers(fitted, encoders, rows["test"], ["", *fitted.model.fusion.modalities])
-    probabilities = {one: calibrated(logits, temperature, there) for one, (logits, there) in answers.items()}
+    probabilities = {
+        withheld: calibrated(logits, temperature, anything) for withheld, (logits, anything) in answers.items()
+    }
     return CellResult(fitted, probabilities, temperature, time.perf_counter() - started, tried)
 
 
 def fit_cell(config: Config, data: CellData, rows: Rows, progress: Progress = silent) -> FittedCell:
-    """Train one model on the cell's training posts and leave it in the state its validation posts choose."""
+    """Train a model on the cell's training posts and return it in the state that the validation posts choose."""
     started = time.perf_counter()
     opened = TrainingData(data.targets, data.open(config), rows["train"], rows["validation"])
     model, result = fit_parts(opened, config, hooks=Hooks(progress=progress))
@@ -159,28 +164,28 @@ def cell_scores(result: CellResult, data: CellData, rows: Rows) -> dict[str, flo
 
 
 def calibrated(logits: np.ndarray, temperature: float, anything: np.ndarray) -> np.ndarray:
-    """Return probabilities (B, C); a post with nothing to read, (B,) says which has any, keeps the training shares."""
+    """Return probabilities (B, C); a post with nothing to read (`anything` (B,) false) keeps the training shares."""
     return softmax(logits / np.where(anything, temperature, 1.0)[:, None])
 
 
 def readable(encodings: Encodings) -> np.ndarray:
-    """Return which posts have something that the model reads, (B,)."""
+    """Return (B,) booleans: which posts have a modality that the model reads."""
     return np.array([any(row is not None for row in rows) for rows in zip(*encodings.values(), strict=True)])
 
 
 def _answers(
     fitted: FittedCell, encoders: Encoders, rows: Sequence[int], readings: Sequence[str]
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return logits (B, C), and which posts have anything to read (B,), with each of `readings` withheld."""
+    """Return logits (B, C), and which posts have anything to read (B,), for each of `readings` withheld."""
     head = _Head(fitted)
     parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {withheld: [] for withheld in readings}
     for start in range(0, len(rows), _BATCH):
         encodings = _encode(fitted, encoders, rows[start : start + _BATCH])
         for withheld in readings:
-            given = {m: [None] * len(some) if m == withheld else some for m, some in encodings.items()}
+            given = {m: [None] * len(encoded) if m == withheld else encoded for m, encoded in encodings.items()}
             parts[withheld].append((head.logits(given), readable(given)))
     return {
-        withheld: (np.concatenate([one for one, _ in part]), np.concatenate([one for _, one in part]))
+        withheld: (np.concatenate([logits for logits, _ in part]), np.concatenate([anything for _, anything in part]))
         for withheld, part in parts.items()
     }
 
@@ -190,7 +195,7 @@ def _widths(fitted: FittedCell) -> dict[Modality, int]:
 
 
 def _encode(fitted: FittedCell, encoders: Encoders, rows: Sequence[int]) -> dict[str, list[Encoding | None]]:
-    """Return each modality's encodings: the frozen encoder's features, or what the encoder that trained now says."""
+    """Return each modality's encodings: the frozen encoder's features, or the outputs of the trained encoder."""
     return {
         m: _encode_live(m, fitted, encoders, rows)
         if opened.features is None
@@ -200,7 +205,7 @@ def _encode(fitted: FittedCell, encoders: Encoders, rows: Sequence[int]) -> dict
 
 
 def _as_shipped(encoder: Encoder, precision: Precision) -> Callable[..., Encoded]:
-    """Return an encoder that has trained as its bundle would run it: with fewer bits where the export has fewer."""
+    """Return a trained encoder as its bundle would run it: with fewer bits if the export has fewer."""
     if precision == "fp32":
         return encoder.eval()
     session = open_session(encoder_graph(encoder, precision), threads=1)
@@ -229,7 +234,7 @@ def _encode_live(
     else:
         encoded = encoders[modality](*inputs)
         given = [_encoding(encoded, i) for i in range(len(rows))]
-    return [one if data.present[row] else None for one, row in zip(given, rows, strict=True)]
+    return [encoding if data.present[row] else None for encoding, row in zip(given, rows, strict=True)]
 
 
 def _encoding(encoded: Encoded, i: int) -> Encoding:

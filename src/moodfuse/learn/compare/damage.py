@@ -1,4 +1,4 @@
-"""How models stand typos and poor images: a sample of posts is damaged, encoded again and predicted out of fold."""
+"""Robustness of models to typos and poor images: sampled posts are damaged, encoded again, predicted out of fold."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from moodfuse.runtime.graphs import HeadGraph, open_session
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """A model of a comparison whose heads were kept, with the seed that they are of."""
+    """A model of a comparison whose heads were kept, and the seed of those heads."""
 
     name: str
     config: Config
@@ -45,10 +45,10 @@ def damage_curves(
     *,
     progress: Progress = silent,
 ) -> list[DamageCurve]:
-    """Return a curve for each model and damage of what it reads.
+    """Return a curve for each model and each damage of a modality that it reads.
 
-    `cells` says for each post which cell tests it: that cell's head predicts it, so no model has seen what it is asked.
-    The same posts are damaged in the same way for every model. A level of 0 is the undamaged post.
+    `cells` gives for each post the cell that tests it: that cell's head predicts the post, which it has not seen in
+    training. The same posts are damaged in the same way for every model. A level of 0 is the undamaged post.
     """
     true = label_ids(posts, labels)
     steps = [(damage, level) for damage, (_, _, levels) in DAMAGES.items() for level in levels]
@@ -72,14 +72,14 @@ def damage_curves(
 
 
 class _Encoder:
-    """Encodes damaged posts, each set once for all models, in a store that is thrown away."""
+    """Encodes damaged posts, each set once for all models, in a temporary store."""
 
     def __init__(self, store: FeatureStore) -> None:
         self._store = store
         self._known: dict[tuple[Any, ...], Features] = {}
 
     def __call__(self, source: EncoderSource, posts: Posts, step: tuple[Damage, float]) -> Features:
-        # What a step does not damage is found in the store, by content.
+        # Content that a step does not damage is found in the store.
         key = (source.reading(), *step)
         if key not in self._known:
             self._known[key] = source.features(posts, store=self._store)
@@ -103,13 +103,13 @@ def _damage(post: Post, number: int, damage: Damage, level: float) -> Post:
 def _predict(
     comparison: Path, model: Tested, features: Mapping[Modality, Features], posts: Posts, cells: Mapping[str, int]
 ) -> np.ndarray:
-    """Return label ids (N,): a temperature moves none."""
+    """Return predicted label ids (N,); a temperature would not change them."""
     predicted = np.zeros(len(posts), np.int64)
     place = np.array([cells[i] for i in posts.ids])
-    widths: dict[str, int] = {m: one.width for m, one in features.items()}
+    widths: dict[str, int] = {m: encoded.width for m, encoded in features.items()}
     for fold in np.unique(place):
         rows = np.flatnonzero(place == fold)
-        encodings: Encodings = {m: [one.rows[row] for row in rows] for m, one in features.items()}
+        encodings: Encodings = {m: [encoded.rows[row] for row in rows] for m, encoded in features.items()}
         head = CellKey(model.seed, int(fold), model.name).head(comparison)
         predicted[rows] = HeadGraph(open_session(head, threads=1)).logits(encodings, widths).argmax(1)
     return predicted

@@ -1,4 +1,4 @@
-"""What a comparison compares: models, by name or by group, and the arms that each gives."""
+"""The models of a comparison, by name or by group, and the arms of each model."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from moodfuse.learn.recipes import original_names, recipe_names, resolve_config
 from moodfuse.records.configuration import StoredConfig
 from moodfuse.records.plan import PlannedArm, PlannedModel
 
-#: Groups of fusions by what they read. Each comes with `text` and `image`, which say whether fusing pays at all.
+#: Groups of fusions by what they read. Each includes `text` and `image`, which show whether fusing pays at all.
 GROUPS = ("all", "pooled", "tokens")
 _SINGLE = ("text", "image")
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedModel:
-    """One model: a recipe, or a fusion without one, and its whole configuration."""
+    """A model: a recipe, or a fusion without a recipe, and its whole configuration."""
 
     name: str
     config: Config
@@ -30,7 +30,7 @@ class ComparedModel:
     consumes: str
 
     def planned(self) -> PlannedModel:
-        """Return it as a comparison's plan holds it."""
+        """Return the model as a comparison's plan stores it."""
         return PlannedModel(
             name=self.name,
             fusion=self.config.model.fusion,
@@ -40,7 +40,7 @@ class ComparedModel:
         )
 
     def arms(self) -> list[PlannedArm]:
-        """Return the rows that it gives: as it is, and for two modalities with each of them withheld."""
+        """Return the arms of the model: as it is and, if it reads two modalities, with each of them withheld."""
         if len(self.modalities) == 1:
             return [PlannedArm(name=self.name, model=self.name, reads=self.modalities[0], withheld=None)]
         whole = PlannedArm(name=self.name, model=self.name, reads="both", withheld=None)
@@ -53,10 +53,10 @@ class ComparedModel:
 
 
 def choose_models(names: Sequence[str], overrides: Sequence[Mapping[str, Any]]) -> list[ComparedModel]:
-    """Return the models that names of recipes, of fusions and of `GROUPS` stand for, each once.
+    """Return the models that `names` of recipes, fusions and `GROUPS` stand for, each once.
 
     A group leaves out fusions that read pixels. Raises `ConfigError` for an unknown name, for settings that a model
-    does not take, and for fewer than one model.
+    does not take, and for an empty list of names.
     """
     wanted: dict[str, None] = {}
     for name in names:
@@ -76,7 +76,7 @@ def _is_encoded(consumes: str) -> bool:
 
 
 def model_config(name: str, overrides: Sequence[Mapping[str, Any]]) -> Config:
-    """Return the configuration of a recipe, or of a fusion that has none. Raises `ConfigError` for other names."""
+    """Return the configuration of a recipe, or of a fusion without a recipe. Raises `ConfigError` for other names."""
     if name in (*recipe_names(), *original_names()):
         return resolve_config(name, overrides=overrides)
     if name in FUSIONS:
@@ -85,13 +85,13 @@ def model_config(name: str, overrides: Sequence[Mapping[str, Any]]) -> Config:
 
 
 def _model(name: str, overrides: Sequence[Mapping[str, Any]]) -> ComparedModel:
-    if "fusion" in next((dict(one["model"]) for one in overrides if "model" in one), {}):
+    if "fusion" in next((dict(layer["model"]) for layer in overrides if "model" in layer), {}):
         raise ConfigError("model.fusion: each model of a comparison has its own; name fusions with --fusions")
     return compared(name, model_config(name, overrides))
 
 
 def compared(name: str, config: Config) -> ComparedModel:
-    """Return a model with a configuration of its own. Raises `ConfigError` where it cannot be cross-validated."""
+    """Return a model with its own configuration. Raises `ConfigError` if it cannot be cross-validated."""
     check_model(config)
     check_comparable(config)
     cls = find_fusion(config.model.fusion)

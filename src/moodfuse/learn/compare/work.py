@@ -1,4 +1,4 @@
-"""Cells of a comparison: which posts each of them trains, chooses and tests on, and how it gets to disk."""
+"""Cells of a comparison: the posts that each cell trains, chooses and tests on, and how it is written to disk."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from moodfuse.progress import Progress, silent
 from moodfuse.records.cells import FORMAT, CellKey, CellMetrics, CellSeconds, PartSizes, StoredCell, write_cell
 from moodfuse.records.configuration import StoredConfig
 
-#: Cells that the ten folds make.
+#: The number of cells that ten folds make.
 PAIRS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """All that a process needs to run any cell of a comparison."""
+    """Everything that a process needs to run any cell of a comparison."""
 
     comparison: Path
-    configs: Mapping[str, Config]  # of each model
+    configs: Mapping[str, Config]  # by model
     ids: Sequence[str]
     targets: Sequence[int]
-    groups: Sequence[int]  # of near-duplicates, of each post
+    groups: Sequence[int]  # each post's group of near-duplicates
     labels: Labels
     folds: Mapping[str, int]
     trials: int
@@ -39,7 +39,7 @@ class Work:
     features: FeatureFolder
 
     def run(self, key: CellKey, progress: Progress = silent) -> None:
-        """Run one cell and write its folder."""
+        """Run a cell and write its folder."""
         row = {post_id: i for i, post_id in enumerate(self.ids)}
         config = self.configs[key.model].model_copy(update={"seed": key.seed})
         parts = cell_parts(self.folds, key.fold, chooses=self.trials > 0 or config.train.monitor != "none")
@@ -56,7 +56,7 @@ class Work:
 
 
 def fold_parts(folds: Mapping[str, int], pair: int) -> dict[str, list[str]]:
-    """Return the ids of one of five cells of a ten-fold split: two folds test, the next one validates, seven train."""
+    """Return the ids of cell `pair` (0 to 4) of a ten-fold split: two folds test, the next validates, seven train."""
     count = 1 + max(folds.values())
     if count != 2 * PAIRS:
         raise ConfigError(f"five cells of pairs need a split of 10 folds, found {count}")
@@ -68,9 +68,9 @@ def fold_parts(folds: Mapping[str, int], pair: int) -> dict[str, list[str]]:
 
 
 def cell_parts(folds: Mapping[str, int], pair: int, *, chooses: bool) -> dict[str, list[str]]:
-    """Return the ids of a cell as a model uses them: one that chooses nothing trains on the validation fold too.
+    """Return the ids of a cell as a model uses them: if it `chooses` nothing, it trains on the validation fold too.
 
-    Its temperature is then fitted on what the other cells say of their test posts, when all are there.
+    Its temperature is then fitted on the other cells' predictions for their test posts, when all cells are done.
     """
     parts = fold_parts(folds, pair)
     if chooses:
@@ -81,7 +81,7 @@ def cell_parts(folds: Mapping[str, int], pair: int, *, chooses: bool) -> dict[st
 def check_comparable(config: Config) -> None:
     """Raise `ConfigError` for two-stage training and for encoders of other runs.
 
-    A stage before the cell's own would have seen posts that the cell tests on.
+    Such an earlier training would have seen posts that the cell tests on.
     """
     if config.train.regime == "two_stage" or is_run(config.model.text) or is_run(config.model.image):
         raise ConfigError("cross-validation takes frozen and end_to_end, with encoders that no other run has trained")

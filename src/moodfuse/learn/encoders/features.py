@@ -1,4 +1,4 @@
-"""Features of frozen encoders: computed once, by the very graph that the bundle will run, and kept by content."""
+"""Features of frozen encoders: computed once, by the same graph that the bundle will run, and stored by content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from moodfuse.runtime.views import join_encodings
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """One modality of N posts: one encoding a post, `None` where the post lacks the modality."""
+    """A modality of N posts: one encoding per post, `None` if the post lacks the modality."""
 
     rows: list[Encoding | None]
     width: int
@@ -29,23 +29,23 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class EncodingJob:
-    """What is to be encoded: the content of each post, `None` where there is none, and how."""
+    """An encoding task: the content of each post (`None` if there is no content), and how to encode it."""
 
     what: str  # for the progress bar
     fingerprint: str  # of the encoder
     outputs: Sequence[str]
     contents: Sequence[bytes | None]
-    encode: Callable[[Sequence[int]], Iterator[Encoding | None]]  # takes places among the contents
-    order: Sequence[int]  # of the places, in which they are encoded
-    chunk: int  # contents between two writes to the store: what a Ctrl-C can lose at most
+    encode: Callable[[Sequence[int]], Iterator[Encoding | None]]  # takes indices into `contents`
+    order: Sequence[int]  # indices into `contents`, in the order in which they are encoded
+    chunk: int  # contents between two writes to the store: the most that a Ctrl-C can lose
 
 
 def stored_features(job: EncodingJob, store: FeatureStore, progress: Progress) -> Features:
-    """Return the features of all posts from the store, computing (and storing) those that are new."""
+    """Return the features of all posts from the store; compute and store features that are not in it."""
     keys = [None if content is None else _keys(job, content) for content in job.contents]
     known = store.get({key for named in keys if named for key in named.values()})
     rows = [_from_store(named, known) for named in keys]
-    # A content that stands in several posts is computed once.
+    # Content that occurs in several posts is encoded once.
     first: dict[bytes, int] = {}
     for i in job.order:
         content = job.contents[i]
@@ -60,7 +60,7 @@ def stored_features(job: EncodingJob, store: FeatureStore, progress: Progress) -
             named = keys[i]
             if encoding is None or named is None:
                 continue
-            # Rounded as the store rounds, so that a first run equals every later one.
+            # Rounded as the store rounds, so that a first run equals every later run.
             rows[i] = {kind: array.astype(np.float16).astype(np.float32) for kind, array in encoding.items()}
             new |= {named[kind]: array for kind, array in encoding.items()}
         store.put(new)
@@ -74,7 +74,7 @@ def stored_features(job: EncodingJob, store: FeatureStore, progress: Progress) -
 
 
 def join_features(parts: Sequence[Features]) -> Features:
-    """Return the features of several encoders of a modality as one: a post lacks it where any of them found nothing."""
+    """Return the joined features of a modality's encoders; a post lacks the modality if any encoder found nothing."""
     rows: list[Encoding | None] = []
     for found in zip(*(part.rows for part in parts), strict=True):
         there = [encoding for encoding in found if encoding is not None]
@@ -93,7 +93,7 @@ def _width(rows: Sequence[Encoding | None]) -> int:
 
 
 def _keys(job: EncodingJob, content: bytes) -> dict[str, bytes]:
-    """Return the key of each output of a content."""
+    """Return the store's key for each output of a content."""
     return {
         kind: hashlib.blake2b(content, key=f"{job.fingerprint}:{kind}".encode(), digest_size=32).digest()
         for kind in job.outputs

@@ -1,4 +1,4 @@
-"""A Hugging Face model in a folder, whoever put it there: what it is, and its weights, all of them."""
+"""A Hugging Face model in a folder: its configuration and its complete weights."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _INDEX = "model.safetensors.index.json"
 
 
 class ModelFolder:
-    """`config.json` and safetensors, as `save_pretrained` writes them; read here, and loaded when asked to.
+    """`config.json` and safetensors, as `save_pretrained` writes them; `load` loads the weights.
 
-    `name` is what errors call the model. Raises `ConfigError` where the folder holds no model that `modality` can be
-    encoded with, or no safetensors.
+    Errors call the model `name`. Raises `ConfigError` if the folder holds no model that encodes `modality`, or no
+    safetensors.
     """
 
     def __init__(self, path: Path, *, name: str, modality: Modality) -> None:
@@ -35,19 +35,19 @@ class ModelFolder:
 
     @property
     def towers(self) -> bool:
-        """Whether text and image each have a tower of their own, as in CLIP."""
+        """Whether text and image each have their own tower, as in CLIP."""
         return all(hasattr(self._class, f"get_{modality}_features") for modality in ("text", "image"))
 
     @cached_property
     def skeleton(self) -> nn.Module:
-        """The model without weights: its modules say what the settings do not."""
+        """The model without weights: its modules show what the settings do not say."""
         with torch.device("meta"):
             return cast(nn.Module, self._class(self.config))
 
     def load(self) -> nn.Module:
-        """Load the whole model, or of two towers the one for `modality`; in eval mode, float32.
+        """Load the model, in eval mode and float32; from a model with two towers, the tower for `modality`.
 
-        Raises `ConfigError` where a weight that is used is missing or of another shape: never a random one.
+        Raises `ConfigError` if a weight that is used is missing or of another shape: no weight is ever random.
         """
         try:
             model, found = self._class.from_pretrained(
@@ -62,7 +62,7 @@ class ModelFolder:
             )
         except MemoryError:
             raise
-        except Exception as error:  # what damaged files make of it shares no base class
+        except Exception as error:  # the errors of damaged files share no base class
             raise ConfigError(f"{self.name}: the model cannot be loaded ({first_line(error)})") from None
         unused = self._cut(model)
         keys = [*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])]
@@ -89,7 +89,7 @@ class ModelFolder:
         logging.set_verbosity_error()
         try:
             return AutoConfig.from_pretrained(str(self.path), local_files_only=True, trust_remote_code=False)
-        except Exception as error:  # bad values raise what they like
+        except Exception as error:  # bad values raise errors of any class
             raise ConfigError(
                 f"{self.name}: holds no Hugging Face model that transformers knows ({first_line(error)})"
             ) from None
@@ -106,13 +106,13 @@ class ModelFolder:
         if len(reads) > 1 and not self.towers:
             raise ConfigError(
                 f"{self.name}: {kind} reads {' and '.join(reads)} together; expected a model of {self.modality} alone, "
-                "or one with a tower for each, as CLIP and SigLIP"
+                "or a model with a tower for each, as CLIP and SigLIP"
             )
         if self.config.is_encoder_decoder:
             raise ConfigError(f"{self.name}: {kind} is an encoder with a decoder; expected an encoder alone, as BERT")
 
     def _find_weights(self) -> tuple[Path, ...]:
-        """Return the files of the weights: one, or the shards that the index names."""
+        """Return the files of the weights: a single file, or the shards that the index names."""
         names = [WEIGHTS]
         if not (self.path / WEIGHTS).is_file() and (self.path / _INDEX).is_file():
             shards = read_json(self.path / _INDEX, self.name).get("weight_map")
@@ -128,7 +128,7 @@ class ModelFolder:
         return tuple(self.path / name for name in names)
 
     def _cut(self, model: Any) -> list[str]:
-        """Take out of the model what the encoder does not use; return the names."""
+        """Remove the modules that the encoder does not use; return their names."""
         unused = ["logit_scale", "logit_bias"]
         if self.towers:
             unused += {"text": ["vision_model", "visual_projection"], "image": ["text_model", "text_projection"]}[
@@ -143,7 +143,7 @@ class ModelFolder:
 
 
 def read_json(path: Path, name: str) -> dict[str, Any]:
-    """Read a JSON object that belongs to the model `name`. Raises `ConfigError` where there is none."""
+    """Read a JSON object that belongs to the model `name`. Raises `ConfigError` if there is none."""
     try:
         value = json.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError):
@@ -154,5 +154,5 @@ def read_json(path: Path, name: str) -> dict[str, Any]:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line that says something of an error's text, short."""
+    """Return the first non-empty line of an error's text, cut to 200 characters."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:200]

@@ -12,7 +12,7 @@ from moodfuse.learn.precision import reduce_weights
 
 
 class _Flat(nn.Module):
-    """An encoder whose outputs are a flat tuple."""
+    """An encoder that returns its outputs as a flat tuple."""
 
     def __init__(self, encoder: Encoder, outputs: list[str]) -> None:
         super().__init__()
@@ -25,9 +25,9 @@ class _Flat(nn.Module):
 
 
 def encoder_graph(encoder: Encoder, precision: Precision = "fp32") -> bytes:
-    """Export an encoder: its inputs -> `pooled` (B, D) and, where it has them, `tokens` (B, T, D).
+    """Export an encoder: its inputs -> `pooled` (B, D) and, if it has them, `tokens` (B, T, D).
 
-    It is left in eval mode. Raises `TrainingError` where PyTorch cannot export it.
+    The encoder is left in eval mode. Raises `TrainingError` if PyTorch cannot export it.
     """
     names = [name for name, _ in encoder.inputs]
     axes = [dict(enumerate(dynamic)) for _, dynamic in encoder.inputs]

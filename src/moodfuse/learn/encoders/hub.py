@@ -1,4 +1,4 @@
-"""Models of the Hugging Face Hub: which names are ids, and the folder that an id stands for."""
+"""Models of the Hugging Face Hub: which names are ids, and the local folder of an id."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from moodfuse.config import Modality
 from moodfuse.errors import ConfigError, suggest
 
-#: All that is ever downloaded: settings, weights as safetensors (whole or sharded), the fast tokenizer. No code.
+#: The only files that are downloaded: settings, weights as safetensors (whole or sharded), the fast tokenizer. No code.
 FILES = (
     "config.json",
     "model.safetensors",
@@ -41,7 +41,7 @@ class HubModel(NamedTuple):
     summary: str
 
 
-#: Known ids, for `moodfuse encoders` and to tell an id without an organisation from a misspelt name.
+#: Known ids, for `moodfuse encoders` and to distinguish an id without an organisation from a misspelt name.
 HUB_MODELS: dict[str, HubModel] = {
     "bert-base-uncased": HubModel(("text",), "BERT base, English: 12 layers, 768 wide"),
     "bert-base-multilingual-cased": HubModel(("text",), "mBERT, 104 languages: 12 layers, 768 wide"),
@@ -59,15 +59,15 @@ HUB_MODELS: dict[str, HubModel] = {
 
 
 def is_hub_id(name: str) -> bool:
-    """Say whether `name` is an id of the Hub: a known one, or `organisation/model`."""
+    """Return whether `name` is an id of the Hub: a known id, or `organisation/model`."""
     return name in HUB_MODELS or _ID.fullmatch(name) is not None
 
 
 def hub_folder(name: str, modality: Modality) -> Path:
-    """Return the local folder of the model `name`, downloading it the first time into the Hugging Face cache.
+    """Return the local folder of the model `name`; the first time, download it into the Hugging Face cache.
 
-    What is in the cache already is taken from there without a look at the network, so that a run does not change when
-    the Hub does. Raises `ConfigError` where something that `modality` needs is not there and cannot be had.
+    A model in the cache is used without network access, so that a run does not change when the Hub does. Raises
+    `ConfigError` if a file that `modality` needs is missing and cannot be downloaded.
     """
     cached = _cached(name)
     if cached is not None and _holds(cached, _NEEDED[modality]):
@@ -75,7 +75,7 @@ def hub_folder(name: str, modality: Modality) -> Path:
     try:
         return _download(name)
     except ConfigError:
-        # What else is missing there may not be on the Hub either: the reader of the folder says what it is.
+        # Other missing files may not be on the Hub either: the reader of the folder reports them.
         if cached is not None and _holds(cached, _MODEL):
             return cached
         raise
@@ -87,7 +87,7 @@ def _cached(name: str) -> Path | None:
 
     try:
         return Path(snapshot_download(name, allow_patterns=list(FILES), local_files_only=True))
-    except LocalEntryNotFoundError:  # not there, or a download of ours was cut short
+    except LocalEntryNotFoundError:  # not in the cache, or an earlier download was interrupted
         return None
 
 
@@ -120,5 +120,5 @@ def _download(name: str) -> Path:
 def _offline() -> bool:
     from huggingface_hub import constants
 
-    # The library looks at the variable only once, when it is imported.
+    # The library reads the variable only once, when it is imported.
     return constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}

@@ -1,4 +1,4 @@
-"""Encoders of images: what all of them do with posts."""
+"""What all image encoders do with posts."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from moodfuse.learn.store import FeatureStore
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.graphs import EncoderSession, Encoding, ImageGraph
 
-REGIONS = 3  # regions a side: 3 x 3 of them hold what a fusion attends to, at a fifth of 7 x 7's store
+REGIONS = 3  # regions per side: 3 x 3 regions are enough for attention and take a fifth of the space of 7 x 7
 _CHUNK = 64  # images between two writes to the store
 
 
 class ImageSource(EncoderSource):
-    """A source of an encoder of images: its inputs are `PIXEL_INPUTS`."""
+    """The source of an image encoder, whose inputs are `PIXEL_INPUTS`."""
 
     modality: Modality = "image"
 
@@ -37,7 +37,7 @@ class ImageSource(EncoderSource):
     def spec(self) -> ImageSpec: ...
 
     def reader(self) -> ImageGraph:
-        """Open what a bundle's predictor runs in its place."""
+        """Open the graph as a bundle's predictor runs it."""
         return ImageGraph(EncoderSession(self.graph()), self.spec)
 
     def features(
@@ -45,7 +45,7 @@ class ImageSource(EncoderSource):
     ) -> Features:
         images = [post.image for post in posts]
         outputs = ("pooled", "tokens") if tokens else ("pooled",)
-        reader = cache(self.reader)  # opened where something is new
+        reader = cache(self.reader)  # opened only if something is new
         with ThreadPoolExecutor() as pool:
 
             def encode(places: Sequence[int]) -> Iterator[Encoding | None]:
@@ -69,7 +69,7 @@ class ImageSource(EncoderSource):
 
 
 class PixelInputs:
-    """Pixels of images; decoded anew for every batch, so that memory stays flat."""
+    """Pixels of images, decoded again for every batch, so that memory use does not grow."""
 
     def __init__(self, posts: Posts, spec: ImageSpec, augmentation: Sequence[Augmentation] = ()) -> None:
         self._images = [post.image for post in posts]
@@ -80,7 +80,7 @@ class PixelInputs:
         self.present = np.array(readable, dtype=bool)
 
     def batch(self, indices: Sequence[int], random: Draw | None = None) -> tuple[torch.Tensor, ...]:
-        """Return pixels (B, 3, S, S); zeros where a post has no image."""
+        """Return pixels (B, 3, S, S); zeros if a post has no image."""
         blank = np.zeros((3, self._spec.size, self._spec.size), np.float32)
         arrays = [blank if (array := self._decode(i, random)) is None else array for i in indices]
         return (torch.from_numpy(np.stack(arrays)),)
@@ -97,7 +97,7 @@ class PixelInputs:
 
 def regions(features: Tensor) -> Tensor:
     """Average a feature map (B, D, h, w) over 3 x 3 overlapping windows: (B, 9, D). A smaller map stays as it is."""
-    # Fixed windows instead of adaptive ones, which ONNX cannot express.
+    # Fixed windows instead of adaptive pooling, which ONNX cannot express.
     counts = [min(REGIONS, side) for side in features.shape[2:]]
     strides = [side // count for side, count in zip(features.shape[2:], counts, strict=True)]
     windows = [

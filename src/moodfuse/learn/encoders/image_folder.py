@@ -21,9 +21,10 @@ from moodfuse.learn.encoders.preprocessing import read_image_spec
 class HuggingFaceImage(Encoder):
     """A vision model; `tokens` are 3 x 3 regions of its feature map or of its square of patches.
 
-    `pooled` is what the model itself makes of an image: of a CNN the mean of the map (ConvNeXt's normalised, as its
-    classifier reads it), of a ViT the class token or, where it has none, its pooled output or the mean of the patches,
-    of a tower the embedding that the model compares with texts. A tower's patches go through the same projection.
+    `pooled` is the model's own vector of an image: for a CNN the mean of the map (for ConvNeXt normalised, as its
+    classifier reads it); for a ViT the class token or, without a class token, its pooled output or the mean of the
+    patches; for a tower the embedding that the model compares with texts. A tower's patches go through the same
+    projection.
     """
 
     inputs = PIXEL_INPUTS
@@ -72,18 +73,18 @@ class HuggingFaceImage(Encoder):
         return regions(patches.transpose(1, 2).reshape(-1, patches.shape[2], side, side))  # (B, 9, D)
 
     def _layout(self, length: int, size: int) -> tuple[int, bool]:
-        """Return how many tokens stand before the patches, and whether the first is a class token."""
+        """Return how many tokens come before the patches, and whether the first is a class token."""
         config = getattr(self.model.config, "vision_config", self.model.config)
         patch = getattr(config, "patch_size", None)
         if isinstance(patch, int) and (lead := length - (size // patch) ** 2) >= 0:
             return lead, lead > getattr(config, "num_register_tokens", 0)
-        return 0, False  # a model that merges patches as it goes, as Swin, has no class token
+        return 0, False  # a model that merges patches between layers, as Swin, has no class token
 
 
 class ImageFolder(ImageSource):
     """A Hugging Face vision model in a folder: `config.json`, safetensors, `preprocessor_config.json`.
 
-    Raises `ConfigError` where one is missing, or the model encodes no images.
+    Raises `ConfigError` if a file is missing or the model encodes no images.
     """
 
     def __init__(self, folder: Path, *, name: str, summary: str = "") -> None:
@@ -104,7 +105,7 @@ class ImageFolder(ImageSource):
         model = self._model.load()
         try:
             return HuggingFaceImage(model, size=self._spec.size).eval()
-        except (ValueError, RuntimeError, AttributeError, TypeError) as error:  # as a model tells of a wrong size
+        except (ValueError, RuntimeError, AttributeError, TypeError) as error:  # as models report a wrong size
             raise ConfigError(
                 f"{self.name}: cannot encode images of {self._spec.size} x {self._spec.size} pixels, as its image "
                 f"processor makes them ({first_line(error)})"

@@ -1,4 +1,4 @@
-"""Several encoders of one modality as one: their vectors one after the other, tokens from the first."""
+"""Several encoders of a modality joined into a single encoder: vectors concatenated, tokens from the first."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class JoinedEncoder(Encoder):
 
 
 class JoinedSource(EncoderSource):
-    """The sources of several encoders of one modality, which stay frozen."""
+    """The sources of several encoders of a modality, which stay frozen."""
 
     def __init__(self, parts: Sequence[EncoderSource]) -> None:
         self._parts = tuple(parts)
@@ -56,7 +56,7 @@ class JoinedSource(EncoderSource):
 
     @property
     def spec(self) -> TextSpec | ImageSpec:
-        """How the first encoder's inputs are prepared; each part has its own."""
+        """How the first encoder's inputs are prepared; each part has its own spec."""
         return self._parts[0].spec
 
     @property
@@ -64,9 +64,9 @@ class JoinedSource(EncoderSource):
         return tuple(path for part in self._parts for path in part.weights)
 
     def at(self, precision: Precision) -> Self:
-        other = super().at(precision)
-        other._parts = tuple(part.at(precision) for part in self._parts)
-        return other
+        source = super().at(precision)
+        source._parts = tuple(part.at(precision) for part in self._parts)
+        return source
 
     def load(self) -> JoinedEncoder:
         return JoinedEncoder([part.load() for part in self._parts])
@@ -94,7 +94,7 @@ class JoinedSource(EncoderSource):
         return tuple(view for part in self._parts for view in part.views())
 
     def vector_parts(self, width: int) -> tuple[VectorPart, ...]:
-        return tuple(one for part in self._parts for one in part.vector_parts(part.width()))
+        return tuple(piece for part in self._parts for piece in part.vector_parts(part.width()))
 
     def width(self) -> int:
         return sum(part.width() for part in self._parts)
@@ -107,7 +107,7 @@ class JoinedSource(EncoderSource):
 
 
 class JoinedInputs:
-    """The inputs of several encoders of one modality, one after the other."""
+    """The inputs of several encoders of a modality, in order."""
 
     def __init__(self, parts: Sequence[LiveInputs]) -> None:
         self._parts = parts

@@ -24,7 +24,7 @@ from moodfuse.runtime.lexicon import LexiconReader
 
 
 class LexiconScores(Encoder):
-    """Hands scores (B, 4) on: what there is to compute, `moodfuse.data.lexicon` has computed from the text."""
+    """Returns its input, scores (B, 4): `moodfuse.data.lexicon` has already computed them from the text."""
 
     inputs = (("scores", ("batch",)),)
     example = (torch.zeros(3, len(SCORES)),)
@@ -37,9 +37,9 @@ class LexiconScores(Encoder):
 
 @encoder
 class LexiconSource(TextSource):
-    """VADER (Hutto and Gilbert, 2014). Its scores lie in [-1, 1] and are four: they are joined as they are.
+    """VADER (Hutto and Gilbert, 2014). Its four scores lie in [-1, 1] and are joined without normalisation.
 
-    Raises `ConfigError` where the cleaning lowers texts, since capitals count, and `MissingExtraError` where
+    Raises `ConfigError` if the cleaning lower-cases texts, since capitals count, and `MissingExtraError` if
     vaderSentiment is not installed.
     """
 

@@ -1,4 +1,4 @@
-"""MiniLM, which comes as a package."""
+"""MiniLM, with weights from an installed package."""
 
 from __future__ import annotations
 

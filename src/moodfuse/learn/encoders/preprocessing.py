@@ -1,4 +1,4 @@
-"""From a Hugging Face image processor's settings to our own `ImageSpec`, or a refusal: never nearly the same."""
+"""Translation of a Hugging Face image processor to an `ImageSpec`: exactly, or refused with an error."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _WARPED_FROM = 384  # pixels from which a processor with `crop_pct` squashes ins
 def read_image_spec(folder: Path, name: str) -> ImageSpec:
     """Return the preprocessing that a model's image processor does.
 
-    Processor and `pixels` are then run on the same pictures: a processor that does more than an `ImageSpec` can say
-    is refused. Raises `ConfigError` for that, and where the folder `name` holds no processor.
+    The processor and `pixels` are then run on the same pictures: a processor that does more than an `ImageSpec` can
+    express is refused. Raises `ConfigError` for such a processor, and if the folder of `name` holds no processor.
     """
     processor = _load_processor(folder, name)
     try:
         spec = _to_spec(processor.to_dict())
     except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else first_line(error)
-        raise ConfigError(f"{name}: its image preprocessing is not one that moodfuse can do ({reason})") from None
+        raise ConfigError(f"{name}: moodfuse cannot do its image preprocessing ({reason})") from None
     _check(spec, processor, name)
     return spec
 
@@ -49,12 +49,12 @@ def _load_processor(folder: Path, name: str) -> Any:
         return AutoImageProcessor.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False, backend="pil"
         )
-    except Exception as error:  # bad settings raise what they like
+    except Exception as error:  # bad settings raise errors of any class
         raise ConfigError(f"{name}: its image processor cannot be built ({first_line(error)})") from None
 
 
 def _to_spec(settings: Mapping[str, Any]) -> ImageSpec:
-    """Translate a processor's settings. Raises `ValueError` for what has no translation."""
+    """Translate a processor's settings. Raises `ValueError` for settings that have no translation."""
     if not settings.get("do_resize"):
         raise ValueError("it resizes nothing, so that images come in different sizes")
     resize, edge, size = _geometry(settings)
@@ -76,7 +76,7 @@ def _to_spec(settings: Mapping[str, Any]) -> ImageSpec:
 
 
 def _geometry(settings: Mapping[str, Any]) -> tuple[str, int, int]:
-    """Return how an image is resized, to which edge, and the side of the square that is left."""
+    """Return how an image is resized, to which edge, and the side of the square that remains, in pixels."""
     size = settings["size"]
     if "shortest_edge" not in size:
         resize, edge = "squash", _side(size)

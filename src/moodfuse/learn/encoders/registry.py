@@ -1,4 +1,4 @@
-"""Encoders by name: those that have registered themselves, a folder with a Hugging Face model, an id of its Hub."""
+"""Encoders by name: registered encoders, folders with a Hugging Face model, ids of the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _Class = TypeVar("_Class", bound=type[EncoderSource])
 
 
 def encoder(cls: _Class) -> _Class:
-    """Register a source under its `name`; it is made from the configuration's `data` section alone: `cls(data)`.
+    """Register a source class under its `name`; sources are made from the configuration's `data` section: `cls(data)`.
 
-    Raises `ConfigError` for what is no source, for one that lacks what it must declare, and for a name that is taken.
+    Raises `ConfigError` if `cls` is no source class, lacks a required member, or has a name that is taken.
     """
     if not (isinstance(cls, type) and issubclass(cls, EncoderSource)):
         raise ConfigError(f"expected a subclass of EncoderSource, found {cls!r}")
     if lacking := sorted(getattr(cls, "__abstractmethods__", ())):
         raise ConfigError(f"encoder {cls.__name__} lacks {', '.join(lacking)}")
-    if undeclared := [one for one in ("name", "summary") if not isinstance(getattr(cls, one, None), str)]:
+    if undeclared := [field for field in ("name", "summary") if not isinstance(getattr(cls, field, None), str)]:
         raise ConfigError(f"encoder {cls.__name__}: expected a text as its {undeclared[0]}")
     if cls.name in ENCODERS and ENCODERS[cls.name] is not cls:
         raise ConfigError(f"two encoders are called {cls.name!r}")
@@ -36,10 +36,10 @@ def encoder(cls: _Class) -> _Class:
 
 
 def find_encoder(name: str, modality: Modality, data: DataConfig) -> EncoderSource:
-    """Return the source of the encoder `name`: a registered one, the model in a folder, or one of the Hugging Face Hub.
+    """Return the source of the encoder `name`: registered, a model in a folder, or a model of the Hugging Face Hub.
 
-    A folder of that name goes before the Hub; what the Hub gives is a folder too, and is read by the same code.
-    Raises `ConfigError` for an unknown name, a folder without a model, a model of the other modality, or one that
+    A folder of that name takes precedence over the Hub; a model of the Hub becomes a folder, read by the same code.
+    Raises `ConfigError` for an unknown name, a folder without a model, a model of the other modality, or a model that
     cannot be downloaded.
     """
     if name in ENCODERS:
@@ -57,14 +57,16 @@ def find_encoder(name: str, modality: Modality, data: DataConfig) -> EncoderSour
 def _registered(name: str, modality: Modality, data: DataConfig) -> EncoderSource:
     cls = ENCODERS[name]
     if cls.modality != modality:
-        raise ConfigError(f"model.{modality}: {name!r} is an encoder of {cls.modality}, expected one of {modality}")
+        raise ConfigError(
+            f"model.{modality}: {name!r} is an encoder of {cls.modality}, expected an encoder of {modality}"
+        )
     return cls(data)
 
 
 def _check_known(name: str, modality: Modality) -> None:
-    # Before anything is downloaded, where the modality is known.
+    # Before anything is downloaded, if the modality is known.
     if name in HUB_MODELS and modality not in (found := HUB_MODELS[name].modalities):
-        raise ConfigError(f"model.{modality}: {name!r} is an encoder of {found[0]}, expected one of {modality}")
+        raise ConfigError(f"model.{modality}: {name!r} is an encoder of {found[0]}, expected an encoder of {modality}")
 
 
 def _names(modality: Modality) -> list[str]:
@@ -73,7 +75,7 @@ def _names(modality: Modality) -> list[str]:
 
 
 class Listed(NamedTuple):
-    """An encoder that has a name, as `moodfuse encoders` shows it."""
+    """An encoder as `moodfuse encoders` lists it."""
 
     name: str
     modalities: tuple[Modality, ...]
@@ -89,7 +91,7 @@ def list_encoders() -> list[Listed]:
 
 
 def package_folder(package: str) -> Path:
-    """Return the folder of an installed package. Raises `MissingExtraError` where it is not installed."""
+    """Return the folder of an installed package. Raises `MissingExtraError` if it is not installed."""
     # Found without importing: such packages may import PyTorch models, and only their files are wanted.
     spec = find_spec(package)
     if spec is None or spec.origin is None:

@@ -1,4 +1,4 @@
-"""Where an encoder comes from: all that is known of it before its weights are loaded, and what it makes of posts."""
+"""The source of an encoder: what is known of it before its weights are loaded, and how it encodes posts."""
 
 from __future__ import annotations
 
@@ -28,49 +28,50 @@ from moodfuse.progress import Progress, silent
 from moodfuse.runtime.bundle import ViewSpec, graph_name
 from moodfuse.runtime.graphs import open_session, output_width
 
-#: Part of the fingerprints of encoders kept in these bits: raise it when rounding changes.
+#: The version of the rounding, part of the fingerprint at these precisions: raise it when rounding changes.
 _ROUNDING: dict[Precision, tuple[int, ...]] = {"int8": (2,)}
 
 
 class LiveInputs(Protocol):
-    """One modality of N posts as inputs of an encoder."""
+    """A modality of N posts as inputs of an encoder."""
 
     present: np.ndarray
-    #: Tokens of each post, where posts of like length belong in one batch.
+    #: Number of tokens of each post, if posts of similar length belong in the same batch.
     lengths: Sequence[int] | None
 
     def batch(self, indices: Sequence[int], random: Draw | None = None) -> tuple[Tensor, ...]:
-        """Return the inputs of these posts, in the order of `Encoder.inputs`; `random` asks for augmentation."""
+        """Return the inputs of these posts, in the order of `Encoder.inputs`; `random` turns augmentation on."""
 
 
 class EncoderSource(ABC):
-    """An encoder that can be named.
+    """An encoder that has a name.
 
-    It answers for all that is done with the encoder: `features` of posts where it stays frozen, `live` inputs where it
-    trains, the `graphs` that a bundle needs, and what the manifest (`views`) and the model (`vector_parts`) are told.
-    A subclass of `TokenSource` or `ImageSource` says how inputs are prepared (`spec`) and how the encoder is loaded.
+    The source provides everything that is done with the encoder: `features` of posts if it is frozen, `live` inputs if
+    it trains, the `graphs` that a bundle needs, and its description for the manifest (`views`) and for the model
+    (`vector_parts`). A subclass of `TokenSource` or `ImageSource` defines how inputs are prepared (`spec`) and how the
+    encoder is loaded.
     """
 
     name: str
     modality: Modality
     summary: str
-    #: Raise it when the output changes for the same weights: features that are stored are then computed anew.
+    #: Raise it when the output changes for the same weights: stored features are then computed again.
     revision: int = 1
-    #: Width D of `pooled` where it is known before the weights are loaded.
+    #: Width D of `pooled`, if it is known before the weights are loaded.
     dim: int | None = None
     #: Whether it gives tokens beside the pooled vector.
     has_tokens: bool = True
     #: Whether it has weights that can be trained.
     trainable: bool = True
-    #: Whether its vectors are brought to one scale before they are fused (see `MissingToken`).
+    #: Whether its vectors are normalised before they are fused (see `MissingToken`).
     normalise: bool = True
-    #: Where its exported graph is kept; `None`: in the cache folder, for every run.
+    #: The folder of its exported graph; `None` is the cache folder, which all runs share.
     graph_folder: Path | None = None
-    #: How the weights of its graph are kept.
+    #: The precision of the weights in its graph.
     precision: Precision = "fp32"
 
     def __init__(self, data: DataConfig) -> None:  # noqa: B027 (no duty: many encoders need nothing of it)
-        """A registered encoder is made from the configuration's `data` section alone; others from what they need."""
+        """Registered encoders take the configuration's `data` section alone; other encoders take what they need."""
 
     @property
     @abstractmethod
@@ -79,23 +80,23 @@ class EncoderSource(ABC):
 
     @property
     def weights(self) -> tuple[Path, ...]:
-        """The files that hold the pretrained weights: one, or its shards; none where nothing was trained."""
+        """The files that hold the pretrained weights: a single file, or shards; empty if nothing was trained."""
         return ()
 
     @abstractmethod
     def load(self) -> Encoder:
         """Load the pretrained encoder, in eval mode.
 
-        Raises `ConfigError` where a weight is missing: no weight is ever a random one.
+        Raises `ConfigError` if a weight is missing: no weight is ever random.
         """
 
     @abstractmethod
     def features(
         self, posts: Posts, *, tokens: bool = False, store: FeatureStore | None = None, progress: Progress = silent
     ) -> Features:
-        """Return what the frozen encoder makes of the posts, from `store` (`None`: the user's) where it is known.
+        """Return the frozen encoder's features of the posts; known features come from `store` (`None`: the user's).
 
-        Each row holds `pooled` (D,) and, where `tokens` asks for them, `tokens` (T, D) without padding.
+        Each row holds `pooled` (D,) and, if `tokens` is true, `tokens` (T, D) without padding.
         """
 
     @abstractmethod
@@ -105,17 +106,17 @@ class EncoderSource(ABC):
     def graphs(self, trained: Encoder | None = None, *, place: int = 0) -> dict[str, bytes | Path]:
         """Return the files that a bundle needs of the encoder, by name.
 
-        `trained` is the encoder itself where it has trained; `place` counts the encoders of its modality from 0.
+        `trained` is the encoder itself if it has trained; `place` is its index among the encoders of its modality.
         """
         graph = self.graph() if trained is None else encoder_graph(trained.cpu(), self.precision)
         return {graph_name(self.modality, place): graph}
 
     def views(self) -> tuple[ViewSpec, ...]:
-        """Return what a manifest says of the encoder, or of each of several that are joined."""
+        """Return the manifest's description of the encoder, or of each of several joined encoders."""
         return (ViewSpec.model_validate({"encoder": self.name, self.modality: self.spec}),)
 
     def vector_parts(self, width: int) -> tuple[VectorPart, ...]:
-        """Return the parts of the pooled vector, `width` wide: one for each encoder that is joined."""
+        """Return the parts of the pooled vector, `width` wide: a part for each joined encoder."""
         return (VectorPart(width, self.normalise),)
 
     def width(self) -> int:
@@ -123,7 +124,7 @@ class EncoderSource(ABC):
         return self.dim or _graph_width(self.graph())
 
     def graph(self) -> Path:
-        """Return the frozen encoder's ONNX graph, exported the first time it is asked for."""
+        """Return the frozen encoder's ONNX graph; the first time, export it."""
         path = (self.graph_folder or cache_folder() / "encoders") / f"{self.fingerprint()}.onnx"
         if not path.is_file():
             files.make_folder(path.parent)
@@ -131,13 +132,13 @@ class EncoderSource(ABC):
         return path
 
     def at(self, precision: Precision) -> Self:
-        """Return the same encoder, its weights kept in `precision`."""
-        other = copy.copy(self)
-        other.precision = precision
-        return other
+        """Return the same source, with its weights kept in `precision`."""
+        source = copy.copy(self)
+        source.precision = precision
+        return source
 
     def fingerprint(self) -> str:
-        """Name what the encoder computes: same fingerprint, same features for the same input."""
+        """Return a name for what the encoder computes: same fingerprint, same features for the same input."""
         made = [self.precision, *_ROUNDING.get(self.precision, ()), *self.identity()]
         digest = hashlib.sha256(json.dumps(made).encode())
         for path in self.weights:
@@ -145,14 +146,14 @@ class EncoderSource(ABC):
         return digest.hexdigest()[:32]
 
     def identity(self) -> tuple[str | int | None, ...]:
-        """Return all but the weights that the output hangs on; a subclass with settings of its own adds them."""
+        """Return everything that determines the output, except the weights; a subclass adds its own settings."""
         kind = type(self)
-        # Cleaning is left out: features are kept by the text as cleaned, so it is in their key already.
+        # Cleaning is left out: the store's key is made from the cleaned text, so it covers cleaning already.
         prepared = self.spec.model_dump_json(exclude={"cleaning"})
         return (f"{kind.__module__}.{kind.__qualname__}", self.revision, self.dim, prepared)
 
     def reading(self) -> str:
-        """Name what the encoder makes of a post as it came: `fingerprint` and, of a text, the cleaning before it."""
+        """Return a name for the features of uncleaned posts: `fingerprint` and, for texts, the cleaning before it."""
         return self.fingerprint()
 
 

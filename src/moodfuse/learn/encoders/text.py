@@ -1,4 +1,4 @@
-"""Encoders of texts: what all of them do with posts."""
+"""What all text encoders do with posts."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from moodfuse.runtime.bundle import tokenizer_name
 from moodfuse.runtime.graphs import EncoderSession, Encoding, TextGraph, load_tokenizer, pad_tokens
 from moodfuse.runtime.views import TextReader
 
-_CHUNK = 256  # texts between two writes to the store: enough to fill a batch a thread
+_CHUNK = 256  # texts between two writes to the store: enough to fill a batch per thread
 
 
 class TextSource(EncoderSource):
-    """A source of an encoder of texts, whatever it takes them apart into."""
+    """The source of a text encoder, of tokens or of other inputs."""
 
     modality: Modality = "text"
 
@@ -38,10 +38,10 @@ class TextSource(EncoderSource):
 
     @abstractmethod
     def reader(self) -> TextReader:
-        """Open what a bundle's predictor runs in its place."""
+        """Open the encoder's reader as a bundle's predictor runs it."""
 
     def texts(self, posts: Posts) -> list[str | None]:
-        """Return the posts' texts as the encoder gets them, cleaned; `None` where there is none."""
+        """Return the posts' texts, cleaned, as the encoder gets them; `None` if a post has no text."""
         return [prepare_text(post.text, self.spec.cleaning)[0] for post in posts]
 
     def features(
@@ -49,7 +49,7 @@ class TextSource(EncoderSource):
     ) -> Features:
         texts = self.texts(posts)
         outputs = ("pooled", "tokens") if tokens else ("pooled",)
-        reader = cache(self.reader)  # opened where something is new
+        reader = cache(self.reader)  # opened only if something is new
 
         def encode(places: Sequence[int]) -> Iterator[Encoding | None]:
             given = reader().tokenize([texts[i] or "" for i in places])
@@ -61,7 +61,7 @@ class TextSource(EncoderSource):
             outputs,
             [None if text is None else text.encode() for text in texts],
             encode,
-            # Longest texts share a chunk, and so a batch: a chunk is what the length-sorted batches are cut from.
+            # The longest texts share a chunk, and so a batch: length-sorted batches are cut from a chunk.
             sorted(range(len(texts)), key=lambda i: len(texts[i] or "")),
             _CHUNK,
         )
@@ -73,7 +73,7 @@ class TextSource(EncoderSource):
 
 
 class TokenSource(TextSource):
-    """A source of an encoder of token ids, which brings its tokenizer along: its inputs are `TOKEN_INPUTS`."""
+    """The source of an encoder of token ids, with its tokenizer; the encoder's inputs are `TOKEN_INPUTS`."""
 
     @property
     @abstractmethod
@@ -101,7 +101,7 @@ class TokenInputs:
     def __init__(self, posts: Posts, source: TokenSource) -> None:
         tokenizer = load_tokenizer(source.tokenizer_json, max_tokens=source.spec.max_tokens)
         texts = source.texts(posts)
-        # A post without text still fills a row of the batch; what stands in it is never looked at.
+        # A post without text still fills a row of the batch; the content of that row is never used.
         self._ids = [encoded.ids for encoded in tokenizer.encode_batch([text or "" for text in texts])]
         self._pad_id = source.spec.pad_id
         self.present = np.array([text is not None for text in texts], dtype=bool)

@@ -24,7 +24,7 @@ _PADDED = frozenset({"siglip", "siglip2"})
 _LOWERED = frozenset({"siglip2"})
 
 
-_MOVED = 1e-3  # a vector's change from which on padding counts as seen: float noise is a hundredth of it
+_MOVED = 1e-3  # padding that changes a vector by more than this was not masked; float noise is a hundredth of it
 
 
 class HuggingFaceText(Encoder):
@@ -53,15 +53,15 @@ class TextTower(Encoder):
     """The text half of a model with two towers: `pooled` is the embedding that the model compares with images.
 
     CLIP (Radford et al., 2021) pools at the end-of-text token; `tokens` go through the same projection. SigLIP (Zhai
-    et al., 2023) pools at the last of 64 places, whatever stands there: it was trained on texts padded to that length
-    without an attention mask, so a text is padded here, to the same length in every batch, and not masked.
+    et al., 2023) pools at the last of 64 positions, padding or not: it was trained on texts padded to that length
+    without an attention mask, so texts are padded here, to the same length in every batch, and not masked.
     """
 
     inputs = TOKEN_INPUTS
     example = HuggingFaceText.example
 
     def __init__(self, model: Any, *, padded: tuple[int, int] | None = None) -> None:
-        """`padded` is (length, padding token id) where texts are padded rather than masked."""
+        """`padded` is (length, padding token id) if texts are padded rather than masked."""
         super().__init__()
         self.model = model
         self.padded = padded
@@ -86,7 +86,7 @@ class TextTower(Encoder):
 class TextFolder(TokenSource):
     """A Hugging Face text model in a folder: `config.json`, safetensors, `tokenizer.json`.
 
-    Raises `ConfigError` where one is missing, or the model encodes no text.
+    Raises `ConfigError` if a file is missing or the model encodes no text.
     """
 
     def __init__(self, folder: Path, data: DataConfig, *, name: str, summary: str = "") -> None:
@@ -96,7 +96,7 @@ class TextFolder(TokenSource):
         if not (folder / "tokenizer.json").is_file():
             raise ConfigError(
                 f"{name}: no tokenizer.json; moodfuse needs a fast tokenizer "
-                "(save one with AutoTokenizer.from_pretrained(...).save_pretrained(folder))"
+                "(save it with AutoTokenizer.from_pretrained(...).save_pretrained(folder))"
             )
         longest = self._positions(data.max_tokens)
         self._spec = TextSpec(cleaning=data.cleaning, max_tokens=min(data.max_tokens, longest), pad_id=self._pad_id())
@@ -121,7 +121,7 @@ class TextFolder(TokenSource):
 
     @property
     def pooling(self) -> str:
-        """`mean`, or `cls` where a sentence-transformers pooling file asks for it; a tower has its own way."""
+        """`mean`, or `cls` if a sentence-transformers pooling file asks for it; a tower pools in its own way."""
         path = self._model.path / "1_Pooling" / "config.json"
         if path.is_file() and read_json(path, self.name).get("pooling_mode_cls_token"):
             return "cls"
@@ -143,7 +143,7 @@ class TextFolder(TokenSource):
         if (width := encoded.tokens.shape[-1]) != encoder.dim:
             raise ConfigError(f"{self.name}: its tokens are {width} wide, its texts {encoder.dim}: expected one width")
         if not torch.allclose(encoded.pooled, beside.pooled, atol=_MOVED, rtol=_MOVED):
-            raise ConfigError(f"{self.name}: padding moves what it makes of a text, and so would neighbours in a batch")
+            raise ConfigError(f"{self.name}: padding changes a text's vector, and so would other texts in its batch")
         return encoder
 
     def _tower(self, model: nn.Module) -> TextTower:
@@ -159,10 +159,10 @@ class TextFolder(TokenSource):
         return self._model.config.get_text_config()
 
     def _positions(self, wanted: int) -> int:
-        """Return how many tokens the model has positions for, as far as that is less than `wanted`.
+        """Return how many tokens the model has positions for, or `wanted` if its configuration does not say.
 
-        Models that count positions from their padding token's id + 1, as RoBERTa, have that many less than
-        `max_position_embeddings` says; their table of positions names the padding id.
+        Models that count positions from their padding token's id + 1, as RoBERTa, have that many fewer positions than
+        `max_position_embeddings` says; their table of positions holds the padding id.
         """
         longest = getattr(self._text_config, "max_position_embeddings", None) or wanted
         for path, module in self._model.skeleton.named_modules():
@@ -178,7 +178,7 @@ class TextFolder(TokenSource):
             raise ConfigError(f"{self.name}: tokenizer.json cannot be read ({first_line(error)})") from None
 
     def _pad_id(self) -> int:
-        """Return the id of the padding token: the tokenizer's, since the model was fed by it, else the model's."""
+        """Return the id of the padding token: the tokenizer's, since it made the model's inputs, else the model's."""
         tokenizer = self._tokenizer(self.tokenizer_json)
         token = None
         if (path := self._model.path / "tokenizer_config.json").is_file():
@@ -191,5 +191,5 @@ class TextFolder(TokenSource):
 
 
 def _padded(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Return ids and mask, (B, T) each, with two places of padding more."""
+    """Return ids and mask, (B, T) each, with two more positions of padding."""
     return tuple(nn.functional.pad(tensor, (0, 2)) for tensor in inputs)

@@ -1,4 +1,4 @@
-"""LoRA: an encoder's linear layers train through low-rank updates, which become part of their weights at the end."""
+"""LoRA: an encoder's linear layers train through low-rank updates, which are merged into their weights at the end."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from moodfuse.errors import ConfigError
 
 @contextmanager
 def low_rank(encoders: nn.ModuleDict, rank: int, seed: int) -> Iterator[None]:
-    """Within, each of `encoders` trains through updates of `rank` alone; after, its weights hold them.
+    """Train `encoders` only through updates of rank `rank` inside the block; merge them into the weights at its end.
 
-    Their scale is 2, and what they are drawn from is `seed`. With a rank of 0 all stays as it is. Raises `ConfigError`
-    for an encoder without linear layers. Source: Hu et al., 2021, "LoRA"; the updates are those of `peft`.
+    The updates have scale 2 and are drawn from `seed`. With a rank of 0 nothing changes. Raises `ConfigError` for an
+    encoder without linear layers. Source: Hu et al., 2021, "LoRA"; the updates are those of `peft`.
     """
     if not rank:
         yield
@@ -27,7 +27,7 @@ def low_rank(encoders: nn.ModuleDict, rank: int, seed: int) -> Iterator[None]:
     torch.manual_seed(seed)
     adapted: list[LoraModel] = []
     for modality, encoder in encoders.items():
-        # Not those of nn.MultiheadAttention, which reads their weights and never runs them.
+        # Not the linear layers of nn.MultiheadAttention, which reads their weights and never runs them.
         linear = [name for name, module in encoder.named_modules() if type(module) is nn.Linear]
         if not linear:
             raise ConfigError(

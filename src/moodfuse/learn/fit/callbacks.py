@@ -1,4 +1,4 @@
-"""What happens around the steps of a training: history, progress, patience, checkpoints."""
+"""Callbacks of a training: history, progress, early stopping, checkpoints."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from moodfuse.progress import Progress
 
 
 class KeepHistory(Callback):
-    """Keeps a row an epoch, inside the checkpoint too, and hands all of them to `save` after each."""
+    """Keeps one row per epoch, in the checkpoint too, and passes all rows to `save` after each epoch."""
 
     def __init__(self, save: Callable[[History], None]) -> None:
         self.rows: History = []
@@ -51,7 +51,7 @@ class KeepHistory(Callback):
 
 
 class TellProgress(Callback):
-    """Tells how many steps are done."""
+    """Reports how many steps are done."""
 
     def __init__(self, progress: Progress, steps: int) -> None:
         self._progress = progress
@@ -62,7 +62,7 @@ class TellProgress(Callback):
 
 
 class Patience(EarlyStopping):
-    """Early stopping that holds after a resume: a run that was stopped before does not train an epoch more."""
+    """Early stopping that holds after a resume: a run that had stopped does not train another epoch."""
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if self.wait_count >= self.patience:
@@ -70,9 +70,9 @@ class Patience(EarlyStopping):
 
 
 class KeepBest(Callback):
-    """Keeps the best state in memory: for trainings that nobody resumes, whose checkpoints would cost more than they.
+    """Keeps the best state in memory, for trainings that nobody resumes: checkpoints would cost more than the training.
 
-    `kept` says which of the module's models is meant. The first of equal scores counts, as in `SafeCheckpoint`.
+    `kept` returns the model whose state is kept. Of equal scores the first counts, as in `SafeCheckpoint`.
     """
 
     def __init__(self, kept: Callable[[], nn.Module], monitor: str, *, mode: str) -> None:
@@ -90,7 +90,7 @@ class KeepBest(Callback):
 
 
 class SafeCheckpoint(ModelCheckpoint):
-    """Checkpoints in our format, whose best score survives the moving of the run's folder."""
+    """Checkpoints in moodfuse's format; their best score is kept when the run's folder is moved."""
 
     FILE_EXTENSION = SUFFIX
 

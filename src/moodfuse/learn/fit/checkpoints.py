@@ -1,4 +1,4 @@
-"""Checkpoints without pickle: one safetensors file, whose header holds everything that is no tensor as JSON."""
+"""Checkpoints without pickle: one safetensors file, whose header holds everything except tensors as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MERGED = "merged" + SUFFIX
 
 
 class SafeCheckpointIO(CheckpointIO):
-    """Writes and reads Lightning checkpoints as safetensors + JSON; a file takes its place when it is whole."""
+    """Writes and reads Lightning checkpoints as safetensors + JSON; a file gets its name only when it is complete."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         tensors: dict[str, Tensor] = {}
@@ -77,14 +77,14 @@ def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def kept_checkpoint(train: TrainConfig) -> str:
-    """Return the name of the checkpoint whose state a training leaves: the best or last, or what was made of it."""
+    """Return the name of the checkpoint with a training's final weights: best, last, or merged."""
     if train.members > 1 or train.lora:
         return MERGED
     return best_or_last(train)
 
 
 def best_or_last(train: TrainConfig) -> str:
-    """Return the name of the checkpoint that the fit loop ends with: the best, or the last without a monitor."""
+    """Return the name of the checkpoint that the fit loop ends with: best, or last without a monitor."""
     return ("last" if train.monitor == "none" else "best") + SUFFIX
 
 

@@ -24,7 +24,7 @@ from moodfuse.learn.processes import Parent, processes
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What each process is given; tensors in it are shared, not copied."""
+    """The arguments of each process; their tensors are shared, not copied."""
 
     model: FusionModel
     parts: Parts
@@ -36,15 +36,15 @@ def fit_distributed(model: FusionModel, parts: Parts, config: Config, folder: Pa
     """Train as `fit_one` does, in `train.devices` processes; `train.batch_size` stays the size of a whole step.
 
     Gradients are averaged over the processes (PyTorch's DistributedDataParallel; gloo on CPUs, NCCL on GPUs), and each
-    validates all posts, so that all agree on when to stop. Raises what a process raised, and `TrainingError` where one
-    was killed.
+    process validates all posts, so that all agree on when to stop. Raises the error that a process raised, and
+    `TrainingError` if a process was killed.
     """
     count = config.train.devices
     if len(parts.train) < 2 * count:
         raise TrainingError(
             f"train.devices={count}: {len(parts.train)} training posts are too few for two in each process"
         )
-    parts.train.random = None  # each process draws for itself
+    parts.train.random = None  # each process sets its own generator
     with tempfile.TemporaryDirectory(prefix="moodfuse-ranks-") as scratch:
         place = folder or Path(scratch)
         job, port = _Job(model, parts, config, place), _free_port()
@@ -65,7 +65,7 @@ def fit_distributed(model: FusionModel, parts: Parts, config: Config, folder: Pa
 
 
 def _rank(job: _Job, share: Share, port: int, parent: Parent) -> None:
-    """Be one process of a training."""
+    """Run a process of a training."""
     lightning = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": share.of, "LOCAL_RANK": share.rank}
     os.environ |= {name: str(value) for name, value in lightning.items()}
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
@@ -82,7 +82,7 @@ def _rank(job: _Job, share: Share, port: int, parent: Parent) -> None:
         parent.must_live()
         tell("progress", (what, done, total))
 
-    model = copy.deepcopy(job.model)  # what came lies in memory that the processes share
+    model = copy.deepcopy(job.model)  # the job's model lies in memory that the processes share
     tell("result", fit_one(model, job.parts, job.config, job.folder, Hooks(save_history, progress), share))
 
 
@@ -94,7 +94,7 @@ def _why_ended(code: int) -> str:
 
 
 def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
         return port

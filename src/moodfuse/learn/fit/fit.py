@@ -1,4 +1,4 @@
-"""Training as every caller asks for it: all weights or low-rank updates, one model or the mean of several."""
+"""Training for all callers: of all weights or low-rank updates, of one model or the mean of several."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from moodfuse.learn.fit.loop import Parts
 from moodfuse.learn.fit.loop import fit_one as fit_here
 from moodfuse.learn.model import FusionModel
 
-_APART = 7_919  # between the seeds of members, so that those of neighbouring runs are not the same
+_APART = 7_919  # distance between the seeds of members, so that members of runs with neighbouring seeds differ
 
 
 def fit(
@@ -25,9 +25,9 @@ def fit(
 ) -> FitResult:
     """Train `model` and leave it in its best state; checkpoints go to `folder`, and training resumes from there.
 
-    Without a folder nothing is written, and nothing can be resumed. With `train.members` above 1 that many trainings
-    start from the state that `model` comes in, each with an order of posts and a dropout of its own; `model` is left
-    with the mean of their best weights, at the cost of one when it runs. Source: Wortsman et al., 2022, "Model soups".
+    Without a folder nothing is written, and nothing can be resumed. With `train.members` above 1, that many trainings
+    start from the initial state of `model`, each with its own order of posts and dropout; `model` ends with the mean of
+    their best weights, so it predicts at the cost of a single model. Source: Wortsman et al., 2022, "Model soups".
     """
     count = config.train.members
     fit_one = fit_here if config.train.devices == 1 else fit_distributed
@@ -54,9 +54,9 @@ def fit(
 def _member(
     number: int, config: Config, folder: Path | None, hooks: Hooks, before: History
 ) -> tuple[Config, Path | None, Hooks]:
-    """Return configuration, folder and hooks of one of the trainings; those of the whole where it is the only one.
+    """Return the configuration, folder and hooks of member `number`; unchanged if there is a single member.
 
-    Its epochs are told after those of the members `before` it.
+    Its history comes after `before`, the epochs of the members before it.
     """
     count = config.train.members
     if count == 1:
@@ -74,13 +74,13 @@ def _member(
 
 
 def _keep(model: FusionModel, folder: Path | None, config: Config) -> None:
-    """Write the weights that a training leaves, where none of its checkpoints holds them."""
+    """Write the final weights of a training if none of its checkpoints holds them."""
     if folder and kept_checkpoint(config.train) == MERGED:
         save_model_state(folder / MERGED, model.state_dict())
 
 
 def _joined(before: History, new: History) -> History:
-    """Return the epochs of all members in one history, numbered through."""
+    """Return the epochs of all members as a single history, numbered consecutively."""
     return [*before, *({**row, "epoch": row["epoch"] + len(before)} for row in new)]
 
 

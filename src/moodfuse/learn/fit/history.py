@@ -1,4 +1,4 @@
-"""What a training tells while it runs and leaves behind it: its epochs, and which of them is kept."""
+"""The history of a training: the rows of its epochs, the hooks that receive them, and which epoch is kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from moodfuse.progress import Progress, silent
 
-#: A row an epoch: its number, losses, scores, learning rate, seconds.
+#: One row per epoch: its number, losses, scores, learning rate, seconds.
 History = list[dict[str, float]]
 
 
@@ -17,23 +17,23 @@ def _forget(_rows: History) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Whom a training tells: after each epoch `save_history` of all epochs so far, after each step `progress`."""
+    """Callbacks of a training: after each epoch `save_history` gets all epochs so far; `progress` runs each step."""
 
     save_history: Callable[[History], None] = _forget
     progress: Progress = silent
 
 
-#: Nobody.
+#: Hooks that do nothing.
 SILENT = Hooks()
 
 
 @dataclass(frozen=True, slots=True)
 class FitResult:
-    """What a fit leaves: the model holds the state of `best_epoch` (0-based), by the validation monitor."""
+    """The result of a fit: the model holds the state of `best_epoch` (0-based), chosen by the validation monitor."""
 
     history: History
     best_epoch: int
-    parameters: int  # those that trained
+    parameters: int  # how many trained
 
 
 def best_epoch(history: History, monitor: str) -> int:
@@ -45,7 +45,7 @@ def best_epoch(history: History, monitor: str) -> int:
 
 
 def validation_score(epoch: Mapping[str, float], monitor: str) -> float:
-    """Return an epoch's score by which trials are told apart; more is better. Without a monitor it is macro-F1."""
+    """Return the epoch's score by which trials are ranked; higher is better. Without a monitor it is macro-F1."""
     if monitor == "loss":
         return -epoch["val_loss"]
     return epoch["val_macro_f1" if monitor == "none" else f"val_{monitor}"]

@@ -1,4 +1,4 @@
-"""The one fit loop: every regime, on Lightning, resumable at each epoch's start."""
+"""The fit loop of all regimes: on Lightning, resumable at the start of each epoch."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from moodfuse.learn.model import Batch, FusionModel, Output
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The posts that train a model, and those that choose its best epoch: none where `train.monitor` is none."""
+    """The posts that train a model, and the posts that choose its best epoch: empty if `train.monitor` is none."""
 
     train: PostBatches
     validation: PostBatches
@@ -50,7 +50,7 @@ class _FitModule(lightning.LightningModule):
     class_weights: Tensor
 
     def __init__(self, model: FusionModel, config: Config, weights: Tensor, steps: int) -> None:
-        """`weights` (C,) are those of the classes in the loss; `steps` are all that the training takes."""
+        """`weights` (C,) are the class weights of the loss; `steps` is the number of steps of the whole training."""
         super().__init__()
         self.model = model
         self.config = config
@@ -67,15 +67,15 @@ class _FitModule(lightning.LightningModule):
 
     @property
     def kept(self) -> FusionModel:
-        """The model that is validated and kept: the average of weights, where one is taken."""
+        """The model that is validated and kept: with `train.average`, the moving average of the weights."""
         if self.average is None:
             return self.model
         averaged: FusionModel = self.average.module  # type: ignore[assignment]
         return averaged
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        # Dropout draws from here: a function of (seed, epoch), so that a resumed epoch repeats itself. Not at the
-        # epoch's start: between there and here Lightning draws once or twice, by whether it has resumed.
+        # Dropout draws from this seed, a function of (seed, epoch), so that a resumed epoch repeats itself. Not set at
+        # the epoch's start: between there and here Lightning draws once or twice, depending on whether it has resumed.
         if batch_idx == 0:
             self._sums = torch.zeros(3, device=self.device)  # loss, hits, posts
             torch.manual_seed(self.config.seed * 1_000_003 + self.current_epoch + self.global_rank * 1_000_000_007)
@@ -96,7 +96,7 @@ class _FitModule(lightning.LightningModule):
         return loss
 
     def _tally(self, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
-        """Sum loss and hits up, and log their means with the last batch: a log a step costs more than a small head."""
+        """Sum up loss and hits; log their means at the last batch: logging each step costs more than a small head."""
         hits = (logits.argmax(-1) == targets).sum()
         self._sums += torch.stack([loss.detach().float() * len(targets), hits, hits.new_tensor(len(targets))])
         if self.trainer.is_last_batch:
@@ -111,8 +111,8 @@ class _FitModule(lightning.LightningModule):
         self._seen.append((self.kept(batch).logits.float().cpu(), batch.targets.cpu()))
 
     def on_validation_epoch_end(self) -> None:
-        logits = torch.cat([one for one, _ in self._seen])  # (N, classes)
-        targets = torch.cat([one for _, one in self._seen])  # (N,)
+        logits = torch.cat([batch_logits for batch_logits, _ in self._seen])  # (N, classes)
+        targets = torch.cat([batch_targets for _, batch_targets in self._seen])  # (N,)
         self._seen.clear()
         scores = score(targets.numpy(), logits.argmax(-1).numpy(), self.labels)
         self.log("val_loss", F.cross_entropy(logits, targets))
@@ -127,7 +127,7 @@ class _FitModule(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def _squared_weights(self) -> Tensor:
-        # The explicit L2 term of one report: of what is learned anew, not of the pretrained weights.
+        # The explicit L2 term of a course report: of the new weights, not of the pretrained weights.
         named = self.model.named_parameters()
         squares = [p.square().sum() for name, p in named if not name.startswith("encoders.") and p.ndim > 1]
         return torch.stack(squares).sum()

@@ -1,4 +1,4 @@
-"""Loss weights, learning rates and what stays fixed."""
+"""Loss weights, learning rates and frozen layers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch.nn import functional as F
 
 from moodfuse.config import OptimConfig
 
-_GAMMA, _Q = 2.0, 0.7  # as their authors have them
+_GAMMA, _Q = 2.0, 0.7  # the authors' values
 
 
 def class_weights(targets: Tensor, classes: int, how: str) -> Tensor:
-    """Return loss weights (classes,) for ids (N,): ones; n / (k n_c) for `balanced`; its square root for `sqrt`."""
+    """Return loss weights (classes,) for ids (N,): `none` 1, `balanced` n / (k n_c), `sqrt` the square root of that."""
     if how == "none":
         return torch.ones(classes)
     counts = torch.bincount(targets, minlength=classes).clamp(min=1)
@@ -26,11 +26,11 @@ def class_weights(targets: Tensor, classes: int, how: str) -> Tensor:
 def classification_loss(
     logits: Tensor, targets: Tensor, weights: Tensor, *, how: str = "cross_entropy", smoothing: float = 0.0
 ) -> Tensor:
-    """Return the mean loss of logits (B, C) for ids (B,), each post weighing what `weights` (C,) say of its class.
+    """Return the mean loss of logits (B, C) for ids (B,), each post weighted by its class's entry in `weights` (C,).
 
-    `how`: `cross_entropy`; `focal` (Lin et al., 2017, gamma 2), which counts what is hard for more; `generalized`
-    (Zhang and Sabuncu, 2018, q 0.7), between cross-entropy and mean error, which counts likely label errors for less.
-    `smoothing` is of cross-entropy alone.
+    `how`: `cross_entropy`; `focal` (Lin et al., 2017, gamma 2), which gives hard posts more weight; `generalized`
+    (Zhang and Sabuncu, 2018, q 0.7), between cross-entropy and mean error, which gives likely label errors less weight.
+    `smoothing` applies to cross-entropy alone.
     """
     if how == "cross_entropy":
         return F.cross_entropy(logits, targets, weight=weights, label_smoothing=smoothing)
@@ -41,7 +41,7 @@ def classification_loss(
 
 
 def rate_schedule(steps: int, warmup: float, schedule: str) -> Callable[[int], float]:
-    """Return the factor on the learning rates at a step: linear warm-up, then cosine or linear to 0, or constant."""
+    """Return a function from step to learning-rate factor: linear warm-up, then cosine or linear to 0, or constant."""
     rising = round(steps * warmup)
 
     def factor(step: int) -> float:
@@ -57,9 +57,9 @@ def rate_schedule(steps: int, warmup: float, schedule: str) -> Callable[[int], f
 
 
 def layers(encoder: nn.Module) -> list[list[nn.Parameter]]:
-    """Return an encoder's parameters from its input up: embeddings or stem, each layer, what stands above them.
+    """Return an encoder's parameters in groups, from the input up: embeddings or stem, each layer, the rest.
 
-    The layers are the longest list of modules that the encoder holds; an encoder without one is a single layer.
+    The layers are the longest `nn.ModuleList` in the encoder; an encoder without a `nn.ModuleList` is a single layer.
     """
     stacks = [list(module) for module in encoder.modules() if isinstance(module, nn.ModuleList)]
     if not stacks:
@@ -76,14 +76,14 @@ def layers(encoder: nn.Module) -> list[list[nn.Parameter]]:
 
 
 def freeze(encoder: nn.Module, count: int) -> None:
-    """Keep the lowest `count` parts of an encoder as they are."""
+    """Freeze the lowest `count` groups of an encoder's `layers`."""
     for group in layers(encoder)[:count]:
         for parameter in group:
             parameter.requires_grad_(False)
 
 
 def parameter_groups(model: nn.Module, encoders: nn.ModuleDict, optim: OptimConfig) -> list[dict[str, object]]:
-    """Return AdamW's groups: `lr` for what is new, `encoder_lr` for encoders, less by `layer_decay` a layer down."""
+    """Return AdamW's groups: `lr` for new weights, `encoder_lr` for encoders, times `layer_decay` per layer down."""
     rates: dict[int, float] = {}
     for encoder in encoders.values():
         stack = layers(encoder)

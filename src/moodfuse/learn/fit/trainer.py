@@ -1,4 +1,4 @@
-"""Lightning's trainer as moodfuse sets it up: precision, what is kept, who is told, silence otherwise."""
+"""Lightning's trainer as moodfuse sets it up: precision, checkpoints, callbacks, no output of its own."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from moodfuse.learn.fit.callbacks import Patience, SafeCheckpoint
 from moodfuse.learn.fit.checkpoints import SUFFIX, SafeCheckpointIO
 from moodfuse.learn.fit.devices import device_type, has_fast_bf16
 
-_LARGE = 1_000_000  # weights of a model: below it, casting to bf16 costs what its arithmetic saves
+_LARGE = 1_000_000  # weights of a model: below this, casting to bf16 costs the time that its arithmetic saves
 
 
 def resolve_precision(config: Config, model: nn.Module) -> str:
-    """Return fp32 or bf16: what is asked for; of itself bf16 where it is fast and `model` large enough to gain."""
+    """Return `train.precision`, fp32 or bf16; `auto` is bf16 if that is fast here and `model` large enough to gain."""
     if config.train.precision == "auto":
         weights = sum(parameter.numel() for parameter in model.parameters())
         return "bf16" if weights > _LARGE and has_fast_bf16() else "fp32"
@@ -36,7 +36,7 @@ def resolve_precision(config: Config, model: nn.Module) -> str:
 
 
 class _Bf16(MixedPrecision):
-    """bf16 arithmetic on fp32 weights. Its gradients are never scaled, so a fused optimiser's may be clipped too."""
+    """bf16 arithmetic on fp32 weights. Gradients are never scaled, so a fused optimiser's can be clipped too."""
 
     def __init__(self, device: str) -> None:
         super().__init__("bf16-mixed", device)
@@ -47,7 +47,7 @@ class _Bf16(MixedPrecision):
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The score by which the best epoch is told; without a name where the last epoch is kept."""
+    """The score that chooses the best epoch; `name` is empty if the last epoch is kept."""
 
     name: str
     mode: str
@@ -60,14 +60,14 @@ def watched_score(config: Config) -> Watched:
 
 
 def last_checkpoint(folder: Path | None) -> str | None:
-    """Return the checkpoint from which a training goes on, where there is one."""
+    """Return the checkpoint from which a training resumes, or `None` if there is no checkpoint."""
     path = folder and folder / f"last{SUFFIX}"
     return str(path) if path and path.exists() else None
 
 
 def checkpoints(folder: Path, watched: Watched) -> list[Callback]:
-    """Return what writes the best and the last state to `folder`."""
-    # `best` before `last`: a kill between the two repeats an epoch, the other way round it would lose one.
+    """Return the callbacks that write the best and the last state to `folder`."""
+    # `best` before `last`: a kill between the two repeats an epoch; in the other order it would lose an epoch.
     best = [("best", {"monitor": watched.name, "mode": watched.mode})] if watched.name else []
     return [
         SafeCheckpoint(
@@ -85,7 +85,7 @@ def checkpoints(folder: Path, watched: Watched) -> list[Callback]:
 def make_trainer(
     config: Config, callbacks: list[Callback], keeping: list[Callback], model: nn.Module, share: Share
 ) -> lightning.Trainer:
-    """Return a trainer for `model` with these callbacks; those of `keeping` keep its best or last state."""
+    """Return a trainer for `model` with `callbacks` and `keeping`, the callbacks that keep its best or last state."""
     watched = watched_score(config)
     if config.train.patience:
         callbacks = [*callbacks, Patience(watched.name, mode=watched.mode, patience=config.train.patience)]
@@ -102,7 +102,7 @@ def make_trainer(
             callbacks=[*callbacks, *keeping],
             plugins=[SafeCheckpointIO(), _Bf16(device_type(config.train.device)) if bf16 else Precision()],
             logger=False,
-            enable_checkpointing=any(isinstance(one, SafeCheckpoint) for one in keeping),
+            enable_checkpointing=any(isinstance(callback, SafeCheckpoint) for callback in keeping),
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
@@ -112,20 +112,20 @@ def make_trainer(
 
 @contextlib.contextmanager
 def ctrl_c() -> Iterator[None]:
-    """Turn what Lightning makes of Ctrl-C, which is `SystemExit`, into `KeyboardInterrupt` again."""
+    """Raise `KeyboardInterrupt` in place of the `SystemExit` that Lightning raises on Ctrl-C."""
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         yield
     except SystemExit:
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, on_interrupt)  # Lightning has switched Ctrl-C off, for good
+            signal.signal(signal.SIGINT, on_interrupt)  # Lightning has disabled Ctrl-C for good
         raise KeyboardInterrupt from None
 
 
 @contextlib.contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Silence Lightning, and its warnings."""
-    # Lightning talks of loggers, workers and litlogger tips; moodfuse tells its users itself.
+    """Silence Lightning and its warnings."""
+    # Lightning reports on loggers, workers and litlogger tips; moodfuse reports to its users itself.
     names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:

@@ -1,4 +1,4 @@
-"""What the fusions that attend are built of. No attention over a single possible key can be built from it."""
+"""Building blocks of the fusions with attention; attention over a single possible key is refused."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from moodfuse.learn.encoders.base import Encoded
 class Attention(nn.Module):
     """softmax(Q K' / sqrt(width / heads)) V over the visible keys and, with `null_key`, a learned null key and value.
 
-    `fewest` is the smallest number of visible keys that a post may come with: 1 where they stem from one modality (a
-    missing one is a single learned token), 2 and more where both stand among them. Raises `ConfigError` where that
-    leaves one possible key: its weight would be the constant 1 and the query would not matter.
+    `fewest` is the smallest number of visible keys that a post may have: 1 if all keys come from the same modality (a
+    missing modality is a single learned token), 2 or more if they come from both. Raises `ConfigError` if only one key
+    is possible: its weight would be the constant 1 and the query would not matter.
     Source: Vaswani et al., 2017, "Attention is all you need"; the null key is `add_bias_kv` of PyTorch.
     """
 
@@ -22,7 +22,7 @@ class Attention(nn.Module):
         super().__init__()
         if fewest + null_key < 2:
             raise ConfigError(
-                "attention over one possible key: a softmax over one thing is the constant 1, whatever the query; "
+                "attention over one possible key: a softmax over one value is the constant 1, whatever the query; "
                 "attend to a sequence, or add a null key"
             )
         if width % heads:
@@ -30,7 +30,7 @@ class Attention(nn.Module):
         self.attend = nn.MultiheadAttention(width, heads, dropout, add_bias_kv=null_key, batch_first=True)
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return (B, Q, width) for queries (B, Q, width) and keys and values (B, K, width), `mask` (B, K) visible."""
+        """Return (B, Q, width) for queries (B, Q, width), keys, values (B, K, width), visible where `mask` (B, K)."""
         hidden = None if mask is None else ~mask
         attended: Tensor = self.attend(queries, keys, values, key_padding_mask=hidden, need_weights=False)[0]
         return attended
@@ -39,7 +39,7 @@ class Attention(nn.Module):
 class AttentionBlock(nn.Module):
     """x = norm(x + attention(x; context)), then norm(x + W relu(U x)): a Transformer layer, `hidden` wide inside.
 
-    Self-attention where the context is x itself, cross-attention otherwise. `fewest` and `null_key` as in `Attention`.
+    Self-attention if the context is x itself, cross-attention otherwise. `fewest` and `null_key` as in `Attention`.
     """
 
     def __init__(
@@ -61,20 +61,20 @@ class AttentionBlock(nn.Module):
 
 
 def sequence(encoded: Encoded | None) -> tuple[Tensor, Tensor]:
-    """Return an encoding's tokens (B, T, D) and mask (B, T). Raises `ValueError` where it holds none."""
+    """Return an encoding's tokens (B, T, D) and mask (B, T). Raises `ValueError` if it holds none."""
     if encoded is None or encoded.tokens is None or encoded.mask is None:
         raise ValueError("a fusion that consumes tokens was given none")
     return encoded.tokens, encoded.mask
 
 
 def lead(token: Tensor, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Put learned tokens (L, D) before the sequence x (B, T, D), visible: (B, L + T, D) and its mask."""
+    """Put learned tokens (L, D), all visible, before the sequence x (B, T, D): return (B, L + T, D) and its mask."""
     leaders = token.expand(x.shape[0], -1, -1)  # (B, L, D)
     seen = torch.ones_like(leaders[..., 0], dtype=torch.bool)  # (B, L)
     return torch.cat([leaders, x], 1), torch.cat([seen, mask], 1)
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean (B, D) over the visible places of x (B, T, D)."""
+    """Return the mean (B, D) over the visible positions of x (B, T, D)."""
     weights = mask.unsqueeze(-1).to(x.dtype)  # (B, T, 1)
     return (x * weights).sum(1) / weights.sum(1)

@@ -1,4 +1,4 @@
-"""What a fusion is, and the registry that finds every one of them."""
+"""The base class of fusions, and the registry of all fusions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from moodfuse.learn.encoders.base import Encoded
 
 @dataclass(frozen=True, slots=True)
 class Shapes:
-    """What a fusion is built for: the widths of the two encodings and the number of classes."""
+    """The sizes that a fusion is built for: the widths of the two encodings and the number of classes."""
 
     text: int
     image: int
@@ -34,7 +34,7 @@ class Fusion(nn.Module, ABC):
     name: ClassVar[str]
     family: ClassVar[str]
     source: ClassVar[str]
-    #: What it reads: of each encoding its vector or its tokens, or the pixels of the image beside the text's vector.
+    #: What it reads: the pooled vectors or the tokens of both encodings, or the image's pixels and the text's vector.
     consumes: ClassVar[Literal["pooled", "tokens", "pixels"]] = "pooled"
     modalities: ClassVar[tuple[Modality, ...]] = ("text", "image")
     #: Whether it can learn what only the combination of text and image reveals.
@@ -46,15 +46,15 @@ class Fusion(nn.Module, ABC):
 
     @classmethod
     def reads(cls, modality: Modality) -> Literal["pooled", "tokens", "pixels"]:
-        """Return what it reads of one modality: no fusion reads pixels of a text."""
+        """Return what the fusion reads of `modality`; if it consumes pixels, it reads the text's pooled vector."""
         return "pooled" if cls.consumes == "pixels" and modality == "text" else cls.consumes
 
     def classifiers(self) -> dict[Modality, nn.Module]:
-        """Return its own classifier of each modality's pooled vector; the model takes these as auxiliary heads."""
+        """Return its own classifiers of a modality's pooled vector; the model uses them as auxiliary heads."""
         return {}
 
     def stacker(self) -> nn.Linear | None:
-        """Return the layer over all modalities' own logits that is fitted after training, where it has one."""
+        """Return the layer over all modalities' own logits that is fitted after training; `None` without stacking."""
         return None
 
 
@@ -63,7 +63,7 @@ _Class = TypeVar("_Class", bound=type[Fusion])
 
 
 def fusion(cls: _Class) -> _Class:
-    """Register a fusion class under its `name`. Raises `ConfigError` for what is none, and for a name that is taken."""
+    """Register a fusion class under its `name`. Raises `ConfigError` for another class or a name that is taken."""
     if not (isinstance(cls, type) and issubclass(cls, Fusion)):
         raise ConfigError(f"expected a subclass of Fusion, found {cls!r}")
     if cls.name in FUSIONS and FUSIONS[cls.name] is not cls:
@@ -100,28 +100,28 @@ def build_fusion(name: str, shapes: Shapes, options: Mapping[str, Any]) -> Fusio
 
 
 def choose(option: str, value: object, allowed: tuple[str, ...]) -> str:
-    """Return `value` where it is one of `allowed`. Raises `ConfigError` otherwise."""
+    """Return `value` if it is in `allowed`. Raises `ConfigError` otherwise."""
     if value not in allowed:
         raise ConfigError(f"option {option}: expected {' or '.join(allowed)}, found {value!r}")
     return str(value)
 
 
 def whole_number(option: str, value: object, *, least: int) -> int:
-    """Return `value` where it is a whole number of at least `least`. Raises `ConfigError` otherwise."""
+    """Return `value` if it is a whole number of at least `least`. Raises `ConfigError` otherwise."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ConfigError(f"option {option}: expected a whole number of at least {least}, found {value!r}")
     return value
 
 
 def whole_numbers(option: str, value: object, *, least: int) -> list[int]:
-    """Return `value` as a list where it is one of whole numbers of at least `least`. Raises `ConfigError` otherwise."""
+    """Return `value` as a list if it holds whole numbers of at least `least`. Raises `ConfigError` otherwise."""
     if not isinstance(value, list | tuple):
         raise ConfigError(f"option {option}: expected a list of whole numbers, found {value!r}")
-    return [whole_number(option, one, least=least) for one in value]
+    return [whole_number(option, item, least=least) for item in value]
 
 
 def share(option: str, value: object) -> float:
-    """Return `value` where it is a number in [0, 1). Raises `ConfigError` otherwise."""
+    """Return `value` if it is a number in [0, 1). Raises `ConfigError` otherwise."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
         raise ConfigError(f"option {option}: expected a number from 0 to below 1, found {value!r}")
     return float(value)

@@ -13,10 +13,10 @@ from moodfuse.learn.fusion.base import Fusion, Shapes, fusion, share, whole_numb
 class FeatureAttention(Fusion):
     """logits = W_3 relu(W_2 [w * a; w * b]), w = width softmax(W_1 [a; b]): both modalities' features, re-weighted.
 
-    a = dropout(relu(W_a text)) and b = dropout(relu(W_b image)) are `width` wide; so is w (B, width), whose mean is 1:
-    left to sum to 1, as in the report, it would shrink every feature `width`-fold.
-    Source: one of the five course reports (there a batch's texts were one string, and its token i met image i
-    of the batch).
+    a = dropout(relu(W_a text)) and b = dropout(relu(W_b image)) are `width` wide. w (B, width) has mean 1: if it summed
+    to 1, as in the report, it would shrink every feature `width`-fold.
+    Source: one of the five course reports (there all texts of a batch were joined into one string, whose token i met
+    image i of the batch).
     """
 
     name = "cma"

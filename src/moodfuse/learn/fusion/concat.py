@@ -1,4 +1,4 @@
-"""Concatenation: of the vectors as they are, or of features learned from each."""
+"""Concatenation of the pooled vectors, or of features learned from each vector."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from moodfuse.learn.fusion.base import Fusion, Shapes, fusion, share, whole_numb
 class Concat(Fusion):
     """logits = W [text; image]: both pooled vectors, concatenated, through one linear layer.
 
-    `project` first takes each modality linearly to that width, with `dropout` after it (512 and 0.3 in two of the
-    course reports; 0 leaves the vectors as they are). No nonlinearity stands in between, so the two never interact.
+    `project` first maps each modality linearly to that width, with `dropout` after it (512 and 0.3 in two of the
+    course reports; 0 leaves the vectors as they are). There is no nonlinearity, so the modalities never interact.
     """
 
     name = "concat"
@@ -43,10 +43,10 @@ class Concat(Fusion):
 
 @fusion
 class Late(Fusion):
-    """logits = W relu(V [P_t text; P_i image]): each pooled vector to `width`, joined, mixed in one hidden layer.
+    """logits = W relu(V [P_t text; P_i image]): both vectors mapped to `width`, joined, mixed in one hidden layer.
 
-    `width` wide throughout, `dropout` before the last layer. Its report calls it late, though features are what it
-    fuses; see `decision` for late in the usual sense.
+    All layers are `width` wide, with `dropout` before the last layer. The report calls this late fusion, although it
+    fuses features; see `decision` for late fusion in the usual sense.
     Source: one of the five course reports.
     """
 

@@ -1,4 +1,4 @@
-"""Cross-attention: one modality asks, the other answers."""
+"""Cross-attention: the text queries the image."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from moodfuse.learn.fusion.base import Fusion, Shapes, fusion, share, whole_numb
 class CrossAttention(Fusion):
     """logits = W mean(x), x = norm(y + FF(y)), y = norm(a + attention(a; b)): text tokens a query image regions b.
 
-    a (B, T, width) and b (B, R, width) come in linearly. A learned null key stands beside the regions, so that a token
-    may look at none, and a missing image is not the only thing to look at.
+    a (B, T, width) and b (B, R, width) are linear projections. A learned null key is added to the regions, so that a
+    token may attend to no region, and the token of a missing image is not the only key.
     Sources: one of the five course reports (there one query saw one key); Tsai et al., 2019, "Multimodal transformer
     for unaligned multimodal language sequences" (MulT).
     """

@@ -1,4 +1,4 @@
-"""Late fusion in the usual sense: each modality decides alone, and the decisions are combined."""
+"""Late fusion in the usual sense: each modality is classified alone, and the decisions are combined."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from moodfuse.learn.fusion.base import Fusion, Shapes, choose, fusion
 class Decision(Fusion):
     """logits = log sum over m of w_m softmax(W_m x_m), m in {text, image}; with `of=logits`, sum of w_m W_m x_m.
 
-    `rule=average` fixes w at 1/2, `weighted` learns it (softmax of one number a modality). `stacked` gives
+    `rule=average` fixes w at 1/2, `weighted` learns it (softmax of one number per modality). `stacked` gives
     V [W_text x_text; W_image x_image] + b, with V and b fitted after training, on logits for posts that the classifiers
-    had not seen; they train under the average of the logits. x_m (B, D_m) are the pooled vectors. The classifiers W_m
-    also serve as the model's auxiliary heads: with `model.auxiliary` above 0, each learns to decide alone, which is
-    what tells this from `concat`.
+    had not seen; the classifiers train with the average of the logits. x_m (B, D_m) are the pooled vectors. The
+    classifiers W_m also serve as the model's auxiliary heads: with `model.auxiliary` above 0, each learns to decide
+    alone, which is the difference from `concat`.
     Source: Kittler et al., 1998, "On combining classifiers"; Wolpert, 1992, "Stacked generalization".
     """
 
@@ -57,7 +57,7 @@ class Decision(Fusion):
 
 
 def _averaging(classes: int) -> nn.Linear:
-    """Return a layer over two modalities' logits that averages them, and that no gradient moves."""
+    """Return a layer that averages two modalities' logits and is not trained by gradients."""
     layer = nn.Linear(2 * classes, classes).requires_grad_(False)
     layer.weight.copy_(torch.eye(classes).repeat(1, 2) / 2)
     layer.bias.zero_()

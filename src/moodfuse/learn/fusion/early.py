@@ -1,4 +1,4 @@
-"""Early fusion: the text joins the image before anything has looked at either."""
+"""Early fusion: the text joins the image as a channel, before any layer reads the image."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from moodfuse.learn.fusion.base import Fusion, Shapes, fusion, whole_number
 class Early(Fusion):
     """logits = W mean(relu(conv(relu(conv([image; enlarge(P text)]))))): the text is a fourth channel of the picture.
 
-    image (B, 3, S, S) are pixels, P takes the text's pooled vector (B, D) to a map of `side` x `side`, which is
-    enlarged to S x S; its report projects to S x S at once, which takes 19 million weights. Two convolutions, the
-    first `channels` wide, the second twice that, then the mean over the picture.
+    image (B, 3, S, S) are pixels. P maps the text's pooled vector (B, D) to `side` x `side` values, which are enlarged
+    to S x S; the report projects to S x S directly, which takes 19 million weights. The first convolution has
+    `channels` output channels, the second twice as many; the mean is over the picture.
     Source: one of the five course reports.
     """
 

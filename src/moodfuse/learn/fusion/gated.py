@@ -1,4 +1,4 @@
-"""Gates: one modality decides how much of the other passes."""
+"""Gated fusion: one modality decides how much of the other modality passes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from moodfuse.learn.fusion.base import Fusion, Shapes, choose, fusion, share, wh
 
 @fusion
 class Gated(Fusion):
-    """logits = W (sigma(U a) * V b), `width` wide: the gate a scales what is read of b, feature by feature.
+    """logits = W (sigma(U a) * V b), `width` wide: the gate, computed from a, scales each feature of b.
 
     `gate` names a: `image` (the image gates the text) or `text`. `kind=gmu` is the gated multimodal unit instead:
     h = z tanh(W_a a) + (1 - z) tanh(V b) with z = sigma(Z [a; b]), logits = W h.

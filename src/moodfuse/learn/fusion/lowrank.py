@@ -1,4 +1,4 @@
-"""Tensor fusion, whose weight tensor has a low rank."""
+"""Tensor fusion with a low-rank weight tensor."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from moodfuse.learn.fusion.base import Fusion, Shapes, fusion, share, whole_numb
 class LowRank(Fusion):
     """logits = sum over r of (A_r [a; 1]) * (B_r [b; 1]) + c, a = relu(U text), b = relu(V image), `width` wide.
 
-    The weights of the outer product [a; 1] x [b; 1] that tensor fusion (Zadeh et al., 2017) would take, factored into
-    `rank` pairs of (classes, width + 1) matrices; the 1 lets each modality through alone.
+    Tensor fusion (Zadeh et al., 2017) has weights for the outer product [a; 1] x [b; 1]; here these weights are
+    factored into `rank` pairs of (classes, width + 1) matrices. The 1 lets each modality also pass alone.
     Source: Liu et al., 2018, "Efficient low-rank multimodal fusion with modality-specific factors" (LMF).
     """
 
@@ -29,7 +29,7 @@ class LowRank(Fusion):
         self.rank = whole_number("rank", rank, least=1)
         self.text = nn.Sequential(nn.Linear(shapes.text, width), nn.ReLU(), nn.Dropout(drop))
         self.image = nn.Sequential(nn.Linear(shapes.image, width), nn.ReLU(), nn.Dropout(drop))
-        self.text_factors = nn.Linear(width, self.rank * shapes.classes)  # its bias is the 1's column
+        self.text_factors = nn.Linear(width, self.rank * shapes.classes)  # its bias is the column of the 1
         self.image_factors = nn.Linear(width, self.rank * shapes.classes)
         self.bias = nn.Parameter(torch.zeros(shapes.classes))
 

@@ -1,4 +1,4 @@
-"""One modality alone: the ablations that every comparison holds."""
+"""A single modality: the ablations that every comparison holds."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Transformer layers over text tokens and image regions: in one stream, in two, or through a bottleneck.
 
-The bias of each modality's projection is its embedding: it tells text tokens from image regions. The encoders have
-put order and place into text tokens already; regions carry none, since their number is the encoder's choice.
+The bias of each modality's projection is its embedding: it distinguishes text tokens from image regions. The text
+encoder has already put positions into its tokens; regions get no positions, since their number depends on the encoder.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from moodfuse.learn.fusion.base import Fusion, Shapes, fusion, share, whole_numb
 class SingleStream(Fusion):
     """logits = W x_CLS, x = `layers` Transformer layers over [CLS; text tokens; image regions] (B, 1 + T + R, width).
 
-    Text tokens and image regions come in linearly, each modality with its own weights and embedding.
+    Text tokens and image regions are projected linearly, each modality with its own weights and embedding.
     Sources: one of the five course reports (there the layer got (B, 512) and attended across the batch);
     Li et al., 2019, "VisualBERT".
     """
@@ -63,11 +63,11 @@ class SingleStream(Fusion):
 
 @fusion
 class DualStream(Fusion):
-    """logits = W [mean of the text stream; mean of the image stream] after co-attention both ways.
+    """logits = W [mean of the text stream; mean of the image stream] after co-attention in both directions.
 
-    Text tokens (B, T, width) pass a Transformer layer of their own; then each stream queries the other (keys and
-    values), and passes one more layer of its own. A learned null key stands beside the keys of every layer.
-    Sources: one of the five course reports (which threw the co-attended text away); Lu et al., 2019, "ViLBERT".
+    Text tokens (B, T, width) pass through their own Transformer layer; then each stream queries the other (keys and
+    values) and passes through another layer of its own. Every layer has a learned null key beside its keys.
+    Sources: one of the five course reports (which discarded the co-attended text); Lu et al., 2019, "ViLBERT".
     """
 
     name = "dual_stream"
@@ -104,10 +104,10 @@ class DualStream(Fusion):
 
 @fusion
 class Bottleneck(Fusion):
-    """logits = (W_t CLS_text + W_i CLS_image) / 2; the modalities meet in `bottlenecks` learned tokens z alone.
+    """logits = (W_t CLS_text + W_i CLS_image) / 2; the modalities meet only in `bottlenecks` learned tokens z.
 
-    In each of `layers` layers, [z; CLS; text tokens] and [z; CLS; image regions] pass a Transformer layer of their own
-    modality, and z becomes the mean of the two z that come out. It takes two layers for a modality to reach the other.
+    In each of `layers` layers, [z; CLS; text tokens] and [z; CLS; image regions] each pass through a Transformer layer
+    of their modality, and z becomes the mean of the two output z. A modality needs two layers to reach the other.
     The paper's layers before the fusion are the encoders here.
     Source: Nagrani et al., 2021, "Attention bottlenecks for multimodal fusion" (MBT).
     """

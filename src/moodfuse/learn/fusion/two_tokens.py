@@ -31,9 +31,9 @@ class _Pair(nn.Module):
 class TwoTokenAttention(Fusion):
     """logits = W [o_text; o_image], o = attention(Q, K, V) over the two tokens, `width` wide, `heads` heads.
 
-    Q = [Q_t text; Q_i image], and so K and V: each modality has projections of its own, because the two do not share
-    a space. Two keys a query, always: no weight is constant.
-    Source: one of the five course reports (whose forward returned the text branch whatever was given).
+    Q = [Q_t text; Q_i image], and K and V likewise: each modality has its own projections, because the two do not share
+    a space. Each query always has two keys, so no weight is constant.
+    Source: one of the five course reports (whose forward always returned the text branch).
     """
 
     name = "mha"
@@ -62,7 +62,7 @@ class TwoTokenTransformer(Fusion):
     """logits = MLP([x_text; x_image]), x = `layers` Transformer layers over the two tokens, `width` wide.
 
     The MLP goes 2 width -> each of `classifier` (ReLU, dropout) -> classes. The report's auxiliary text and image
-    classifiers are the setting `model.auxiliary` of every fusion (0.2 there); its feed-forward width is not given.
+    classifiers are the setting `model.auxiliary` of every fusion (0.2 there); it does not state a feed-forward width.
     Source: one of the five course reports.
     """
 
@@ -107,7 +107,7 @@ class TwoTokenTransformer(Fusion):
 class ResidualAttention(Fusion):
     """logits = W norm(h + FF(h)), h = the mean of attention over the two tokens, FF(h) = V relu(U h).
 
-    Text goes linearly to `width`; image to `image_hidden`, batch norm, ReLU, dropout, then to `width`; U doubles it.
+    Text is projected to `width`; image to `image_hidden`, batch norm, ReLU, dropout, then `width`. U doubles the width.
     Source: one of the five course reports.
     """
 

@@ -1,7 +1,8 @@
-"""Recipes: every system as YAML over the defaults. A new one is one file here.
+"""Recipes: every system as a YAML file over the defaults. To add a recipe, add a file here.
 
-`original/NAME` lies over NAME: the encoders of the five course reports, from a model hub, and the training that they
-tell of. Where a report names several encoders, or none beside a system, the recipe takes one that the reports name.
+`original/NAME` is layered over NAME: it sets the encoders of the five course reports, from a model hub, and the
+training that they describe. If a report names several encoders for a system, or none, the recipe takes an encoder that
+the reports name.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _ORIGINAL = "original/"
 
 
 def recipe_names() -> list[str]:
-    """Return the names of the recipes for packaged encoders, one a system."""
+    """Return the names of the recipes for packaged encoders, one recipe per system."""
     return sorted(_named(""))
 
 
@@ -30,7 +31,7 @@ def original_names() -> list[str]:
 def recipe_layers(name: str) -> list[dict[str, Any]]:
     """Return the settings of a packaged recipe, lowest layer first.
 
-    Raises `ConfigError` with the nearest names for one that does not exist.
+    Raises `ConfigError` with the nearest names if there is no recipe `name`.
     """
     known = [*recipe_names(), *original_names()]
     if name not in known:
@@ -43,9 +44,9 @@ def recipe_layers(name: str) -> list[dict[str, Any]]:
 def resolve_config(
     recipe: str | None = None, *, file: Path | None = None, overrides: Sequence[Mapping[str, Any]] = ()
 ) -> Config:
-    """Lay defaults, the regime's settings, a recipe, a YAML file and overrides over one another, in that order.
+    """Merge defaults, the regime's settings, a recipe, a YAML file and overrides; later layers win.
 
-    The regime is whichever the upper layers ask for, since its learning rates and epochs lie below theirs.
+    The upper layers choose the regime; its learning rates and epochs lie below theirs.
     """
     upper: list[Mapping[str, Any]] = list(recipe_layers(recipe)) if recipe else []
     upper += [load_yaml(file)] if file else []

@@ -1,4 +1,4 @@
-"""What a search draws from: the settings, their ranges, and a configuration's own place among them."""
+"""The search space: the settings, their ranges, and a configuration's own values among them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from moodfuse.config import Config, build_config, parse_overrides
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One dimension of the search: a range, drawn evenly or evenly in its logarithm, or a choice."""
+    """A dimension of the search: a range, drawn uniformly or log-uniformly, or a choice."""
 
     key: str
     low: float = 0.0
@@ -34,7 +34,7 @@ class Setting:
 
 
 def search_space(config: Config) -> list[Setting]:
-    """Return what is searched: the same for every fusion, and the encoders' rate where one trains."""
+    """Return the settings to search: the same for every fusion, plus the encoders' learning rate if any trains."""
     space = [
         Setting("optim.lr", 1e-5, 1e-2, log=True),
         Setting("optim.weight_decay", 1e-4, 0.3, log=True),
@@ -50,13 +50,13 @@ def search_space(config: Config) -> list[Setting]:
 
 
 def with_settings(config: Config, settings: Mapping[str, float]) -> Config:
-    """Return the configuration with these dotted settings in place."""
+    """Return the configuration with these dotted settings applied."""
     overrides = parse_overrides(f"{key}={value!r}" for key, value in settings.items())
     return build_config([config.model_dump(mode="json"), overrides])
 
 
 def recipe_settings(config: Config) -> dict[str, float]:
-    """Return the configuration's own place in the space: the first trial, so that a search never falls behind it."""
+    """Return the configuration's own values in the space: the first trial, so that a search never ends below it."""
     flat = config.model_dump()
     result = {}
     for setting in search_space(config):

@@ -24,10 +24,10 @@ _T = TypeVar("_T")
 
 
 class StoredStudy:
-    """A study in an SQLite file that several processes work on; a trial whose process died is taken back.
+    """A study in an SQLite file that several processes work on; a trial whose process died is queued again.
 
-    Each process holds a lock for the trial it runs. The operating system frees it when the process ends, however it
-    ends, so a trial that is running and whose lock is free has been abandoned.
+    Each process holds a lock for the trial it runs. The operating system frees the lock when the process ends, even if
+    it was killed, so a running trial with a free lock has been abandoned.
     """
 
     def __init__(self, folder: Path, config: Config) -> None:
@@ -48,14 +48,16 @@ class StoredStudy:
 
     @contextmanager
     def claim(self, trials: int) -> Iterator[Trial | None]:
-        """Give a trial to run, `None` where `trials` have ended or are being run by other processes."""
+        """Yield a trial to run, or `None` if `trials` of them have ended or are being run by other processes."""
         with self._lock:
             self._take_back()
-            taken = sum(one.state in (*_ENDED, TrialState.RUNNING) for one in self._study.get_trials(deepcopy=False))
+            taken = sum(
+                known.state in (*_ENDED, TrialState.RUNNING) for known in self._study.get_trials(deepcopy=False)
+            )
             if taken >= trials:
                 yield None
                 return
-            # Another place in the random sequence for each trial, whoever draws it.
+            # Each trial has its own seed, whichever process draws it.
             self._study.sampler = optuna.samplers.TPESampler(seed=self._config.seed + taken, constant_liar=True)
             trial = self._study.ask()
             claim = self._claim(trial.number)
@@ -66,9 +68,9 @@ class StoredStudy:
             claim.release()
 
     def run(self, trial: Trial, fit: Callable[[Config, Callable[[int, float], None]], tuple[float, _T]]) -> _T | None:
-        """Fit one trial's configuration; `None` where it was pruned or diverged.
+        """Fit a trial's configuration and return the result; `None` if the trial was pruned or diverged.
 
-        `fit` is given what each epoch reports to.
+        `fit` gets the configuration and a function that each epoch reports its score to.
         """
         settings = {setting.key: setting.draw(trial) for setting in search_space(self._config)}
         started = time.perf_counter()
@@ -80,7 +82,7 @@ class StoredStudy:
 
         try:
             score, result = fit(with_settings(self._config, settings), report)
-        except (optuna.TrialPruned, DivergedError):  # done again, it would diverge again
+        except (optuna.TrialPruned, DivergedError):  # run again, it would diverge again
             self._study.tell(trial, state=TrialState.PRUNED)
             return None
         trial.set_user_attr("seconds", round(time.perf_counter() - started, 3))
@@ -88,39 +90,39 @@ class StoredStudy:
         return result
 
     def ended(self) -> int:
-        """Return how many trials have ended, pruned ones included."""
-        return sum(one.state in _ENDED for one in self._study.get_trials(deepcopy=False))
+        """Return how many trials have ended, including pruned trials."""
+        return sum(trial.state in _ENDED for trial in self._study.get_trials(deepcopy=False))
 
     def rows(self) -> list[SearchTrial]:
         """Return the trials that have ended, in the order in which they began."""
         keys = [setting.key for setting in search_space(self._config)]
         return [
             SearchTrial(
-                number=one.number,
-                state=one.state.name.lower(),
-                score=one.value if one.state == TrialState.COMPLETE else None,
-                epochs=len(one.intermediate_values),
-                seconds=one.duration.total_seconds() if one.duration else None,
-                settings={key: one.params.get(key) for key in keys},
+                number=trial.number,
+                state=trial.state.name.lower(),
+                score=trial.value if trial.state == TrialState.COMPLETE else None,
+                epochs=len(trial.intermediate_values),
+                seconds=trial.duration.total_seconds() if trial.duration else None,
+                settings={key: trial.params.get(key) for key in keys},
             )
-            for one in self._study.get_trials(deepcopy=False)
-            if one.state in _ENDED
+            for trial in self._study.get_trials(deepcopy=False)
+            if trial.state in _ENDED
         ]
 
     def best(self) -> tuple[float, Config]:
-        """Return the best score and its configuration. Raises `TrainingError` where no trial has a score yet."""
+        """Return the best score and its configuration. Raises `TrainingError` if no trial has a score yet."""
         if not self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
             raise TrainingError(
-                f"{self._folder}: no trial has a score yet; once those have ended that other processes run, run the "
-                "same command again, with more --trials where all have diverged"
+                f"{self._folder}: no trial has a score yet; when the trials of other processes have ended, run the "
+                "same command again, with more --trials if all have diverged"
             )
         best: FrozenTrial = self._study.best_trial
         return float(best.values[0]), with_settings(self._config, best.params)
 
     def importances(self) -> dict[str, float]:
         """Return each setting's share of the scores' variance (fANOVA, Hutter et al. 2014); empty below 4 trials."""
-        done = [one for one in self._study.get_trials(deepcopy=False) if one.state == TrialState.COMPLETE]
-        if len(done) < 4 or len({one.value for one in done}) < 2:
+        done = [trial for trial in self._study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
+        if len(done) < 4 or len({trial.value for trial in done}) < 2:
             return {}
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
         found = optuna.importance.get_param_importances(self._study, evaluator=evaluator)
@@ -134,7 +136,7 @@ class StoredStudy:
                     self._study.tell(trial.number, state=TrialState.FAIL)
                     if trial.params:
                         self._study.enqueue_trial(trial.params)
-            except Timeout:  # somebody is at it
+            except Timeout:  # a process is running it
                 continue
 
     def _claim(self, number: int) -> FileLock:

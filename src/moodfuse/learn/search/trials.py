@@ -26,24 +26,24 @@ def run_trials(
     *,
     progress: Progress = silent,
 ) -> StoredStudy:
-    """Run trials until `trials` have ended or are being run by other processes on the same folder.
+    """Run trials until `trials` of them have ended or are being run by other processes on the same folder.
 
-    Each trains on `parts["train"]` and is scored by its best epoch on `parts["validation"]`, ids both; no other post is
-    looked at. After each epoch a trial that is below the median of the others' at that epoch is given up.
+    Each trial trains on `parts["train"]` and is scored by its best epoch on `parts["validation"]`, both ids; no other
+    post is read. After each epoch, a trial below the median score of the other trials at that epoch is pruned.
     """
     used = posts.subset([*parts["train"], *parts["validation"]])
     targets, count = label_ids(used, Labels(config.labels)), len(parts["train"])
     study = StoredStudy(folder, config)
     with feature_folder(used, [config], progress) as features:
 
-        def run(one: Config, report: Callable[[int, float], None]) -> tuple[float, None]:
-            data = TrainingData(targets, features(one), range(count), range(count, len(used)))
-            monitor = one.train.monitor
+        def run(drawn: Config, report: Callable[[int, float], None]) -> tuple[float, None]:
+            data = TrainingData(targets, features(drawn), range(count), range(count, len(used)))
+            monitor = drawn.train.monitor
 
             def tell(rows: History) -> None:
                 report(int(rows[-1]["epoch"]), validation_score(rows[-1], monitor))
 
-            _, result = fit_parts(data, one, hooks=Hooks(tell))
+            _, result = fit_parts(data, drawn, hooks=Hooks(tell))
             return validation_score(result.history[result.best_epoch], monitor), None
 
         while True:
@@ -57,7 +57,7 @@ def run_trials(
 
 
 def summarise(study: StoredStudy, config: Config, trials: int) -> SearchSummary:
-    """Return what was searched, by what, and the best of it."""
+    """Return the summary of a search: its trials, its monitor, and the best score and configuration."""
     score, best = study.best()
     return SearchSummary(
         trials=TrialCount(ended=study.ended(), wanted=trials),

@@ -1,4 +1,4 @@
-"""Hyper-parameters inside a cell's training folds, by Optuna."""
+"""Hyper-parameter search inside a cell's training folds, with Optuna."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 class Fitted(Protocol):
-    """A training that has ended: its validation score, of which more is better, and the seconds that it took."""
+    """A finished training: its validation score (higher is better) and the seconds that it took."""
 
     @property
     def score(self) -> float: ...
@@ -30,11 +30,11 @@ _F = TypeVar("_F", bound=Fitted)
 
 
 def tune(fit: Callable[[Config], _F], config: Config, trials: int) -> tuple[_F, list[CellTrial]]:
-    """Fit `trials` configurations and return the one with the best validation score, and what was tried.
+    """Fit `trials` configurations; return the fit with the best validation score, and all trials.
 
-    The first is the configuration's own values; the others are drawn by TPE (Bergstra et al. 2011), seeded. None is
-    pruned: every model gets the same number of whole fits. One that diverges has no score; where all do, the last
-    one's `DivergedError` is raised.
+    The first trial takes the configuration's own values; the others are drawn by TPE (Bergstra et al. 2011), seeded. No
+    trial is pruned: every model gets the same number of whole fits. A trial that diverges has no score; if all diverge,
+    the last trial's `DivergedError` is raised.
     """
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=config.seed))
     study.enqueue_trial(recipe_settings(config))
@@ -56,5 +56,5 @@ def tune(fit: Callable[[Config], _F], config: Config, trials: int) -> tuple[_F, 
         tried.append(CellTrial(number=number, settings=settings, score=fitted.score, seconds=seconds))
         if best is None or fitted.score > best.score:
             best = fitted
-    assert best is not None  # trials is at least 1, and the last of none that ended has raised
+    assert best is not None  # trials is at least 1, and if all have diverged the last has raised
     return best, tried
