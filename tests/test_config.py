@@ -40,7 +40,7 @@ def test_an_unknown_key_names_the_nearest_ones(word: str, offered: str) -> None:
         ("train.device=cuda", r"train\.device: .*'gpu'.*found 'cuda'"),
         ("optim=3", "optim: .*found 3"),
         ("model.options=3", r"model\.options: .*found 3"),
-        ("model.text=[minilm,minilm]", r"model\.text: .*every encoder once, found minilm, minilm"),
+        ("model.text=[minilm,minilm]", r"model\.text: .*each encoder once, found minilm, minilm"),
         ("model.image=[]", r"model\.image: .*a name or a list of names, found \[\]"),
         ("model.text=[minilm,3]", r"model\.text: .*found \['minilm', 3\]"),
         ("model.text=", r"model\.text: .*found None"),
@@ -54,7 +54,7 @@ def test_a_bad_value_is_told_with_its_key(word: str, said: str) -> None:
 
 @pytest.mark.parametrize("word", ["optim.lr", "=3", "optim..lr=3", ".lr=3", "optim.lr=[", "labels=a: b: c"])
 def test_an_override_that_is_none_is_refused_with_what_it_says(word: str) -> None:
-    with pytest.raises(ConfigError, match=r"expected KEY=VALUE|no YAML") as told:
+    with pytest.raises(ConfigError, match=r"expected KEY=VALUE|not YAML") as told:
         parse_overrides([word])
     assert repr(word) in str(told.value)
     assert "\n" not in str(told.value)
@@ -153,5 +153,5 @@ def test_every_fusion_has_a_recipe() -> None:
 )
 def test_a_configuration_that_0_1_wrote_still_opens(section: str, setting: str, kept: object, gone: object) -> None:
     assert build_config([{section: {setting: kept}}]) == build_config([])
-    with pytest.raises(ConfigError, match=rf"{section}\.{setting}=.* gone since; leave it out"):
+    with pytest.raises(ConfigError, match=rf"{section}\.{setting}=.* since removed; leave it out"):
         build_config([{section: {setting: gone}}])

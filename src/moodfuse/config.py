@@ -1,4 +1,4 @@
-"""The configuration of a run: frozen models that refuse what they do not know, to and from YAML.
+"""The configuration of a run: frozen models that reject unknown keys, read from and written to YAML.
 
 Each field's description is its help text; `moodfuse config show` prints them all.
 """
@@ -21,21 +21,21 @@ Augmentation = Literal["crop", "flip", "rotation", "noise", "blur", "grid"]
 
 
 class Section(BaseModel):
-    """A part of the configuration: frozen, and an unknown key is an error."""
+    """A part of the configuration: frozen; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 class Cleaning(Section):
-    """What is taken out of a text before it is tokenised."""
+    """What is removed from a text before it is tokenised."""
 
-    retweets: bool = Field(False, description="take `RT @user:` off")
-    mentions: bool = Field(False, description="take `@user` off")
-    urls: bool = Field(True, description="take web addresses off")
+    retweets: bool = Field(False, description="remove `RT @user:`")
+    mentions: bool = Field(False, description="remove `@user`")
+    urls: bool = Field(True, description="remove web addresses")
     hashtags: Literal["keep", "strip", "drop", "split"] = Field(
-        "keep", description="keep `#SoHappy`, strip its `#`, drop it whole, or split it into `#So Happy`"
+        "keep", description="keep `#SoHappy`, strip its `#`, drop the hashtag, or split it into `#So Happy`"
     )
-    lower: bool = Field(False, description="lower case (an uncased tokeniser does so by itself)")
+    lower: bool = Field(False, description="convert to lower case (an uncased tokeniser does it anyway)")
 
 
 class DataConfig(Section):
@@ -45,7 +45,7 @@ class DataConfig(Section):
 
 class SplitConfig(Section):
     folds: int = Field(10, ge=3, le=100, description="folds; fold 0 tests, fold 1 validates, the rest train")
-    seed: int = Field(0, ge=0, lt=2**31, description="seed of the fold assignment, apart from the training seed")
+    seed: int = Field(0, ge=0, lt=2**31, description="seed of the fold assignment, separate from the training seed")
     hold_out: bool = Field(
         True, description="false: train on every labelled post; the scores are the recipe's, cross-validated"
     )
@@ -53,16 +53,16 @@ class SplitConfig(Section):
 
 
 def _encoder_names(value: Any) -> Any:
-    """Return a name as it is, several as a tuple; a list that holds a single name is that name."""
+    """Return a single name as a string, also from a list, and several names as a tuple."""
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) and name for name in names):
         raise ValueError(f"expected a name or a list of names, found {value!r}")
     if len(set(names)) < len(names):
-        raise ValueError(f"expected every encoder once, found {', '.join(names)}")
+        raise ValueError(f"expected each encoder once, found {', '.join(names)}")
     return names[0] if len(names) == 1 else tuple(names)
 
 
-#: An encoder, or several whose vectors are joined in this order.
+#: An encoder, or several encoders whose vectors are joined in this order.
 Encoders = Annotated[str | tuple[str, ...], BeforeValidator(_encoder_names)]
 
 
@@ -70,17 +70,17 @@ class ModelConfig(Section):
     fusion: str = Field("concat", description="see `moodfuse fusions`")
     options: dict[str, Any] = Field({}, description="options of the fusion; each fusion validates its own")
     text: Encoders = Field(
-        "minilm", description="text encoder, or a list of several: see `moodfuse encoders`, or a folder"
+        "minilm", description="text encoder, or a list of encoders: see `moodfuse encoders`, or a folder"
     )
     image: Encoders = Field(
-        "efficientnet-lite0", description="image encoder, or a list of several: see `moodfuse encoders`"
+        "efficientnet-lite0", description="image encoder, or a list of encoders: see `moodfuse encoders`, or a folder"
     )
     auxiliary: float = Field(
         0.0, ge=0, le=10, description="weight of the auxiliary text-only and image-only losses (0: no such heads)"
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout on each modality's pooled vector and tokens")
     modality_dropout: float = Field(
-        0.1, ge=0, le=0.5, description="share of training posts that lose their text, and as many their image"
+        0.1, ge=0, le=0.5, description="share of training posts that lose their text; the same share lose their image"
     )
 
     def encoders(self, modality: Modality) -> tuple[str, ...]:
@@ -93,56 +93,61 @@ class OptimConfig(Section):
     lr: float = Field(1e-3, gt=0, le=10, description="AdamW learning rate of fusion and heads")
     encoder_lr: float = Field(5e-5, gt=0, le=1, description="AdamW learning rate of encoders that train")
     layer_decay: float = Field(
-        1.0, gt=0, le=1, description="encoder_lr of each layer of an encoder as a share of the rate of the layer above"
+        1.0, gt=0, le=1, description="encoder_lr of each encoder layer, as a share of the rate of the layer above"
     )
     weight_decay: float = Field(0.01, ge=0, le=10, description="decoupled weight decay (AdamW)")
-    warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps over which the rates rise from 0")
-    l2: float = Field(0.0, ge=0, le=10, description="weight of the squared weights of fusion and heads in the loss")
-    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="the rates after the warm-up")
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps in which the learning rates rise from 0")
+    l2: float = Field(0.0, ge=0, le=10, description="factor of the squared weights of fusion and heads in the loss")
+    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="learning rates after the warm-up")
     clip: float = Field(1.0, ge=0, description="largest norm of the gradient (0: not clipped)")
 
 
 class TrainConfig(Section):
     regime: Literal["frozen", "end_to_end", "two_stage"] = Field(
         "frozen",
-        description="frozen: encoders stay; end_to_end: those in `tune` train too; two_stage: alone first, then frozen",
+        description="frozen: no encoder trains; end_to_end: those in `tune` train; two_stage: alone first, then frozen",
     )
     tune: tuple[Modality, ...] = Field(("text",), description="encoders that train, unless the regime is frozen")
     freeze: int = Field(
-        0, ge=0, description="lowest parts of a tuned encoder that stay: 1 its embeddings, 2 its first layer too ..."
+        0,
+        ge=0,
+        description="lowest parts of a tuned encoder that stay fixed: 1 the embeddings, 2 also the first layer ...",
     )
     lora: int = Field(
-        0, ge=0, le=1_024, description="rank of the updates through which encoders train (0: all their weights do)"
+        0, ge=0, le=1_024, description="rank of the low-rank updates of encoders that train (0: train all weights)"
     )
     average: float = Field(
-        0.0, ge=0, lt=1, description="decay of a moving average of the weights, which is what is kept (0: none)"
+        0.0, ge=0, lt=1, description="decay of a moving average of the weights, which is then kept (0: no average)"
     )
     members: int = Field(
-        1, ge=1, le=20, description="trainings from one start, apart in order and dropout, whose weights are averaged"
+        1,
+        ge=1,
+        le=20,
+        description="trainings from the same start, in other order and dropout, whose weights are averaged",
     )
     stage_epochs: int = Field(4, ge=1, le=1_000, description="two_stage: epochs of each encoder's own stage")
     stage_batch_size: int = Field(16, ge=2, le=65_536, description="two_stage: batch size of that stage")
-    epochs: int = Field(30, ge=1, le=10_000, description="epochs at most")
-    batch_size: int = Field(64, ge=2, le=65_536, description="posts a step")
+    epochs: int = Field(30, ge=1, le=10_000, description="most epochs")
+    batch_size: int = Field(64, ge=2, le=65_536, description="posts per step")
     patience: int = Field(8, ge=0, description="epochs without a better `monitor` before stopping (0: never stop)")
     monitor: Literal["macro_f1", "accuracy", "loss", "none"] = Field(
-        "macro_f1", description="validation score by which the best state is kept (none: the last state is)"
+        "macro_f1", description="validation score by which the best state is kept (none: keep the last state)"
     )
     class_weights: Literal["none", "balanced", "sqrt"] = Field(
         "none", description="loss weights: n / (k n_c) for balanced, its square root for sqrt"
     )
     loss: Literal["cross_entropy", "focal", "generalized"] = Field(
         "cross_entropy",
-        description="focal: posts that are hard count more; generalized: posts whose label is unlikely count less",
+        description="focal: hard posts count more; generalized: posts with an unlikely label count less",
     )
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target that is spread over all classes")
     augment: tuple[Augmentation, ...] = Field(
         (),
-        description="changes to training images, where the image encoder trains: " + ", ".join(get_args(Augmentation)),
+        description="changes to training images, if the image encoder trains: " + ", ".join(get_args(Augmentation)),
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto",
-        description="auto: bf16 mixed precision where the processor has it and the model has over a million weights",
+        description="auto: bf16 mixed precision if the processor has it and the model has over a million weights",
     )
     device: Literal["auto", "cpu", "gpu", "mps"] = Field("auto", description="where training runs")
     devices: int = Field(1, ge=1, le=1_024, description="GPUs, or processes on a CPU, that train together")
@@ -150,12 +155,12 @@ class TrainConfig(Section):
     @model_validator(mode="after")
     def _settings_agree(self) -> TrainConfig:
         if self.monitor == "none" and self.patience:
-            raise ValueError("train.monitor=none has nothing to be patient for: set train.patience=0")
+            raise ValueError("train.monitor=none has no score to wait for: set train.patience=0")
         if self.label_smoothing and self.loss != "cross_entropy":
             raise ValueError(f"train.label_smoothing goes with train.loss=cross_entropy, found {self.loss}")
         for name in ("batch_size", "stage_batch_size") if self.regime == "two_stage" else ("batch_size",):
             if (size := getattr(self, name)) < 2 * self.devices:
-                raise ValueError(f"train.{name}={size} leaves less than two posts for each of {self.devices} devices")
+                raise ValueError(f"train.{name}={size} leaves fewer than two posts for each of {self.devices} devices")
         if self.lora and self.regime == "frozen":
             raise ValueError("train.lora updates encoders that train: set train.regime=end_to_end (or two_stage)")
         if self.regime != "frozen" and not self.tune:
@@ -164,24 +169,24 @@ class TrainConfig(Section):
 
     @property
     def tuned(self) -> tuple[Modality, ...]:
-        """The modalities whose encoder trains with the fusion."""
+        """The modalities whose encoders train with the fusion."""
         return self.tune if self.regime == "end_to_end" else ()
 
 
 class ExportConfig(Section):
-    """How the weights of a bundle's graphs are kept; `learn/precision.py` says what is computed with them."""
+    """How the weights of a bundle's graphs are stored; `learn/precision.py` says how they are used."""
 
     text: Precision = Field("fp32", description="text encoder: fp32, fp16, or int8 in blocks of 32 with a scale each")
     image: Precision = Field("fp32", description="image encoder; int8: a scale for each channel of a convolution")
-    head: Precision = Field("fp32", description="what stands behind the encoders")
+    head: Precision = Field("fp32", description="the head: everything after the encoders")
 
 
-#: Settings of 0.1 that are gone, with the one value that means what every run now does.
+#: Settings of 0.1 that were removed, each with the only value that is still accepted: it is what every run does now.
 _RETIRED = {("model", "ensemble"): 1, ("train", "strategy"): "ddp"}
 
 
 class Config(Section):
-    """Everything that decides what a run computes."""
+    """All settings that determine what a run computes."""
 
     seed: int = Field(0, ge=0, lt=2**31, description="initial weights, order of posts, dropout")
     labels: tuple[str, ...] = Field(SENTIMENT.names, description="label names, in order")
@@ -193,16 +198,16 @@ class Config(Section):
     export: ExportConfig = ExportConfig()
 
     def to_yaml(self) -> str:
-        """Return the configuration as YAML, every default written out."""
-        import yaml  # a hundredth of a second that predicting need not wait for
+        """Return the configuration as YAML, including every default."""
+        import yaml  # here, because prediction does not need it and it takes a hundredth of a second
 
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def build_config(layers: Iterable[Mapping[str, Any]]) -> Config:
-    """Lay mappings over one another, later ones on top, and validate the result.
+    """Merge mappings, where later mappings override earlier ones, and validate the result.
 
-    Raises `ConfigError` for an unknown key (with the nearest known ones) or a bad value.
+    Raises `ConfigError` for an unknown key (with the nearest known keys) or a bad value.
     """
     merged: dict[str, Any] = {}
     for layer in layers:
@@ -215,22 +220,22 @@ def build_config(layers: Iterable[Mapping[str, Any]]) -> Config:
 
 
 def _drop_retired(settings: dict[str, Any]) -> None:
-    """Take out the settings that 0.1 wrote into each resolved configuration and that are gone since."""
+    """Remove the settings that 0.1 wrote into each resolved configuration and that no longer exist."""
     for (section, name), value in _RETIRED.items():
         inside = settings.get(section)
         if isinstance(inside, dict) and (found := inside.pop(name, value)) != value:
             raise ConfigError(
-                f"configuration: {section}.{name}={found!r} is of moodfuse 0.1, and gone since; leave it out"
+                f"configuration: {section}.{name}={found!r} is a setting of moodfuse 0.1, since removed; leave it out"
             )
 
 
 def parse_overrides(words: Iterable[str]) -> dict[str, Any]:
-    """Turn `optim.lr=3e-5 seed=1` into a nested mapping; values are read as YAML."""
+    """Return words such as `optim.lr=3e-5 seed=1` as a nested mapping; values are read as YAML."""
     result: dict[str, Any] = {}
     for word in words:
         key, equals, raw = word.partition("=")
         if not equals or not all(key.split(".")):
-            raise ConfigError(f"{word!r}: expected KEY=VALUE, as in optim.lr=3e-5")
+            raise ConfigError(f"{word!r}: expected KEY=VALUE, such as optim.lr=3e-5")
         *parents, leaf = key.split(".")
         nested: Any = {leaf: _yaml_value(raw, word)}
         for parent in reversed(parents):
@@ -268,9 +273,9 @@ def _yaml_value(raw: str, word: str) -> Any:
     try:
         value = yaml.safe_load(raw)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{word!r}: the value is no YAML ({_first_line(error)})") from None
+        raise ConfigError(f"{word!r}: the value is not YAML ({_first_line(error)})") from None
     if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", value):
-        return float(value)  # YAML 1.1 reads 3e-5 as a text; everybody means a number
+        return float(value)  # YAML 1.1 reads 3e-5 as text, but a number is meant
     return value
 
 
@@ -287,7 +292,7 @@ def _explain(error: ValidationError) -> str:
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = [name for name, _, _ in describe_fields()]
-        leaf = key.rpartition(".")[2]  # `lr`, or `train.lr`: its name is right, its section is not
+        leaf = key.rpartition(".")[2]  # `lr` or `train.lr`: the name is right, the section is wrong
         if there := [name for name in known if name.rpartition(".")[2] == leaf]:
             return f"unknown key {key!r}; did you mean {' or '.join(there)}?"
         return suggest(key, known, what="key")

@@ -1,4 +1,4 @@
-"""Every error that moodfuse raises on purpose; the command line turns each into one line."""
+"""The errors that moodfuse raises on purpose; the command line prints each as a single line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class MoodfuseError(Exception):
-    """Something the user can mend: what was expected, what was found, where, what to do."""
+    """An error that the user can fix. Its message says what was expected, what was found, where, and what to do."""
 
 
 class DataError(MoodfuseError):
@@ -15,11 +15,11 @@ class DataError(MoodfuseError):
 
 
 class ConfigError(MoodfuseError):
-    """A setting, or the name of a fusion, encoder or recipe, is not one that exists."""
+    """A setting has a bad value, or a setting, fusion, encoder or recipe of that name does not exist."""
 
 
 class BundleError(MoodfuseError):
-    """A bundle is missing, incomplete, altered or of a format this version does not read."""
+    """A bundle is missing, incomplete, altered or of a format that this version cannot read."""
 
 
 class OutputError(MoodfuseError):
@@ -27,19 +27,19 @@ class OutputError(MoodfuseError):
 
 
 class TrainingError(MoodfuseError):
-    """Training cannot go on, or its result does not hold."""
+    """Training cannot continue, or its result is not valid."""
 
 
 class DivergedError(TrainingError):
-    """The loss of a training is no longer a number: these settings lead nowhere, others may."""
+    """The loss of a training is no longer finite: these settings diverge, others may not."""
 
 
 class MissingExtraError(MoodfuseError):
-    """A command needs packages that only an optional extra installs."""
+    """A command needs packages of an optional extra that is not installed."""
 
 
 def suggest(name: str, known: Iterable[str], *, what: str) -> str:
-    """Return one line for an unknown `name`: the nearest known names first, else all of them."""
+    """Return a line about an unknown `name`, with the nearest known names, or all names if none is near."""
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if near:

@@ -1,4 +1,4 @@
-"""Files and folders that are written whole or not at all."""
+"""Files and folders that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from typing import Any, BinaryIO
 
 from moodfuse.errors import OutputError
 
-#: What a full or failing disk answers.
+#: The error numbers of a full or failing disk.
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of `path` only when all of it has been written.
+    """Open a file that replaces `path` only when it has been written completely.
 
-    Whatever stood at `path` stays whole until then, also when the disk fills up or the process dies. A link stays
-    a link: the file that it leads to is the one replaced.
-    Raises `OutputError` where the folder cannot be written to or has no room, and where `path` is a folder, a device
-    or a pipe: putting a file in the place of /dev/null would break more than a run.
+    Until then the old file at `path` is unchanged, even if the disk fills up or the process dies. A link stays a link:
+    its target is replaced.
+    Raises `OutputError` if the folder cannot be written to or is full, and if `path` is a folder, a device or a pipe:
+    replacing /dev/null by a file would break other programs.
     """
     with _output_errors(path, every=True):
         target = Path(os.path.realpath(path))
@@ -38,7 +38,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         found = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
         raise OutputError(f"{path}: expected a file or a new name to write to, found {found}; name a file")
     part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
-    try:  # from before the file is there: a Ctrl-C may come between any two steps
+    try:  # starts before the file is made: a Ctrl-C may come between any two steps
         with _output_errors(path, every=True):
             file = part.open("xb")
         with _output_errors(path), file:
@@ -54,9 +54,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def appending(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to write at its end; what is written is on the disk when the block ends.
+    """Open a file to append to; the data is on the disk when the block ends.
 
-    Raises `OutputError` where that cannot be done.
+    Raises `OutputError` if it cannot be written.
     """
     with _output_errors(path, every=True):
         file = path.open("ab")
@@ -67,24 +67,24 @@ def appending(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, whole or not at all."""
+    """Write `data` to `path`, completely or not at all."""
     with replacing(path) as file:
         file.write(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, whole or not at all."""
+    """Write `text` to `path` as UTF-8, completely or not at all."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` to `path` as indented JSON, whole or not at all; NaN is refused."""
+    """Write `value` to `path` as indented JSON, completely or not at all; NaN raises `ValueError`."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
 
 
 @contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
-    """Give an empty folder that takes the place of `folder` only when the block has ended well."""
+    """Yield an empty folder that replaces `folder` only if the block ends without an error."""
     folder = Path(os.path.realpath(folder))
     part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     try:
@@ -98,7 +98,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 
 
 def move_folder(source: Path, target: Path) -> None:
-    """Put the folder `source` in the place of `target`, beside it on the same disk."""
+    """Replace the folder `target` by `source`, which must be on the same disk."""
     old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old")
     try:
         with _output_errors(target, every=True):
@@ -112,14 +112,14 @@ def move_folder(source: Path, target: Path) -> None:
 
 
 def sweep(folder: Path, name: str = "*") -> None:
-    """Remove what a killed process left half-written in `folder`, or of `folder/name`, by the functions above."""
+    """Remove half-written files that a killed process left in `folder`, or only those of `folder/name`."""
     for kind in ("part", "old"):
         for left in folder.glob(f".{name}.{'[0-9a-f]' * 8}.{kind}"):
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> Path:
-    """Make `folder` and its parents. Raises `OutputError` where that cannot be done."""
+    """Make `folder` and its parents, and return it. Raises `OutputError` if it cannot be made."""
     with _output_errors(folder, every=True):
         folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -133,8 +133,8 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def _output_errors(path: Path, *, every: bool = False) -> Iterator[None]:
-    # Inside a caller's block an OSError may also come from something it reads: only a full or failing
-    # disk is told as ours there.
+    # Inside a caller's block an OSError may also come from a file that it reads, so there only the errors of a full or
+    # failing disk become an `OutputError`.
     try:
         yield
     except OSError as error:
@@ -153,7 +153,7 @@ def _remedy(error: OSError) -> str:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows with the same keys as CSV, whole or not at all."""
+    """Write rows with the same keys as CSV, completely or not at all."""
     write_text(path, csv_text(rows))
 
 

@@ -1,4 +1,4 @@
-"""The label set, its order, and the way between names and ids: the only place that knows them."""
+"""The label set, its order, and the conversion between names and ids, which no other module defines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from moodfuse.errors import ConfigError, DataError, suggest
 
-#: What a file writes where a post has no label.
+#: Values in data files that mean that a post has no label.
 UNLABELLED = frozenset({"", "null", "none", "nan"})
 
 
@@ -32,10 +32,10 @@ class Labels:
         return self.names.index(name)
 
     def parse(self, raw: str | None, *, where: str) -> str | None:
-        """Return the label that `raw` names, `None` where it says unlabelled.
+        """Return the label that `raw` names, `None` if it means unlabelled.
 
-        Case and surrounding blanks are forgiven, spelling is not: a misspelt label must never
-        become a class of its own. Raises `DataError`, naming `where`, for anything else.
+        Case and surrounding blanks are ignored, but not spelling: a misspelt label must never become a new class.
+        Raises `DataError`, which names `where`, for anything else.
         """
         value = (raw or "").strip().lower()
         if value in UNLABELLED:
@@ -43,7 +43,7 @@ class Labels:
         for name in self.names:
             if value == name.lower():
                 return name
-        hint = "; a number names no label: write the name in its place" if value.lstrip("-").isdigit() else ""
+        hint = "; a number is not a label: write the name of the label" if value.lstrip("-").isdigit() else ""
         raise DataError(f"{where}: {suggest(str(raw).strip(), self.names, what='label')}{hint}")
 
 
@@ -52,12 +52,13 @@ SENTIMENT = Labels()
 
 
 def merge_annotations(annotations: Sequence[tuple[str, str]], where: str) -> tuple[str | None, str | None]:
-    """Return the one label of a post of MVSA, or `None` and why it has none.
+    """Return the merged label of a post of MVSA, or `None` and the reason why it has no label.
 
     `annotations` holds a (text label, image label) of each annotator. Each modality first takes the label that most
-    annotators gave it; then equal labels stay, a polar one wins over neutral, and positive against negative drops the
-    post: the cleaning of Xu & Mao (MultiSentiNet, CIKM 2017) for the data of Niu et al. (MMM 2016). It leaves 4,511
-    of the 4,869 posts of MVSA-Single. Raises `DataError`, naming `where`, for a label that is none of `SENTIMENT`.
+    annotators gave it. Then equal labels are kept, a polar label wins over neutral, and a post with positive and
+    negative is dropped: the cleaning of Xu & Mao (MultiSentiNet, CIKM 2017) for the data of Niu et al. (MMM 2016). It
+    keeps 4,511 of the 4,869 posts of MVSA-Single. Raises `DataError`, which names `where`, for a label that is not in
+    `SENTIMENT`.
     """
     parsed = [tuple(SENTIMENT.parse(raw, where=where) for raw in pair) for pair in annotations]
     if any(None in pair for pair in parsed):

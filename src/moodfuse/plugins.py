@@ -1,4 +1,4 @@
-"""What other packages add: fusions, readers and encoders, found through their entry points."""
+"""Plug-ins: fusions, readers and encoders of other packages, found by their entry points."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Group = Literal["moodfuse.fusions", "moodfuse.readers", "moodfuse.encoders"]
 
 
 def load_plugins(group: Group, register: Callable[[Any], object]) -> None:
-    """Load every entry point of `group` and hand what it names to `register`.
+    """Load every entry point of `group` and pass the loaded object to `register`.
 
-    A plug-in that cannot be loaded or registered is told in one warning line and left out: no command fails for it.
+    A plug-in that cannot be loaded or registered is left out with a warning: no command fails because of it.
     """
     for entry in metadata.entry_points(group=group):
         try:

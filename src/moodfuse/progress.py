@@ -1,10 +1,10 @@
-"""How long work tells how far it is; what shows it is handed in from above."""
+"""How long-running work reports its progress; the caller passes in the function that shows it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-#: Called with (what is being done, steps done, steps in all; 0 where unknown).
+#: Called with (description of the work, steps done, total steps; 0 if unknown).
 Progress = Callable[[str, int, int], None]
 #: Called with a line for the user.
 Notify = Callable[[str], None]

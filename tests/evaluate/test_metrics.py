@@ -67,7 +67,7 @@ def test_other_labels() -> None:
         ([0, 1], [0, -1], "label ids from 0 to 2, found -1"),
         ([0, 1], [0.2, 0.7], "label ids from 0 to 2, found 0.2"),
         ([0, 1], ["negative", "neutral"], "found 'negative'"),
-        ([0], [[np.nan, 0.5, 0.5]], "no finite numbers"),
+        ([0], [[np.nan, 0.5, 0.5]], "numbers that are not finite"),
         ([0], [[0.5, 0.5]], r"found the shape \(1, 2\)"),
     ],
 )

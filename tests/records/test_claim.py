@@ -11,7 +11,7 @@ from moodfuse.records.claim import Claim, Kind, working_alone
 
 @pytest.mark.parametrize("name", ["../x", "", ".", "a/b", "-x", "x" * 101])
 def test_a_name_that_cannot_be_a_folder_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^--name: expected up to 100 letters, .* found .*; name another$"):
+    with pytest.raises(ConfigError, match=r"^--name: expected up to 100 letters, .* found .*; give another name$"):
         Claim("run", tmp_path, name)
 
 
@@ -35,7 +35,7 @@ def test_a_folder_with_other_things_in_it_is_refused(kind: Kind, option: str, tm
 def test_other_posts_and_other_settings_are_refused(tmp_path: Path) -> None:
     claim = Claim("search", tmp_path, "s")
     claim.check_posts("abc", "abc")
-    with pytest.raises(DataError, match="holds a search on other posts; give this one another --name"):
+    with pytest.raises(DataError, match="holds a search on other posts; give another --name"):
         claim.check_posts(None, "abc")
     claim.check_settings({"seeds": [0], "gone": 1}, {"seeds": [0]})
     with pytest.raises(ConfigError, match=r"another configuration \(seeds: 0 there, 0, 1 now; a: None there, x now\)"):
@@ -66,7 +66,7 @@ def test_one_trains_at_a_time(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with (
         working_alone(folder),
-        pytest.raises(TrainingError, match="another training is at work there"),
+        pytest.raises(TrainingError, match="another training is running there"),
         working_alone(folder),
     ):
         pass

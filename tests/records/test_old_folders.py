@@ -28,7 +28,7 @@ Write = Callable[[Path], Path]
 
 def test_a_run_is_reported(tmp_path: Path) -> None:
     page = write_report(write_run(tmp_path / "run"), format="md").read_text()
-    assert page.count("cannot be shown") == page.count("The posts cannot be shown: where the run's posts lie") == 1
+    assert page.count("cannot be shown") == page.count("The posts cannot be shown: the path of the run's posts") == 1
     for words in (
         "Macro-F1 0.733 (0.200 to 1.000) and accuracy 0.750 (0.250 to 1.000) on 4 held-out posts.",
         "macro-F1 0.733 from the text and 0.733 from the image",
@@ -112,7 +112,7 @@ def test_keys_of_a_newer_version_are_passed_over(tmp_path: Path) -> None:
 def test_a_run_and_a_search_are_gone_on_in(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     assert open_run(tmp_path, "run", build_config([load_yaml(run / "config.yaml")]), "9b1c").path == run
-    with pytest.raises(DataError, match=r"holds a run on other posts or on another --split; give this one another"):
+    with pytest.raises(DataError, match=r"holds a run on other posts or on another --split; give another --name"):
         open_run(tmp_path, "run", build_config([load_yaml(run / "config.yaml")]), "other")
     search = write_search(tmp_path / "search")
     there = read_search(search).config.resolved()
@@ -166,7 +166,9 @@ def test_a_damaged_cell_is_told_with_the_place_of_the_fault(tmp_path: Path) -> N
     folder = write_comparison(tmp_path / "first")
     path = folder / "cells" / "gated" / "seed0-fold1" / "metrics.json"
     path.write_text(path.read_text().replace('"temperature": 1.25', '"temperature": "warm"'))
-    with pytest.raises(DataError, match=r"gated/seed0-fold1: is no whole cell \(.*temperature: .* delete that folder"):
+    with pytest.raises(
+        DataError, match=r"gated/seed0-fold1: is not a complete cell \(.*temperature: .* delete that folder"
+    ):
         read_cell(folder, CellKey(0, 1, "gated"), Labels(("bad", "good")))
     assert [len(cells) for cells in read_comparison(folder).cells.values()] == [1, 2]
 

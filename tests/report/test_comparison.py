@@ -61,7 +61,7 @@ def test_every_part_of_the_comparison_is_there(whole: Document, page: str) -> No
     [
         (0, "trains on the other seven;", "trains on eight"),
         (1, "trains on the other seven (a model that chooses no epoch trains on eight", "the other eight"),
-        (None, "trains on the other eight and has its temperature", "the other seven"),
+        (None, "trains on the other eight and takes its temperature", "the other seven"),
     ],
 )
 def test_the_protocol_says_what_validates(tmp_path: Path, fixed: int | None, said: str, unsaid: str) -> None:

@@ -38,7 +38,7 @@ def test_the_best_trial_comes_first_and_is_no_score_to_report(tmp_path: Path) ->
     assert "Trial 2 is the best of 3: validation macro-F1 0.610" in page
     assert "+0.030 over the recipe" in page
     assert "optim.lr mattered most: 83 %" in page
-    assert "too good" in page.split("<table>")[0]
+    assert "too high" in page.split("<table>")[0]
     assert "3 of 8 trials have ended" in page
     assert '<td class="n">0.004</td>' in page
     assert page.count('role="img"') == 2
@@ -51,7 +51,7 @@ def test_a_search_that_has_just_begun_is_shown(tmp_path: Path) -> None:
     assert is_search(folder)
     page = document_page(search_document(read_search(folder)))
     assert "No trial has ended yet" in page
-    assert "search.json is not there" in page
+    assert "search.json is missing" in page
 
 
 def test_one_trial_and_only_pruned_ones(tmp_path: Path) -> None:

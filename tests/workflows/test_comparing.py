@@ -174,7 +174,7 @@ def test_another_comparison_under_the_same_name_is_refused(copied: Path, posts: 
         run(copied, posts[:110])
     (copied / "taken").mkdir()
     (copied / "taken" / "thesis.txt").write_text("mine")
-    with pytest.raises(ConfigError, match=r"a new folder, found one with thesis\.txt"):
+    with pytest.raises(ConfigError, match=r"a new folder, found a folder with thesis\.txt"):
         run(copied, posts, name="taken")
     with pytest.raises(ConfigError, match="--name: expected up to 100 letters"):
         run(copied, posts, name="../there")

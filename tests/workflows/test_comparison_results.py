@@ -203,7 +203,7 @@ def test_a_damaged_cell_names_the_folder_to_delete(tmp_path: Path) -> None:
         write(comparison, key)
     broken = comparison.path / "cells" / "gated" / "seed0-fold2" / "predictions.csv"
     broken.write_text(broken.read_text().replace("negative", "negativ"))
-    with pytest.raises(DataError, match=r"gated/seed0-fold2: is no whole cell .* delete that folder"):
+    with pytest.raises(DataError, match=r"gated/seed0-fold2: is not a complete cell .* delete that folder"):
         build_results(comparison)
 
 

@@ -195,7 +195,7 @@ def test_another_search_under_the_same_name_is_refused(copied: Path, posts: Post
         search(Posts([replace(posts[0], label=None)]), config, trials=1, name="new", searches=copied)
     (copied / "taken").mkdir()
     (copied / "taken" / "thesis.txt").write_text("mine")
-    with pytest.raises(ConfigError, match=r"found one with thesis\.txt"):
+    with pytest.raises(ConfigError, match=r"found a folder with thesis\.txt"):
         search(posts, config, trials=1, name="taken", searches=copied)
 
 

@@ -133,7 +133,7 @@ def test_a_finished_run_is_not_touched_again(trained_run: Path, posts: Posts, co
 
 def test_two_trainings_never_write_into_one_folder(posts: Posts, config: Config, tmp_path: Path) -> None:
     def again(*_: object) -> None:
-        with pytest.raises(TrainingError, match=r"one: another training is at work there; wait for it .*--name"):
+        with pytest.raises(TrainingError, match=r"one: another training is running there; wait for it .*--name"):
             train(posts, config, name="one", runs=tmp_path)
         raise KeyboardInterrupt
 
@@ -165,7 +165,7 @@ def test_a_name_that_cannot_be_a_folder_is_refused(name: str, tmp_path: Path) ->
 def test_a_folder_with_other_things_in_it_is_never_made_a_run(tmp_path: Path) -> None:
     (tmp_path / "posts").mkdir()
     (tmp_path / "posts" / "train.txt").write_text("guid,tag\n")
-    with pytest.raises(ConfigError, match=r"found one with train\.txt"):
+    with pytest.raises(ConfigError, match=r"found a folder with train\.txt"):
         open_run(tmp_path, "posts", Config(), "hash")
     assert [path.name for path in (tmp_path / "posts").iterdir()] == ["train.txt"]
 

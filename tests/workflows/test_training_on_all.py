@@ -41,7 +41,7 @@ def test_the_scores_are_those_of_the_cross_validation_and_say_so(run: RunResult,
     assert run.metrics.test.accuracy == results["rows"][0]["accuracy"]["value"]
     assert run.metrics.test.calibration_error == results["calibration"][0]["ece"]
     assert "cross-validation of the recipe" in (run.run.bundle / "MODEL_CARD.md").read_text()
-    assert "this\n  very model was never tested" in (run.run.bundle / "MODEL_CARD.md").read_text()
+    assert "this\n  model itself was never tested" in (run.run.bundle / "MODEL_CARD.md").read_text()
     assert run.bundle.manifest.training["posts"] == len(posts)
     # Nothing is chosen in its cells, so that nothing is kept from their training either.
     cell = json.loads(
@@ -126,7 +126,7 @@ FIVE = ALL | {"split": {"hold_out": False, "folds": 5}}
         ({"split": {"hold_out": False}}, None, "set train.monitor=none"),
         (ALL, Path("split.json"), "leave it out"),
         (STAGED, None, "cross-validation takes frozen and end_to_end"),
-        (FIVE, None, "expected 10, of which a comparison makes five cells"),
+        (FIVE, None, "expected 10, which make the five cells of a comparison"),
     ],
 )
 def test_what_would_need_held_out_posts_is_refused(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SHOWN_IDS = 6
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
-_BAR = 24  # characters of the largest class's bar
+_BAR = 24  # width of the largest class's bar in characters
 
 
 def audit(
@@ -28,25 +28,25 @@ def audit(
     ],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Settings as of train: labels=[...], model.text=..."),
+        typer.Argument(metavar="[KEY=VALUE]...", help="Settings as for train: labels=[...], model.text=..."),
     ] = None,
     labels: Annotated[
-        bool, typer.Option("--labels", help="Look for likely label errors, too (needs the train extra).")
+        bool, typer.Option("--labels", help="Also look for likely label errors (needs the train extra).")
     ] = False,
     split: Annotated[Path | None, typer.Option(help="A split to check: CSV or JSON of id with split or fold.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with thumbnails to this file.")] = None,
     format: Annotated[str | None, typer.Option("--format", help="Format of DATA, if not plain.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where there is an error.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if there is an error.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, with all ids.")] = False,
 ) -> None:
-    """Tell what is wrong with a data set, before anyone trains on it."""
+    """Find what is wrong with a data set, before training on it."""
     from moodfuse.config import build_config, parse_overrides
     from moodfuse.workflows.auditing import audit as run_audit
     from moodfuse.workflows.auditing import write_audit_page
 
     if html is not None:
-        import moodfuse.report.page  # noqa: F401  (an extra that is missing is told before the work, not after)
+        import moodfuse.report.page  # noqa: F401  (a missing extra fails before the work)
     config = build_config([parse_overrides(overrides or [])])
     with Bar(quiet=quiet) as bar:
         result = run_audit(data, labels=labels, split_file=split, config=config, format=format, progress=bar)
@@ -79,7 +79,7 @@ def _show(result: Audit) -> None:
     if result.label_errors and result.label_errors.issues:
         console.print("\nmost doubtful labels", style="bold")
         console.print(_issue_table(result))
-    counts = {name: sum(one.severity == name for one in result.findings) for name in _STYLES}
+    counts = {name: sum(finding.severity == name for finding in result.findings) for name in _STYLES}
     told = ", ".join(f"{n} {name}{'' if n == 1 else 's'}" for name, n in counts.items() if n)
     console.print(f"\n{told}" if told else "nothing found: all is well", style="bold")
 
@@ -117,8 +117,8 @@ def _issue_table(result: Audit) -> Table:
     for column in ("post", "given", "suggested", "confidence"):
         table.add_column(column, justify="right" if column == "confidence" else "left")
     issues = result.label_errors.issues if result.label_errors else ()
-    for one in issues[:10]:
-        table.add_row(_plain(one.id), one.given, one.suggested, f"{one.confidence:.2f}")
+    for issue in issues[:10]:
+        table.add_row(_plain(issue.id), issue.given, issue.suggested, f"{issue.confidence:.2f}")
     return table
 
 
@@ -156,6 +156,6 @@ def _counts(counts: dict[str, int], most: int = 4) -> str:
 
 
 def _plain(text: str, most: int = 40) -> str:
-    """Return an id or a path as a terminal may show it."""
+    """Return an id or a path in a form that is safe for a terminal."""
     shown = text if text.isprintable() else ascii(text)
     return shown if len(shown) <= most else shown[: most - 1] + "…"

@@ -22,14 +22,14 @@ Data = Annotated[
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings of every model: train.epochs=10 ...")
 ]
-Fusions = Annotated[str, typer.Option(help="Names of fusions or recipes with commas between, or all, pooled, tokens.")]
-Seeds = Annotated[int, typer.Option(help="Trainings of each cell, seeds from `seed` on.")]
-Folds = Annotated[int, typer.Option(help="Cells to run, 2 to 5; each tests a fifth of the posts, five test all.")]
+Fusions = Annotated[str, typer.Option(help="Fusions or recipes, separated by commas, or all, pooled, tokens.")]
+Seeds = Annotated[int, typer.Option(help="Trainings of each cell, with seeds from `seed` on.")]
+Folds = Annotated[int, typer.Option(help="Cells to run, 2 to 5; each tests a fifth of the posts, five test all posts.")]
 Trials = Annotated[
-    int, typer.Option(help="Search each cell's settings in so many trials, inside its training folds (0: recipes).")
+    int, typer.Option(help="Trials that tune each cell's settings inside its training folds (0: recipes).")
 ]
 Robustness = Annotated[
-    bool, typer.Option("--robustness", help="Also damage a sample of texts and images, and test on that.")
+    bool, typer.Option("--robustness", help="Also damage a sample of texts and images, and test on it.")
 ]
 
 
@@ -49,9 +49,9 @@ def compare(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
-    """Compare fusions on the same posts: which is best, whether text and image both help, what is no real difference.
+    """Compare fusions on the same posts: which is best, whether text and image both help, which do not differ.
 
-    The same command again goes on where an interrupted one stopped.
+    The same command again continues an interrupted comparison.
     """
     from moodfuse.workflows.extras import require_training
 
@@ -96,11 +96,11 @@ def _print(results: ComparisonResults) -> None:
     print()
     print(f"{results.posts} posts, out of fold; 95 % intervals")
     table = Table(
-        "model", "accuracy", "macro-F1", "weighted-F1", "ECE", "weights", "s a cell", box=None, pad_edge=False
+        "model", "accuracy", "macro-F1", "weighted-F1", "ECE", "weights", "s per cell", box=None, pad_edge=False
     )
-    errors = {one.arm: one.ece for one in results.calibration}
+    errors = {entry.arm: entry.ece for entry in results.calibration}
     for row in results.rows:
-        scores = [_score(one) for one in (row.accuracy, row.macro_f1, row.weighted_f1)]
+        scores = [_score(mean) for mean in (row.accuracy, row.macro_f1, row.weighted_f1)]
         table.add_row(row.arm, *scores, f"{errors[row.arm]:.3f}", f"{row.parameters:,}", f"{row.seconds:.1f}")
     Console(width=None if Console().is_terminal else 160).print(table)
     for note in results.notes:
@@ -113,5 +113,5 @@ def _score(score: MeanScore) -> str:
 
 
 def _sentence(words: str) -> str:
-    start = "The " if words.startswith("the ") else words[:4]  # a model is called what it is called, first word or not
+    start = "The " if words.startswith("the ") else words[:4]  # a model's name is never capitalised
     return start + words[4:] + "."

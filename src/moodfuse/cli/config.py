@@ -21,11 +21,11 @@ def show(
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings: optim.lr=3e-4 ...")
     ] = None,
-    recipe: Annotated[str | None, typer.Option(help="A recipe over the defaults.")] = None,
-    config: Annotated[Path | None, typer.Option(help="A YAML file over the recipe.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="A recipe that overrides the defaults.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A YAML file that overrides the recipe.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print every setting, its value and what it does, as YAML that `--config` takes."""
+    """Print every setting, its value and its meaning, as YAML for `--config`."""
     from moodfuse.config import describe_fields, parse_overrides
     from moodfuse.learn.recipes import resolve_config
 

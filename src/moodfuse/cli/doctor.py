@@ -9,7 +9,7 @@ import typer
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Tell what is installed, what works, and what to do about what does not."""
+    """Show what is installed and what works, and how to fix what does not."""
     from moodfuse.workflows.doctor import examine
 
     checks = examine()

@@ -9,7 +9,7 @@ import typer
 
 
 def encoders(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the encoders that have a name, and what each needs."""
+    """List the named encoders, and what each needs."""
     from moodfuse.learn.encoders import list_encoders
 
     rows = list_encoders()
@@ -20,4 +20,4 @@ def encoders(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")
         print(f"{row.name:<40} {' + '.join(row.modalities):<12} {row.summary} [needs {row.needs}]")
     print("model.text and model.image also take any other id of the Hub, and a folder with a Hugging Face model:")
     print("config.json, *.safetensors, and tokenizer.json (text) or preprocessor_config.json (image)")
-    print("several of one modality, their vectors joined: model.text=[minilm,vader]")
+    print("several encoders of a modality, whose vectors are joined: model.text=[minilm,vader]")

@@ -18,13 +18,13 @@ def evaluate(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Labelled posts.")],
     format: Annotated[str | None, typer.Option("--format", help="Format of DATA, if not plain.")] = None,
     only: Annotated[
-        Literal["text", "image"] | None, typer.Option(help="Give the model this alone of every post.")
+        Literal["text", "image"] | None, typer.Option(help="Give the model only this modality of every post.")
     ] = None,
     predictions: Annotated[Path | None, typer.Option(help="Write each post's prediction to this CSV.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
 ) -> None:
-    """Score a bundle on labelled posts; those that its training saw are left out, and counted."""
+    """Score a bundle on labelled posts; posts that its training saw are left out, and counted."""
     from moodfuse.data.formats.readers import read_posts
     from moodfuse.files import csv_text, replacing
     from moodfuse.runtime.predictor import Predictor
@@ -33,7 +33,7 @@ def evaluate(
     predictor = Predictor.load(bundle)
     posts = read_posts(data, format=format, labels=predictor.labels)
     with ExitStack() as stack:
-        # Opened first: that it cannot be written should not be learnt after the work.
+        # Opened first, so that an unwritable file fails before the work.
         sink = stack.enter_context(replacing(predictions)) if predictions else None
         result = evaluate_unseen(predictor, posts, only=only, progress=stack.enter_context(Bar(quiet=quiet)))
         if sink:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def explain(
     bundle: Annotated[
-        Path | None, typer.Argument(metavar="[BUNDLE]", help="A bundle or run folder; by default the packaged one.")
+        Path | None, typer.Argument(metavar="[BUNDLE]", help="A bundle or run folder; by default the packaged bundle.")
     ] = None,
     text: Annotated[str | None, typer.Option(help="The post's text.")] = None,
     image: Annotated[Path | None, typer.Option(help="The post's image.")] = None,
@@ -24,7 +24,7 @@ def explain(
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default all cores.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say why a post gets its answer: what text and image each did, which words, which parts of the image."""
+    """Explain the answer for a post: by text and image, by words, and by parts of the image."""
     from moodfuse.data.posts import ImageRef, Post
     from moodfuse.runtime.bundle import default_bundle
     from moodfuse.runtime.explain import explain as run_explain

@@ -13,7 +13,7 @@ from rich.table import Table
 
 def fusions(
     name: Annotated[str | None, typer.Argument(help="Draw this fusion.")] = None,
-    overrides: Annotated[list[str] | None, typer.Argument(help="Its options, as in width=256.")] = None,
+    overrides: Annotated[list[str] | None, typer.Argument(help="Options of the fusion: width=256 ...")] = None,
     svg: Annotated[Path | None, typer.Option(help="Write the drawing to this SVG file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""The command line: one verb a file; here they come together, and errors become one line and an exit code."""
+"""The command line: collects the verbs, each from its own file, and turns errors into a line and an exit code."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from moodfuse.errors import MoodfuseError
 from moodfuse.files import NO_ROOM
 from moodfuse.version import __version__
 
-#: Typer brings its own copy of click, or takes the installed one, by its version: what it raises tells which.
+#: Typer bundles its own click, or uses the installed package, depending on its version: its errors show which.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 _ClickError: type[Exception] = _UsageError.__mro__[1]
 
 app = typer.Typer(
     name="moodfuse",
-    help="The sentiment of posts that are text + image: train, predict, evaluate.",
+    help="Sentiment of posts with text and image: train, predict, evaluate.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -68,12 +68,12 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
 
 def main() -> None:
-    """Run the command line; exit 0 done, 1 the input is at fault, 2 usage, 3 ours, 130 Ctrl-C."""
+    """Run the command line; exit with 0 done, 1 wrong input, 2 wrong usage, 3 a fault of moodfuse, 130 Ctrl-C."""
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command and return its exit code."""
+    """Run a command and return its exit code."""
     try:
         code = app(arguments, prog_name="moodfuse", standalone_mode=False)
         return _interrupted() if code == 130 else code if isinstance(code, int) else 0
@@ -87,7 +87,7 @@ def run(arguments: list[str]) -> int:
     except _ClickError as error:
         error.show()  # type: ignore[attr-defined]
         return 2
-    except (BrokenPipeError, SystemExit):  # `moodfuse predict ... | head`; the second is what Typer and Rich make of it
+    except (BrokenPipeError, SystemExit):  # `moodfuse predict ... | head`; Typer and Rich raise SystemExit
         _drop_output()
         return 0
     except ModuleNotFoundError as error:
@@ -102,13 +102,13 @@ def run(arguments: list[str]) -> int:
 
 
 def _interrupted() -> int:
-    console.print("interrupted: nothing is half-written; the same command goes on or starts anew", markup=False)
+    console.print("interrupted: no file is half-written; the same command continues, or starts again", markup=False)
     return 130
 
 
 def _drop_output() -> None:
-    """Send what stdout still holds nowhere: Python would try to write it once more at its end, and fail loudly."""
-    with contextlib.suppress(OSError):  # a stdout that is no file
+    """Discard what stdout still holds: at exit, Python would try to write it again, and fail with a traceback."""
+    with contextlib.suppress(OSError):  # stdout is not a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,4 +1,4 @@
-"""What stderr shows: one progress bar with rate and time left, and plain lines."""
+"""Output on stderr: a progress bar with rate and time left, and plain lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class Bar:
-    """A context manager whose call `bar(what, done, total)` shows one bar, for the latest `what`."""
+    """A context manager for a progress bar: `bar(what, done, total)` shows the latest `what`."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._progress = Progress(
@@ -31,7 +31,7 @@ class Bar:
         self._task = self._progress.add_task("", total=None, rate="", visible=False)
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        group = what.split(",")[0]  # "training, epoch 3" goes on in the bar of "training"
+        group = what.split(",")[0]  # "training, epoch 3" continues the bar of "training"
         if group != self._group:
             self._group = group
             self._progress.reset(self._task, total=total or None, visible=True, rate="")

@@ -20,9 +20,9 @@ def search(
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to start from: train.epochs=10 ...")
     ] = None,
     recipe: Annotated[
-        str, typer.Option("--recipe", "--fusion", help="The system to search for: see `moodfuse fusions`.")
+        str, typer.Option("--recipe", "--fusion", help="The system to tune: see `moodfuse fusions`.")
     ] = "concat",
-    trials: Annotated[int, typer.Option(help="Trials in all, of every process at work on this search.")] = 20,
+    trials: Annotated[int, typer.Option(help="Trials in total, of all processes that run this search.")] = 20,
     name: Annotated[str | None, typer.Option(help="Name of the search; by default the recipe's.")] = None,
     searches: Annotated[Path, typer.Option(help="Folder that holds searches.")] = Path("searches"),
     format: Annotated[str | None, typer.Option("--format", help="Format of DATA, if not plain.")] = None,
@@ -30,7 +30,7 @@ def search(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Search a model's settings on the validation fold; run it again to go on, or several times at once to share it."""
+    """Search a model's settings on the validation fold; run it again to continue, or several times to share it."""
     from moodfuse.workflows.extras import require_training
 
     require_training()
@@ -53,7 +53,7 @@ def search(
         return
     ended = result.summary.trials.ended
     print(f"best of {ended} trials: validation {config.train.monitor} {abs(result.score):.3f}")
-    print("(chosen on these very posts, so too good: train it, and go by the held-out scores)")
+    print("(chosen on these same posts, so too high: train with best.yaml, and use the held-out scores)")
     for setting, share in result.summary.importances.items():
         print(f"  {setting:<24} {share:.2f} of the differences")
     print(f"next    moodfuse train {data} --config {result.best_file} --name {name or recipe}-best")

@@ -13,31 +13,33 @@ from moodfuse.errors import ConfigError
 
 def serve(
     bundle: Annotated[
-        Path | None, typer.Argument(metavar="[BUNDLE]", help="A bundle or run folder; by default the packaged one.")
+        Path | None, typer.Argument(metavar="[BUNDLE]", help="A bundle or run folder; by default the packaged bundle.")
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is the whole network.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; a process that dies is replaced.")] = 1,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads a worker; by default all cores.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads per worker; by default all cores.")] = None,
     page: Annotated[bool, typer.Option("--page/--no-page", help="Whether the web page is served at /.")] = True,
     keys: Annotated[Path | None, typer.Option(help="File of key hashes; without a key nothing is answered.")] = None,
     allow_host: Annotated[
-        list[str] | None, typer.Option(help="A name that the service goes by, beside the machine's own.")
+        list[str] | None, typer.Option(help="Another host name of the service, besides the machine's.")
     ] = None,
-    max_body: Annotated[float | None, typer.Option(min=0.001, help="MiB of a request for one post. [16]")] = None,
+    max_body: Annotated[float | None, typer.Option(min=0.001, help="MiB of a request for a single post. [16]")] = None,
     max_batch: Annotated[float | None, typer.Option(min=0.001, help="MiB of a batch. [256]")] = None,
     max_unpacked: Annotated[float | None, typer.Option(min=0.001, help="MiB of a zip once unpacked. [1024]")] = None,
     max_pixels: Annotated[int | None, typer.Option(min=1, help="Pixels of an image. [64000000]")] = None,
-    max_chars: Annotated[int | None, typer.Option(min=1, help="Characters of one post's text. [20000]")] = None,
+    max_chars: Annotated[int | None, typer.Option(min=1, help="Characters of a post's text. [20000]")] = None,
     max_posts: Annotated[int | None, typer.Option(min=1, help="Posts of a batch. [10000]")] = None,
-    max_seconds: Annotated[float | None, typer.Option(min=0.1, help="Seconds a request. [30]")] = None,
-    max_batch_seconds: Annotated[float | None, typer.Option(min=0.1, help="Seconds a batch. [600]")] = None,
-    max_in_flight: Annotated[int | None, typer.Option(min=1, help="Requests at a time, a worker. [64]")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Posts that are run together. [32]")] = None,
-    batch_wait_ms: Annotated[float | None, typer.Option(min=0, help="Milliseconds a post waits for more. [2]")] = None,
+    max_seconds: Annotated[float | None, typer.Option(min=0.1, help="Seconds per request. [30]")] = None,
+    max_batch_seconds: Annotated[float | None, typer.Option(min=0.1, help="Seconds per batch. [600]")] = None,
+    max_in_flight: Annotated[int | None, typer.Option(min=1, help="Requests at a time per worker. [64]")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Posts that are predicted together. [32]")] = None,
+    batch_wait_ms: Annotated[
+        float | None, typer.Option(min=0, help="Milliseconds that a post waits for others. [2]")
+    ] = None,
     new_key: Annotated[bool, typer.Option("--new-key", help="Print a new key and its line for --keys; exit.")] = False,
 ) -> None:
-    """Serve a bundle: REST at /v1, its description at /docs, a web page at /."""
+    """Serve a bundle: a REST API at /v1, its documentation at /docs, a web page at /."""
     from moodfuse.workflows.extras import require_serving
 
     require_serving()
@@ -50,8 +52,8 @@ def serve(
     times = {"seconds": max_seconds, "batch_seconds": max_batch_seconds}
     limits: dict[str, Any] = {name: int(value * 2**20) for name, value in sizes.items() if value is not None}
     limits |= {name: value for name, value in {**counts, **work, **times}.items() if value is not None}
-    other = {"threads": threads, "page": page}
-    _serve(bundle, host, port, workers, limits, other, keys, allow_host or [])
+    options = {"threads": threads, "page": page}
+    _serve(bundle, host, port, workers, limits, options, keys, allow_host or [])
 
 
 def _serve(
@@ -60,7 +62,7 @@ def _serve(
     port: int,
     workers: int,
     limits: dict[str, Any],
-    other: dict[str, Any],
+    options: dict[str, Any],
     keys: Path | None,
     allowed: list[str],
 ) -> None:
@@ -82,10 +84,12 @@ def _serve(
         first = error.errors(include_url=False)[0]
         raise ConfigError(f"limits: {first['loc'][0]}: {first['msg']}, found {first['input']!r}") from None
     if not own and not hashes:
-        console.print(f"note: {host} is open to the network and no key is asked for; see --keys", markup=False)
+        console.print(f"note: {host} is open to the network and no key is required; see --keys", markup=False)
 
     def settings(folder: Path) -> Settings:
-        return Settings(bundle=found.folder.resolve(), folder=folder, limits=chosen, keys=hashes, hosts=hosts, **other)
+        return Settings(
+            bundle=found.folder.resolve(), folder=folder, limits=chosen, keys=hashes, hosts=hosts, **options
+        )
 
     run(settings, host=host, port=port, workers=workers, notify=lambda line: console.print(line, markup=False))
 
@@ -94,4 +98,4 @@ def _print_key() -> None:
     from moodfuse.serve.keys import new_key
 
     key, line = new_key()
-    print(f"key, for whoever asks (it is kept nowhere):\n  {key}\nline for the keys file:\n  {line}")
+    print(f"key, for the clients (it is not stored):\n  {key}\nline for the keys file:\n  {line}")

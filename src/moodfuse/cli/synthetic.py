@@ -15,10 +15,10 @@ def synthetic(
     text: Annotated[float, typer.Option(min=0, max=1, help="Strength of the signal in the text.")] = 0.6,
     image: Annotated[float, typer.Option(min=0, max=1, help="Strength of the signal in the image.")] = 0.6,
     joint: Annotated[float, typer.Option(min=0, max=1, help="Strength of the signal in the combination only.")] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other posts.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the posts; another seed draws different posts.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors.")] = False,
 ) -> None:
-    """Write posts with a planted signal, as a guid,tag folder, to try things out on."""
+    """Write synthetic posts with a planted signal, as a guid,tag folder, for experiments."""
     from moodfuse.data.synthetic import Signals, write_synthetic
 
     signals = Signals(text=text, image=image, joint=joint)

@@ -24,7 +24,7 @@ def train(
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings: optim.lr=3e-4 ...")
     ] = None,
     recipe: Annotated[str | None, typer.Option(help="The system to train: see `moodfuse fusions`.")] = None,
-    config: Annotated[Path | None, typer.Option(help="A YAML file over the recipe.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A YAML file that overrides the recipe.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run; by default the recipe's.")] = None,
     runs: Annotated[Path, typer.Option(help="Folder that holds runs.")] = Path("runs"),
     split: Annotated[Path | None, typer.Option(help="A split to use: CSV or JSON of id with split or fold.")] = None,
@@ -35,7 +35,7 @@ def train(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
-    """Train one model; the same command again goes on where an interrupted one stopped."""
+    """Train a model; the same command again continues an interrupted training."""
     from moodfuse.workflows.extras import require_training
 
     require_training()

@@ -1,4 +1,4 @@
-"""Whether a confidence means what it says, and below which confidence a person should look."""
+"""Calibration: whether confidence equals accuracy, and below which confidence a person should check an answer."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ try:
 except ImportError as error:
     raise MissingExtraError("calibration needs scipy, which is not installed; pip install 'moodfuse[eval]'") from error
 
-#: Least and greatest temperature: where every post is right, the likelihood alone would ask for 0.
+#: Smallest and largest temperature: if every post is right, the most likely temperature would be 0.
 TEMPERATURES = (0.1, 10.0)
-#: Least probability that has a logarithm: a table on disk may hold 0.
+#: Smallest probability to take the logarithm of: a table on disk may hold 0.
 _LEAST = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """Posts with a confidence below `threshold` are for a person to look at."""
+    """The review threshold: a person should check posts with a confidence below `threshold`."""
 
     threshold: float
-    #: share of the posts that lie below: the share asked for, but for ties
+    #: share of the posts below the threshold: the requested share, except for ties
     share: float
-    #: `None` where no post lies below
+    #: `None` if no post is below
     accuracy_below: float | None
-    #: `None` where no post lies at or above
+    #: `None` if no post is at or above
     accuracy_above: float | None
 
 
 def fit_temperature(logits: ArrayLike, true: ArrayLike) -> float:
-    """Return the temperature, within `TEMPERATURES`, that makes softmax(logits / temperature) likeliest.
+    """Return the temperature within `TEMPERATURES` with the highest likelihood of softmax(logits / temperature).
 
-    `logits`: (N, C); `true`: ids, (N,). It is 1 where no temperature does better (all logits of each post equal).
+    `logits`: (N, C); `true`: ids, (N,). It is 1 if no temperature is better (all logits of each post are equal).
     Source: Guo et al. (2017), On Calibration of Modern Neural Networks. Raises `DataError` for no posts, shapes
-    that do not fit or logits that are not finite.
+    that do not match or logits that are not finite.
     """
     scores = _matrix(logits, "logits")
     (truth,) = check_ids(true, count=scores.shape[1])
@@ -58,8 +58,8 @@ def fit_temperature(logits: ArrayLike, true: ArrayLike) -> float:
 def logits_of(probabilities: ArrayLike) -> NDArray[np.float64]:
     """Return logits whose softmax gives the probabilities, both (..., C).
 
-    They are log-probabilities: the model's own logits differ from them by a constant a post, which a softmax does not
-    see.
+    They are log-probabilities: the model's own logits differ from them by a constant per post, which does not change
+    the softmax.
     """
     logits: NDArray[np.float64] = np.log(np.asarray(probabilities, dtype=np.float64).clip(_LEAST))
     return logits
@@ -67,7 +67,7 @@ def logits_of(probabilities: ArrayLike) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Posts whose confidence lies in (low, high]: how sure they are on average, and how often right."""
+    """Posts whose confidence is in (low, high]: their mean confidence and their accuracy."""
 
     low: float
     high: float
@@ -77,9 +77,9 @@ class Bin:
 
 
 def reliability(probabilities: ArrayLike, true: ArrayLike, *, bins: int = 15) -> list[Bin]:
-    """Return the reliability curve: bins of equal width from 0 to 1, bins without posts left out.
+    """Return the reliability curve: bins of equal width from 0 to 1, without the empty bins.
 
-    `probabilities`: (N, C); `true`: ids, (N,). Source: Guo et al. (2017). Raises `DataError` as `fit_temperature` does.
+    `probabilities`: (N, C); `true`: ids, (N,). Source: Guo et al. (2017). Raises the errors of `fit_temperature`.
     """
     confidence, right, place = _binned(probabilities, true, bins)
     count = np.bincount(place, minlength=bins)
@@ -95,8 +95,8 @@ def reliability(probabilities: ArrayLike, true: ArrayLike, *, bins: int = 15) ->
 def expected_calibration_error(probabilities: ArrayLike, true: ArrayLike, *, bins: int = 15) -> float:
     """Return the mean gap between confidence and accuracy over `bins` bins of equal width, weighted by posts.
 
-    `probabilities`: (N, C); `true`: ids, (N,). Source: Naeini et al. (2015), Guo et al. (2017). Raises `DataError` as
-    `fit_temperature` does.
+    `probabilities`: (N, C); `true`: ids, (N,). Source: Naeini et al. (2015), Guo et al. (2017). Raises the errors of
+    `fit_temperature`.
     """
     confidence, right, place = _binned(probabilities, true, bins)
     gap = np.bincount(place, weights=right - confidence, minlength=bins)  # (bins,) count x (accuracy - confidence)
@@ -104,21 +104,21 @@ def expected_calibration_error(probabilities: ArrayLike, true: ArrayLike, *, bin
 
 
 def review_threshold(confidence: ArrayLike, correct: ArrayLike, *, share: float = 0.2) -> Review:
-    """Return the confidence below which the least sure `share` of the posts lie.
+    """Return the confidence below which the least confident `share` of the posts is.
 
-    `confidence`: (N,), 0..1; `correct`: (N,) bool. Posts of equal confidence stay together, above. Raises `DataError`
-    for no posts, unequal lengths or confidences that are not finite.
+    `confidence`: (N,), 0..1; `correct`: (N,) bool. Posts of equal confidence stay together, at or above it. Raises
+    `DataError` for no posts, unequal lengths or confidences that are not finite.
     """
     if not 0 <= share <= 1:
         raise ConfigError(f"share: expected a share from 0 to 1, found {share}")
     sure, right = np.asarray(confidence, dtype=np.float64), np.asarray(correct, dtype=bool)
     if sure.ndim != 1 or sure.shape != right.shape or not len(sure) or not np.isfinite(sure).all():
         raise DataError(
-            f"review threshold: expected a finite confidence for each of one or more posts, found {sure.shape} "
+            f"review threshold: expected a finite confidence for each of at least one post, found {sure.shape} "
             f"confidences for {right.shape} posts"
         )
     wanted = round(share * len(sure))
-    # Beyond the last post there is no confidence to take: the next float above the largest lets all lie below.
+    # If all posts are wanted, the next float above the largest confidence puts all of them below.
     threshold = float(np.sort(sure)[wanted] if wanted < len(sure) else np.nextafter(sure.max(), np.inf))
     below = sure < threshold
     return Review(
@@ -132,14 +132,14 @@ def review_threshold(confidence: ArrayLike, correct: ArrayLike, *, share: float 
 def _binned(
     probabilities: ArrayLike, true: ArrayLike, bins: int
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:
-    """Return each post's confidence, whether it is right, and its bin, (N,) each."""
+    """Return each post's confidence, whether it is right, and its bin, each (N,)."""
     if bins < 1:
         raise ConfigError(f"bins: expected 1 or more, found {bins}")
     table = _matrix(probabilities, "probabilities")
     (truth,) = check_ids(true, count=table.shape[1])
     _check_length(table, truth)
     confidence = table.max(1)
-    # Bins are open below and closed above, as in the paper: a confidence of 1 belongs to the last.
+    # Bins are open below and closed above, as in the paper: a confidence of 1 is in the last bin.
     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     return confidence, table.argmax(1) == truth, place
 

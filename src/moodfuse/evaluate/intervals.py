@@ -1,4 +1,4 @@
-"""How sure a score is, and whether two systems differ."""
+"""Confidence intervals of scores, and tests of whether two systems differ."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ except ImportError as error:
 
 @dataclass(frozen=True, slots=True)
 class Bootstrap:
-    """How a bootstrap is done: the middle `level` of so many `resamples`, drawn with a seed."""
+    """The settings of a bootstrap: the middle `level` of the `resamples`, drawn with a seed."""
 
     level: float = 0.95
     resamples: int = 2000
@@ -36,19 +36,19 @@ USUAL = Bootstrap()
 
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
-    """How far a is ahead of b on the same posts, in the metric's own unit (0..1)."""
+    """The difference a - b on the same posts, in the unit of the metric (0..1)."""
 
     metric: str
     difference: float
     low: float
     high: float
-    #: two-sided; the probability of a resample at least as far on the other side of 0, doubled
+    #: two-sided: twice the smaller of two shares of the resamples, at or below 0 and at or above 0
     p_value: float
 
 
 @dataclass(frozen=True, slots=True)
 class McNemar:
-    """McNemar's exact test: of the posts that one system alone gets right, how many are whose?"""
+    """McNemar's exact test: the numbers of posts that only a, or only b, gets right."""
 
     only_a: int
     only_b: int
@@ -66,13 +66,13 @@ def bootstrap_intervals(
     """Return percentile bootstrap intervals (Efron 1979) of accuracy, macro_f1, weighted_f1 and each f1_LABEL.
 
     `true`: ids, (N,); `predicted`: ids, (N,), or probabilities, (N, C); `groups`: each post's group of
-    near-duplicates, (N,), which is then resampled whole (`None`: every post by itself). Where every post is right,
-    or there is only one post, no resample differs and the interval has no width. Raises `DataError` as `score` does,
-    and where the groups are not as many as the posts.
+    near-duplicates, (N,), which is resampled as a whole (`None`: every post by itself). If every post is right, or
+    there is only one post, all resamples are equal and the interval has no width. Raises the errors of `score`, and
+    `DataError` if there are not as many groups as posts.
     """
     truth, guess = check_ids(true, predicted, count=len(labels))
     resampler = Resampler(truth, {"a": System(guess[None], "a")}, labels=labels, groups=groups)
-    drawn = resampler.draws(bootstrap.resamples, seed=bootstrap.seed)  # (R, 1) each
+    drawn = resampler.draws(bootstrap.resamples, seed=bootstrap.seed)  # each (R, 1)
     return {name: percentiles(values[:, 0], bootstrap.level) for name, values in drawn.items()}
 
 
@@ -85,9 +85,9 @@ def paired_bootstrap(
     groups: Sequence[Hashable] | None = None,
     bootstrap: Bootstrap = USUAL,
 ) -> dict[str, PairedDifference]:
-    """Return by how much a exceeds b in each metric, with a percentile interval, from resamples of the same posts.
+    """Return a - b in each metric, with percentile intervals, from resamples of the same posts.
 
-    The p-values never fall below 2 / (resamples + 1). Source: Efron and Tibshirani (1993), chapter 16. The metrics,
+    The p-values are at least 2 / (resamples + 1). Source: Efron and Tibshirani (1993), chapter 16. The metrics,
     the other arguments and the errors are those of `bootstrap_intervals`.
     """
     truth, *guesses = check_ids(true, predicted_a, predicted_b, count=len(labels))
@@ -101,7 +101,7 @@ def paired_bootstrap(
 
 
 def paired_difference(metric: str, observed: float, drawn: NDArray[Any], level: float = 0.95) -> PairedDifference:
-    """Return a difference with its percentile interval and two-sided p-value, from its resamples (R,)."""
+    """Return a difference with the percentile interval and two-sided p-value of its resamples (R,)."""
     others = min((drawn <= 0).sum(), (drawn >= 0).sum())
     low, high = percentiles(drawn, level)
     p_value = min(1.0, 2 * (int(others) + 1) / (len(drawn) + 1))
@@ -111,7 +111,7 @@ def paired_difference(metric: str, observed: float, drawn: NDArray[Any], level: 
 def percentiles(values: NDArray[Any], level: float = 0.95) -> tuple[float, float]:
     """Return the ends of the middle `level` of the values (R,)."""
     if not 0 < level < 1:
-        raise ConfigError(f"level: expected a share between 0 and 1, as 0.95, found {level}")
+        raise ConfigError(f"level: expected a share between 0 and 1, such as 0.95, found {level}")
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -119,7 +119,7 @@ def percentiles(values: NDArray[Any], level: float = 0.95) -> tuple[float, float
 def mcnemar(true: ArrayLike, predicted_a: ArrayLike, predicted_b: ArrayLike, *, labels: Labels) -> McNemar:
     """Test whether a and b are right equally often (McNemar 1947, exact binomial). Arguments as `paired_bootstrap`.
 
-    It takes the posts for independent: with near-duplicates among them, go by `paired_bootstrap` with groups.
+    The test assumes independent posts: with near-duplicates among them, use `paired_bootstrap` with groups.
     """
     truth, a, b = check_ids(true, predicted_a, predicted_b, count=len(labels))
     only_a = int(np.sum((a == truth) & (b != truth)))

@@ -1,4 +1,4 @@
-"""How right a set of predictions is."""
+"""Scores of predictions: accuracy, F1, confusion."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ except ImportError as error:
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """One label's precision, recall and F1 (0 where undefined), and how many posts have it."""
+    """A label's precision, recall and F1 (0 if undefined), and the number of posts that have it."""
 
     precision: float
     recall: float
@@ -34,7 +34,7 @@ class ClassScores:
 class Scores:
     """The scores of predictions for n posts.
 
-    `macro_f1` is the mean over the labels that the truth or the predictions name, as in scikit-learn;
+    `macro_f1` is the mean over the labels that occur in the truth or in the predictions, as in scikit-learn;
     `confusion` has the truth in its rows and the predictions in its columns.
     """
 
@@ -46,7 +46,7 @@ class Scores:
     confusion: list[list[int]]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers, lists and mappings, as JSON holds them."""
+        """Return the scores as numbers, lists and mappings for JSON."""
         return asdict(self)
 
 
@@ -54,13 +54,13 @@ def score(true: ArrayLike, predicted: ArrayLike, labels: Labels) -> Scores:
     """Score predictions against the truth.
 
     `true` holds label ids, (N,); `predicted` label ids, (N,), or probabilities, (N, C), of which the largest
-    counts. Raises `DataError` for no posts, unequal lengths, ids out of range or probabilities that are no numbers.
+    counts. Raises `DataError` for no posts, unequal lengths, ids out of range or probabilities that are not finite.
     """
     truth, guess = check_ids(true, predicted, count=len(labels))
     matrix = confusion_matrix(truth, guess, labels=range(len(labels)))  # (C, C)
     precision, recall, f1, support = precision_recall_fscore_support(
         truth, guess, labels=range(len(labels)), zero_division=0
-    )  # (C,) each
+    )  # each (C,)
     named = (matrix.sum(0) + matrix.sum(1)) > 0
     per_class = {
         name: ClassScores(float(precision[i]), float(recall[i]), float(f1[i]), int(support[i]))
@@ -77,9 +77,9 @@ def score(true: ArrayLike, predicted: ArrayLike, labels: Labels) -> Scores:
 
 
 def confusion_metrics(confusion: NDArray[Any], labels: Labels) -> dict[str, NDArray[np.float64]]:
-    """Return every metric, (...,), of confusion matrices, (..., C, C), truth in rows; as `score` defines them.
+    """Return every metric of `score`, (...,), for confusion matrices, (..., C, C), with the truth in the rows.
 
-    Counts may be fractions, as expected counts are.
+    Counts may be fractions, such as expected counts.
     """
     right = np.diagonal(confusion, axis1=-2, axis2=-1)  # (..., C)
     support, named = confusion.sum(-1), confusion.sum(-2) + confusion.sum(-1)  # (..., C)
@@ -96,7 +96,7 @@ def confusion_metrics(confusion: NDArray[Any], labels: Labels) -> dict[str, NDAr
 def check_ids(true: ArrayLike, *predictions: ArrayLike, count: int) -> list[NDArray[np.int64]]:
     """Return the truth and each of the predictions as label ids, (N,); probabilities, (N, C), become their argmax.
 
-    Raises `DataError` where they cannot be compared.
+    Raises `DataError` if they cannot be compared.
     """
     arrays = [_ids(array, count) for array in (true, *predictions)]
     if len({len(array) for array in arrays}) > 1:
@@ -110,7 +110,7 @@ def _ids(array: ArrayLike, count: int) -> NDArray[np.int64]:
     array = np.asarray(array)
     if array.ndim == 2 and array.shape[1] == count:
         if not np.isfinite(array).all():
-            raise DataError("scores: expected probabilities, found some that are no finite numbers")
+            raise DataError("scores: expected probabilities, found numbers that are not finite")
         return np.asarray(array.argmax(1), dtype=np.int64)
     if array.ndim != 1:
         raise DataError(f"scores: expected ids (N,) or probabilities (N, {count}), found the shape {array.shape}")

@@ -1,12 +1,13 @@
-"""The bootstrap: any number of systems on the same posts, resampled together, so that every difference is a paired one.
+"""The bootstrap: any number of systems on the same posts, resampled together, so that every difference is paired.
 
-Each resample draws groups of near-duplicates with replacement, the same for every system. A resample moves nothing but
-counts of confusion matrices, so what is kept of a group is what it adds to each of them, and scores follow from sums.
+Each resample draws groups of near-duplicates with replacement, the same groups for every system. A resample changes
+only the counts of the confusion matrices. So only the counts that a group adds to each matrix are kept, and the scores
+are computed from sums of counts.
 
-A system that was trained with several seeds is scored by the mean over its seeds, and in each resample every fold's
-seeds are drawn anew, with replacement, for each model by itself: a training is a draw too, and its luck must not pass
-for a difference. (Averaging the seeds' probabilities would score another model than any that ships.) With one seed
-only the posts are resampled.
+The score of a system with several seeds is the mean over its seeds. In each resample, the seeds of every fold are drawn
+again with replacement, separately for each model: a training is a random draw too, and chance in training must not look
+like a difference. (The mean of the seeds' probabilities would be the answer of an ensemble, which is never shipped.)
+With one seed, only the posts are resampled.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ from moodfuse.errors import ConfigError, DataError
 from moodfuse.evaluate.metrics import confusion_metrics
 from moodfuse.labels import Labels
 
-_BLOCK = 250  # resamples at a time: bounds the memory
-_REPEATS = 4  # groups of each kind, on average, from which on kinds are drawn in their place
+_BLOCK = 250  # resamples at a time, to limit the memory
+_REPEATS = 4  # kinds are drawn instead of groups if each kind has at least this many groups on average
 Table = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """What one system says of N posts, with each of S seeds: label ids, (S, N).
+    """A system's predictions for N posts with each of S seeds: label ids, (S, N).
 
-    Systems of one `model` are one training read in several ways, and share its seeds in a resample.
+    Systems of the same `model` are the same trainings, read in several ways, and share the drawn seeds in a resample.
     """
 
     predicted: NDArray[np.int64]
@@ -40,17 +41,17 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class _Fold:
-    """The groups that stand in a fold, (G,), and what each adds to every system's and seed's confusion."""
+    """The groups of a fold, (G,), and the counts that each adds to the confusion matrix of every system and seed."""
 
     members: NDArray[np.int64]
     table: Table  # (G, A x S x C x C)
 
 
 class Resampler:
-    """The truth, (N,), and A systems on the same posts, ready to be resampled together.
+    """Resamples of the truth, (N,), together with A systems on the same posts.
 
     `folds`, (N,): which training of a seed tested the post (`None`: a single training); `groups`, (N,): its group of
-    near-duplicates (`None`: each post by itself). Raises `DataError` for lengths or numbers of seeds that differ.
+    near-duplicates (`None`: each post by itself). Raises `DataError` if lengths or numbers of seeds differ.
     """
 
     def __init__(
@@ -78,10 +79,10 @@ class Resampler:
         group = np.array([number.setdefault(name, len(number)) for name in names])
         self.groups = len(number)
         fold = np.zeros(len(truth), int) if folds is None else np.asarray(folds)
-        self._folds = [self._fold(systems, group, fold == one) for one in np.unique(fold)]
+        self._folds = [self._fold(systems, group, fold == value) for value in np.unique(fold)]
 
     def observed(self) -> dict[str, NDArray[np.float64]]:
-        """Return each metric of each system on the posts as they are, (A,): means over seeds."""
+        """Return each metric of each system on the original posts, (A,): means over seeds."""
         scores = self._scores(np.ones((1, self.groups), np.float32), self._folds)
         return {name: value[0] for name, value in scores.items()}
 
@@ -111,10 +112,10 @@ class Resampler:
         return _Fold(members, table.reshape(len(members), -1))
 
     def _kinds(self) -> tuple[NDArray[np.int64], list[_Fold]]:
-        """Return how often each kind of group occurs, (K,), and a fold of the kinds; no fold where few are the same.
+        """Return how often each kind of group occurs, (K,), and a fold of the kinds; no fold if few groups are equal.
 
-        Groups that add the same are interchangeable: few systems on many posts have few kinds, and drawing these, each
-        as often as it occurs, is the same bootstrap in a tenth of the time.
+        Groups that add the same counts are of the same kind and interchangeable. Few systems on many posts have few
+        kinds: drawing kinds by their frequency is the same bootstrap in a tenth of the time.
         """
         if len(self._folds) > 1:
             return np.empty(0, np.int64), []
@@ -128,7 +129,7 @@ class Resampler:
     def _scores(
         self, weights: Table, folds: Sequence[_Fold], luck: np.random.Generator | None = None
     ) -> dict[str, NDArray[np.float64]]:
-        """Return each metric, (B, A), the mean over seeds; `luck` draws the seeds anew where there are several."""
+        """Return each metric, (B, A), the mean over seeds; `luck` draws the seeds again if there are several."""
         classes = len(self.labels)
         total = np.zeros((len(weights), len(self.names), self.seeds, classes * classes))
         for fold in folds:
@@ -140,14 +141,14 @@ class Resampler:
         return {name: value.mean(2) for name, value in metrics.items()}
 
     def _seeds(self, luck: np.random.Generator, draws: int) -> NDArray[np.int64]:
-        """Return which seeds stand for a fold's seeds, (B, A, S, 1)."""
+        """Return the seeds drawn in place of a fold's seeds, (B, A, S, 1)."""
         models = {model: i for i, model in enumerate(dict.fromkeys(self.models))}
         drawn = luck.integers(0, self.seeds, (draws, len(models), self.seeds))
         return drawn[:, [models[model] for model in self.models], :, None]
 
 
 def _draw_groups(groups: int, resamples: int, seed: int) -> Iterator[Table]:
-    """Yield blocks of how often each resample draws each group, (B, G)."""
+    """Yield blocks of counts, (B, G): how often each resample draws each group."""
     generator = np.random.default_rng([seed, 0])
     for size in _blocks(resamples):
         drawn = generator.integers(0, groups, (size, groups))
@@ -157,7 +158,7 @@ def _draw_groups(groups: int, resamples: int, seed: int) -> Iterator[Table]:
 
 
 def _draw_kinds(occurrences: NDArray[np.int64], resamples: int, seed: int) -> Iterator[Table]:
-    """Yield blocks of how often each resample draws a group of each kind, (B, K)."""
+    """Yield blocks of counts, (B, K): how often each resample draws a group of each kind."""
     generator, groups = np.random.default_rng([seed, 0]), int(occurrences.sum())
     for size in _blocks(resamples):
         yield generator.multinomial(groups, occurrences / groups, size=size).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What is left of a score when text or image goes missing, when an image is poor, when a text is full of typos."""
+"""Robustness: scores when text or image is missing, when an image is degraded, when a text has typos."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from moodfuse.evaluate.metrics import check_ids, confusion_metrics
 from moodfuse.labels import Labels
 
 Damage = Literal["typos", "blur", "noise", "shrink"]
-#: Levels of each damage, its modality, and what a level counts.
+#: Each damage: its modality, the unit of a level, and the levels.
 DAMAGES: dict[Damage, tuple[str, str, tuple[float, ...]]] = {
     "typos": ("text", "share of letters", (0.0, 0.05, 0.1, 0.2)),
     "blur": ("image", "radius as a share of the shorter side", (0.0, 0.01, 0.02, 0.05)),
@@ -30,7 +30,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True, slots=True)
 class RemovalPoint:
-    """The scores expected when a share of all posts has lost a modality."""
+    """The expected scores when a share of all posts has lost a modality."""
 
     share: float
     accuracy: float
@@ -45,18 +45,18 @@ def removal_curve(
     labels: Labels,
     shares: Sequence[float] = SHARES,
 ) -> list[RemovalPoint]:
-    """Return expected scores as a random share of the posts loses a modality, the mean over seeds.
+    """Return the expected scores when a random share of the posts loses a modality, as means over seeds.
 
-    `whole` and `withheld` hold, for each seed, the predictions for all posts as they are and for all posts without the
-    modality, ids (N,) or probabilities (N, C). A post's answer depends on that post alone, so a mixture of the two
-    confusion matrices is what a random draw is expected to give: nothing needs to be drawn or predicted again.
+    `whole` and `withheld` hold, for each seed, the predictions for all posts with and without the modality: ids (N,)
+    or probabilities (N, C). The answer for a post depends only on that post. So the expected confusion matrix of a
+    random draw is a mixture of the two confusion matrices: nothing has to be drawn or predicted again.
     """
     size = len(labels)
     counts: list[list[NDArray[np.float64]]] = []
     for pair in zip(whole, withheld, strict=True):
         truth, *guesses = check_ids(true, *pair, count=size)
         flat = [np.bincount(truth * size + guess, minlength=size * size) for guess in guesses]
-        counts.append([one.reshape(size, size).astype(float) for one in flat])
+        counts.append([table.reshape(size, size).astype(float) for table in flat])
     mean: list[RemovalPoint] = []
     for share in shares:
         mixed = np.stack([(1 - share) * full + share * without for full, without in counts])  # (S, C, C)
@@ -66,12 +66,12 @@ def removal_curve(
 
 
 def add_typos(text: str, share: float, generator: np.random.Generator) -> str:
-    """Damage a share of the letters: each is swapped with the next, dropped, doubled or replaced, all alike."""
+    """Damage a share of the letters: each is swapped with the next, dropped, doubled or replaced, equally often."""
     _check_share(share)
     letters = list(text)
     places = [i for i, letter in enumerate(letters) if letter.isalpha()]
     hit = generator.permutation(len(places))[: round(share * len(places))]
-    for i in sorted((places[int(one)] for one in hit), reverse=True):
+    for i in sorted((places[int(index)] for index in hit), reverse=True):
         kind = int(generator.integers(4))
         if kind == 0 and i + 1 < len(letters):
             letters[i], letters[i + 1] = letters[i + 1], letters[i]
@@ -85,7 +85,7 @@ def add_typos(text: str, share: float, generator: np.random.Generator) -> str:
 
 
 def degrade(image: Image.Image, damage: Damage, level: float, generator: np.random.Generator) -> bytes:
-    """Return a damaged RGB image as PNG bytes; a level of 0 leaves the pixels as they are."""
+    """Return a damaged RGB image as PNG bytes; a level of 0 leaves the pixels unchanged."""
     _check_share(level)
     if damage not in DAMAGES or DAMAGES[damage][0] != "image":
         raise ConfigError(f"damage: expected blur, noise or shrink for images, found {damage!r}")

@@ -1,4 +1,4 @@
-"""The winner's curse: the best of many scores is too good, and by how much."""
+"""The winner's curse: how much the best of many scores overestimates."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from moodfuse.evaluate.resampling import Resampler
 
 @dataclass(frozen=True, slots=True)
 class BestOf:
-    """The best of several systems, its score as it stands, and what to expect of it on new posts."""
+    """The best of several systems, its observed score, and the score to expect on new posts."""
 
     name: str
     value: float
     corrected: float
     low: float
     high: float
-    #: the share of resamples in which each system came out best
+    #: the share of resamples in which each system is the best
     chosen: dict[str, float]
 
 
@@ -34,11 +34,11 @@ def best_of(
 ) -> BestOf:
     """Return the best of `systems` by `metric`, with the bootstrap bias-corrected estimate BBC-CV.
 
-    Each resample of the out-of-fold predictions chooses its best system on the posts it drew, and scores it on the
-    others; the mean of these scores is what choosing this way gives on new posts, and the middle 95 % its interval
-    (which is wide: a resample leaves out about 37 % of the posts). Source: Tsamardinos, Greasidou and Borboudakis
-    (2018), Bootstrapping the out-of-sample predictions for efficient and accurate cross-validation. Groups of
-    near-duplicates are drawn whole.
+    Each resample of the out-of-fold predictions chooses its best system on the drawn posts, and scores it on the
+    others. The mean of these scores estimates the score on new posts of a system chosen this way, and the middle 95 %
+    is its interval (which is wide: a resample leaves out about 37 % of the posts). Source: Tsamardinos, Greasidou and
+    Borboudakis (2018), Bootstrapping the out-of-sample predictions for efficient and accurate cross-validation. Groups
+    of near-duplicates are drawn as a whole.
     """
     places = [resampler.names.index(name) for name in systems]
     observed = resampler.observed()[metric][places]  # (A,)

@@ -1,4 +1,4 @@
-"""What may be said of a difference: paired tests over all pairs of systems, corrected for their number, in words."""
+"""Verdicts on differences: paired tests of all pairs of systems, corrected for their number, and as sentences."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SINGLE = ("text", "image")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two systems on the same posts, a less b; p-values as the tests give them and Holm-corrected over all pairs."""
+    """Two systems on the same posts, a minus b, with p-values, uncorrected and Holm-corrected over all pairs."""
 
     a: str
     b: str
@@ -34,13 +34,13 @@ class Pair:
 
     @property
     def verdict(self) -> Verdict:
-        """By the corrected p-value of the bootstrap."""
+        """The verdict, by the corrected p-value of the bootstrap."""
         if self.p >= self.level:
             return "cannot be told apart"
         return "beats" if self.bootstrap.difference > 0 else "loses to"
 
     def turned(self) -> Pair:
-        """Return the pair seen from b."""
+        """Return the pair with a and b exchanged."""
         old = self.bootstrap
         turned = PairedDifference(old.metric, -old.difference, -old.high, -old.low, old.p_value)
         counts = McNemar(self.mcnemar.only_b, self.mcnemar.only_a, self.mcnemar.p_value)
@@ -60,7 +60,7 @@ class Pair:
         return words + (f": not after correction for {self.comparisons} comparisons" if beyond else "")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers and texts, as JSON holds them."""
+        """Return the pair as numbers and texts for JSON."""
         return {
             "a": self.a,
             "b": self.b,
@@ -81,12 +81,15 @@ class Pair:
 
 
 def spoken(name: str) -> str:
-    """Return a system's name as a sentence has it."""
+    """Return a system's name as used in a sentence."""
     return f"{name} alone" if name in _SINGLE else name
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number, in their order (Holm 1979). Raises `ConfigError` outside 0..1."""
+    """Return the p-values corrected for their number, in the same order (Holm 1979).
+
+    Raises `ConfigError` for a number outside 0..1.
+    """
     if bad := [p for p in p_values if not 0 <= p <= 1]:
         raise ConfigError(f"p-values: expected numbers from 0 to 1, found {bad[0]}")
     corrected, largest = [0.0] * len(p_values), 0.0
@@ -97,9 +100,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def enough_resamples(comparisons: int) -> int:
-    """Return how many resamples leave room for a p-value that survives so many comparisons."""
-    # The least p-value is 2 / (resamples + 1), and Holm multiplies it by their number: under 40 resamples each, at the
-    # 5 % level, nothing could be told apart whatever the difference.
+    """Return how many resamples are needed so that a p-value can be significant after the correction."""
+    # The smallest p-value is 2 / (resamples + 1), and Holm multiplies it by the number of comparisons: at the 5 % level
+    # and with under 40 resamples per comparison, no difference could be significant.
     return max(2_000, min(20_000, 100 * comparisons), 60 * comparisons)
 
 
@@ -111,11 +114,11 @@ def compare_pairs(
     metric: str = "macro_f1",
     level: float = 0.05,
 ) -> list[Pair]:
-    """Test every pair of the systems in `probabilities`: paired bootstrap of `metric` (its p decides), McNemar beside.
+    """Test every pair of the systems in `probabilities`: paired bootstrap of `metric` (whose p decides), and McNemar.
 
-    `draws` is what `resampler.draws` gave. `probabilities`, (N, C) of each system: the mean over seeds, since McNemar's
-    test wants one answer a post. Each test's p-values are Holm-corrected over all the pairs: which system is best is
-    known only afterwards, so a comparison of the best with another counts as one of all.
+    `draws` is the result of `resampler.draws`. `probabilities`, (N, C) of each system, are means over seeds, because
+    McNemar's test needs a single answer per post. The p-values of each test are Holm-corrected over all pairs: the
+    best system is known only afterwards, so comparing it with another is a choice among all pairs.
     """
     place = {name: resampler.names.index(name) for name in probabilities}
     observed = resampler.observed()[metric]
@@ -134,7 +137,7 @@ def compare_pairs(
 
 
 def find_pair(pairs: Sequence[Pair], a: str, b: str) -> Pair:
-    """Return the pair of a and b, seen from a."""
+    """Return the pair of a and b, in this order."""
     for pair in pairs:
         if (pair.a, pair.b) == (a, b):
             return pair

@@ -1,4 +1,4 @@
-"""A cell on disk: one folder, there only when whole. Its layout is in docs/comparison.md."""
+"""A cell on disk: a folder that exists only when it is complete. docs/comparison.md has its layout."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NAME = re.compile(r"seed(\d+)-fold(\d+)")
 
 @dataclass(frozen=True, slots=True, order=True)
 class CellKey:
-    """Which cell: seeds come first, so that an interrupted comparison has whole seeds."""
+    """The key of a cell. Keys sort by seed first, so that an interrupted comparison has complete seeds."""
 
     seed: int
     fold: int
@@ -38,24 +38,24 @@ class CellKey:
         return f"seed{self.seed}-fold{self.fold}"
 
     def folder(self, comparison: Path) -> Path:
-        """Return where the cell stands in a comparison's folder."""
+        """Return the cell's folder within a comparison's folder."""
         return comparison / "cells" / self.model.replace("/", "-") / self.name
 
     def head(self, comparison: Path) -> Path:
-        """Return where the graph of the cell's head stands, if it was kept."""
+        """Return the path of the ONNX graph of the cell's head, which exists only if it was kept."""
         return self.folder(comparison) / _HEAD
 
     def lock(self, comparison: Path) -> Path:
-        """Return the lock that a process holds while it runs the cell."""
+        """Return the lock file that a process holds while it runs the cell."""
         return comparison / ".claims" / f"{self.model.replace('/', '-')}-{self.name}.lock"
 
     def is_done(self, comparison: Path) -> bool:
-        """Return whether the cell is there, and whole."""
+        """Return whether the cell is there and complete."""
         return (self.folder(comparison) / _METRICS).is_file()
 
 
 class PartSizes(Record):
-    """How many posts a cell trains, validates and tests on."""
+    """The numbers of posts that a cell trains, validates and tests on."""
 
     train: int
     validation: int
@@ -63,7 +63,7 @@ class PartSizes(Record):
 
 
 class CellSeconds(Record):
-    """The seconds of a cell: its median epoch, its fit, and all of it."""
+    """The seconds of a cell: the median epoch, the fit, and the whole cell."""
 
     epoch: float
     fit: float
@@ -71,7 +71,7 @@ class CellSeconds(Record):
 
 
 class CellTrial(Record):
-    """Settings that a cell tried; one that diverged has neither score nor seconds."""
+    """Settings that a cell tried; a trial that diverged has neither score nor seconds."""
 
     number: int
     settings: dict[str, Number]
@@ -80,7 +80,7 @@ class CellTrial(Record):
 
 
 class CellMetrics(Record):
-    """`metrics.json` of a cell. `best_epoch` counts from 1; `validation` is empty where the cell chooses nothing."""
+    """`metrics.json` of a cell. `best_epoch` counts from 1; `validation` is empty if the cell chooses nothing."""
 
     format: int
     model: str
@@ -102,9 +102,9 @@ class CellMetrics(Record):
 
 @dataclass(frozen=True, slots=True)
 class StoredCell:
-    """A cell's answers: its test posts' ids and label ids (B,), and probabilities (B, C) by what is withheld.
+    """A cell's answers: its test posts' ids and label ids (B,), and probabilities (B, C) by the withheld modality.
 
-    Under the empty name are those for the posts as they are.
+    The empty name has the probabilities with nothing withheld.
     """
 
     key: CellKey
@@ -114,13 +114,13 @@ class StoredCell:
     metrics: CellMetrics
 
     def logits(self) -> np.ndarray:
-        """Return the logits (B, C) behind the probabilities for the posts as they are, before the temperature."""
+        """Return the logits (B, C) with nothing withheld, before the temperature."""
         return logits_of(self.probabilities[""]) * self.metrics.temperature
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedCell:
-    """A cell's training: its metrics and a row an epoch."""
+    """A cell's training: its metrics, and a row per epoch."""
 
     name: str
     metrics: CellMetrics
@@ -134,7 +134,7 @@ def write_cell(
     labels: Labels,
     head: bytes | None = None,
 ) -> None:
-    """Write a cell's folder, whole or not at all; `history` has a row an epoch, `head` is its graph if it is kept."""
+    """Write a cell's folder, completely or not at all; `history` has a row per epoch, `head` is the graph to keep."""
     folder = cell.key.folder(comparison)
     files.make_folder(folder.parent)
     with files.replacing_folder(folder) as part:
@@ -149,7 +149,7 @@ def write_cell(
 
 
 def read_cell(comparison: Path, key: CellKey, labels: Labels) -> StoredCell:
-    """Read what `write_cell` wrote. Raises `DataError`, naming the folder to delete, where it is damaged."""
+    """Read what `write_cell` wrote. Raises `DataError`, which names the folder to delete, if it is damaged."""
     folder = key.folder(comparison)
     try:
         metrics = read_record(folder / _METRICS, CellMetrics)
@@ -159,16 +159,16 @@ def read_cell(comparison: Path, key: CellKey, labels: Labels) -> StoredCell:
             if (path := folder / _prediction_file(withheld)).is_file():
                 others, _, probabilities[withheld] = _read_predictions(path, labels)
                 if others != ids:
-                    raise ValueError("other posts stand in its files")
+                    raise ValueError("its files are about different posts")
         return StoredCell(key, ids, true, probabilities, metrics)
     except (DataError, OSError, ValueError, IndexError) as error:
         raise DataError(
-            f"{folder}: is no whole cell ({why(error)}); delete that folder and run the command again"
+            f"{folder}: is not a complete cell ({why(error)}); delete that folder and run the command again"
         ) from None
 
 
 def read_trained_cells(comparison: Path) -> dict[str, list[TrainedCell]]:
-    """Return the whole cells of each model, in order of seed and fold."""
+    """Return the complete cells of each model, in order of seed and fold."""
     found: dict[str, list[TrainedCell]] = {}
     for path in sorted((comparison / "cells").glob("*/*"), key=lambda path: (path.parent.name, _place(path))):
         if _NAME.fullmatch(path.name):

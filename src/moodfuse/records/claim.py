@@ -1,4 +1,4 @@
-"""The folder of a run, a comparison or a search: claimed by the first that makes it, gone on in by the same again."""
+"""The folder of a run, a comparison or a search: the first command claims it, the same command may continue in it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from pydantic import JsonValue
 from moodfuse import files
 from moodfuse.errors import ConfigError, DataError, TrainingError
 
-#: What has a folder of its own.
+#: What a folder may be claimed for.
 Kind = Literal["run", "comparison", "search"]
-#: The option that names the folder around it.
+#: The option that names the parent folder.
 _PARENTS: dict[Kind, str] = {"run": "--runs", "comparison": "--comparisons", "search": "--searches"}
 _NAME = re.compile(r"[\w][\w.+-]{0,99}")
 _CLAIMS = ".claims"
-_TOLD = 3  # differences between two configurations, at most
+_TOLD = 3  # most differences between two configurations in a message
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """`parent/name`, wanted for a run, a comparison or a search. Raises `ConfigError` for a name that is none."""
+    """A claim to `parent/name` for a run, a comparison or a search. Raises `ConfigError` for an invalid name."""
 
     kind: Kind
     parent: Path
@@ -35,7 +35,7 @@ class Claim:
         if not _NAME.fullmatch(self.name):
             raise ConfigError(
                 "--name: expected up to 100 letters, digits, '-', '_', '.' or '+', found "
-                f"{self.name[:120]!r}; name another"
+                f"{self.name[:120]!r}; give another name"
             )
 
     @property
@@ -44,28 +44,28 @@ class Claim:
 
     @contextmanager
     def deciding(self) -> Iterator[None]:
-        """Make the folder, and let no other process decide at the same time who has it."""
-        from filelock import FileLock  # a training's dependency, not a report's
+        """Make the folder, and keep other processes from claiming it inside the block."""
+        from filelock import FileLock  # training installs it, reports do not need it
 
         with FileLock(claims_folder(self.folder) / "folder.lock"):
             yield
 
     def refuse_foreign(self, ours: Collection[str] = ()) -> None:
-        """Make the folder. Raises `ConfigError` where it holds anything but hidden files and `ours`."""
+        """Make the folder. Raises `ConfigError` if it holds anything except hidden files and `ours`."""
         inside = files.make_folder(self.folder).iterdir()
         if foreign := sorted(e.name for e in inside if e.name not in ours and not e.name.startswith(".")):
             raise ConfigError(
-                f"{self.folder}: expected a {self.kind} of moodfuse or a new folder, found one with {foreign[0]}; give "
-                f"this {self.kind} another --name, or another folder with {_PARENTS[self.kind]}"
+                f"{self.folder}: expected a {self.kind} of moodfuse or a new folder, found a folder with {foreign[0]}; "
+                f"give this {self.kind} another --name, or another folder with {_PARENTS[self.kind]}"
             )
 
     def check_posts(self, there: str | None, now: str, what: str = "posts") -> None:
-        """Raise `DataError` where the folder's SHA-256 of its posts is another."""
+        """Raise `DataError` if the folder's SHA-256 of its posts is different."""
         if there != now:
             raise DataError(f"{self.folder}: holds a {self.kind} on other {what}; {_REMEDY}")
 
     def check_settings(self, there: Mapping[str, JsonValue], now: Mapping[str, JsonValue]) -> None:
-        """Raise `ConfigError` where the folder's settings are others; both have dotted names."""
+        """Raise `ConfigError` if the folder's settings are different; both mappings have dotted names."""
         changed = [
             f"{key}: {_shown(there.get(key))} there, {_shown(value)} now"
             for key, value in now.items()
@@ -78,21 +78,21 @@ class Claim:
             )
 
 
-_REMEDY = "give this one another --name, or delete that folder"
+_REMEDY = "give another --name, or delete that folder"
 
 
 @contextmanager
 def working_alone(folder: Path) -> Iterator[None]:
-    """Keep other trainings out of a run's folder. Raises `TrainingError` where one is at work there already."""
+    """Keep other trainings out of a run's folder. Raises `TrainingError` if another training is running there."""
     from filelock import FileLock, Timeout
 
-    # Beside the run, whose folder holds what a run leaves and nothing else.
+    # Beside the run's folder, which holds only the files of the run.
     lock = FileLock(claims_folder(folder.parent) / f"{folder.name}.lock", timeout=0)
     try:
         lock.acquire()
     except Timeout:
         raise TrainingError(
-            f"{folder}: another training is at work there; wait for it to end, or choose another --name"
+            f"{folder}: another training is running there; wait for it to end, or choose another --name"
         ) from None
     try:
         yield
@@ -101,7 +101,7 @@ def working_alone(folder: Path) -> Iterator[None]:
 
 
 def claims_folder(folder: Path) -> Path:
-    """Return the folder that holds the locks of the processes at work in `folder`, made where it is not there."""
+    """Return the folder with the locks of the processes that work in `folder`; it is made if it is missing."""
     return files.make_folder(folder / _CLAIMS)
 
 

@@ -1,4 +1,4 @@
-"""The folder of a comparison: `comparisons/NAME/`, what is in it, and whether a comparison may go on there."""
+"""The folder of a comparison: `comparisons/NAME/`, its files, and whether a comparison may continue there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _GROUPS = "groups.json"
 
 @dataclass(frozen=True, slots=True)
 class ComparisonFolder:
-    """The paths of one comparison, and what it compares."""
+    """The paths of a comparison, and its plan."""
 
     path: Path
     plan: ComparisonPlan
@@ -50,7 +50,7 @@ class ComparisonFolder:
         return Labels(tuple(self.plan.labels))
 
     def cells(self) -> list[CellKey]:
-        """Return every cell of the plan, whole seeds first."""
+        """Return every cell of the plan, in order of seeds."""
         plan = self.plan
         return sorted(CellKey(s, f, name) for s in plan.seeds for f in range(plan.folds) for name in plan.model_names)
 
@@ -60,9 +60,9 @@ class ComparisonFolder:
 
 
 def open_comparison(claim: Claim, plan: ComparisonPlan, split: Split, groups: Groups) -> ComparisonFolder:
-    """Make the comparison's folder, or go on in it where it compares the same models on the same posts.
+    """Make the comparison's folder, or continue in it if it compares the same models on the same posts.
 
-    Raises `ConfigError` where it compares something else, `DataError` where its posts are others.
+    Raises `ConfigError` if it compares something else, `DataError` if its posts are different.
     """
     path = claim.folder
     with claim.deciding():
@@ -72,7 +72,7 @@ def open_comparison(claim: Claim, plan: ComparisonPlan, split: Split, groups: Gr
             claim.check_settings(there.plan.settings(), plan.settings())
             return there
         comparison = ComparisonFolder(path, plan)
-        claim.refuse_foreign({_SPLIT, _GROUPS})  # which are written before the plan
+        claim.refuse_foreign({_SPLIT, _GROUPS})  # these are written before the plan
         split.save(comparison.split)
         groups.save(comparison.groups)
         write_record(path / _PLAN, plan)
@@ -84,19 +84,21 @@ class _Format(Record):
 
 
 def load_comparison(path: Path) -> ComparisonFolder:
-    """Open a comparison's folder. Raises `DataError` where it is none, or of a format this version does not read."""
+    """Open a comparison's folder. Raises `DataError` if this version cannot read it as a comparison."""
     try:
         number = read_record(path / _PLAN, _Format).format
     except DataError as error:
         raise DataError(f"{path}: expected the folder of a comparison, found none ({error})") from None
     if number != FORMAT:
-        raise DataError(f"{path}: expected a comparison of format {FORMAT}, found {number!r}; use the version it is of")
+        raise DataError(
+            f"{path}: expected a comparison of format {FORMAT}, found {number!r}; use the version that wrote it"
+        )
     return ComparisonFolder(path, read_record(path / _PLAN, ComparisonPlan))
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What is on disk of a comparison; plan and results are `None` where they are not there (yet)."""
+    """The content of a comparison's folder; plan and results are `None` if they are missing."""
 
     path: Path
     plan: ComparisonPlan | None
@@ -120,17 +122,17 @@ class Comparison:
 
     @property
     def models(self) -> list[str]:
-        """The models as they are (nothing withheld), the best first."""
+        """The models with nothing withheld, the best first."""
         return [row.arm for row in self.rows if row.withheld is None]
 
 
 def is_comparison(folder: Path) -> bool:
-    """Say whether `folder` is a comparison, finished or not."""
+    """Return whether `folder` is a comparison, finished or not."""
     return (folder / _PLAN).is_file()
 
 
 def read_comparison(path: Path) -> Comparison:
-    """Read what is there of a comparison's folder; what is not whole is told in `missing`."""
+    """Read the files of a comparison's folder; `missing` lists those that are absent or damaged."""
     folder = Folder(path)
     plan = folder.record(_PLAN, ComparisonPlan, "what is compared")
     results = folder.record(_RESULTS, ComparisonResults, "scores")

@@ -1,4 +1,4 @@
-"""The configuration of a run as its file holds it, of whatever version; and settings with dotted names."""
+"""The configuration of a run as in its file, written by any version; and settings with dotted names."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from moodfuse.config import Config, Modality, build_config
 
 
 class StoredConfig(RootModel[dict[str, JsonValue]]):
-    """Nested settings. What is not there is `None`: an older version did not have it, or the file is not whole."""
+    """Nested settings. A missing setting is `None`: an older version wrote the file, or the file is damaged."""
 
     model_config = ConfigDict(frozen=True)
 
     @classmethod
     def from_config(cls, config: Config) -> StoredConfig:
-        """Return every setting of a configuration, the defaults too."""
+        """Return every setting of a configuration, including the defaults."""
         return cls(config.model_dump(mode="json"))
 
     def resolved(self) -> Config:
-        """Return this version's configuration. Raises `ConfigError` for settings that it does not know."""
+        """Return this version's configuration. Raises `ConfigError` for settings that this version does not know."""
         return build_config([self.root])
 
     def flat(self) -> dict[str, JsonValue]:
@@ -28,7 +28,7 @@ class StoredConfig(RootModel[dict[str, JsonValue]]):
         return flat(self.root)
 
     def setting(self, key: str) -> JsonValue:
-        """Return the setting of a dotted name, `None` where it is not there."""
+        """Return the setting of a dotted name, `None` if it is missing."""
         value: JsonValue = self.root
         for name in key.split("."):
             value = value.get(name) if isinstance(value, dict) else None
@@ -39,12 +39,12 @@ class StoredConfig(RootModel[dict[str, JsonValue]]):
         return _text(self.setting("model.fusion"))
 
     def encoder(self, modality: Modality) -> str | None:
-        """Return the name of a modality's encoder, or the names of several."""
+        """Return the name of a modality's encoder, or the names of several, joined."""
         return _text(self.setting(f"model.{modality}"))
 
     @property
     def options(self) -> dict[str, JsonValue]:
-        """The fusion's own options."""
+        """The options of the fusion."""
         found = self.setting("model.options")
         return found if isinstance(found, dict) else {}
 
@@ -55,7 +55,7 @@ class StoredConfig(RootModel[dict[str, JsonValue]]):
 
     @property
     def holds_out(self) -> bool:
-        """Whether test posts are held out; else every post trains, and the scores are cross-validated."""
+        """Whether test posts are held out; if not, every post trains and the scores are cross-validated."""
         return self.setting("split.hold_out") is not False
 
     @property
@@ -65,17 +65,17 @@ class StoredConfig(RootModel[dict[str, JsonValue]]):
 
     @property
     def regime(self) -> str | None:
-        """Which of the encoders train, and when."""
+        """Which encoders train, and when."""
         return _text(self.setting("train.regime"))
 
     @property
     def monitor(self) -> str | None:
-        """The validation score that the best epoch is chosen by."""
+        """The validation score by which the best epoch is chosen."""
         return _text(self.setting("train.monitor"))
 
     @property
     def members(self) -> int:
-        """How many trainings the weights are the mean of."""
+        """The number of trainings whose weights are averaged."""
         found = self.setting("train.members")
         return found if isinstance(found, int) else 1
 

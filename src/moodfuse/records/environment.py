@@ -1,4 +1,4 @@
-"""What a run was made with: versions, machine, source revision; `environment.json`."""
+"""The environment of a run: versions, machine, source revision; `environment.json`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PACKAGES = (
 
 
 class Environment(Record):
-    """What `environment.json` says, and what comparisons and searches hold in their plans."""
+    """The content of `environment.json`, which is also part of the plans of comparisons and searches."""
 
     moodfuse: str | None = None
     git: str | None = None
@@ -37,12 +37,12 @@ class Environment(Record):
     packages: dict[str, str | None] = Field({})
     command: list[str] = Field([])
     data_sha256: str | None = None
-    #: where the posts lay, if they were read from a path
+    #: path of the posts, if they were read from a path
     data: str | None = None
 
 
 def describe_environment(data_hash: str, source: str = "") -> Environment:
-    """Return versions, machine, source revision and where the posts lie (if in `source`)."""
+    """Return versions, machine and source revision, and the path of the posts if `source` is a path that exists."""
     return Environment(
         moodfuse=__version__,
         git=_git_revision(),

@@ -1,4 +1,4 @@
-"""`metrics.json` of a run: its scores, how they came about, and what was trained. docs/protocol.md says what counts."""
+"""`metrics.json` of a run: its scores, how they were computed, and what was trained. See docs/protocol.md."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from moodfuse.records.record import Number, Record
 
 
 class LabelScores(Record):
-    """One label's precision, recall and F1, and how many posts have it."""
+    """A label's precision, recall and F1, and the number of posts that have it."""
 
     precision: float
     recall: float
@@ -19,8 +19,8 @@ class LabelScores(Record):
 class EstimatedScores(Record):
     """The scores of predictions for n posts, each with its interval.
 
-    `confusion` has the truth in its rows; of several seeds it is their mean. `intervals` are named as `values` names
-    the scores.
+    The rows of `confusion` are the true labels; with several seeds it is the mean. `intervals` has the same keys as
+    `values`.
     """
 
     n: int
@@ -33,17 +33,17 @@ class EstimatedScores(Record):
     #: standard deviations over seeds, of cross-validated scores
     sd_seeds: dict[str, float | None] = Field({})
     calibration_error: float
-    #: posts that were left out, for the bundle's training had seen them
+    #: posts that were left out because the bundle's training had seen them
     seen_in_training: int = 0
 
     def values(self) -> dict[str, float]:
         """Return every score: accuracy, macro_f1, weighted_f1 and each f1_LABEL."""
         overall = {"accuracy": self.accuracy, "macro_f1": self.macro_f1, "weighted_f1": self.weighted_f1}
-        return overall | {f"f1_{label}": one.f1 for label, one in self.per_class.items()}
+        return overall | {f"f1_{label}": scores.f1 for label, scores in self.per_class.items()}
 
 
 class ReviewShares(Record):
-    """The review threshold: which share of the posts lies below, and how often the answers on each side are right."""
+    """The review threshold: the share of the posts below it, and the accuracy on each side."""
 
     threshold: float
     share: float
@@ -52,13 +52,13 @@ class ReviewShares(Record):
 
 
 class ValidationScores(EstimatedScores):
-    """Scores on the posts that chose epoch, temperature and review threshold: no scores to report."""
+    """Scores on the posts that chose epoch, temperature and review threshold: not to be reported."""
 
     review: ReviewShares
 
 
 class Protocol(Record):
-    """How the scores came about: in words, and how many posts trained, validated and tested."""
+    """How the scores were computed, in words, and how many posts trained, validated and tested."""
 
     test: str
     validation: str | None = None
@@ -66,17 +66,17 @@ class Protocol(Record):
     intervals: str
     split_sha256: str | None = None
     split_origin: str | None = None
-    #: of a cross-validation
+    #: seeds of a cross-validation
     seeds: int = 1
     train: int
     validates: int = Field(alias="validate")
     held_out: int
-    #: of a split that was given: groups of near-duplicates that stand on several of its sides
+    #: groups of near-duplicates that are on several sides of a given split
     duplicate_groups_across: int = 0
 
 
 class TrainingFacts(Record):
-    """What was trained; `best_epoch` counts from 1, `parameters` are those that trained."""
+    """What was trained; `best_epoch` counts from 1, `parameters` counts the weights that trained."""
 
     fusion: str
     regime: str
@@ -96,8 +96,8 @@ class BundleFacts(Record):
 class RunMetrics(Record):
     """All of `metrics.json`.
 
-    A run that holds posts out has `validation`, and `test_text_only` and `test_image_only` where it reads both. A run
-    that trains on every post has `review`; its `test` is the cross-validation of its recipe.
+    A run that holds posts out has `validation`, and with both modalities also `test_text_only` and `test_image_only`.
+    A run that trains on every post has `review`; its `test` is the cross-validation of its recipe.
     """
 
     test: EstimatedScores
@@ -111,11 +111,11 @@ class RunMetrics(Record):
 
     @property
     def alone(self) -> dict[str, EstimatedScores]:
-        """The scores of the same model given one modality alone, by modality; empty where it reads but one."""
+        """The scores of the same model given one modality alone, by modality; empty for a model of one modality."""
         found = {"text": self.test_text_only, "image": self.test_image_only}
         return {modality: scores for modality, scores in found.items() if scores}
 
     @property
     def reviewed(self) -> ReviewShares | None:
-        """The review threshold, whichever posts set it."""
+        """The review threshold, no matter which posts set it."""
         return self.review or (self.validation.review if self.validation else None)

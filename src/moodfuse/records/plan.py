@@ -1,4 +1,4 @@
-"""`comparison.json`: what a comparison compares, fixed before its first cell. docs/comparison.md describes it."""
+"""`comparison.json`: the plan of a comparison, fixed before its first cell. docs/comparison.md describes it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from moodfuse.records.record import Record
 
 
 class ComparedPosts(Record):
-    """The posts: where they lay, how many, how many of each label; `unlabelled` were left out."""
+    """The posts: their source, how many, how many of each label; `unlabelled` posts were left out."""
 
     source: str = ""
     sha256: str
@@ -21,7 +21,7 @@ class ComparedPosts(Record):
 
 
 class PlannedModel(Record):
-    """What a cell trains; `consumes` says what its fusion reads: pooled vectors, tokens or pixels."""
+    """A model of the comparison; `consumes` says what its fusion reads: pooled vectors, tokens or pixels."""
 
     name: str
     fusion: str = ""
@@ -31,7 +31,7 @@ class PlannedModel(Record):
 
 
 class PlannedArm(Record):
-    """A row of the tables: a model as it is, or with a modality withheld; `reads`: both, text or image."""
+    """A row of the tables: a model, with or without a modality withheld; `reads`: both, text or image."""
 
     name: str
     model: str
@@ -59,7 +59,10 @@ class ComparisonPlan(Record):
         return [model.name for model in self.models]
 
     def settings(self) -> dict[str, JsonValue]:
-        """Return what must be the same for a comparison to go on, with dotted names. Raises `ConfigError`."""
+        """Return the settings that must be the same to continue a comparison, with dotted names.
+
+        Raises `ConfigError` for settings that this version does not know.
+        """
         found: dict[str, JsonValue] = {
             "seeds": list(self.seeds),
             "folds": self.folds,

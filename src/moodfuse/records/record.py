@@ -1,4 +1,4 @@
-"""A record: what a JSON file on disk holds, as a model that opens what older and newer versions wrote."""
+"""A record: the content of a JSON file, as a model that also reads files of older and newer versions."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ Number = int | float
 
 
 class Record(BaseModel):
-    """A mapping in a JSON file. Keys that this version does not know are passed over; numbers are finite."""
+    """A mapping in a JSON file. Keys that this version does not know are ignored; numbers are finite."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, populate_by_name=True)
 
     def as_json(self) -> dict[str, JsonValue]:
-        """Return what stands in the file: the keys that were set, and no others."""
+        """Return the content of the file: only the keys that were set."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 def write_record(path: Path, record: Record) -> None:
-    """Write a record as JSON, whole or not at all. Raises `OutputError` where that cannot be done."""
+    """Write a record as JSON, completely or not at all. Raises `OutputError` if it cannot be written."""
     files.write_json(path, record.as_json())
 
 
 def read_record(path: Path, kind: type[_R]) -> _R:
-    """Read what `write_record` wrote. Raises `DataError` where the file is missing, damaged or of another kind."""
+    """Read what `write_record` wrote. Raises `DataError` if the file is missing, damaged or of another kind."""
     try:
         return kind.model_validate(json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, RecursionError) as error:
@@ -40,7 +40,7 @@ def read_record(path: Path, kind: type[_R]) -> _R:
 
 
 def why(error: Exception) -> str:
-    """Return in one line why a file could not be read."""
+    """Return a line that says why a file could not be read."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
@@ -58,5 +58,5 @@ def _leave_out(value: object, validate: ValidatorFunctionWrapHandler) -> object:
         return validate([item for place, item in enumerate(value) if place not in broken])
 
 
-#: A list whose items that are not whole are left out, as rows that are not whole are left out of a table.
+#: A list without its invalid items, as a table is read without its incomplete rows.
 Whole = Annotated[list[_T], WrapValidator(_leave_out)]

@@ -19,14 +19,14 @@ class MeanScore(Record):
 
 
 class LabelRow(LabelScores):
-    """One label's scores, means over seeds; `low` and `high` are the ends of F1's interval."""
+    """A label's scores, means over seeds; `low` and `high` are the ends of the interval of F1."""
 
     low: float
     high: float
 
 
 class ArmRow(Record):
-    """One arm: a model as it is, or with a modality withheld. `seconds` is the median of its model's cells."""
+    """An arm: a model, with or without a modality withheld. `seconds` is the median over the model's cells."""
 
     arm: str
     model: str
@@ -43,7 +43,7 @@ class ArmRow(Record):
 
 
 class BestArm(Record):
-    """The best of several models: its score, and what to expect of it on new posts (BBC-CV)."""
+    """The best of several models: its score, and the score to expect on new posts (BBC-CV)."""
 
     arm: str
     candidates: int = Field(alias="of")
@@ -58,7 +58,7 @@ class BestArm(Record):
 
 
 class CorrectedTests(Record):
-    """The tests that were corrected for their number, and from how many resamples."""
+    """The tests: how many were corrected for their number, at which level, and from how many resamples."""
 
     metric: str
     comparisons: int
@@ -67,7 +67,7 @@ class CorrectedTests(Record):
 
 
 class McNemarCounts(Record):
-    """Posts that one of two models alone gets right; McNemar's exact p-value, and corrected."""
+    """Posts that only one of two models gets right; McNemar's p-value, exact and corrected."""
 
     only_a: int
     only_b: int
@@ -76,7 +76,7 @@ class McNemarCounts(Record):
 
 
 class PairRow(Record):
-    """Two models on the same posts, a less b: the paired bootstrap's p-value, and corrected."""
+    """Two models on the same posts, a minus b; `p` is the corrected p-value of the paired bootstrap."""
 
     a: str
     b: str
@@ -91,14 +91,14 @@ class PairRow(Record):
 
 
 class VerdictRow(PairRow):
-    """A difference that is stated in words. `kind`: against text, against image, or best."""
+    """A difference with its sentence. `kind`: against text, against image, or best."""
 
     kind: str
     words: str
 
 
 class ReliabilityBin(Record):
-    """Posts whose confidence lies in (low, high]: how sure they are on average, and how often right."""
+    """Posts whose confidence is in (low, high]: their mean confidence and their accuracy."""
 
     low: float
     high: float
@@ -118,7 +118,7 @@ class ArmCalibration(Record):
 
 
 class RemovalScore(Record):
-    """The scores expected when a share of all posts has lost a modality."""
+    """The expected scores when a share of all posts has lost a modality."""
 
     share: float
     accuracy: float
@@ -126,7 +126,7 @@ class RemovalScore(Record):
 
 
 class RemovalCurve(Record):
-    """A model's scores as more and more posts lose the modality `removed`."""
+    """A model's scores for growing shares of posts that lose the modality `removed`."""
 
     model: str
     removed: str
@@ -143,7 +143,7 @@ class DamageScore(Record):
 
 
 class DamageCurve(Record):
-    """A model's scores as posts are damaged more and more; `unit` is what a level counts."""
+    """A model's scores for growing levels of damage; `unit` is the unit of a level."""
 
     model: str
     damage: str
@@ -153,7 +153,7 @@ class DamageCurve(Record):
 
 
 class DamagedScores(Record):
-    """All of `robustness.json`: curves on a sample of damaged posts, with the heads of one seed."""
+    """All of `robustness.json`: curves on a sample of damaged posts, with the heads of a single seed."""
 
     posts: int
     ids: list[str] = Field([])
@@ -167,7 +167,7 @@ class Robustness(Record):
 
 
 class ModelCost(Record):
-    """What a model costs: weights that train; seconds of an epoch and of a cell (medians), and of all cells."""
+    """The cost of a model: weights that train; seconds per epoch and per cell (medians), and of all cells."""
 
     model: str
     parameters: int

@@ -1,4 +1,4 @@
-"""The folder of a run: `runs/NAME/`, what is in it, and whether a run may go on there."""
+"""The folder of a run: `runs/NAME/`, its files, and whether a run may continue there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from moodfuse.records.tolerant import Folder, real
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """The paths of one run."""
+    """The paths of a run."""
 
     path: Path
 
@@ -36,11 +36,11 @@ class RunFolder:
         return self.path / "history.csv"
 
     def stage_history(self, stage: str) -> Path:
-        """Return where a stage's epochs go; the empty name is the model itself."""
+        """Return the history file of a stage; the empty name is the model itself."""
         return self.path / f"history-{stage}.csv" if stage else self.history
 
     def stages(self) -> list[str]:
-        """Return the stages whose epochs are there, the model itself first."""
+        """Return the stages that have a history file, the model itself first."""
         names = [path.stem.removeprefix("history-") for path in sorted(self.path.glob("history-*.csv"))]
         return ["", *names]
 
@@ -70,7 +70,7 @@ class RunFolder:
 
     @property
     def cross_validation(self) -> Claim:
-        """The comparison of a single model that a run on every post holds."""
+        """The comparison of a single model, within the folder of a run that trains on every post."""
         return Claim("comparison", self.path, "cross-validation")
 
     @property
@@ -80,13 +80,13 @@ class RunFolder:
 
 
 def open_run(runs: Path, name: str, config: Config, data_hash: str, source: str = "") -> RunFolder:
-    """Make the run's folder, or go on in it where it holds the same configuration and data, read from `source`.
+    """Make the run's folder, or continue in it if it has the same configuration and data; `source` is recorded.
 
-    Raises `ConfigError` where it holds another configuration, `DataError` where it holds other posts.
+    Raises `ConfigError` if it has another configuration, `DataError` if it has other posts.
     """
     claim = Claim("run", runs, name)
     run = RunFolder(claim.folder)
-    if not run.split.is_file():  # nothing has been fitted there: what failed before may come again, mended
+    if not run.split.is_file():  # nothing was fitted yet: a run that failed before may come back corrected
         claim.refuse_foreign({run.config.name, run.environment.name, run.log.name})
         write_record(run.environment, describe_environment(data_hash, source))
         files.write_text(run.config, config.to_yaml())
@@ -102,7 +102,7 @@ def open_run(runs: Path, name: str, config: Config, data_hash: str, source: str 
 
 @dataclass(frozen=True, slots=True)
 class HeldOutPost:
-    """A held-out post: its label, what the model says of it, and how sure it is."""
+    """A held-out post: its label, the predicted label, and the confidence."""
 
     id: str
     label: str
@@ -117,9 +117,9 @@ class HeldOutPost:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is on disk of a run; empty or `None` where it is not there (yet).
+    """The content of a run's folder; empty or `None` for missing files.
 
-    `histories` has a row an epoch of each stage before the model, and under the empty name of the model itself.
+    `histories` has a row per epoch for each stage before the model, and under the empty name for the model itself.
     """
 
     path: Path
@@ -146,7 +146,7 @@ class Run:
 
     @property
     def alone(self) -> dict[str, EstimatedScores]:
-        """The scores of the same model given one modality alone, by modality; empty where it reads but one."""
+        """The scores of the same model given one modality alone, by modality; empty for a model of one modality."""
         return self.metrics.alone if self.metrics else {}
 
     @property
@@ -155,24 +155,24 @@ class Run:
 
     @property
     def on_all(self) -> bool:
-        """Whether every post trained the model: its scores are then its recipe's, cross-validated."""
+        """Whether every post trained the model: the scores are then the cross-validation of its recipe."""
         return not self.config.holds_out
 
     @property
     def wrong(self) -> list[HeldOutPost]:
-        """The held-out posts that the model gets wrong, the surest first."""
+        """The held-out posts that the model gets wrong, the most confident first."""
         wrong = [post for post in self.predictions if not post.right]
         return sorted(wrong, key=lambda post: (-(post.confidence or 0.0), post.id))
 
 
 def is_run(folder: Path) -> bool:
-    """Say whether `folder` is a run, finished or not."""
+    """Return whether `folder` is a run, finished or not."""
     run = RunFolder(folder)
     return run.config.is_file() and run.environment.is_file()
 
 
 def read_run(path: Path) -> Run:
-    """Read what is there of a run's folder; what is not whole is told in `missing`."""
+    """Read the files of a run's folder; `missing` lists those that are absent or damaged."""
     run, folder = RunFolder(path), Folder(path)
     whats = {"": "the curves of training"}
     return Run(
@@ -201,5 +201,5 @@ def _split(folder: Folder, path: Path) -> Split | None:
     try:
         return Split.load(path)
     except DataError:
-        folder.missing.append(f"{path.name} is not there or not whole: the split cannot be shown.")
+        folder.missing.append(f"{path.name} is missing or incomplete: the split cannot be shown.")
         return None

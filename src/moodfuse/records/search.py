@@ -1,4 +1,4 @@
-"""The folder of a search: `searches/NAME/`, what is in it, and whether a search may go on there."""
+"""The folder of a search: `searches/NAME/`, its files, and whether a search may continue there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Row = dict[str, str | int | float | None]
 
 
 class SearchPlan(Record):
-    """All of `plan.json`: what is searched from, and on which posts."""
+    """All of `plan.json`: the configuration to start from, and the posts."""
 
     config: StoredConfig
     data_sha256: str
@@ -26,14 +26,14 @@ class SearchPlan(Record):
 
 
 class TrialCount(Record):
-    """Trials that have ended, and that were asked for."""
+    """The numbers of trials that have ended, and that were asked for."""
 
     ended: int
     wanted: int
 
 
 class SearchSummary(Record):
-    """All of `search.json`: the best of the trials, and each setting's share of the differences between them."""
+    """All of `search.json`: the best trial, and each setting's share of the differences between trials."""
 
     trials: TrialCount
     monitor: str
@@ -47,7 +47,7 @@ class SearchSummary(Record):
 
 @dataclass(frozen=True, slots=True)
 class SearchTrial:
-    """A trial that has ended: a row of `trials.csv`. One that was given up early has no score."""
+    """A trial that has ended: a row of `trials.csv`. A trial that was stopped early has no score."""
 
     number: int
     state: str
@@ -58,13 +58,13 @@ class SearchTrial:
 
     @property
     def pruned(self) -> bool:
-        """Whether it was given up early."""
+        """Whether it was stopped early."""
         return self.state == "pruned"
 
 
 @dataclass(frozen=True, slots=True)
 class SearchFolder:
-    """The paths of one search."""
+    """The paths of a search."""
 
     path: Path
 
@@ -74,7 +74,7 @@ class SearchFolder:
 
     @property
     def study(self) -> Path:
-        """Optuna's SQLite file, which the processes at work share."""
+        """Optuna's SQLite file, which all processes of the search share."""
         return self.path / "study.db"
 
     @property
@@ -96,9 +96,9 @@ class SearchFolder:
 
 
 def open_search(searches: Path, name: str, config: Config, data_hash: str) -> SearchFolder:
-    """Make the search's folder, or go on in it where it searches from the same configuration on the same posts.
+    """Make the search's folder, or continue in it if it starts from the same configuration on the same posts.
 
-    Raises `ConfigError` where it holds another search, `DataError` where its posts are others.
+    Raises `ConfigError` if it holds another search, `DataError` if its posts are different.
     """
     claim = Claim("search", searches, name)
     search = SearchFolder(claim.folder)
@@ -116,7 +116,7 @@ def open_search(searches: Path, name: str, config: Config, data_hash: str) -> Se
 
 
 def write_search(search: SearchFolder, summary: SearchSummary, trials: Sequence[SearchTrial], best: Config) -> None:
-    """Write what a search has found; what an earlier command has left there is replaced."""
+    """Write the result of a search; results of earlier commands are replaced."""
     files.write_text(search.best, best.to_yaml())
     files.write_csv(search.trials, trial_rows(trials))
     files.write_json(search.importances, summary.importances)
@@ -124,7 +124,7 @@ def write_search(search: SearchFolder, summary: SearchSummary, trials: Sequence[
 
 
 def trial_rows(trials: Sequence[SearchTrial]) -> list[Row]:
-    """Return the rows of `trials.csv`: with the best score so far; scores of pruned trials stay empty."""
+    """Return the rows of `trials.csv`, with the best score so far; a pruned trial has no score."""
     rows: list[Row] = []
     best: float | None = None
     for trial in trials:
@@ -137,7 +137,7 @@ def trial_rows(trials: Sequence[SearchTrial]) -> list[Row]:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is on disk of a search; plan and summary are `None` where they are not there (yet)."""
+    """The content of a search's folder; plan and summary are `None` if they are missing."""
 
     path: Path
     summary: SearchSummary | None
@@ -147,19 +147,19 @@ class Search:
 
     @property
     def config(self) -> StoredConfig:
-        """What is searched from."""
+        """The configuration that the search starts from."""
         known = self.summary or self.plan
         return known.config if known else StoredConfig({})
 
 
 def is_search(folder: Path) -> bool:
-    """Say whether `folder` is a search, finished or not."""
+    """Return whether `folder` is a search, finished or not."""
     search = SearchFolder(folder)
     return any(path.is_file() for path in (search.summary, search.trials, search.study))
 
 
 def read_search(path: Path) -> Search:
-    """Read what is there of a search's folder; what is not whole is told in `missing`."""
+    """Read the files of a search's folder; `missing` lists those that are absent or damaged."""
     search, folder = SearchFolder(path), Folder(path)
     summary = folder.record(search.summary.name, SearchSummary, "the result of the search")
     rows = folder.rows(search.trials.name, "the trials")
@@ -167,7 +167,7 @@ def read_search(path: Path) -> Search:
     return Search(path, summary, trials, folder.record(search.plan.name, SearchPlan), folder.missing)
 
 
-_FACTS = ("number", "state", "score", "epochs", "seconds", "best")  # what is no setting in a row
+_FACTS = ("number", "state", "score", "epochs", "seconds", "best")  # columns that are not settings
 
 
 def _trial(row: dict[str, str]) -> SearchTrial | None:

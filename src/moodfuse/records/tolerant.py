@@ -1,4 +1,4 @@
-"""Files of a run, a comparison or a search as they are: whole, half-written or not there at all."""
+"""Tolerant reading of the files of a run, a comparison or a search: complete, half-written or missing."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _R = TypeVar("_R", bound=Record)
 
 @dataclass(slots=True)
 class Folder:
-    """A folder that is read file by file; `missing` collects a line for each that is not there or not whole."""
+    """A folder that is read file by file; `missing` collects a line for each file that is absent or damaged."""
 
     path: Path
     missing: list[str] = field(default_factory=list)
 
     def record(self, name: str, kind: type[_R], what: str = "") -> _R | None:
-        """Return the record in a JSON file, `None` where there is none; `what` names it among the missing."""
+        """Return the record in a JSON file, `None` if there is none; `what` names it in `missing`."""
         content = self._text(name, what)
         if content is None:
             return None
@@ -38,7 +38,7 @@ class Folder:
             return None
 
     def rows(self, name: str, what: str = "") -> list[dict[str, str]]:
-        """Return the rows of a CSV file, none where it is not there; rows that are not whole are left out."""
+        """Return the rows of a CSV file, none if the file is missing; incomplete rows are left out."""
         content = self._text(name, what)
         if content is None:
             return []
@@ -50,14 +50,14 @@ class Folder:
             return []
 
     def numbers(self, name: str, what: str = "") -> list[dict[str, float]]:
-        """Return the rows of a CSV file of numbers; a value that is none is left out of its row."""
+        """Return the rows of a CSV file of numbers; a value that is not a number is left out of its row."""
         return [
             {key: value for key, text in row.items() if (value := real(text)) is not None}
             for row in self.rows(name, what)
         ]
 
     def config(self, name: str, what: str = "") -> StoredConfig:
-        """Return the settings in a YAML file, empty where there is none."""
+        """Return the settings in a YAML file, empty if there is no such file."""
         content = self._text(name, what)
         try:
             return StoredConfig.model_validate(yaml.safe_load(content)) if content is not None else StoredConfig({})
@@ -70,7 +70,7 @@ class Folder:
             return (self.path / name).read_text("utf-8", "replace")
         except OSError:
             if what:
-                self.missing.append(f"{name} is not there: {what} cannot be shown.")
+                self.missing.append(f"{name} is missing: {what} cannot be shown.")
             return None
 
     def _unreadable(self, name: str, kind: str, what: str, error: Exception) -> None:
@@ -78,7 +78,7 @@ class Folder:
 
 
 def real(text: str | None) -> float | None:
-    """Return a finite number, `None` where the text is none."""
+    """Return the text as a finite number, `None` if it is anything else."""
     try:
         value = float(text or "")
     except ValueError:

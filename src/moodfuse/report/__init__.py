@@ -1,1 +1,1 @@
-"""Reports: what is on disk of a run or a comparison, as one page that needs no network. Needs the `report` extra."""
+"""Reports on the files of a run, a comparison or a search, as a page without network use. Needs the `report` extra."""

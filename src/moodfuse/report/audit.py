@@ -1,4 +1,4 @@
-"""An audit as a page: findings first, then the posts themselves, side by side, with thumbnails."""
+"""The page of an audit: findings first, then the posts side by side, with thumbnails."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from moodfuse.data.posts import Post
 from moodfuse.report.document import Card, Value, readable
 from moodfuse.report.page import render, thumbnail
 
-#: Thumbnails on a page, and how many of them each part may have; the rest is told in numbers.
+#: Most thumbnails on a page, and how many each part may have; the other posts are only counted.
 MOST_THUMBNAILS = 60
 _QUOTA = {"conflicts": 20, "leaks": 8, "near": 12, "labels": 20}
-_MEMBERS = 4  # posts of one group that are shown
-_IDS = 60  # ids of one finding that are shown
+_MEMBERS = 4  # posts shown of a group
+_IDS = 60  # ids shown of a finding
 
 _CONFLICTS = {
     "conflicting_labels_post": "same text and image",
@@ -37,11 +37,11 @@ _NEAR = {"near_duplicate_image": "nearly the same image"}
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One post of a group, as the page shows it."""
+    """A post of a group, as the page shows it."""
 
     id: str
     label: str | None
-    #: place of the label among the classes, from 0; it sets its colour
+    #: place of the label among the classes, from 0; it sets the colour
     place: int
     thumbnail: str | None
     text: str | None
@@ -49,17 +49,17 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Posts that belong together, side by side."""
+    """A group of posts that are shown side by side."""
 
     why: str
-    #: the text, where all have the same
+    #: the text, if all posts have the same
     text: str | None
     members: tuple[Member, ...]
     more: int
 
 
 def audit_page(audit: Audit) -> str:
-    """Return the audit as one HTML page that loads nothing; it has `MOST_THUMBNAILS` pictures at most."""
+    """Return the audit as a single HTML page that loads nothing, with at most `MOST_THUMBNAILS` pictures."""
     summary = audit.to_json()
     parts: list[tuple[str, str, Any, str]] = [
         _groups_part(audit, "conflicts", "Duplicates whose labels conflict", _CONFLICTS),
@@ -68,7 +68,7 @@ def audit_page(audit: Audit) -> str:
     ]
     parts = [part for part in parts if part[2]]
     labels = _label_cards(audit)
-    sections = [("findings", "Findings"), ("holds", "What it holds"), *((id, title) for id, title, _, _ in parts)]
+    sections = [("findings", "Findings"), ("holds", "Content"), *((id, title) for id, title, _, _ in parts)]
     unreadable = _unreadable(audit)
     sections += [("unreadable", "Unreadable files")] if unreadable else []
     sections += [("labels", "Doubtful labels")] if audit.label_errors else []
@@ -78,7 +78,7 @@ def audit_page(audit: Audit) -> str:
         title=readable(audit.posts.source.rstrip("/").rpartition("/")[2]) or "posts",
         subtitle=f"{summary['posts']:,} {are(summary['posts'], 'post', 'posts')}, {summary['labelled']:,} labelled",
         sections=sections,
-        findings=[_told(one) for one in audit.findings],
+        findings=[_told(finding) for finding in audit.findings],
         counts=_severities(audit.findings),
         classes=_classes(summary["classes"]),
         texts=_text_facts(summary["texts"]),
@@ -106,7 +106,7 @@ def _told(finding: Finding) -> dict[str, Any]:
 
 
 def _severities(findings: Iterable[Finding]) -> str:
-    found = [str(one.severity) for one in findings]
+    found = [str(finding.severity) for finding in findings]
     names = ("error", "warning", "note")
     told = [f"{found.count(name)} {name}{'' if found.count(name) == 1 else 's'}" for name in names if name in found]
     return ", ".join(told)
@@ -159,12 +159,12 @@ def _counts(counts: dict[str, int], most: int = 4) -> str | None:
 
 
 def _groups_part(audit: Audit, id: str, title: str, checks: dict[str, str]) -> tuple[str, str, list[Side], str]:
-    """Return id, title, the groups shown and what is said of the others."""
+    """Return id, title, the groups shown, and a line about the others."""
     found: dict[frozenset[str], tuple[str, tuple[str, ...]]] = {}
     for check, why in checks.items():
         finding = audit.finding(check)
         for group in finding.groups if finding else ():
-            found.setdefault(frozenset(group), (why, group))  # a group stands once, for the strongest reason
+            found.setdefault(frozenset(group), (why, group))  # a group is shown once, with its strongest reason
     sides, used = [], 0
     for why, group in _in_turn(found.values()):
         size = min(len(group), _MEMBERS)
@@ -184,7 +184,7 @@ def _groups_part(audit: Audit, id: str, title: str, checks: dict[str, str]) -> t
 
 
 def _in_turn(found: Iterable[tuple[str, tuple[str, ...]]]) -> list[tuple[str, tuple[str, ...]]]:
-    """Return the groups, one of each reason in turn, so that every reason is seen."""
+    """Return the groups, alternating between the reasons, so that every reason is shown."""
     by_reason: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
     for why, group in found:
         by_reason.setdefault(why, []).append((why, group))
@@ -211,7 +211,7 @@ def _side(audit: Audit, why: str, group: Sequence[str]) -> Side:
 
 
 def _various(audit: Audit, group: Sequence[str]) -> list[str]:
-    """Return the members shown: the first of each label, then the others, in order."""
+    """Return the members to show: the first of each label, then the others, in order."""
     if len(group) <= _MEMBERS:
         return list(group)
     first: dict[str | None, str] = {}
@@ -230,7 +230,7 @@ def _unreadable(audit: Audit) -> list[tuple[str, Value]]:
         "nothing_to_read": "posts with nothing to read",
     }
     found = [(what, audit.finding(check)) for check, what in checks.items()]
-    return [(what, _listed(one.ids)) for what, one in found if one is not None]
+    return [(what, _listed(finding.ids)) for what, finding in found if finding is not None]
 
 
 def _listed(ids: Sequence[str]) -> str:
@@ -242,13 +242,13 @@ def _label_cards(audit: Audit) -> list[Card]:
     if audit.label_errors is None:
         return []
     issues = audit.label_errors.issues[: _QUOTA["labels"]]
-    posts: list[Post] = list(audit.posts.subset([one.id for one in issues]))
+    posts: list[Post] = list(audit.posts.subset([issue.id for issue in issues]))
     return [
         Card(
             post.id,
             thumbnail(post.image),
             post.text,
-            (("given", one.given), ("suggested", one.suggested), ("confidence", f"{one.confidence:.2f}")),
+            (("given", issue.given), ("suggested", issue.suggested), ("confidence", f"{issue.confidence:.2f}")),
         )
-        for one, post in zip(issues, posts, strict=True)
+        for issue, post in zip(issues, posts, strict=True)
     ]

@@ -1,7 +1,7 @@
-"""What every figure is drawn on: matplotlib without a screen, its SVG in colours that the page decides.
+"""The canvas of every figure: matplotlib without a screen, and SVG whose colours the page sets.
 
-A figure is drawn in stand-in colours, which then become the page's CSS variables: so one SVG reads well on light, on
-dark and in print. The same data give the same bytes.
+A figure is drawn in placeholder colours, which are then replaced by the page's CSS variables. The same SVG is readable
+on a light page, on a dark page and in print. The same data give the same bytes.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ except ImportError as error:
         "figures need matplotlib, which is not installed; pip install 'moodfuse[report]'"
     ) from error
 
-WIDTH = 4.9  # inches; on the page of a narrow phone a point is a pixel then, so that its text can be read
-_SCALE = 1.35  # pixels a point, where there is room: 9 points are 12 pixels
+WIDTH = 4.9  # inches; on a narrow phone a point is then a pixel, so that the text can be read
+_SCALE = 1.35  # pixels per point, if there is room: 9 points are 12 pixels
 
-# Colours that no figure would use by itself, and the page's names for them.
+# Placeholder colours that no figure uses otherwise, and the page's names for them.
 INK, SOFT, GRID, PAPER = "#010101", "#020202", "#030303", "#040404"
-#: Series colours, after Okabe and Ito (2008): told apart with any colour vision, on light and on dark.
+#: Placeholders of the series colours, which follow Okabe and Ito (2008): distinct with any colour vision, on light
+#: and on dark pages.
 SERIES = tuple(f"#0501{i:02x}" for i in range(1, 9))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINES = ("-", "--", ":", "-.")
@@ -40,7 +41,7 @@ _STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 9,
     "text.color": INK,
-    "text.parse_math": False,  # a label with two dollar signs is no formula
+    "text.parse_math": False,  # a label with two dollar signs is not a formula
     "axes.labelcolor": SOFT,
     "axes.edgecolor": SOFT,
     "axes.linewidth": 0.7,
@@ -72,7 +73,7 @@ _HEIGHT = re.compile(r'(<svg[^>]*?) height="[^"]*"')
 
 @contextmanager
 def canvas(height: float, *, width: float = WIDTH, **layout: Any) -> Iterator[tuple[Figure, Axes]]:
-    """Give a figure, sizes in inches, with one set of axes, drawn on in the house's style."""
+    """Yield a figure (sizes in inches) with its axes, in the style of all figures."""
     with mpl.rc_context():
         mpl.rcdefaults()  # the user's own matplotlibrc must not change a report
         mpl.rcParams.update(_STYLE)
@@ -81,12 +82,12 @@ def canvas(height: float, *, width: float = WIDTH, **layout: Any) -> Iterator[tu
 
 
 def to_svg(drawing: Figure, name: str, label: str) -> str:
-    """Return the figure as inline SVG: `name` keeps its ids apart from other figures', `label` says what it shows."""
+    """Return the figure as inline SVG: `name` makes its ids unique on the page, `label` describes it."""
     buffer = io.StringIO()
     drawing.savefig(buffer, format="svg", metadata={"Date": None})
     svg = _HEAD.sub("", buffer.getvalue()).strip()
     svg = _ID.sub(rf"\g<1>{name}-", svg)
-    # As wide as its text asks for, so that the text of all figures is of one size; narrower where the page is.
+    # This width gives the texts of all figures the same size; on a narrow page the figure shrinks.
     wide = round(drawing.get_figwidth() * 72 * _SCALE)
     attributes = f'role="img" aria-label="{escape(label)}" style="max-width: {wide}px"'
     svg = _HEIGHT.sub(r"\1", _SIZE.sub(lambda found: f"{found[1]} {attributes}", svg, count=1), count=1)
@@ -96,7 +97,7 @@ def to_svg(drawing: Figure, name: str, label: str) -> str:
 
 
 def line_style(i: int) -> dict[str, Any]:
-    """Return how the i-th series is drawn: colour and marker, and another dash once the colours are used up."""
+    """Return colour, marker and line style of the i-th series; the dashes change when the colours repeat."""
     return {
         "color": SERIES[i % len(SERIES)],
         "marker": MARKERS[i % len(MARKERS)],

@@ -49,19 +49,19 @@ def comparison_document(comparison: Comparison) -> Document:
 
 
 def leading_models(comparison: Comparison) -> list[str]:
-    """Return the models that single figures show: the best four, and text alone and image alone."""
+    """Return the models that the detailed figures show: the best four, text alone and image alone."""
     return [name for i, name in enumerate(comparison.models) if i < 4 or name in ("text", "image")]
 
 
 def comparison_rows(comparison: Comparison) -> list[Row]:
-    """Return a row for each arm and score: value, interval, standard deviations."""
+    """Return a row for each score of each arm: value, interval, standard deviations."""
     rows: list[Row] = []
     for row in comparison.rows:
         arm: Row = {"arm": row.arm, "model": row.model, "reads": row.reads, "withheld": row.withheld}
         named = {"accuracy": row.accuracy, "macro_f1": row.macro_f1, "weighted_f1": row.weighted_f1}
-        for name, one in named.items():
-            score: Row = {"score": name, "value": one.value, "low": one.low, "high": one.high}
-            rows.append(arm | score | {"sd_seeds": one.sd_seeds, "sd_cells": one.sd_cells})
+        for name, mean in named.items():
+            score: Row = {"score": name, "value": mean.value, "low": mean.low, "high": mean.high}
+            rows.append(arm | score | {"sd_seeds": mean.sd_seeds, "sd_cells": mean.sd_cells})
         for label, f1 in row.per_class.items():
             score = {"score": f"f1_{label}", "value": f1.f1, "low": f1.low, "high": f1.high}
             rows.append(arm | score | {"sd_seeds": None, "sd_cells": None})
@@ -70,7 +70,7 @@ def comparison_rows(comparison: Comparison) -> list[Row]:
 
 def _subtitle(plan: ComparisonPlan | None) -> str:
     if plan is None:
-        return "what is compared is not on disk"
+        return "the plan of the comparison is not on disk"
     seeds = _count(len(plan.seeds), "seed")
     return f"{len(plan.models)} models, {seeds} × {plan.folds} folds of the same split"
 
@@ -81,14 +81,14 @@ def _summary(comparison: Comparison) -> list[Block]:
     if results and results.headlines:
         blocks.append(Verdicts([_sentence(line) for line in results.headlines]))
     elif not comparison.rows:
-        blocks.append(Verdicts(["No model has been through all its folds yet: there is nothing to compare."]))
+        blocks.append(Verdicts(["No model has finished all its folds yet: there is nothing to compare."]))
     if results is None or not results.finished:
         done = results.cells.done if results else sum(map(len, comparison.cells.values()))
         wanted = results.cells.wanted if results else "?"
         blocks.append(
             Notice(
-                f"Not finished: {done} of {wanted} cells are there. What stands below is about those; run the same "
-                "`moodfuse compare` command again to go on."
+                f"Not finished: {done} of {wanted} cells are done, and this report is about those; run the same "
+                "`moodfuse compare` command again to continue."
             )
         )
     blocks += [Notice(line) for line in comparison.missing]
@@ -97,9 +97,9 @@ def _summary(comparison: Comparison) -> list[Block]:
     if comparison.rows:
         blocks.append(
             Paragraph(
-                f"Every score is about posts that the model never saw: {results.posts:,} posts in {results.groups:,} "
-                "groups of near-duplicates, the same folds for all. Intervals are 95 %, from a bootstrap over the "
-                "groups; differences are tested on the same posts, Holm-corrected over "
+                f"Every score is on posts that the model never saw: {results.posts:,} posts in {results.groups:,} "
+                "groups of near-duplicates, the same folds for all models. Intervals are 95 %, from a bootstrap over "
+                "the groups; differences are tested on the same posts, Holm-corrected for "
                 f"{results.test.comparisons} comparisons."
             )
         )
@@ -115,18 +115,18 @@ def _protocol(plan: ComparisonPlan, results: ComparisonResults | None) -> list[B
         ("groups of near-duplicates", results.groups if results else None),
         ("folds", plan.folds),
         ("seeds", ", ".join(map(str, plan.seeds))),
-        ("search trials a cell", plan.trials),
+        ("search trials per cell", plan.trials),
         ("posts, SHA-256", posts.sha256[:16]),
         ("made", plan.created[:10] or None),
     ]
     tuned = (
-        "each fusion tuned by as many trials inside its training folds"
+        "each fusion is tuned by the same number of trials inside its training folds"
         if plan.trials
-        else "each fusion at its recipe's values"
+        else "each fusion uses its recipe's values"
     )
     return [
         Paragraph(
-            "One split of ten folds, stratified, with near-duplicates kept together, fixed before anything was "
+            "One stratified split of ten folds, with near-duplicates kept together, was fixed before anything was "
             f"fitted. A cell tests on two folds, {_choosing(plan)}; {tuned}. Test folds are predicted once."
         ),
         Facts(facts),
@@ -134,14 +134,14 @@ def _protocol(plan: ComparisonPlan, results: ComparisonResults | None) -> list[B
 
 
 def _choosing(plan: ComparisonPlan) -> str:
-    """Return what becomes of the eight folds of a cell that it does not test on."""
+    """Return how a cell uses the eight folds that it does not test on."""
     fixed = [not plan.trials and model.config.monitor == "none" for model in plan.models]
     if fixed and all(fixed):
-        return "trains on the other eight and has its temperature from the other cells' answers"
+        return "trains on the other eight and takes its temperature from the other cells' answers"
     words = "chooses its epoch and temperature on a third and trains on the other seven"
     if any(fixed):
         words += (
-            " (a model that chooses no epoch trains on eight, and has its temperature from the other cells' answers)"
+            " (a model that chooses no epoch trains on eight, and takes its temperature from the other cells' answers)"
         )
     return words
 
@@ -156,7 +156,7 @@ def _configuration(plan: ComparisonPlan) -> list[Block]:
 
 
 def _sentence(line: str) -> str:
-    start = "The " if line.startswith("the ") else line[:4]  # a model is called what it is called, first word or not
+    start = "The " if line.startswith("the ") else line[:4]  # a model's name is never capitalised
     return start + line[4:] + ("" if line.endswith((".", "!", "?")) else ".")
 
 

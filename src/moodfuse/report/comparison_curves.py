@@ -10,43 +10,44 @@ from moodfuse.records.results import ArmCalibration, ArmRow, DamagedScores, Mode
 from moodfuse.report.document import Block, Figure, Figures, Heading, Paragraph, Table, Value
 from moodfuse.report.figures import Line, Scales, lines_figure, reliability_figure, scatter_figure
 
-# Epochs that few cells reach say more of those cells than of the model.
+# An epoch that few cells reach describes those cells, not the model: it is not drawn.
 _REACHED = 0.5
-_SHARES = (0.0, 0.2, 0.5, 0.8, 1.0)  # of the posts, in the table of removed modalities
+_SHARES = (0.0, 0.2, 0.5, 0.8, 1.0)  # shares of the posts, in the table of removed modalities
 
 
 def calibration_blocks(
     calibration: Sequence[ArmCalibration], arms: Sequence[str], leaders: Sequence[str]
 ) -> list[Block]:
-    """Return the reliability curves of the leaders and the calibration error of all arms, in this order."""
+    """Return the reliability curves of the leaders and the calibration errors of all arms, in the order of `arms`."""
     places = {name: i for i, name in enumerate(arms)}
-    entries = sorted(calibration, key=lambda one: places.get(one.arm, len(places)))
+    entries = sorted(calibration, key=lambda entry: places.get(entry.arm, len(places)))
     if not entries:
         return []
     table: list[list[Value]] = [
-        [one.arm, one.ece, one.ece_before, median(one.temperatures) if one.temperatures else None] for one in entries
+        [entry.arm, entry.ece, entry.ece_before, median(entry.temperatures) if entry.temperatures else None]
+        for entry in entries
     ]
     columns = ["arm", "calibration error", "without temperature", "temperature (median)"]
     blocks: list[Block] = []
-    if curves := {one.arm: one.bins for one in entries if one.arm in leaders and one.bins}:
+    if curves := {entry.arm: entry.bins for entry in entries if entry.arm in leaders and entry.bins}:
         caption = (
-            "Accuracy over confidence in bins: the larger a point, the more posts. On the dashed line a model is as "
-            "sure as it is right."
+            "Accuracy over confidence in bins: the larger a point, the more posts. On the dashed line, confidence "
+            "equals accuracy."
         )
         blocks.append(Figure(reliability_figure("reliability", curves, styles=line_numbers(leaders)), caption))
     return [*blocks, Table(columns, table, "Expected calibration error, temperatures fitted on held-out folds")]
 
 
 def robustness_blocks(robustness: Robustness, leaders: Sequence[str]) -> list[Block]:
-    """Return the scores as a modality is removed from more and more posts, and on damaged posts."""
+    """Return the scores when a modality is removed from more and more posts, and the scores on damaged posts."""
     blocks: list[Block] = []
     styles = line_numbers(leaders)
     figures = []
     for modality in ("text", "image"):
         lines = {
-            one.model: _removal_line(one)
-            for one in robustness.missing
-            if one.model in leaders and one.removed == modality and one.points
+            curve.model: _removal_line(curve)
+            for curve in robustness.missing
+            if curve.model in leaders and curve.removed == modality and curve.points
         }
         if lines:
             scales = Scales(f"posts without {modality}", "macro-F1", percent=True)
@@ -62,34 +63,34 @@ def robustness_blocks(robustness: Robustness, leaders: Sequence[str]) -> list[Bl
 
 
 def cost_blocks(costs: Sequence[ModelCost], rows: Sequence[ArmRow]) -> list[Block]:
-    """Return what each model costs, beside what it scores; `rows` give their order."""
+    """Return the cost of each model and its score, in the order of `rows`."""
     if not costs:
         return []
     scores = {row.arm: row.macro_f1.value for row in rows}
     order = {name: i for i, name in enumerate(scores)}
-    costs = sorted(costs, key=lambda one: order.get(one.model, len(order)))
+    costs = sorted(costs, key=lambda cost: order.get(cost.model, len(order)))
     table: list[list[Value]] = [
-        [one.model, scores.get(one.model), one.parameters, *map(seconds, (one.epoch, one.cell, one.total))]
-        for one in costs
+        [cost.model, scores.get(cost.model), cost.parameters, *map(seconds, (cost.epoch, cost.cell, cost.total))]
+        for cost in costs
     ]
     kinds = {"text": 1, "image": 2}
     points = [
-        (one.model, one.cell, scores[one.model], kinds.get(one.model, 0))
-        for one in costs
-        if one.model in scores and one.cell
+        (cost.model, cost.cell, scores[cost.model], kinds.get(cost.model, 0))
+        for cost in costs
+        if cost.model in scores and cost.cell
     ]
-    columns = ["model", "macro-F1", "trained weights", "seconds an epoch", "seconds a cell", "seconds in all"]
+    columns = ["model", "macro-F1", "trained weights", "seconds per epoch", "seconds per cell", "seconds in total"]
     blocks: list[Block] = []
     if points:
         caption = (
-            "Macro-F1 over the time of a cell: fit, export and prediction on features that are computed once for all."
+            "Macro-F1 over the seconds per cell: fit, export and prediction; features are computed once for all cells."
         )
-        blocks.append(Figure(scatter_figure("cost", points, x="seconds a cell", y="macro-F1"), caption))
+        blocks.append(Figure(scatter_figure("cost", points, x="seconds per cell", y="macro-F1"), caption))
     return [*blocks, Table(columns, table, "Medians over cells")]
 
 
 def training_blocks(cells: Mapping[str, Sequence[TrainedCell]], models: Sequence[str]) -> list[Block]:
-    """Return each model's loss and accuracy over the epochs, means over its cells."""
+    """Return each model's loss and accuracy per epoch, as means over its cells."""
     order = [name for name in models if name in cells] + sorted(set(cells) - set(models))
     blocks: list[Block] = []
     for kind in ("loss", "accuracy"):
@@ -102,7 +103,7 @@ def training_blocks(cells: Mapping[str, Sequence[TrainedCell]], models: Sequence
         if figures:
             blocks += [
                 Heading(kind.capitalize()),
-                Paragraph("Means over the cells: training solid and blue, validation dashed and orange."),
+                Paragraph("Means over the cells: training is solid and blue, validation is dashed and orange."),
                 Figures(figures, small=True),
             ]
     rows: list[list[Value]] = [
@@ -123,14 +124,14 @@ _PARTS = {"training": "train", "validation": "val"}
 
 
 def line_numbers(leaders: Sequence[str]) -> dict[str, int]:
-    """Return the colour of each leader: one for all figures, text and image as in the table of scores."""
+    """Return each leader's colour, the same in all figures; text and image have theirs from the table of scores."""
     numbers = {"text": 1, "image": 2}
     free = [0, *range(3, 3 + len(leaders))]
     return numbers | dict(zip([name for name in leaders if name not in numbers], free, strict=False))
 
 
 def seconds(value: float) -> str:
-    """Return seconds with as many decimals as matter."""
+    """Return seconds with 0 to 2 decimals: the larger the value, the fewer."""
     return f"{value:,.{0 if value >= 100 else 1 if value >= 1 else 2}f}"
 
 
@@ -139,7 +140,7 @@ def _removal_line(curve: RemovalCurve) -> Line:
 
 
 def _mean_line(cells: Sequence[TrainedCell], key: str) -> Line:
-    """Return the mean over the cells of each epoch that at least half of them reached."""
+    """Return the mean over the cells, for each epoch that at least half of the cells reached."""
     values: dict[int, list[float]] = {}
     for cell in cells:
         for row in cell.history:
@@ -150,26 +151,26 @@ def _mean_line(cells: Sequence[TrainedCell], key: str) -> Line:
 
 
 def _removed_table(curves: Sequence[RemovalCurve]) -> Table | None:
-    scores = [{round(point.share, 2): point.macro_f1 for point in one.points} for one in curves]
+    scores = [{round(point.share, 2): point.macro_f1 for point in curve.points} for curve in curves]
     shares = [share for share in _SHARES if scores and share in scores[0]]
     if not shares:
         return None
     rows: list[list[Value]] = [
-        [f"{one.model}, {one.removed} removed", *map(found.get, shares)]
-        for one, found in zip(curves, scores, strict=True)
+        [f"{curve.model}, {curve.removed} removed", *map(found.get, shares)]
+        for curve, found in zip(curves, scores, strict=True)
     ]
     columns = ["macro-F1 at", *[f"{share:.0%}" for share in shares]]
-    return Table(columns, rows, "Every model, as a modality is removed", folded=True)
+    return Table(columns, rows, "Every model, when a modality is removed", folded=True)
 
 
 def _damage_blocks(damaged: DamagedScores, leaders: Sequence[str]) -> list[Block]:
     found: dict[str, dict[str, Line]] = {}
     units: dict[str, str] = {}
-    for one in damaged.curves:
-        if one.model in leaders and one.points:
-            line = [point.level for point in one.points], [point.macro_f1 for point in one.points]
-            found.setdefault(one.damage, {})[one.model] = line
-            units[one.damage] = one.unit or "level"
+    for curve in damaged.curves:
+        if curve.model in leaders and curve.points:
+            line = [point.level for point in curve.points], [point.macro_f1 for point in curve.points]
+            found.setdefault(curve.damage, {})[curve.model] = line
+            units[curve.damage] = curve.unit or "level"
     if not found:
         return []
     figures = [
@@ -181,7 +182,7 @@ def _damage_blocks(damaged: DamagedScores, leaders: Sequence[str]) -> list[Block
     ]
     return [
         Heading("Damaged posts"),
-        Paragraph(f"Texts and images damaged on purpose, on {damaged.posts} posts."),
+        Paragraph(f"Scores on {damaged.posts} posts whose texts and images were damaged on purpose."),
         Figures(figures),
     ]
 
@@ -190,7 +191,7 @@ def _trials(cells: Mapping[str, Sequence[TrainedCell]], order: Sequence[str]) ->
     rows: list[list[Value]] = []
     for model in order:
         for cell in cells[model]:
-            scored = [(one.score, one) for one in cell.metrics.trials if one.score is not None]
+            scored = [(trial.score, trial) for trial in cell.metrics.trials if trial.score is not None]
             if scored:
                 score, best = max(scored, key=lambda pair: pair[0])
                 settings = ", ".join(f"{key}={value}" for key, value in best.settings.items())

@@ -1,4 +1,4 @@
-"""The tables of a comparison: scores, verdicts, what a modality is worth, scores per label."""
+"""The tables of a comparison: scores, verdicts, the value of each modality, scores per label."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from moodfuse.report.document import Block, Estimate, Figure, Figures, Heading, 
 from moodfuse.report.estimates import difference_estimate, label_estimate, mean_estimate
 from moodfuse.report.figures import ablation_figure, confusion_figure, forest_figure
 
-#: Colour and marker of an arm, by what it reads.
+#: Colour and marker of an arm, by the modalities that it reads.
 _KINDS = {"both": 0, "text": 1, "image": 2}
 _WITHHELD = 3
 _BOTH = ("text and image", "image withheld", "text withheld")
@@ -21,7 +21,7 @@ _VERDICTS = {
 
 
 def score_blocks(rows: Sequence[ArmRow], best: BestArm | None) -> list[Block]:
-    """Return every arm's scores, the best marked, and what choosing the best does to its score."""
+    """Return the scores of all arms with the best marked, and the best score corrected for the selection."""
     if not rows:
         return []
     forest = [
@@ -52,26 +52,26 @@ def _winner(best: BestArm) -> list[Block]:
     shares: list[list[Value]] = [[name, share] for name, share in chosen if share >= 0.0005]
     return [
         Paragraph(
-            f"The best of {best.candidates} looks better than it is, for it was chosen on these scores. Corrected for "
-            f"that (BBC-CV, Tsamardinos et al. 2018), {best.arm} has {corrected} instead of {Estimate(best.value)}."
+            f"The best of {best.candidates} looks better than it is, because it was chosen by these scores. Corrected "
+            f"for that (BBC-CV, Tsamardinos et al. 2018), {best.arm} has {corrected} instead of {Estimate(best.value)}."
         ),
-        Table(["model", "share"], shares, "How often each would have been the best, over resamples"),
+        Table(["model", "share"], shares, "Share of resamples in which each model is the best"),
     ]
 
 
 def verdict_blocks(results: ComparisonResults) -> list[Block]:
-    """Return the differences that are stated, in figures and words, and all that were tested."""
+    """Return the verdicts as figures and sentences, and a table of all tested pairs."""
     blocks: list[Block] = []
     for kind, title in _VERDICTS.items():
-        chosen = [one for one in results.verdicts if one.kind == kind]
+        chosen = [row for row in results.verdicts if row.kind == kind]
         if not chosen:
             continue
         forest = [
-            (one.b if kind == "best" else one.a, difference_estimate(one), int(one.verdict != "cannot be told apart"))
-            for one in chosen
+            (row.b if kind == "best" else row.a, difference_estimate(row), int(row.verdict != "cannot be told apart"))
+            for row in chosen
         ]
         name = f"verdicts-{kind.replace(' ', '-')}"
-        caption = "Difference in macro-F1 with 95 % intervals: ■ told apart after the correction, ● not."
+        caption = "Difference in macro-F1 with 95 % intervals: ■ significant after the correction, ● not significant."
         blocks.append(Heading(title))
         blocks.append(Figure(forest_figure(name, forest, x="difference in macro-F1", zero=True), caption))
         blocks.append(_verdict_table(chosen))
@@ -79,30 +79,30 @@ def verdict_blocks(results: ComparisonResults) -> list[Block]:
 
 
 def _verdict_table(verdicts: Sequence[VerdictRow]) -> Table:
-    rows: list[list[Value]] = [[one.words, difference_estimate(one), one.p, one.mcnemar.p] for one in verdicts]
+    rows: list[list[Value]] = [[row.words, difference_estimate(row), row.p, row.mcnemar.p] for row in verdicts]
     return Table(["verdict", "difference (95 % interval)", "p (bootstrap)", "p (McNemar)"], rows)
 
 
 def _pair_table(pairs: Sequence[PairRow]) -> Table:
     rows: list[list[Value]] = [
         [
-            f"{one.a} against {one.b}",
-            difference_estimate(one),
-            one.p,
-            one.mcnemar.only_a,
-            one.mcnemar.only_b,
-            one.mcnemar.p,
-            one.verdict,
+            f"{pair.a} against {pair.b}",
+            difference_estimate(pair),
+            pair.p,
+            pair.mcnemar.only_a,
+            pair.mcnemar.only_b,
+            pair.mcnemar.p,
+            pair.verdict,
         ]
-        for one in pairs
+        for pair in pairs
     ]
     columns = ["a against b", "difference", "p (bootstrap)", "only a right", "only b right", "p (McNemar)", "verdict"]
     return Table(columns, rows, f"All {len(pairs)} pairs", folded=True)
 
 
 def ablation_blocks(rows: Sequence[ArmRow], models: Sequence[str]) -> list[Block]:
-    """Return what each fusion scores as it is and with a modality withheld; `models` gives their order."""
-    arms: dict[str, dict[str, Estimate]] = {}  # of each model, by what is withheld
+    """Return the scores of each fusion, unchanged and with a modality withheld, in the order of `models`."""
+    arms: dict[str, dict[str, Estimate]] = {}  # per model, by the withheld modality
     for row in rows:
         arms.setdefault(row.model, {})[row.withheld or ""] = mean_estimate(row.macro_f1)
     fusions = sorted((name for name, kinds in arms.items() if "" in kinds and len(kinds) > 1), key=models.index)
@@ -113,18 +113,20 @@ def ablation_blocks(rows: Sequence[ArmRow], models: Sequence[str]) -> list[Block
     for model in fusions:
         found = [arms[model].get(withheld) for withheld in ("", "image", "text")]
         table.append([model, *found])
-        points.append((model, [one.value if one else None for one in found]))
+        points.append((model, [score.value if score else None for score in found]))
     for single, withheld in (("text", "image"), ("image", "text")):
-        if (one := arms.get(single, {}).get("")) is not None:
+        if (score := arms.get(single, {}).get("")) is not None:
             place = _BOTH.index(f"{withheld} withheld")
-            table.append([f"{single} (a model of its own)", *[one if i == place else None for i in range(3)]])
-            points.append((f"{single} alone", [one.value if i == place else None for i in range(3)]))
+            table.append([f"{single} (a model of its own)", *[score if i == place else None for i in range(3)]])
+            points.append((f"{single} alone", [score.value if i == place else None for i in range(3)]))
     return [
         Paragraph(
-            "Each fusion as it is, and with one modality withheld at prediction, without further training. A model "
-            "that was trained on one modality alone stands below: that is what the other modality must beat."
+            "Each fusion with both modalities, and with one withheld at prediction, without further training. Below "
+            "are the models trained on one modality alone: a fusion must beat these scores."
         ),
-        Figure(ablation_figure("ablation", points, _BOTH, x="macro-F1"), "Macro-F1 by what the model may read."),
+        Figure(
+            ablation_figure("ablation", points, _BOTH, x="macro-F1"), "Macro-F1 by the modalities that the model reads."
+        ),
         Table(["model", *_BOTH], table, "Macro-F1 with 95 % intervals"),
     ]
 
@@ -143,7 +145,7 @@ def label_blocks(rows: Sequence[ArmRow], labels: Sequence[str], leaders: Sequenc
     for row in rows:
         if row.arm in leaders and len(row.confusion) == len(labels):
             svg = confusion_figure(f"confusion-{len(figures)}", row.confusion, labels)
-            figures.append(Figure(svg, f"{row.arm}: truth in the rows, mean over seeds."))
+            figures.append(Figure(svg, f"{row.arm}: rows are the true labels; mean over seeds."))
     return [*tables, Figures(figures)]
 
 

@@ -1,4 +1,4 @@
-"""Under which settings and on which machine a result came about."""
+"""The settings and the machine that a result was computed with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from moodfuse.report.document import Block, Facts, Listing, Notice, Value
 
 
 def configuration_blocks(config: StoredConfig) -> list[Block]:
-    """Return every setting, folded away."""
+    """Return every setting in a folded list."""
     lines = [f"{key}: {_plain(value)}" for key, value in config.flat().items()]
     if not lines:
         return [Notice("No configuration is on disk.")]

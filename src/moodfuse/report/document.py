@@ -1,4 +1,4 @@
-"""A report before it has a form: sections of blocks, which `page` makes HTML and `markdown` makes Markdown."""
+"""A report before it is formatted: sections of blocks, which `page` writes as HTML and `markdown` as Markdown."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _BLANKS = re.compile(r"\s+")
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A score with its interval (0..1, or a difference of such), or without where there is none."""
+    """A score (0..1), or a difference of scores, with its interval if there is one."""
 
     value: float
     low: float | None = None
     high: float | None = None
-    #: write the sign, also of what is above 0: a difference
+    #: whether the sign is also written for values above 0, as for a difference
     signed: bool = False
 
     def __str__(self) -> str:
@@ -33,7 +33,7 @@ class Estimate:
 
 #: A row of a report's CSV.
 Row = dict[str, str | int | float | None]
-#: What stands in a table: `None` is shown as a dash, a float with three decimals.
+#: A value in a table: `None` is shown as a dash, a float with three decimals.
 Value = str | int | float | bool | Estimate | None
 
 
@@ -53,34 +53,34 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """What the reader came for, in whole sentences, most important first."""
+    """The main results, in full sentences, the most important first."""
 
     lines: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that is missing or to be wary of: one line."""
+    """A line about something that is missing or needs caution."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under named columns; numbers stand to the right."""
+    """Rows under named columns; numbers are aligned right."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Value]]
     caption: str = ""
-    #: rows that stand out, by place
+    #: indices of the rows that are highlighted
     marked: frozenset[int] = frozenset()
-    #: folded away under its caption: for those who want it all
+    #: whether the table is folded under its caption, for details that few readers need
     folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture: inline SVG from `figures` (colours follow the page), and what it shows in words."""
+    """A picture: inline SVG from `figures` (its colours follow the page), and a caption."""
 
     svg: str
     caption: str
@@ -88,16 +88,16 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Pictures side by side where there is room."""
+    """Pictures, side by side if there is room."""
 
     figures: Sequence[Figure]
-    #: three or four beside one another
+    #: whether three or four fit in a row
     small: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An SVG file with colours of its own, shown as it is (on white)."""
+    """An SVG file with its own colours, shown unchanged on white."""
 
     svg: str
     caption: str
@@ -105,14 +105,14 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Names and what they are."""
+    """Names and their values."""
 
     pairs: Sequence[tuple[str, Value]]
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Text to be read as it is, folded away under its title."""
+    """Verbatim text, folded under its title."""
 
     title: str
     text: str
@@ -120,7 +120,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One post in a gallery. `thumbnail` is what `page.thumbnail` gives; `text` may be anything at all."""
+    """A post in a gallery. `thumbnail` comes from `page.thumbnail`; `text` is untrusted."""
 
     title: str
     thumbnail: str | None
@@ -130,7 +130,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Posts to look at."""
+    """Posts with their texts and thumbnails."""
 
     cards: Sequence[Card]
 
@@ -140,7 +140,7 @@ Block = Heading | Paragraph | Verdicts | Notice | Table | Figure | Figures | Pic
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a report under its own heading; `id` names it in links."""
+    """A part of a report with its own heading; links use `id`."""
 
     id: str
     title: str
@@ -149,7 +149,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A whole report. `rows` are what its CSV holds: mappings with the same keys."""
+    """A complete report. `rows` are the rows of its CSV: mappings with the same keys."""
 
     kind: str
     title: str
@@ -159,7 +159,7 @@ class Document:
 
 
 def number(value: float, *, signed: bool = False) -> str:
-    """Return three decimals with a proper minus sign, a dash for what is no number."""
+    """Return the number with three decimals and a typographic minus sign; a dash if it is not finite."""
     if not math.isfinite(value):
         return "–"
     rounded = round(value, 3) + 0.0  # never "-0.000"
@@ -167,7 +167,7 @@ def number(value: float, *, signed: bool = False) -> str:
 
 
 def shown(value: Value) -> str:
-    """Return what a table shows for a value."""
+    """Return a value as a table shows it."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -178,14 +178,15 @@ def shown(value: Value) -> str:
 
 
 def numeric(value: Value) -> bool:
-    """Say whether a value stands to the right in its column: a number, a dash, a text that is but a number."""
+    """Return whether a value is aligned right in its column: a number, a dash, or a text that is only a number."""
     return not isinstance(value, bool) and (not isinstance(value, str) or bool(_NUMBER.fullmatch(value)))
 
 
 def readable(text: str, limit: int = SHOWN_CHARS) -> str:
-    """Return a post's text as a page may show it: no control or direction signs, at most `limit` characters.
+    """Return a post's text as a page may show it: no control or direction characters, at most `limit` characters.
 
-    What was cut is said. Letters of every script stay as they are; the page gives each text a direction of its own.
+    A text that is cut ends with the length of the full text. Letters of all scripts are kept; the page sets the
+    direction of each text separately.
     """
     kept = "".join(_visible(character) for character in text[: 4 * limit])
     short = _BLANKS.sub(" ", kept).strip()

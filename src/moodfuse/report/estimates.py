@@ -1,4 +1,4 @@
-"""Scores as a report shows them: each with its interval."""
+"""Scores with their intervals, as a report shows them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from moodfuse.report.document import Estimate
 
 
 def run_estimates(scores: EstimatedScores | None) -> dict[str, Estimate]:
-    """Return every score of a run, by name; none where it has none yet."""
+    """Return every score of a run by name; nothing if the run has no scores yet."""
     if scores is None:
         return {}
     found = {}
@@ -19,7 +19,7 @@ def run_estimates(scores: EstimatedScores | None) -> dict[str, Estimate]:
 
 
 def mean_estimate(score: MeanScore) -> Estimate:
-    """Return a score of a comparison's row, the mean over seeds."""
+    """Return a score of a comparison's row: the mean over seeds."""
     return Estimate(score.value, score.low, score.high)
 
 
@@ -29,5 +29,5 @@ def label_estimate(label: LabelRow) -> Estimate:
 
 
 def difference_estimate(pair: PairRow) -> Estimate:
-    """Return by how much the first of two models is ahead."""
+    """Return the score of the first model minus that of the second."""
     return Estimate(pair.difference, pair.low, pair.high, signed=True)

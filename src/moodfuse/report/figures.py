@@ -1,6 +1,6 @@
-"""The figures of a report: plain numbers in, inline SVG out, one function a kind.
+"""The figures of a report: functions from plain numbers to inline SVG, for each kind of figure.
 
-`name` tells a page's figures apart: letters, digits and dashes.
+`name` must be unique on a page: letters, digits and dashes.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from moodfuse.records.results import ReliabilityBin
 from moodfuse.report.canvas import INK, LINES, SERIES, SOFT, WIDTH, canvas, line_style, to_svg
 from moodfuse.report.document import Estimate, number, readable
 
-#: A line: x and y values, as many of the one as of the other.
+#: A line: x values and as many y values.
 Line = tuple[Sequence[float], Sequence[float]]
-_LABEL = 34  # characters of a label beside an axis
-_WIDE = 8.5  # inches that a figure of many bars may grow to
-_BINS = 10  # of a reliability curve
+_LABEL = 34  # most characters of a label beside an axis
+_WIDE = 8.5  # largest width of a figure of many bars, in inches
+_BINS = 10  # bins of a reliability curve
 
 
 def confusion_figure(name: str, matrix: Sequence[Sequence[float]], labels: Sequence[str]) -> str:
-    """Draw a confusion matrix, truth in the rows: counts, and shares of their row as depth of colour."""
+    """Draw a confusion matrix, true labels in the rows: counts, and the shares of the row as colour depth."""
     counts = np.asarray(matrix, dtype=float)  # (C, C)
     size = len(labels)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1e-12)
@@ -52,7 +52,7 @@ def confusion_figure(name: str, matrix: Sequence[Sequence[float]], labels: Seque
 
 @dataclass(frozen=True, slots=True)
 class Scales:
-    """What the axes are named, and whether x is written in percent, or in whole numbers only."""
+    """The names of the axes, and whether x is in percent, or in whole numbers only."""
 
     x: str
     y: str
@@ -69,10 +69,10 @@ def lines_figure(
     small: bool = False,
     styles: Mapping[str, int] | None = None,
 ) -> str:
-    """Draw named lines over one another; a vertical line marks the epoch that was `kept`.
+    """Draw named lines in the same axes; a vertical line marks the epoch that was `kept`.
 
-    A small figure has neither markers nor a legend. `styles` numbers the lines' colours, by default in their order:
-    what stands in several figures of a page keeps its colour.
+    A small figure has neither markers nor a legend. `styles` maps names to colour numbers, by default in order, so
+    that a name keeps its colour in all figures of a page.
     """
     size = (1.9, 2.7) if small else (2.7 + 0.17 * ((len(lines) + 1) // 2), WIDTH)
     with canvas(size[0], width=size[1]) as (drawing, axes):
@@ -97,13 +97,13 @@ def lines_figure(
 def reliability_figure(
     name: str, curves: Mapping[str, Sequence[ReliabilityBin]], *, styles: Mapping[str, int] | None = None
 ) -> str:
-    """Draw accuracy over confidence, a point for each bin, as large as it has posts."""
+    """Draw accuracy over confidence: a point for each bin, its area by the number of posts."""
     with canvas(3.3 + 0.17 * ((len(curves) + 1) // 2), width=4.2) as (drawing, axes):
         axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (3, 3)))
         least = 1.0
         for i, (label, bins) in enumerate(curves.items()):
-            xs, ys = [one.confidence for one in bins], [one.accuracy for one in bins]
-            posts = np.array([one.posts for one in bins], dtype=float)
+            xs, ys = [point.confidence for point in bins], [point.accuracy for point in bins]
+            posts = np.array([point.posts for point in bins], dtype=float)
             style = line_style((styles or {}).get(label, i))
             axes.plot(xs, ys, color=style["color"], linestyle=style["linestyle"], linewidth=1.3, label=_short(label))
             areas = 14 + 110 * posts / max(posts.max(initial=1), 1)
@@ -117,16 +117,20 @@ def reliability_figure(
 
 
 def forest_figure(name: str, rows: Sequence[tuple[str, Estimate, int]], *, x: str, zero: bool = False) -> str:
-    """Draw each row's estimate with its interval, first row on top; its number (0..7) picks colour and marker.
+    """Draw each row's estimate and interval, first row on top; the row's number (0..7) sets colour and marker.
 
-    `zero` draws the line of no difference.
+    `zero` adds a vertical line at 0.
     """
     with canvas(0.75 + 0.235 * max(len(rows), 2)) as (drawing, axes):
-        for place, (_, one, kind) in enumerate(rows):
+        for place, (_, estimate, kind) in enumerate(rows):
             style = line_style(kind)
-            if one.low is not None and one.high is not None:
-                axes.plot([one.low, one.high], [place, place], color=style["color"], linewidth=1.9, alpha=0.75)
-            axes.plot([one.value], [place], color=style["color"], marker=style["marker"], markersize=5.5, linewidth=0)
+            if estimate.low is not None and estimate.high is not None:
+                axes.plot(
+                    [estimate.low, estimate.high], [place, place], color=style["color"], linewidth=1.9, alpha=0.75
+                )
+            axes.plot(
+                [estimate.value], [place], color=style["color"], marker=style["marker"], markersize=5.5, linewidth=0
+            )
         if zero:
             axes.axvline(0, color=INK, linewidth=0.9)
         axes.set_yticks(range(len(rows)), [_short(label) for label, _, _ in rows], color=INK)
@@ -139,7 +143,7 @@ def forest_figure(name: str, rows: Sequence[tuple[str, Estimate, int]], *, x: st
 def ablation_figure(
     name: str, rows: Sequence[tuple[str, Sequence[float | None]]], parts: Sequence[str], *, x: str
 ) -> str:
-    """Draw one line of points a row: a model's score with each of `parts` of its input, joined; `None` is left out."""
+    """Draw a line of points per row: the scores of a model for each of `parts`, joined; `None` is left out."""
     with canvas(0.95 + 0.25 * max(len(rows), 2)) as (drawing, axes):
         for place, (_, values) in enumerate(rows):
             there = [value for value in values if value is not None]
@@ -147,7 +151,7 @@ def ablation_figure(
                 [min(there, default=0), max(there, default=0)], [place, place], color=SOFT, linewidth=1, alpha=0.6
             )
         for i, part in enumerate(parts):
-            points = [(one, place) for place, (_, values) in enumerate(rows) if (one := values[i]) is not None]
+            points = [(value, place) for place, (_, values) in enumerate(rows) if (value := values[i]) is not None]
             style = line_style(i) | {"linestyle": "", "markersize": 5.5}
             axes.plot([value for value, _ in points], [place for _, place in points], label=part, **style)
         axes.set_yticks(range(len(rows)), [_short(label) for label, _ in rows], color=INK)
@@ -159,21 +163,21 @@ def ablation_figure(
 
 
 def bars_figure(name: str, groups: Sequence[str], bars: Mapping[str, Sequence[Estimate | None]], *, y: str) -> str:
-    """Draw bars with intervals, one of each name in every group; `None` leaves a bar out."""
+    """Draw groups of bars with intervals, a bar for each name in every group; `None` leaves a bar out."""
     width = 0.8 / max(len(bars), 1)
     with canvas(2.8, width=max(3.6, min(_WIDE, 1.1 + 0.42 * len(bars) * len(groups)))) as (drawing, axes):
         for i, (label, values) in enumerate(bars.items()):
             places = [g - 0.4 + width * (i + 0.5) for g in range(len(groups))]
-            for place, one in zip(places, values, strict=True):
-                if one is None:
+            for place, estimate in zip(places, values, strict=True):
+                if estimate is None:
                     continue
-                axes.bar(place, one.value, width * 0.92, color=SERIES[i % len(SERIES)], alpha=0.85)
-                top = one.value
-                if one.low is not None and one.high is not None:
-                    axes.plot([place, place], [one.low, one.high], color=INK, linewidth=1.1)
-                    top = max(top, one.high)
+                axes.bar(place, estimate.value, width * 0.92, color=SERIES[i % len(SERIES)], alpha=0.85)
+                top = estimate.value
+                if estimate.low is not None and estimate.high is not None:
+                    axes.plot([place, place], [estimate.low, estimate.high], color=INK, linewidth=1.1)
+                    top = max(top, estimate.high)
                 axes.annotate(
-                    number(one.value), (place, top), (0, 3), textcoords="offset points", ha="center", fontsize=7.5
+                    number(estimate.value), (place, top), (0, 3), textcoords="offset points", ha="center", fontsize=7.5
                 )
             axes.bar(0, 0, color=SERIES[i % len(SERIES)], label=_short(label))
         axes.set_xticks(range(len(groups)), [_short(group, 18) for group in groups], color=INK)
@@ -185,7 +189,7 @@ def bars_figure(name: str, groups: Sequence[str], bars: Mapping[str, Sequence[Es
 
 
 def importance_figure(name: str, shares: Mapping[str, float]) -> str:
-    """Draw one bar a setting, the largest on top."""
+    """Draw a bar for each setting, the largest on top."""
     ordered = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
     with canvas(0.75 + 0.26 * max(len(ordered), 2)) as (drawing, axes):
         axes.barh(range(len(ordered)), [value for _, value in ordered], 0.62, color=SERIES[0], alpha=0.85)
@@ -199,7 +203,7 @@ def importance_figure(name: str, shares: Mapping[str, float]) -> str:
 
 
 def search_figure(name: str, trials: Sequence[tuple[int, float, bool]], *, y: str) -> str:
-    """Draw a search's trials, (number, score, pruned) each, and the best score so far."""
+    """Draw the trials of a search, each (number, score, pruned), and the best score so far."""
     whole = [(n, value) for n, value, pruned in trials if not pruned]
     cut = [(n, value) for n, value, pruned in trials if pruned]
     with canvas(2.9) as (drawing, axes):
@@ -230,7 +234,7 @@ def search_figure(name: str, trials: Sequence[tuple[int, float, bool]], *, y: st
 
 
 def scatter_figure(name: str, points: Sequence[tuple[str, float, float, int]], *, x: str, y: str) -> str:
-    """Draw named points, (label, x, y, kind): what a score costs; x is logarithmic where it spans much."""
+    """Draw named points, (label, x, y, kind); x is logarithmic if its largest value is over 5 times its smallest."""
     with canvas(3.2) as (drawing, axes):
         for label, across, up, kind in points:
             style = line_style(kind)
@@ -239,7 +243,7 @@ def scatter_figure(name: str, points: Sequence[tuple[str, float, float, int]], *
         least, most = (end(across for _, across, _, _ in points) for end in (min, max))
         if most > 5 * least > 0:
             axes.set_xscale("log")
-            marks = [m * 10.0**e for e in range(-6, 9) for m in (1, 2, 5)]  # powers of ten alone mark too little
+            marks = [m * 10.0**e for e in range(-6, 9) for m in (1, 2, 5)]  # powers of ten alone are too few ticks
             axes.set_xticks([mark for mark in marks if least / 2 <= mark <= most * 2])
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
             axes.xaxis.set_minor_formatter(NullFormatter())
@@ -249,7 +253,7 @@ def scatter_figure(name: str, points: Sequence[tuple[str, float, float, int]], *
 
 
 def reliability_bins(confidence: ArrayLike, correct: ArrayLike) -> list[ReliabilityBin]:
-    """Return those of ten bins of equal width that hold posts.
+    """Return the reliability bins that hold posts, of ten bins of equal width.
 
     `confidence`: (N,), 0..1; `correct`: (N,) bool. Bins are open below, as in `expected_calibration_error`.
     """
@@ -275,7 +279,7 @@ def _legend(drawing: Any, axes: Axes, count: int) -> None:
     if count < 2:
         return
     handles, labels = axes.get_legend_handles_labels()
-    columns = max(1, min(count, int(78 / (7 + max(map(len, labels), default=0)))))  # as many as a line has room for
+    columns = max(1, min(count, int(78 / (7 + max(map(len, labels), default=0)))))  # as many as fit in a line
     drawing.legend(handles, labels, loc="outside lower left", ncols=columns)
 
 

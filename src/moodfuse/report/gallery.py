@@ -1,4 +1,4 @@
-"""Posts to look at: what a run gets wrong and is sure of, with what it says of the text and of the image alone."""
+"""The gallery: posts that a run gets wrong with high confidence, with its answers from text alone and image alone."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SHOWN = 12
 
 
 def mistake_cards(run: Run, posts: Posts, predictor: Predictor | None) -> list[Card]:
-    """Return the surest mistakes as cards; raises `DataError` where `posts` lacks one of them.
+    """Return the most confident mistakes as cards. Raises `DataError` if such a post is not in `posts`.
 
-    With a predictor each tells what the model says of the text alone and of the image alone: one prediction each, the
-    other modality withheld. Models of one modality say nothing more.
+    With a predictor, each card also has the model's answers from the text alone and from the image alone, with
+    the other modality withheld. For a model of one modality nothing is added.
     """
     wrong = run.wrong[:SHOWN]
-    chosen = list(posts.subset([one.id for one in wrong]))
+    chosen = list(posts.subset([mistake.id for mistake in wrong]))
     alone = _alone(chosen, predictor) if predictor is not None else {}
     cards = []
     for place, (mistake, post) in enumerate(zip(wrong, chosen, strict=True)):
@@ -30,8 +30,9 @@ def mistake_cards(run: Run, posts: Posts, predictor: Predictor | None) -> list[C
             ("predicted", _said(mistake.predicted, mistake.confidence)),
         ]
         for name, predictions in alone.items():
-            one = predictions[place]
-            facts.append((name, _said(one.label, one.confidence) if one.used else "nothing to read"))
+            prediction = predictions[place]
+            said = _said(prediction.label, prediction.confidence) if prediction.used else "nothing to read"
+            facts.append((name, said))
         if mistake.status not in ("", "ok"):
             facts.append(("status", mistake.status.replace("|", ", ")))
         cards.append(Card(post.id, thumbnail(post.image), post.text, facts))
@@ -39,7 +40,7 @@ def mistake_cards(run: Run, posts: Posts, predictor: Predictor | None) -> list[C
 
 
 def same_posts(run: Run, posts: Posts) -> bool:
-    """Say whether `posts` holds every held-out post of the run, with the label that it had there."""
+    """Return whether `posts` holds every held-out post of the run, with the same label as in the run."""
     found = {post.id: post.label for post in posts}
     return all(found.get(post.id) == post.label for post in run.predictions)
 

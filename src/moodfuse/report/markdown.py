@@ -1,4 +1,4 @@
-"""A report as Markdown, and its rows as CSV. Figures and thumbnails stay with the HTML page."""
+"""A report as Markdown, and its rows as CSV. Only the HTML page has figures and thumbnails."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from moodfuse.report.document import (
     shown,
 )
 
-# What Markdown, or the HTML within it, would take for a command of its own.
+# Characters with a meaning in Markdown, or in the HTML within it.
 _SIGNS = re.compile(r"([\\`*_\[\]<>|#~&!])")
 
 
@@ -43,7 +43,7 @@ def markdown(document: Document) -> str:
 
 
 def csv_rows(document: Document) -> str:
-    """Return the rows of a document as CSV with a header; empty where it has none."""
+    """Return the rows of a document as CSV with a header; an empty text if there are none."""
     if not document.rows:
         return ""
     text = io.StringIO()
@@ -79,7 +79,10 @@ def _block(block: Block) -> list[str]:
 def _table(table: Table) -> list[str]:
     right = [bool(table.rows) and all(numeric(row[i]) for row in table.rows) for i in range(len(table.columns))]
     lines = [f"{_plain(table.caption)}:", ""] if table.caption else []
-    lines += [_row(table.columns), "|" + "|".join("---:" if one and i else "---" for i, one in enumerate(right)) + "|"]
+    lines += [
+        _row(table.columns),
+        "|" + "|".join("---:" if numbers and i else "---" for i, numbers in enumerate(right)) + "|",
+    ]
     return lines + [_row([shown(cell) for cell in row]) for row in table.rows]
 
 

@@ -1,13 +1,13 @@
-"""HTML pages that stand alone: one file, styles and pictures inside it, no script, nothing loaded.
+"""Self-contained HTML pages: a single file with its styles and pictures, without scripts, that loads nothing.
 
-A page is `templates/base.html` with `{% block content %}` filled in. `document_page` fills it with a `Document`;
-a template of its own may extend the base and use the macros of `parts.html`:
+A page is `templates/base.html` with `{% block content %}` filled in. `document_page` fills it with a `Document`.
+Another template may extend the base and use the macros of `parts.html`:
 
     {% extends "base.html" %}
     {% from "parts.html" import table, gallery %}
     {% block content %}<section id="sizes"><h2>Sizes</h2>{{ table(...) }}</section>{% endblock %}
 
-and is rendered with `render("mine.html", title=..., kind=..., sections=[("sizes", "Sizes")])`.
+It is rendered with `render("mine.html", title=..., kind=..., sections=[("sizes", "Sizes")])`.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ except ImportError as error:
     raise MissingExtraError("reports need Jinja2, which is not installed; pip install 'moodfuse[report]'") from error
 
 _TEMPLATES = Path(__file__).with_name("templates")
-#: Longer side of a thumbnail, in pixels, and its JPEG quality.
+#: Longer side of a thumbnail in pixels, and its JPEG quality.
 THUMBNAIL, QUALITY = 160, 70
 
 
 def render(template: str, **context: Any) -> str:
-    """Return a page from a template of this package; whatever `context` holds is escaped, but for `Markup`.
+    """Return a page from a template of this package; everything in `context` is escaped, except `Markup`.
 
-    The base needs `title`; `kind` (a word above the title), `subtitle` and `sections`, a list of (id, title) for the
-    contents, may be left out. The same context gives the same bytes.
+    The base needs `title`. Optional are `kind` (a word above the title), `subtitle`, and `sections`, a list of
+    (id, title) for the table of contents. The same context gives the same bytes.
     """
     return _environment().get_template(template).render(**context)
 
 
 def document_page(document: Document) -> str:
-    """Return a document as one HTML page."""
+    """Return a document as a single HTML page."""
     return render(
         "document.html",
         kind=document.kind,
@@ -59,19 +59,19 @@ def document_page(document: Document) -> str:
 
 
 def figure(svg: str) -> Markup:
-    """Return the inline SVG of one of our own `figures` for a template, unescaped. Never give it foreign SVG."""
+    """Return an inline SVG from `figures` for a template, unescaped. Never pass an SVG from another source."""
     return Markup(svg)
 
 
 def picture(svg: str) -> str:
-    """Return a data URI of a whole SVG file: shut in an image of its own, its styles touch nothing else."""
+    """Return a data URI of a complete SVG file: shown as a separate image, its styles cannot affect the page."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii")
 
 
 def thumbnail(image: ImageRef | None) -> str | None:
-    """Return a small JPEG of an image as a data URI, without metadata; `None` where there is nothing to see.
+    """Return a small JPEG of an image as a data URI, without metadata; `None` if the image is missing or unreadable.
 
-    Decodes with the limits of `data.images`; never raises for what a file holds.
+    The limits of `data.images` apply. The content of a file never raises an error.
     """
     opened = None if image is None else open_image(image)[0]
     if opened is None:

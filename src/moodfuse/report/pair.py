@@ -1,4 +1,4 @@
-"""Two runs side by side, and a paired test where they were tested on the same posts."""
+"""Two runs side by side, and a paired test if both were tested on the same posts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _METRICS = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
 
 @dataclass(frozen=True, slots=True)
 class PairTest:
-    """The paired tests of two runs on the same posts, and how often each is right."""
+    """The paired tests of two runs on the same posts, and how often each run is right."""
 
     differences: Mapping[str, PairedDifference]
     mcnemar: McNemar
@@ -47,7 +47,7 @@ class PairTest:
 
 
 def why_not_paired(a: Run, b: Run) -> str:
-    """Return why two runs cannot be tested on the same posts, or nothing where they can."""
+    """Return why there is no paired test of two runs, or an empty text if there can be a test."""
     for run in (a, b):
         if not run.predictions or not run.test:
             return f"No paired test: {run.name} has no scores yet."
@@ -58,14 +58,13 @@ def why_not_paired(a: Run, b: Run) -> str:
         both = len(set(truth_a) & set(truth_b))
         return (
             f"No paired test: the two runs were tested on different posts ({both:,} of {len(truth_a):,} and "
-            f"{len(truth_b):,} "
-            "are the same); train both on one split (--split RUN/split.json) to tell which is better."
+            f"{len(truth_b):,} are the same); train both on the same split (--split RUN/split.json) to compare them."
         )
     return "No paired test: the two runs hold different labels for the same posts."
 
 
 def compare_pair(a: Run, b: Run, groups: Mapping[str, int] | None) -> PairTest:
-    """Test two runs on the same posts; `groups` are their near-duplicates, by id (`None`: taken for independent)."""
+    """Test two runs on the same posts; `groups` maps each id to its near-duplicates (`None`: posts are independent)."""
     labels = Labels(tuple(a.labels))
     said = {post.id: post.predicted for post in b.predictions}
     ids = [post.id for post in a.predictions]
@@ -85,7 +84,7 @@ def compare_pair(a: Run, b: Run, groups: Mapping[str, int] | None) -> PairTest:
 
 
 def pair_document(a: Run, b: Run, test: PairTest | None, refusal: str) -> Document:
-    """Return the report of two runs; without a test, `refusal` says why."""
+    """Return the report of two runs; `refusal` says why there is no test."""
     names = _names(a, b)
     sections = [
         Section("summary", "In short", _summary(a, b, names, test, refusal)),
@@ -99,7 +98,7 @@ def pair_document(a: Run, b: Run, test: PairTest | None, refusal: str) -> Docume
         ],
     ]
     rows = [row | {"run": name} for name, run in zip(names, (a, b), strict=True) for row in score_rows(run)]
-    return Document("Two runs", " and ".join(names), "two runs, from what is on disk of them", sections, rows)
+    return Document("Two runs", " and ".join(names), "two runs, from the files in their folders", sections, rows)
 
 
 def _names(a: Run, b: Run) -> tuple[str, str]:
@@ -121,9 +120,8 @@ def _summary(a: Run, b: Run, names: tuple[str, str], test: PairTest | None, refu
     if test and not test.grouped:
         blocks.append(
             Notice(
-                "The posts themselves were not found, so each counts as independent of the others; with "
-                "near-duplicates among "
-                "them the intervals are too narrow. Name their place with --data."
+                "The posts were not found, so each counts as independent of the others; if there are near-duplicates "
+                "among them, the intervals are too narrow. Give the folder of the posts with --data."
             )
         )
     blocks += [Notice(f"{name}: {line}") for name, run in zip(names, (a, b), strict=True) for line in run.missing]
@@ -131,21 +129,23 @@ def _summary(a: Run, b: Run, names: tuple[str, str], test: PairTest | None, refu
 
 
 def verdict(names: tuple[str, str], test: PairTest) -> str:
-    """Return which run is better by macro-F1, or that nothing tells them apart."""
-    one = test.differences["macro_f1"]
-    if one.p_value >= _LEVEL:
-        ends = " to ".join(f"{100 * value:+.1f}".replace("-", "−") for value in (one.low, one.high))
+    """Return a sentence: which run is better by macro-F1, or that no difference is shown."""
+    paired = test.differences["macro_f1"]
+    if paired.p_value >= _LEVEL:
+        ends = " to ".join(f"{100 * value:+.1f}".replace("-", "−") for value in (paired.low, paired.high))
         return f"{names[0]} and {names[1]} cannot be told apart here (difference in macro-F1: {ends} points)."
-    winner, loser = names if one.difference > 0 else names[::-1]
-    low, high = sorted((100 * abs(one.low), 100 * abs(one.high)))
-    return f"{winner} beats {loser} by {100 * abs(one.difference):.1f} points macro-F1 ({low:.1f} to {high:.1f})."
+    winner, loser = names if paired.difference > 0 else names[::-1]
+    low, high = sorted((100 * abs(paired.low), 100 * abs(paired.high)))
+    return f"{winner} beats {loser} by {100 * abs(paired.difference):.1f} points macro-F1 ({low:.1f} to {high:.1f})."
 
 
 def _scores(a: Run, b: Run, names: tuple[str, str]) -> list[Block]:
     found = [run_estimates(run.test) for run in (a, b)]
     keys = list(dict.fromkeys([*found[0], *found[1]]))
     rows: list[list[Value]] = [[_title(key), found[0].get(key), found[1].get(key)] for key in keys]
-    forest = [(f"{names[i]}, {_title(key)}", one, i) for key in keys for i in (0, 1) if (one := found[i].get(key))]
+    forest = [
+        (f"{names[i]}, {_title(key)}", estimate, i) for key in keys for i in (0, 1) if (estimate := found[i].get(key))
+    ]
     blocks: list[Block] = []
     if forest:
         caption = f"Each run's scores with 95 % intervals: ● {names[0]}, ■ {names[1]}."
@@ -159,13 +159,13 @@ def _scores(a: Run, b: Run, names: tuple[str, str]) -> list[Block]:
 
 
 def _confusion(id: str, name: str, test: EstimatedScores) -> Figure:
-    return Figure(confusion_figure(id, test.confusion, list(test.per_class)), f"{name}: truth in the rows.")
+    return Figure(confusion_figure(id, test.confusion, list(test.per_class)), f"{name}: rows are the true labels.")
 
 
 def _tested(names: tuple[str, str], test: PairTest) -> list[Block]:
     rows: list[list[Value]] = [
-        [_title(metric), Estimate(one.difference, one.low, one.high, signed=True), one.p_value]
-        for metric, one in test.differences.items()
+        [_title(metric), Estimate(paired.difference, paired.low, paired.high, signed=True), paired.p_value]
+        for metric, paired in test.differences.items()
     ]
     counts: list[list[Value]] = [
         ["both right", test.both_right],
@@ -175,7 +175,7 @@ def _tested(names: tuple[str, str], test: PairTest) -> list[Block]:
     ]
     how = "groups of near-duplicates" if test.grouped else "single posts"
     return [
-        Paragraph(f"Paired bootstrap over {how}, 2,000 resamples; the difference is {names[0]} less {names[1]}."),
+        Paragraph(f"Paired bootstrap over {how}, 2,000 resamples; the difference is {names[0]} minus {names[1]}."),
         Table(["score", "difference (95 % interval)", "p"], rows),
         Table(["who is right", "posts"], counts, f"McNemar's exact test: p = {test.mcnemar.p_value:.3f}"),
     ]
@@ -187,9 +187,9 @@ def _differences(a: Run, b: Run, names: tuple[str, str]) -> list[Block]:
     rows: list[Sequence[Value]] = [[key, _setting(first.get(key)), _setting(second.get(key))] for key in keys]
     made = [run.environment or Environment() for run in (a, b)]
     for title, values in (
-        ("posts, SHA-256", [one.data_sha256 for one in made]),
-        ("moodfuse", [one.moodfuse for one in made]),
-        ("source revision", [one.git for one in made]),
+        ("posts, SHA-256", [environment.data_sha256 for environment in made]),
+        ("moodfuse", [environment.moodfuse for environment in made]),
+        ("source revision", [environment.git for environment in made]),
     ):
         if values[0] != values[1]:
             rows.append([title, *((value or "–")[:16] for value in values)])

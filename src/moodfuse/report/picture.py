@@ -1,4 +1,4 @@
-"""The picture of a run's model: its fusion, with its own options, over encoders as wide as its own."""
+"""The picture of a run's model: its fusion with its options, over encoders of the same widths."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from moodfuse.runtime.graphs import open_session
 
 
 def model_picture(run: Run) -> str:
-    """Return the SVG. Raises `ImportError` without PyTorch, `ConfigError` for a fusion that cannot be drawn."""
+    """Return the SVG of a run's model. Raises `ImportError` without PyTorch, `ConfigError` if it cannot be drawn."""
     return fusion_picture(str(run.config.fusion), run.config.options, **_widths(run))
 
 
 def fusion_picture(fusion: str, options: Mapping[str, JsonValue], **widths: int) -> str:
-    """Return the SVG of one fusion. Raises as `model_picture` does."""
+    """Return the SVG of a fusion. Raises the errors of `model_picture`."""
     from moodfuse.learn.diagram import draw_fusion
 
     return draw_fusion(fusion, options, **widths).to_svg()
 
 
 def _widths(run: Run) -> dict[str, int]:
-    """Return how wide the encodings are that the run's head takes; nothing where there is no bundle (yet)."""
+    """Return the widths of the encodings that the run's head takes; nothing if there is no bundle (yet)."""
     try:
         inputs = open_session(run.folder.bundle / GRAPHS["head"], threads=1).get_inputs()
     except BundleError:
         return {}
     found: dict[str, int] = {}
-    for one in inputs:
-        modality, _, kind = one.name.partition("_")
-        if kind in ("pooled", "tokens") and isinstance(one.shape[-1], int):
-            found[modality] = one.shape[-1]
+    for node in inputs:
+        modality, _, kind = node.name.partition("_")
+        if kind in ("pooled", "tokens") and isinstance(node.shape[-1], int):
+            found[modality] = node.shape[-1]
     return found

@@ -1,4 +1,4 @@
-"""The report of one run, from the files in its folder."""
+"""The report of a run, from the files in its folder."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from moodfuse.report.run_scores import ablation_blocks, score_blocks, score_rows
 
 #: How to read a reliability curve.
 RELIABILITY = (
-    "Accuracy over confidence in bins: the larger a point, the more posts. On the dashed line a model is as sure as it "
-    "is right."
+    "Accuracy over confidence in bins: the larger a point, the more posts. On the dashed line, confidence equals "
+    "accuracy."
 )
 _STAGES = {"": "", "text": "stage of the text encoder", "image": "stage of the image encoder"}
 
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """What a run's folder does not hold and is handed in: posts to look at, a picture, or why there is none."""
+    """Content that is not in a run's folder: mistakes as cards, a picture, or notes why they are missing."""
 
     mistakes: Sequence[Card] = ()
     mistakes_note: str = ""
@@ -71,7 +71,7 @@ def _summary(run: Run) -> list[Block]:
     if run.metrics is None:
         return [
             Verdicts(["This run has not ended: there is no score yet."]),
-            Notice("Run the same `moodfuse train` command again to go on where it stopped."),
+            Notice("Run the same `moodfuse train` command again to continue where it stopped."),
             *notices,
         ]
     test, protocol = run.metrics.test, run.metrics.protocol
@@ -86,15 +86,15 @@ def _summary(run: Run) -> list[Block]:
     if across := protocol.duplicate_groups_across:
         blocks.append(
             Notice(
-                f"{across} groups of near-duplicates stand on several sides of the split that was given: the scores "
-                "are too good by what the model remembers of them."
+                f"{across} groups of near-duplicates are on several sides of the given split: the scores are too high, "
+                "because the model has seen copies of posts."
             )
         )
     return blocks + notices
 
 
 def training_blocks(run: Run, prefix: str = "") -> list[Block]:
-    """Return loss and accuracy over the epochs, of the model and of the stages before it."""
+    """Return loss and accuracy per epoch, of the model and of the stages before it."""
     blocks: list[Block] = []
     if run.metrics:
         blocks.append(Paragraph(f"{_kept(run)} {run.metrics.training.parameters:,} weights were trained."))
@@ -117,13 +117,13 @@ def training_blocks(run: Run, prefix: str = "") -> list[Block]:
 
 
 def _line(rows: Sequence[Mapping[str, float]], key: str) -> Line:
-    """Return a column over the epochs, which count from 1 on the page and from 0 in the file."""
+    """Return a column over the epochs, which count from 1 on the page but from 0 in the file."""
     points = [(1 + row["epoch"], row[key]) for row in rows if {"epoch", key} <= set(row)]
     return [epoch for epoch, _ in points], [value for _, value in points]
 
 
 def _kept(run: Run) -> str:
-    """Return which state of a training is the model's."""
+    """Return a sentence about the epoch whose weights the model has."""
     monitor = run.config.monitor or "the validation score"
     by = "the last" if monitor == "none" else f"the best by validation {monitor.replace('macro_f1', 'macro-F1')}"
     if (members := run.config.members) > 1:
@@ -145,7 +145,7 @@ def _temperature(run: Run) -> list[Block]:
     if run.metrics is None:
         return []
     fitted = (
-        "all of these answers; the error is that of the cross-validation, whose temperatures were fitted on other posts"
+        "all of these answers; the error is from the cross-validation, whose temperatures were fitted on other posts"
         if run.on_all
         else "the validation posts"
     )
@@ -180,7 +180,7 @@ def _mistakes(run: Run, extra: Extra) -> list[Block]:
     if not wrong:
         return [Paragraph(f"None of the {len(run.predictions):,} held-out posts is wrong.")]
     blocks: list[Block] = [
-        Paragraph(f"{len(wrong):,} of {len(run.predictions):,} held-out posts are wrong; the surest first.")
+        Paragraph(f"{len(wrong):,} of {len(run.predictions):,} held-out posts are wrong; the most confident are first.")
     ]
     if extra.mistakes_note:
         blocks.append(Notice(extra.mistakes_note))
@@ -206,7 +206,7 @@ def _model(run: Run, extra: Extra) -> list[Block]:
     ]
     blocks: list[Block] = [Facts(facts)]
     if extra.picture:
-        blocks.append(Picture(extra.picture, "What the fusion reads, the layers that it runs, and what comes out."))
+        blocks.append(Picture(extra.picture, "The inputs of the fusion, its layers, and its outputs."))
     elif extra.picture_note:
         blocks.append(Notice(extra.picture_note))
     return blocks
@@ -229,5 +229,5 @@ def _protocol(run: Run) -> list[Block]:
         table: list[list[Value]] = [
             [name, count] for name, count in sorted(status.items(), key=lambda x: (-x[1], x[0]))
         ]
-        blocks.append(Table(["status", "test posts"], table, "What became of text and image on the way to the model"))
+        blocks.append(Table(["status", "test posts"], table, "How text and image were read and prepared"))
     return blocks

@@ -1,4 +1,4 @@
-"""The scores of a run: in words, in tables, and what they are with a modality withheld."""
+"""The scores of a run: as sentences, as tables, and with a modality withheld."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1", "weighted_f1": "weight
 
 
 def verdict_lines(run: Run, test: EstimatedScores) -> list[str]:
-    """Return what the run's scores on the held-out posts say, in sentences."""
+    """Return sentences about the run's scores on the held-out posts."""
     found = run_estimates(test)
     accuracy = found["accuracy"]
     lines = [f"Macro-F1 {found['macro_f1']} and accuracy {accuracy} on {test.n:,} held-out posts."]
-    support = {name: one.support for name, one in test.per_class.items()}
+    support = {name: scores.support for name, scores in test.per_class.items()}
     if total := sum(support.values()):
         most = max(support, key=lambda name: support[name])
         share = support[most] / total
         above = accuracy.low is not None and accuracy.low > share
-        reads = "the model does better" if above else "that the model does better is not shown on so few posts"
+        reads = "the model does better" if above else "so few posts do not show that the model does better"
         lines.append(f"Always answering “{most}” would be right on {share:.3f} of them: {reads}.")
     if line := _weakest(test, found):
         lines.append(line)
@@ -37,8 +37,7 @@ def verdict_lines(run: Run, test: EstimatedScores) -> list[str]:
             else "neither too sure nor too unsure"
         )
         lines.append(
-            f"Its confidence is {test.calibration_error:.3f} off on average (calibration error); on the whole it is "
-            f"{which}."
+            f"Its confidence is {test.calibration_error:.3f} off on average (calibration error); overall it is {which}."
         )
     return lines
 
@@ -58,11 +57,12 @@ def _weakest(test: EstimatedScores, found: dict[str, Estimate]) -> str:
 
 
 def score_blocks(test: EstimatedScores) -> list[Block]:
-    """Return a run's scores on the held-out posts, over all of them and per label."""
+    """Return a run's scores on the held-out posts, over all posts and per label."""
     found, labels = run_estimates(test), list(test.per_class)
     overall: list[list[Value]] = [[_NAMES[name], found[name]] for name in _NAMES]
     classes: list[list[Value]] = [
-        [name, one.precision, one.recall, found[f"f1_{name}"], one.support] for name, one in test.per_class.items()
+        [name, scores.precision, scores.recall, found[f"f1_{name}"], scores.support]
+        for name, scores in test.per_class.items()
     ]
     blocks: list[Block] = [
         Table(["score", "held-out posts (95 % interval)"], overall),
@@ -70,7 +70,7 @@ def score_blocks(test: EstimatedScores) -> list[Block]:
     ]
     figures = []
     if len(test.confusion) == len(labels):
-        caption = "Truth in the rows: counts, and the share of the row. Blue is right, orange is wrong."
+        caption = "Rows are the true labels: counts, and shares of the row. Blue is right, orange is wrong."
         figures.append(Figure(confusion_figure("confusion", test.confusion, labels), caption))
     bars = bars_figure("per-class", labels, {"F1": [found[f"f1_{name}"] for name in labels]}, y="F1")
     figures.append(Figure(bars, "F1 per label, with 95 % intervals."))
@@ -78,7 +78,7 @@ def score_blocks(test: EstimatedScores) -> list[Block]:
 
 
 def ablation_blocks(run: Run) -> list[Block]:
-    """Return the scores of the same model given one modality alone; nothing where it reads but one."""
+    """Return the scores of the same model given one modality alone; nothing for a model of one modality."""
     if not run.alone:
         return []
     arms = [("text and image", run_estimates(run.test), 0)]
@@ -102,7 +102,7 @@ def score_rows(run: Run) -> list[Row]:
     parts |= {"test_image_only": run.metrics.test_image_only, "validation": run.metrics.validation}
     rows: list[Row] = []
     for part, scores in parts.items():
-        for name, one in run_estimates(scores).items():
-            row: Row = {"run": run.name, "part": part, "score": name, "value": one.value, "low": one.low}
-            rows.append(row | {"high": one.high, "posts": scores.n if scores else None})
+        for name, estimate in run_estimates(scores).items():
+            row: Row = {"run": run.name, "part": part, "score": name, "value": estimate.value, "low": estimate.low}
+            rows.append(row | {"high": estimate.high, "posts": scores.n if scores else None})
     return rows

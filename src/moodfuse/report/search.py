@@ -1,4 +1,4 @@
-"""The report of a search: what was tried, what it scored, which settings matter, what was found."""
+"""The report of a search: the trials, their scores, the importance of each setting, the best settings."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ def _summary(search: Search) -> list[Block]:
     if scored:
         blocks.append(
             Paragraph(
-                "These are scores on the validation posts that the search chose by: the best of many is too good. The "
-                "test posts were not looked at; train on best.yaml for a score to report."
+                "These scores are on the validation posts that the search chose by: the best of many is too high. "
+                "The test posts were not used; train with best.yaml for a score to report."
             )
         )
     if trials and trials.ended < trials.wanted:
         done = f"{trials.ended} of {trials.wanted} trials have ended"
-        blocks.append(Notice(f"Not finished: {done}; run the same command again to go on."))
+        blocks.append(Notice(f"Not finished: {done}; run the same command again to continue."))
     return blocks + [Notice(line) for line in search.missing]
 
 
@@ -82,14 +82,14 @@ def _history(search: Search) -> list[Block]:
     scored = _scored(search)
     if not scored:
         return []
-    # A trial that was given up early has no score: it stands at the foot of the figure.
+    # A trial that was stopped early has no score: it is drawn at the bottom of the figure.
     floor = min(score for _, score in scored)
     trials = [
         (trial.number, floor if trial.score is None else trial.score, trial.score is None)
         for trial in search.trials
         if trial.score is not None or trial.pruned
     ]
-    caption = "Score of each trial and the best so far; crosses were stopped early and stand at the foot."
+    caption = "Score of each trial, and the best so far; the crosses at the bottom are trials that were stopped early."
     figures = [Figure(search_figure("trials", trials, y=_monitor(search)), caption)]
     if importances := _importances(search):
         caption = "Each setting's share of the differences between trials (fANOVA, Hutter et al. 2014)."
@@ -115,18 +115,18 @@ def _found(search: Search) -> list[Block]:
         return [Paragraph("The recipe's own values were the best.")]
     return [
         Table(["setting", "before", "found"], rows),
-        Paragraph("best.yaml in the search's folder holds all of it: moodfuse train DATA --config best.yaml."),
+        Paragraph("best.yaml in the search's folder holds all settings: moodfuse train DATA --config best.yaml."),
     ]
 
 
 def _leaf(key: str, keys: list[str]) -> str:
-    """Return a setting's name without its section, where it is the only one of that name."""
+    """Return a setting's name without its section if no other setting has that name."""
     leaf = key.rpartition(".")[2]
-    return leaf if sum(other.rpartition(".")[2] == leaf for other in keys) == 1 else key
+    return leaf if sum(name.rpartition(".")[2] == leaf for name in keys) == 1 else key
 
 
 def _short(value: JsonValue) -> str:
-    """Return a setting, a number with three digits that count."""
+    """Return a setting as text, a number with three significant digits."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return f"{value:.3g}"
     return "–" if value in (None, "") else str(value)

@@ -1,4 +1,4 @@
-"""Audit: what is wrong with a data set, with likely label errors where they are asked for."""
+"""Audit: find what is wrong with a data set, on request with likely label errors."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def audit(
     format: str | None = None,
     progress: Progress = silent,
 ) -> Audit:
-    """Look at all posts of a folder, a file or an object that `read_posts` takes, before training on them.
+    """Audit all posts of a folder, a file or an object that `read_posts` takes, before training on them.
 
     `labels` also looks for likely label errors, which needs the `train` extra and computes frozen features once.
-    `split_file` is checked for near-duplicates on several sides. `config` names the labels and, for `labels`, the
-    encoders. Raises `DataError` for what no reader can read.
+    `split_file` is checked for near-duplicates on several sides. `config` sets the labels and, for `labels`, the
+    encoders. Raises `DataError` for a source that no reader can read.
     """
     config = config or Config()
     names = Labels(config.labels)
     if labels:
         from moodfuse.workflows.extras import require_training
 
-        require_training()  # before minutes of work, not after
+        require_training()  # fail before minutes of work
     inventory = take_inventory(source, format=format, labels=names)
     result = audit_posts(inventory, labels=names, split_file=split_file, progress=progress)
     return _with_label_errors(result, config, progress) if labels else result
@@ -50,9 +50,9 @@ def _with_label_errors(result: Audit, config: Config, progress: Progress) -> Aud
         if not len(labelled):
             raise DataError("no post has a label")
         found = find_label_errors(labelled, result.groups, config, progress)
-    except DataError as error:  # too few posts: everything else still holds
+    except DataError as error:  # too few posts: the rest of the audit is still valid
         what = f"label errors were not looked for: {error}"
-        advice = "label more posts, different ones; all else that this audit says holds"
+        advice = "label more and different posts; the rest of this audit is valid"
         total = len(labelled)
         return result.adding(Finding("label_errors_skipped", Severity.NOTE, total, total, what, advice))
     return result.adding(*_findings(found, len(labelled), result), label_errors=found)
@@ -62,7 +62,7 @@ def _findings(found: LabelErrors, total: int, result: Audit) -> list[Finding]:
     baseline = max(result.classes.values()) / total
     findings = []
     if count := len(found.issues):
-        kinds = Counter((one.given, one.suggested) for one in found.issues).most_common(1)[0]
+        kinds = Counter((issue.given, issue.suggested) for issue in found.issues).most_common(1)[0]
         (given, suggested), times = kinds
         findings.append(
             Finding(
@@ -72,9 +72,9 @@ def _findings(found: LabelErrors, total: int, result: Audit) -> list[Finding]:
                 total,
                 f"{out_of(count, total, 'labels')} {are(count)} doubtful, most often {given} that looks {suggested} "
                 f"({times:,}); expected share of wrong labels {share(round(found.noise * total), total)}",
-                "look at them from the top, the least probable first; a model that is right in "
-                f"{share(round(found.accuracy * total), total)} doubts them, and the weaker it is, the more it doubts",
-                tuple(one.id for one in found.issues),
+                "check them from the top, the least probable first; the model that doubts them is right in "
+                f"{share(round(found.accuracy * total), total)}, and a weaker model doubts more labels",
+                tuple(issue.id for issue in found.issues),
             )
         )
     if found.accuracy <= baseline:
@@ -85,7 +85,7 @@ def _findings(found: LabelErrors, total: int, result: Audit) -> list[Finding]:
                 total,
                 total,
                 f"the model that judges the labels is right in {share(round(found.accuracy * total), total)}, no more "
-                f"than always saying the largest class ({share(round(baseline * total), total)})",
+                f"than always predicting the largest class ({share(round(baseline * total), total)})",
                 "do not trust its list of label errors; name better encoders (model.text=..., model.image=...)",
             )
         )
@@ -93,7 +93,7 @@ def _findings(found: LabelErrors, total: int, result: Audit) -> list[Finding]:
 
 
 def write_audit_page(result: Audit, path: Path) -> None:
-    """Write an audit as one HTML page with thumbnails, whole or not at all. Needs the `report` extra."""
+    """Write an audit as a single HTML page with thumbnails, completely or not at all. Needs the `report` extra."""
     from moodfuse.report.audit import audit_page
 
     files.write_text(path, audit_page(result))

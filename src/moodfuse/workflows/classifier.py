@@ -1,4 +1,4 @@
-"""FusionClassifier: training, prediction and scoring from Python, in scikit-learn's manner."""
+"""FusionClassifier: training, prediction and scoring from Python, in the style of scikit-learn."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from moodfuse.labels import Labels
 from moodfuse.runtime.bundle import SEAL, read_bundle
 from moodfuse.runtime.predictor import Prediction, Predictor
 
-#: What the classifier's methods take: posts, or a path that `read_posts` reads.
+#: The input of the classifier's methods: posts, or a path that `read_posts` reads.
 Source = Posts | Iterable[Post] | str | Path
 
 
 class FusionClassifier:
-    """Sentiment of text + image posts, by a fusion of pretrained encoders.
+    """A classifier of the sentiment of posts with text and image, by a fusion of pretrained encoders.
 
-    `recipe` names a packaged system (`moodfuse.learn.recipes`), `config` holds settings over it, nested as in YAML
-    (`{"optim": {"lr": 3e-4}}`), `seed` seeds the training. `run` is the folder of the run; `None` uses a temporary
-    folder that goes with the object. Methods raise `MoodfuseError`s that name what to mend.
+    `recipe` names a packaged system (`moodfuse.learn.recipes`), `config` holds settings that override it, nested as
+    in YAML (`{"optim": {"lr": 3e-4}}`), `seed` seeds the training. `run` is the folder of the run; `None` uses a
+    temporary folder that is deleted with the object. Methods raise `MoodfuseError`s that say what to fix.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class FusionClassifier:
         return self
 
     def resolved_config(self) -> Config:
-        """Return the whole configuration that `fit` trains with."""
+        """Return the complete configuration of `fit`."""
         from moodfuse.learn.recipes import resolve_config
 
         return resolve_config(self.recipe, overrides=[{"seed": self.seed}, dict(self.config or {})])
 
     def fit(self, posts: Source) -> FusionClassifier:
-        """Train on labelled posts; a tenth of them is held out for `metrics_`, a tenth validates."""
+        """Train on labelled posts; a tenth of them is held out for `metrics_`, and a tenth validates."""
         from moodfuse.workflows.extras import require_training
 
         require_training()
@@ -106,29 +106,31 @@ class FusionClassifier:
         return np.array(rows).reshape(-1, len(self.classes_))
 
     def predictions(self, posts: Source) -> list[Prediction]:
-        """Return the whole `Prediction` of every post: status, confidence, what was used. Ids may repeat.
+        """Return the complete `Prediction` of every post: status, confidence, what was used. Ids may repeat.
 
-        Of a guid,tag folder it is test_without_label.txt that is read, as `moodfuse predict` does.
+        In a guid,tag folder, test_without_label.txt is read, as by `moodfuse predict`.
         """
         return list(self.predictor.stream(_unlabelled(posts, self.predictor.labels)))
 
     def evaluate(self, posts: Source) -> dict[str, Any]:
         """Return scores with 95 % intervals on labelled posts that training did not see.
 
-        Raises `DataError` where it has seen them all, or none has a label.
+        Raises `DataError` if training saw all of them, or no post has a label.
         """
         from moodfuse.workflows.evaluation import evaluate_unseen
 
         return evaluate_unseen(self.predictor, as_posts(posts, self.predictor.labels)).scores.as_json()
 
     def save(self, folder: str | Path) -> Path:
-        """Copy the bundle to `folder`, whole or not at all; it needs no PyTorch to predict.
+        """Copy the bundle to `folder`, completely or not at all; prediction with it does not need PyTorch.
 
-        An older bundle there is replaced. Raises `OutputError` where `folder` holds anything else.
+        An older bundle in `folder` is replaced. Raises `OutputError` if `folder` holds anything else.
         """
         target = Path(folder)
         if target.exists() and not (target / SEAL).is_file() and (not target.is_dir() or any(target.iterdir())):
-            raise OutputError(f"{target}: expected a new folder or a bundle to replace, found neither; name another")
+            raise OutputError(
+                f"{target}: expected a new folder or a bundle to replace, found neither; name another folder"
+            )
         with files.replacing_folder(target) as part:
             shutil.copytree(self.predictor.bundle.folder, part, dirs_exist_ok=True)
         return Path(folder)
@@ -143,11 +145,11 @@ class FusionClassifier:
 
 
 class NotTrainedError(TrainingError, AttributeError):
-    """A `FusionClassifier` was asked for what only training gives; to `hasattr` the attribute is not there."""
+    """A `FusionClassifier` is not trained yet; for `hasattr`, the attribute does not exist."""
 
 
 def as_posts(posts: Source, labels: Labels) -> Posts:
-    """Return `posts` as `Posts`, reading them where a path is given. Ids must differ."""
+    """Return `posts` as `Posts`; a path is read. Ids must be unique."""
     if isinstance(posts, str | Path):
         return read_posts(Path(posts), labels=labels)
     return posts if isinstance(posts, Posts) else Posts(_checked(posts))

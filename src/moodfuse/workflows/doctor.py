@@ -42,7 +42,7 @@ _ROOM_BYTES = 2_000_000_000
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at. `required` says that prediction does not work without it."""
+    """The result of a check. `required`: prediction does not work without it."""
 
     name: str
     ok: bool
@@ -52,7 +52,7 @@ class Check:
 
 
 def examine() -> list[Check]:
-    """Look at versions, extras, the cache folder, disk room, and run the packaged encoders where they are there."""
+    """Check versions, extras, the cache folder and disk space, and load the packaged encoders if they are installed."""
     checks = [
         Check("moodfuse", True, f"{__version__}, Python {sys.version.split()[0]}, {platform.system()}"),
         Check("processor", True, f"{platform.machine()}, {os.cpu_count()} cores"),
@@ -79,7 +79,7 @@ def _try(name: str, look: Callable[[], Check]) -> Check:
     try:
         return look()
     except Exception as error:  # an encoder of another package may raise anything
-        return Check(name, False, str(error), "mend what the line says, then run `moodfuse doctor` again")
+        return Check(name, False, str(error), "fix what this line says, then run `moodfuse doctor` again")
 
 
 def _accelerator() -> Check:

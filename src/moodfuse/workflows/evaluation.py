@@ -1,4 +1,4 @@
-"""Scores of a bundle on labelled posts, each with its interval, all through the `Predictor`."""
+"""Evaluate a bundle on labelled posts: scores with intervals, predicted by the `Predictor`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SEEN = "seen.json"  # in a bundle: digests of the posts that training and model 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Predictions for labelled posts and what they score."""
+    """Predictions for labelled posts, and their scores."""
 
     posts: Posts
     predictions: list[Prediction]
@@ -50,7 +50,7 @@ def run_predictor(
     *,
     only: Modality | None = None,
 ) -> list[Prediction]:
-    """Predict all of `posts`, telling `progress` how many are done; `only` withholds the other modality."""
+    """Predict all of `posts` and report progress; `only` withholds the other modality."""
     predictions = []
     for prediction in predictor.stream(post.only(only) for post in posts):
         predictions.append(prediction)
@@ -67,9 +67,10 @@ def evaluate_posts(
     only: Modality | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Score the labelled ones of `posts`; intervals resample whole groups of near-duplicates.
+    """Score the labelled posts of `posts`; intervals resample whole groups of near-duplicates.
 
-    `only` withholds the other modality from every post. Raises `ConfigError` where the bundle does not read it.
+    `only` withholds the other modality from every post. Raises `ConfigError` if the bundle does not read `only`, and
+    `DataError` if no post has a label, or a label is unknown to the bundle.
     """
     if only and only not in predictor.manifest.modalities:
         reads = " and ".join(predictor.manifest.modalities)
@@ -100,9 +101,9 @@ def score_predictions(posts: Posts, predictions: list[Prediction], labels: Label
 
 
 def split_seen(predictor: Predictor, posts: Posts) -> tuple[Posts, int]:
-    """Return the posts that the bundle's training never saw, and how many it did.
+    """Return the posts that the bundle's training did not see, and the number that it saw.
 
-    A bundle without a record of its training posts (an older or a foreign one) counts as having seen none.
+    A bundle without a record of its training posts (an older or foreign bundle) counts as having seen none.
     """
     if SEEN not in predictor.manifest.files:
         return posts, 0
@@ -114,7 +115,7 @@ def split_seen(predictor: Predictor, posts: Posts) -> tuple[Posts, int]:
 
 
 def read_seen(path: Path) -> dict[str, set[str]]:
-    """Return the digests of the posts that a bundle's training and its model selection saw, by part."""
+    """Return the digests of the posts that a bundle's training and model selection saw, by part."""
     raw = json.loads(path.read_text("utf-8"))
     return {part: set(raw[part]) for part in ("train", "validation")}
 
@@ -122,11 +123,11 @@ def read_seen(path: Path) -> dict[str, set[str]]:
 def evaluate_unseen(
     predictor: Predictor, posts: Posts, *, only: Modality | None = None, progress: Progress | None = None
 ) -> Evaluation:
-    """Score `posts` less those that the bundle was trained or chosen on. Raises `DataError` where none is left."""
+    """Score the posts that the bundle was not trained or selected on. Raises `DataError` if none is left."""
     fresh, seen = split_seen(predictor, posts.labelled())
     if seen and not len(fresh):
         raise DataError(
-            f"{posts.source}: the bundle was trained on all {seen} of these posts; a score on them would say nothing"
+            f"{posts.source}: the bundle was trained on all {seen} of these posts; a score on them has no meaning"
         )
     result = evaluate_posts(predictor, fresh, only=only, progress=progress)
     scores = result.scores.model_copy(update={"seen_in_training": seen})

@@ -1,4 +1,4 @@
-"""The last step of a training: a bundle gets its scores, its card and its place."""
+"""The last step of a training: the bundle gets its scores and model card, and moves to the run's folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def training_facts(config: Config, trained: Trained) -> TrainingFacts:
-    """Return what `metrics.json` and the manifest say of a training."""
+    """Return the facts of a training for `metrics.json` and the manifest."""
     return TrainingFacts(
         fusion=config.model.fusion,
         regime=config.train.regime,
@@ -32,12 +32,12 @@ def training_facts(config: Config, trained: Trained) -> TrainingFacts:
 
 
 def bundle_facts(bundle: Bundle) -> BundleFacts:
-    """Return what `metrics.json` says of a calibrated bundle."""
+    """Return the facts of a calibrated bundle for `metrics.json`."""
     return BundleFacts(temperature=bundle.manifest.temperature, parity=bundle.manifest.parity)
 
 
 def finish_run(run: RunFolder, bundle: Bundle, metrics: RunMetrics, seen: dict[str, list[str]]) -> None:
-    """Put scores, card and digests of the posts `seen` into a bundle; put bundle and metrics into the run's folder."""
+    """Add scores, card and the digests of the `seen` posts to a bundle; move it and the metrics to the run's folder."""
     environment = read_record(run.environment, Environment)
     facts = {"data_sha256": environment.data_sha256, "posts": metrics.protocol.train}
     bundle = update_manifest(

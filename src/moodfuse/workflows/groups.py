@@ -1,4 +1,4 @@
-"""Groups of near-duplicates, found once for the same posts and kept."""
+"""Groups of near-duplicates, computed once for the same posts and cached."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from moodfuse.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class GroupedPosts:
-    """Labelled posts, the digest of each by its id, and their groups of near-duplicates."""
+    """Labelled posts, their digests by id, and their groups of near-duplicates."""
 
     posts: Posts
     digests: Mapping[str, str]
@@ -23,14 +23,14 @@ class GroupedPosts:
 
 
 def cached_groups(posts: Posts, data_hash: str, progress: Progress) -> Groups:
-    """Group the posts, or take what an earlier command on the very same posts (`data_hash`) has found."""
+    """Return the groups of the posts, from the cache if an earlier command had the same posts (`data_hash`)."""
     from moodfuse.learn.store import cache_folder
 
     path = files.make_folder(cache_folder() / "groups") / f"{GROUPING}-{data_hash[:32]}.json"
     try:
         return Groups.load(path)
-    except (OSError, ValueError, TypeError):  # not there, or not whole: found again below
+    except (OSError, ValueError, TypeError):  # missing or incomplete: computed again
         groups = group_duplicates(posts, progress=lambda done, total: progress("looking for duplicates", done, total))
-        with contextlib.suppress(OutputError):  # a full cache costs the next run time, never this one its result
+        with contextlib.suppress(OutputError):  # with a full cache, the next run computes the groups again
             groups.save(path)
         return groups

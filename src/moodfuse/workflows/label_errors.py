@@ -1,7 +1,7 @@
-"""Likely label errors: labels that a model which never saw their posts finds least likely.
+"""Likely label errors: labels that are least likely according to a model that was not trained on their posts.
 
-Confident learning (Northcutt, Jiang & Chuang, JAIR 2021), as `cleanlab` computes it, from the out-of-fold probabilities
-of a logistic regression on the frozen encoders' pooled features; near-duplicates never straddle the folds.
+Confident learning (Northcutt, Jiang & Chuang, JAIR 2021), as computed by `cleanlab`, from the out-of-fold probabilities
+of a logistic regression on the frozen encoders' pooled features; near-duplicates are always in the same fold.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from moodfuse.progress import Progress, silent
 from moodfuse.workflows.extras import require_training
 
 FOLDS = 5
-#: Inverse strength of the L2 penalty, for 1,664 features of some thousand posts: the weaker it is, the surer of what
-#: is wrong is the model, and the more labels are doubted.
+#: Inverse strength of the L2 penalty, for 1,664 features of some thousand posts: a weaker penalty makes the model more
+#: confident in wrong answers, so that it doubts more labels.
 PENALTY = 0.001
 METHOD = (
     f"confident learning (cleanlab) on out-of-fold probabilities of a logistic regression, {FOLDS} folds, on frozen "
@@ -34,8 +34,8 @@ METHOD = (
 def find_label_errors(posts: Posts, groups: Groups, config: Config, progress: Progress = silent) -> LabelErrors:
     """Return the labels of `posts` (all labelled) that are likely wrong, the least likely first.
 
-    Encoders are those of `config`, without training. Raises `DataError` where there are too few posts to deal into
-    folds, `ConfigError` for the encoder of a run, `MissingExtraError` without the `train` extra.
+    The encoders are those of `config`, without training. Raises `DataError` if there are too few posts for the folds,
+    `ConfigError` for an encoder that a run trained, `MissingExtraError` without the `train` extra.
     """
     require_training()
     from moodfuse.learn.tuned import is_run
@@ -44,7 +44,7 @@ def find_label_errors(posts: Posts, groups: Groups, config: Config, progress: Pr
         if is_run(names := config.model.encoders(modality)):
             raise ConfigError(
                 f"model.{modality}: {' + '.join(names)}: an encoder that a run has trained may have seen the labels "
-                "that are to be judged; name encoders that no run has trained"
+                "that are to be checked; name encoders that no run has trained"
             )
     labels = Labels(config.labels)
     split = make_split(posts, folds=FOLDS, seed=config.split.seed, groups=groups, labels=labels)
@@ -57,9 +57,9 @@ def find_label_errors(posts: Posts, groups: Groups, config: Config, progress: Pr
 def out_of_fold(
     vectors: np.ndarray, truth: np.ndarray, fold: np.ndarray, classes: int, progress: Progress = silent
 ) -> np.ndarray:
-    """Return (N, C) probabilities of each post by a model fitted on the other folds.
+    """Return the probabilities, (N, C), of each post from a model fitted on the other folds.
 
-    `vectors` is (N, D); `truth` and `fold` are (N,). A class that the other folds lack gets probability 0.
+    `vectors` is (N, D); `truth` and `fold` are (N,). A class that is missing in the other folds gets probability 0.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -78,7 +78,7 @@ def out_of_fold(
 
 
 def _vectors(posts: Posts, config: Config, progress: Progress) -> np.ndarray:
-    """Return pooled features side by side, (N, D); the mean (so nothing, once standardised) where there is none."""
+    """Return the pooled features of all encoders, (N, D); missing features are the mean (0 once standardised)."""
     from moodfuse.learn.assembly import encoder_sources
 
     blocks = []
@@ -100,7 +100,7 @@ def _judge(posts: Posts, truth: np.ndarray, probabilities: np.ndarray, labels: L
     clipped = probabilities.clip(1e-9)
     clipped /= clipped.sum(1, keepdims=True)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of classes without an issue
+        warnings.simplefilter("ignore")  # about classes without an issue
         joint = estimate_joint(truth, clipped, confident_joint=compute_confident_joint(truth, clipped))
         order = find_label_issues(truth, clipped, return_indices_ranked_by="self_confidence", n_jobs=1)
     suggested = clipped.argmax(1)

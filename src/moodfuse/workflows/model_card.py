@@ -1,4 +1,4 @@
-"""The model card that stands in every bundle, written from its manifest and its run's metrics."""
+"""The model card in every bundle, written from the manifest and the metrics of the run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from moodfuse.runtime.bundle import Manifest
 
 _CARD = """# {name}
 
-Tells the sentiment ({labels}) of posts that are text + image. Fusion `{fusion}` over {encoders};
+Predicts the sentiment ({labels}) of posts with text and image. Fusion `{fusion}` over {encoders};
 {regime} training, seed {seed}, on {posts} posts. Written by moodfuse {version}.
 
 ## Scores
@@ -28,21 +28,22 @@ marked for review.
 
 ## Limits
 
-- Learned from the posts above and no others: other languages, platforms, times and topics will score lower.
+- Trained only on the posts above: on other languages, platforms, times and topics the scores will be lower.
 {scored}
-- The sentiment of a post is not the state of mind of its author. Do not decide about persons with it.
-- Data, text encoder and image encoder have licences of their own; a model trained on research-only
+- The sentiment of a post is not the state of mind of its author. Do not use it to make decisions
+  about persons.
+- Data, text encoder and image encoder each have their own licence; a model trained on research-only
   data is for research.
 {lexicon}"""
 
-_HELD_OUT = """- The scores come from one held-out part; a model with other training posts or another seed will differ
+_HELD_OUT = """- The scores are from one held-out part; a model with other training posts or another seed will differ
   by about the interval."""
 
 _ON_ALL = """- The scores are those of other models of this recipe, each trained on eight tenths of the posts; this
-  very model was never tested."""
+  model itself was never tested."""
 
-_LEXICON = """- `vader`, a lexicon of English (Hutto and Gilbert, 2014), scores each text; of other languages it knows
-  little. It must be installed where the model runs: `pip install 'moodfuse[lexicon]'`.
+_LEXICON = """- `vader`, a lexicon of English (Hutto and Gilbert, 2014), scores each text; it has few words of other
+  languages. It must be installed where the model runs: `pip install 'moodfuse[lexicon]'`.
 """
 
 
@@ -50,8 +51,8 @@ def model_card(manifest: Manifest, metrics: RunMetrics) -> str:
     """Return the card as Markdown."""
     test, protocol, training = metrics.test, metrics.protocol, metrics.training
     classes = "\n".join(
-        f"| {name} | {one.precision:.3f} | {one.recall:.3f} | {one.f1:.3f} | {one.support} |"
-        for name, one in test.per_class.items()
+        f"| {name} | {scores.precision:.3f} | {scores.recall:.3f} | {scores.f1:.3f} | {scores.support} |"
+        for name, scores in test.per_class.items()
     )
     (accuracy_low, accuracy_high), (macro_low, macro_high) = (test.intervals[k] for k in ("accuracy", "macro_f1"))
     return _CARD.format(

@@ -1,4 +1,4 @@
-"""Reports from disk: of a run, of two runs, of a comparison or a search; nothing is trained."""
+"""Reports from files: of a run, two runs, a comparison or a search; nothing is trained."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def write_report(
     data: Path | None = None,
     other: Path | None = None,
 ) -> Path:
-    """Write the report of the run, comparison or search in `path`, and return where it lies: `PATH/report.html`.
+    """Write the report of the run, comparison or search in `path`, and return the report's path.
 
-    `format` is html, md or csv, by default what the name of `output` says; `data` is where the run's posts lie, by
-    default where they lay when it was trained; `other` is a run to compare with. Raises `DataError` where `path` is
-    nothing to report on, `ConfigError` for a format that is none.
+    `output` is by default `PATH/report.html`. `format` is html, md or csv, by default from the suffix of `output`.
+    `data` is the path of the run's posts, by default their path when it was trained. `other` is a run to compare
+    with. Raises `DataError` if there is nothing to report on in `path`, `ConfigError` for an unknown format.
     """
     kind = format or (output.suffix.lower().removeprefix(".") if output and output.suffix else "html")
     kind = {"htm": "html", "markdown": "md"}.get(kind, kind)
@@ -57,16 +57,14 @@ def write_report(
 
 
 def report_document(path: Path, *, data: Path | None = None, other: Path | None = None) -> Document:
-    """Return the report in `path` before it has a form. Raises as `write_report` does."""
+    """Return the report on `path` before it is formatted. Raises the errors of `write_report`."""
     for folder in [path] if other is None else [path, other]:
         if not folder.is_dir():
             raise DataError(_nothing(folder))
     if other is not None:
         for folder in (path, other):
             if not is_run(folder):
-                raise DataError(
-                    f"{folder}: expected the folder of a run, found none; --compare sets two runs side by side"
-                )
+                raise DataError(f"{folder}: expected the folder of a run, found none; --compare needs two runs")
         return _two_runs(read_run(path), read_run(other), data)
     if is_comparison(path):
         return comparison_document(_comparison(path))
@@ -79,7 +77,7 @@ def report_document(path: Path, *, data: Path | None = None, other: Path | None 
 
 
 def run_extra(run: Run, data: Path | None) -> Extra:
-    """Return what the folder of a run does not hold: its surest mistakes with text and image, and its picture."""
+    """Return the content that is not in a run's folder: its most confident mistakes as cards, and its picture."""
     cards, note = [], ""
     try:
         cards = _cards(run, data) if run.wrong else []
@@ -94,7 +92,7 @@ def run_extra(run: Run, data: Path | None) -> Extra:
 
 
 def _comparison(path: Path) -> Comparison:
-    """Read a comparison; where cells have ended since its results were built, build them anew first."""
+    """Read a comparison; if cells have ended since its results were built, build the results again first."""
     found = read_comparison(path)
     if found.plan is None:
         return found
@@ -102,7 +100,7 @@ def _comparison(path: Path) -> Comparison:
     done = len(folder.cells()) - len(folder.todo())
     if found.results and found.results.cells.done == done:
         return found
-    # What cannot be built is told on the page: no whole seed yet, or cells that another version wrote.
+    # The page says what cannot be built: no complete seed yet, or cells that another version wrote.
     with contextlib.suppress(MoodfuseError, OSError, KeyError, ValueError):
         build_results(folder)
         found = read_comparison(path)
@@ -123,21 +121,21 @@ def _two_runs(a: Run, b: Run, data: Path | None) -> Document:
 
 def _cards(run: Run, data: Path | None) -> list[Card]:
     posts = _posts(run, data)
-    # A bundle that every post trained would tell what it remembers of these, not what it makes of them.
+    # A bundle trained on every post has seen these posts: its answers would not be those of the cross-validation.
     predictor = Predictor.load(run.path) if run.folder.bundle.is_dir() and not run.on_all else None
     return mistake_cards(run, posts, predictor)
 
 
 def _posts(run: Run, data: Path | None) -> Posts:
-    """Return the posts that the run was trained and tested on. Raises `DataError` where they are not found."""
+    """Return the posts that the run was trained and tested on. Raises `DataError` if they are not found."""
     known = run.environment.data if run.environment else None
     folder = data or (Path(known) if known else None)
     if folder is None or not folder.exists():
-        where = f"{folder} is not there" if folder else "where the run's posts lie was not recorded"
-        raise DataError(f"{where}; name their place with --data")
+        where = f"{folder} does not exist" if folder else "the path of the run's posts was not recorded"
+        raise DataError(f"{where}; give the path of the posts with --data")
     posts = read_posts(folder, labels=Labels(tuple(run.labels)))
     if not same_posts(run, posts):
-        raise DataError(f"{folder}: other posts than the run's; name their place with --data")
+        raise DataError(f"{folder}: expected the posts of the run, found others; give their path with --data")
     return posts
 
 

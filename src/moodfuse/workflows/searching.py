@@ -1,4 +1,4 @@
-"""Search: hyper-parameters for one model, chosen on the validation fold; the test fold is never touched."""
+"""Search: hyper-parameters of a model, chosen on the validation fold; the test fold is never used."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def search(
     progress: Progress = silent,
     notify: Notify = mute,
 ) -> SearchResult:
-    """Search settings for `config` over `trials` trials, into `searches/name`; the same call again goes on.
+    """Search settings for `config` in `trials` trials, into `searches/name`; the same call again continues.
 
-    Several processes may run it at once: they share the study, and `trials` counts all of theirs. The split is the one
-    that `train` makes of the same posts: fold 0 is left for the test, fold 1 scores the trials, the rest train. Raises
+    Several processes may run it at once: they share the study, and `trials` counts the trials of all. The split is
+    the same that `train` makes: fold 0 is kept for the test, fold 1 scores the trials, the rest train. Raises
     `ConfigError` for two-stage training and for a folder that holds another search.
     """
     require_training()

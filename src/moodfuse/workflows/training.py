@@ -1,4 +1,4 @@
-"""Train: posts in, a run folder out, every score from the bundle itself."""
+"""Train: from posts to a run folder, with all scores from the exported bundle."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RunResult:
 
     run: RunFolder
     metrics: RunMetrics
-    resumed: bool = False  # it was finished before: nothing was computed
+    resumed: bool = False  # the run was finished before, so nothing was computed
 
     @property
     def bundle(self) -> Bundle:
@@ -56,14 +56,14 @@ def train(
     progress: Progress = silent,
     notify: Notify = mute,
 ) -> RunResult:
-    """Train one model on `posts` into `runs/name`; the same call again goes on where an interrupted one stopped.
+    """Train a model on `posts` into `runs/name`; the same call again continues an interrupted run.
 
     The split is fixed before anything is fitted: made (stratified, near-duplicates kept together) or read from
     `split_file`. Validation posts choose the best state, the temperature and the review threshold; the test posts
-    are looked at once, at the end, through the finished bundle. With `split.hold_out=false` every labelled post trains
-    the model, and the scores are those of its recipe in five-fold cross-validation, which `workers` processes share
-    (`None`: one a core); a script that asks for several needs the `if __name__ == "__main__":` that multiprocessing
-    wants.
+    are used once, at the end, with the finished bundle. With `split.hold_out=false` every labelled post trains the
+    model, and the scores are those of its recipe in five-fold cross-validation, which runs in `workers` processes
+    (`None`: as many as cores). With several workers, a script needs `if __name__ == "__main__":`, as for any use of
+    multiprocessing.
     """
     from moodfuse.learn.assembly import check_model
     from moodfuse.learn.fit.devices import check_device
@@ -99,7 +99,7 @@ def train(
 def _train_held_out(
     grouped: GroupedPosts, config: Config, run: RunFolder, split: Split, progress: Progress, log: Notify
 ) -> RunMetrics:
-    """Train, choose and calibrate, and test on the three parts of the split; return the run's metrics."""
+    """Train, select and calibrate, and test on the three parts of the split; return the run's metrics."""
     from moodfuse.learn.fit.history import Hooks
     from moodfuse.learn.pipeline import train_model
 
@@ -127,16 +127,16 @@ def _train_held_out(
         bundle=bundle_facts(bundle),
         **_alone_scores(alone),
     )
-    borrowed = borrowed_seen(config)  # what an encoder of another run saw, this bundle has seen too
+    borrowed = borrowed_seen(config)  # this bundle has also seen what the encoder of another run saw
     seen = {part: sorted({digests[i] for i in parts[part]} | borrowed[part]) for part in ("train", "validation")}
     finish_run(run, bundle, metrics, seen)
     return metrics
 
 
 def write_run_report(run: RunFolder, notify: Notify = mute) -> Path | None:
-    """Write `report.html` of a run that has ended; where it cannot be, say why: the run is whole without it.
+    """Write `report.html` of a finished run; if that fails, notify why: the run is complete without it.
 
-    A report that is there stays as it is.
+    An existing report is kept.
     """
     if run.report.is_file():
         return run.report
@@ -144,13 +144,13 @@ def write_run_report(run: RunFolder, notify: Notify = mute) -> Path | None:
         from moodfuse.workflows.reporting import write_report
 
         return write_report(run.path)
-    except Exception as error:  # whatever goes wrong here, hours of training have ended well
-        notify(f"no report ({error}); to have one later: moodfuse report {run.path}")
+    except Exception as error:  # a failed report must not fail a finished training
+        notify(f"no report ({error}); to write it later: moodfuse report {run.path}")
         return None
 
 
 def _withheld(bundle: Bundle, test: Evaluation, groups: Groups, progress: Progress) -> dict[Modality, Evaluation]:
-    """Score the same model given each of its modalities alone, where it reads two."""
+    """Score the same model given each of its modalities alone, if it reads two."""
     predictor, read = Predictor(bundle), bundle.manifest.modalities
     return {
         m: evaluate_posts(predictor, test.posts, groups=groups, only=m, progress=progress)
@@ -159,11 +159,14 @@ def _withheld(bundle: Bundle, test: Evaluation, groups: Groups, progress: Progre
 
 
 def _alone_scores(alone: dict[Modality, Evaluation]) -> dict[str, EstimatedScores]:
-    return {f"test_{modality}_only": one.scores for modality, one in alone.items()}
+    return {f"test_{modality}_only": evaluation.scores for modality, evaluation in alone.items()}
 
 
 def _columns(alone: dict[Modality, Evaluation], test: Evaluation) -> list[dict[str, str]]:
-    return [{f"{m}_only": one.predictions[i].label for m, one in alone.items()} for i in range(len(test.posts))]
+    return [
+        {f"{m}_only": evaluation.predictions[i].label for m, evaluation in alone.items()}
+        for i in range(len(test.posts))
+    ]
 
 
 class _Log:
@@ -199,8 +202,8 @@ def _fixed_split(
     )
     if split_file and (across := straddling(groups, split.parts)):
         log(
-            f"warning: {len(across)} groups of near-duplicates ({sum(map(len, across))} posts) stand on several sides "
-            "of the given split; the scores are too good by what the model remembers of them"
+            f"warning: {len(across)} groups of near-duplicates ({sum(map(len, across))} posts) are on several sides "
+            "of the given split; the scores are too high, because the model has seen copies of posts"
         )
     return split
 
@@ -208,25 +211,26 @@ def _fixed_split(
 def _calibrate(
     bundle: Bundle, validation: Posts, groups: Groups, progress: Progress
 ) -> tuple[Bundle, ValidationScores]:
-    """Fit temperature and review threshold on the validation posts; return their scores too."""
+    """Fit temperature and review threshold on the validation posts; return the bundle and the validation scores."""
     predictor = Predictor(bundle)
     true = np.array([predictor.labels.id(str(label)) for label in validation.labels])
     raw = run_predictor(predictor, validation, progress, "calibrating")
     logits = logits_of([list(p.probabilities.values()) for p in raw])
     temperature = fit_temperature(logits, true)
-    # What the predictor will say from now on, without a second run: the same logits through the temperature.
+    # The answers of the calibrated predictor, without a second run: the same logits, divided by the temperature.
     result = [
-        rescaled(one, row) if one.used else one for one, row in zip(raw, softmax(logits / temperature), strict=True)
+        rescaled(prediction, row) if prediction.used else prediction
+        for prediction, row in zip(raw, softmax(logits / temperature), strict=True)
     ]
-    correct = [one.label == post.label for one, post in zip(result, validation, strict=True)]
-    review = review_threshold([one.confidence for one in result], correct, share=REVIEW_SHARE)
+    correct = [prediction.label == post.label for prediction, post in zip(result, validation, strict=True)]
+    review = review_threshold([prediction.confidence for prediction in result], correct, share=REVIEW_SHARE)
     bundle = update_manifest(bundle, temperature=temperature, review_threshold=review.threshold)
     scores = score_predictions(validation, result, predictor.labels, groups)
     return bundle, ValidationScores(**scores.as_json(), review=ReviewShares(**asdict(review)))
 
 
 def rescaled(prediction: Prediction, probabilities: np.ndarray) -> Prediction:
-    """Return the prediction with other probabilities (C,) that rank the classes alike."""
+    """Return the prediction with other probabilities (C,) that rank the classes in the same order."""
     named = dict(zip(prediction.probabilities, map(float, probabilities), strict=True))
     return replace(prediction, probabilities=named, confidence=max(named.values()))
 

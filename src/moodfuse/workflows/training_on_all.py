@@ -1,4 +1,4 @@
-"""Train on every labelled post: the bundle's scores are then those of its recipe, cross-validated, and named so."""
+"""Train on every labelled post: the scores are then the cross-validation of the recipe, and are named so."""
 
 from __future__ import annotations
 
@@ -31,32 +31,32 @@ if TYPE_CHECKING:
     from moodfuse.learn.compare.models import ComparedModel
 
 CELL_COUNT = 5
-REVIEW_SHARE = 0.2  # the least confident fifth of the posts, each judged by a model that had not seen it
+REVIEW_SHARE = 0.2  # the least confident fifth of the posts, predicted by models that had not seen them
 
 
 @dataclass(frozen=True, slots=True)
 class CrossValidation:
-    """What a recipe scores on posts that its trainings had not seen, and what is fitted on those answers."""
+    """A recipe's scores on posts that its trainings had not seen, and the values fitted on those answers."""
 
     scores: EstimatedScores
     temperature: float
     review: ReviewShares
-    rows: list[dict[str, str | float]]  # of each post, by the first seed
+    rows: list[dict[str, str | float]]  # a row per post, from the first seed
 
 
 def check_fixed_budget(config: Config, split_file: Path | None) -> None:
-    """Raise `ConfigError` where a training without held-out posts would have to choose something on them.
+    """Raise `ConfigError` if the configuration needs held-out posts, or the recipe cannot be cross-validated.
 
-    And where the recipe cannot be cross-validated: said before the run's folder is taken.
+    This is checked before the run's folder is claimed.
     """
     from moodfuse.learn.compare.work import check_comparable
 
     if split_file:
-        raise ConfigError("split.hold_out=false trains on every post: a --split has no meaning there; leave it out")
+        raise ConfigError("split.hold_out=false trains on every post, so --split has no meaning; leave it out")
     if config.train.monitor != "none":
         raise ConfigError(
             "split.hold_out=false leaves no post to choose the best epoch on: set train.monitor=none train.patience=0 "
-            "and train.epochs to a number that cross-validation has shown to do"
+            "and train.epochs to a number that cross-validation has shown to be enough"
         )
     check_comparable(config)
     check_fold_count(config)
@@ -77,7 +77,7 @@ def train_on_all(
 
     posts, groups = grouped.posts, grouped.groups
     labels = Labels(config.labels)
-    # The split of the cross-validation, written first: its being there says that the run's folder is this run's.
+    # The split of the cross-validation is written first: it marks the folder as this run's.
     split = make_split(posts, folds=config.split.folds, seed=config.split.seed, groups=groups, labels=labels)
     check_cells(posts, split, CELL_COUNT, labels)
     split.save(run.split)
@@ -110,9 +110,9 @@ def cross_validated(
 ) -> CrossValidation:
     """Run the recipe on five cells, `split.repeats` seeds each, in the run's folder; finished cells are not run again.
 
-    The temperature is fitted on all out-of-fold answers at once, the review threshold on what it makes of them. The
-    calibration error is that of the cells, each with the temperature that the others ask for: after one that was
-    fitted on the very answers it would be too small.
+    The temperature is fitted on all out-of-fold answers together, and the review threshold on the calibrated answers.
+    The calibration error is that of the cells, where the temperature of each is fitted on the other cells: with a
+    temperature fitted on the same answers, the error would be too small.
     """
     result = compare_models(
         [_model(config)],
@@ -132,7 +132,7 @@ def cross_validated(
     correct = probabilities.argmax(1) == true
     review = review_threshold(probabilities.max(1).tolist(), correct.tolist(), share=REVIEW_SHARE)
     ids = [i for cell in cells for i in cell.ids]
-    # Cells come seed by seed, and each seed answers every post once. The mean over seeds would be an ensemble's answer.
+    # Cells are in order of seeds, and each seed answers every post once. A mean over seeds would be an ensemble.
     first = dict(zip(ids[: len(posts)], probabilities, strict=False))
     return CrossValidation(
         _scores(result.rows[0], len(posts), result.results.calibration[0].ece),
@@ -145,7 +145,7 @@ def cross_validated(
 def _protocol(seeds: int, posts: int) -> Protocol:
     return Protocol(
         test=(
-            "five-fold cross-validation of the recipe: each answer is that of a model which had not seen the post; "
+            "five-fold cross-validation of the recipe: each answer is from a model that had not seen the post; "
             "the bundle itself was trained on all of them"
         ),
         calibration=(
@@ -167,22 +167,22 @@ def _model(config: Config) -> ComparedModel:
 
 
 def _scores(row: ArmRow, posts: int, calibration_error: float) -> EstimatedScores:
-    """Turn a comparison's row into the scores of a run."""
+    """Return a comparison's row as the scores of a run."""
     named = {"accuracy": row.accuracy, "macro_f1": row.macro_f1, "weighted_f1": row.weighted_f1}
-    bounds = {name: (one.low, one.high) for name, one in named.items()}
-    bounds |= {f"f1_{label}": (one.low, one.high) for label, one in row.per_class.items()}
+    bounds = {name: (mean.low, mean.high) for name, mean in named.items()}
+    bounds |= {f"f1_{label}": (scores.low, scores.high) for label, scores in row.per_class.items()}
     return EstimatedScores(
         n=posts,
         accuracy=row.accuracy.value,
         macro_f1=row.macro_f1.value,
         weighted_f1=row.weighted_f1.value,
         per_class={
-            label: LabelScores(precision=one.precision, recall=one.recall, f1=one.f1, support=one.support)
-            for label, one in row.per_class.items()
+            label: LabelScores(precision=scores.precision, recall=scores.recall, f1=scores.f1, support=scores.support)
+            for label, scores in row.per_class.items()
         },
         confusion=row.confusion,
         intervals={name: (round(low, 6), round(high, 6)) for name, (low, high) in bounds.items()},
-        sd_seeds={name: one.sd_seeds for name, one in named.items()},
+        sd_seeds={name: mean.sd_seeds for name, mean in named.items()},
         calibration_error=calibration_error,
     )
 

@@ -122,7 +122,7 @@ def test_reading_and_writing_take_the_memory_of_a_group(tmp_path: Path, monkeypa
     [
         ({"words": ["a"], "y": [1]}, ["text or an image column", "'words', 'y'"]),
         ({"text": ["a"], "label": ["positiv"]}, ["row 1", "did you mean positive"]),
-        ({"text": ["a", "b"], "label": [None, 2]}, ["row 2", "'2'", "a number names no label"]),
+        ({"text": ["a", "b"], "label": [None, 2]}, ["row 2", "'2'", "a number is not a label"]),
         ({"text": ["a"], "label": [1.0]}, ["row 1", "'1.0'"]),
         ({"text": [5]}, ["row 1", "expected a string as text", "5"]),
         ({"text": ["a"], "id": [1.5]}, ["row 1", "1.5"]),
@@ -273,7 +273,7 @@ def test_datasets_opens_embedded_images(datasets: Any, tmp_path: Path) -> None:
 
 def test_numbers_without_names_are_refused(datasets: Any) -> None:
     dataset = datasets.Dataset.from_dict({"text": ["a"], "label": [2]})
-    assert "a number names no label" in error_of(dataset)
+    assert "a number is not a label" in error_of(dataset)
     assert "row 1" in error_of(pd.DataFrame({"text": ["a"], "label": [2]}))
 
 

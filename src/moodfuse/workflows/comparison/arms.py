@@ -1,4 +1,4 @@
-"""The cells of a comparison put together: what each arm says of every post, out of fold."""
+"""The cells of a comparison, joined: the out-of-fold predictions of each arm for every post."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from moodfuse.runtime.predictor import softmax
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One row of the tables. `probabilities`: (S, N, C), of all out-of-fold posts, with each seed."""
+    """A row of the tables. `probabilities`: (S, N, C), of all out-of-fold posts, with each seed."""
 
     name: str
     model: str
@@ -37,7 +37,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """All that is whole of a comparison. `true`, `folds`, `groups`: of each post, (N,)."""
+    """The complete seeds of a comparison. `true`, `folds`, `groups`: of each post, (N,)."""
 
     labels: Labels
     seeds: list[int]
@@ -49,7 +49,7 @@ class Gathered:
 
     @property
     def models(self) -> list[Arm]:
-        """The arms from which nothing is withheld."""
+        """The arms with nothing withheld."""
         return [arm for arm in self.arms if arm.withheld is None]
 
     def cells_of(self, model: str) -> list[StoredCell]:
@@ -61,20 +61,20 @@ class Gathered:
         return _stack(self.cells, model, self.seeds, modality)
 
     def temperatures(self, model: str) -> np.ndarray:
-        """Return the temperature behind each of a model's probabilities, (S, N, 1)."""
+        """Return the temperature of each of a model's probabilities, (S, N, 1)."""
         found = [np.full(len(cell.ids), cell.metrics.temperature) for cell in self.cells_of(model)]
         return np.concatenate(found).reshape(len(self.seeds), -1, 1)
 
     def resampler(self, arms: Sequence[Arm]) -> Resampler:
-        """Return what resamples the posts, whole groups at a time, for these arms."""
+        """Return a resampler of the posts, by whole groups, for these arms."""
         systems = {arm.name: arm.system() for arm in arms}
         return Resampler(self.true, systems, labels=self.labels, folds=self.folds.tolist(), groups=self.groups)
 
 
 def gather(comparison: ComparisonFolder) -> Gathered:
-    """Read the cells. Seeds that are not whole for every model shown are left out, and so are models without any.
+    """Read the cells. Seeds that are incomplete for a shown model are left out, as are models without a complete seed.
 
-    Raises `DataError` where no model has a whole seed yet, or a cell is damaged.
+    Raises `DataError` if no model has a complete seed yet, or a cell is damaged.
     """
     seeds, names = _whole(comparison)
     cells: dict[CellKey, StoredCell] = {}
@@ -98,7 +98,7 @@ def gather(comparison: ComparisonFolder) -> Gathered:
 
 
 def _whole(comparison: ComparisonFolder) -> tuple[list[int], list[str]]:
-    """Return the seeds and the models to show: each of these models has all its cells of each of these seeds."""
+    """Return the seeds and the models to show: each model has all its cells of each of these seeds."""
     plan = comparison.plan
     missing = {(key.model, key.seed) for key in comparison.todo()}
     whole = {(name, seed) for name in plan.model_names for seed in plan.seeds} - missing
@@ -107,31 +107,31 @@ def _whole(comparison: ComparisonFolder) -> tuple[list[int], list[str]]:
     count = Counter(seed for _, seed in whole)
     seeds = sorted(seed for seed in count if count[seed] == max(count.values()))
     while not (names := [name for name in plan.model_names if all((name, seed) in whole for seed in seeds)]):
-        seeds.pop()  # each seed is whole for another model: fewer of them, so that something is left to show
+        seeds.pop()  # different models have different complete seeds: with fewer seeds, a model is left
     return seeds, names
 
 
 def _check_same_posts(comparison: ComparisonFolder, cells: Mapping[CellKey, StoredCell], ids: Sequence[str]) -> None:
     for model, seed in {(key.model, key.seed): None for key in cells}:
         if [i for cell in _cells_of(cells, model, seed) for i in cell.ids] != ids:
-            raise DataError(f"{comparison.path}: the cells of {model} are of other posts; delete them and run again")
+            raise DataError(
+                f"{comparison.path}: the cells of {model} are about different posts; delete them and run again"
+            )
 
 
 def _groups(comparison: ComparisonFolder, ids: Sequence[str]) -> list[int]:
     """Return each post's group of near-duplicates, (N,)."""
     split, groups = Split.load(comparison.split), Groups.load(comparison.groups)
     if missing := [i for i in ids if i not in split.folds or i not in groups.group_of]:
-        raise DataError(
-            f"{comparison.path}: split.json and groups.json say nothing of {len(missing)} posts of the cells"
-        )
+        raise DataError(f"{comparison.path}: split.json and groups.json lack {len(missing)} posts of the cells")
     return [groups.group_of[i] for i in ids]
 
 
 def calibrated_by_others(cells: Sequence[StoredCell]) -> list[StoredCell]:
-    """Return a training seed's cells, those that validated on nothing with a temperature.
+    """Return the cells of a training seed; those without validation posts get a temperature.
 
-    It is fitted on the other cells' answers, which are out of fold as this cell's are. A cell does not say which of its
-    posts had nothing to read: their shares of the classes are divided too, which moves no label.
+    It is fitted on the other cells' answers, which are also out of fold. A cell does not record which of its posts had
+    nothing to read: their answers (the class shares) are scaled too, which changes no label.
     """
     return [cell if cell.metrics.posts.validation else _calibrated(cell, cells) for cell in cells]
 

@@ -1,4 +1,4 @@
-"""The `--robustness` of a comparison: texts and images of a sample damaged, encoded again and predicted."""
+"""The `--robustness` of a comparison: damage texts and images of a sample, encode them again and predict."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from moodfuse.records.results import ComparisonResults, DamagedScores
 if TYPE_CHECKING:
     from moodfuse.learn.compare.models import ComparedModel
 
-_DAMAGED_POSTS = 300  # encoded again, at most, for each damage and level
+_DAMAGED_POSTS = 300  # most posts that are encoded again for each damage and level
 
 
 def damage(
@@ -29,7 +29,7 @@ def damage(
     progress: Progress,
     notify: Notify,
 ) -> None:
-    """Write `robustness.json`: the best fusion whose heads were kept, and text and image alone."""
+    """Write `robustness.json` for the best fusion whose heads were kept, and for text and image alone."""
     from moodfuse.learn.compare.damage import Tested, damage_curves
     from moodfuse.learn.compare.work import fold_parts
 

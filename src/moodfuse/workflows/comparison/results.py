@@ -1,4 +1,4 @@
-"""From cells to `results.json`: rows, verdicts, calibration, robustness and cost, at any time, without training."""
+"""Build `results.json` from the cells: rows, verdicts, calibration, robustness and cost, without training."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from moodfuse.runtime.predictor import softmax
 from moodfuse.workflows.comparison.arms import Arm, Gathered, gather
 from moodfuse.workflows.comparison.verdicts import Draws, judge
 
-_RESAMPLES = 2000  # of rows that no verdict is about
+_RESAMPLES = 2000  # resamples of the arms without a verdict
 
 
 def build_results(comparison: ComparisonFolder) -> ComparisonResults:
-    """Build `results.json` from the cells that are there, write it, and return it.
+    """Build `results.json` from the finished cells, write it, and return it.
 
-    Raises `DataError` where no model has a whole seed yet.
+    Raises `DataError` if no model has a complete seed yet.
     """
     gathered = gather(comparison)
     missing, wanted = len(comparison.todo()), len(comparison.cells())
@@ -70,10 +70,10 @@ def build_results(comparison: ComparisonFolder) -> ComparisonResults:
 def _notes(comparison: ComparisonFolder, gathered: Gathered) -> list[str]:
     plan, notes = comparison.plan, []
     if left := comparison.todo():
-        notes.append(f"{len(left)} of {len(comparison.cells())} cells are still to run; whole seeds alone are shown.")
+        notes.append(f"{len(left)} of {len(comparison.cells())} cells are still to run; only complete seeds are shown.")
     if plan.folds < 5:
         notes.append(
-            f"{plan.folds} of five cells were run: every score is about the {len(gathered.true)} posts that they "
+            f"{plan.folds} of five cells were run: every score is on the {len(gathered.true)} posts that they "
             f"test, of {plan.data.posts}."
         )
     if len(gathered.seeds) == 1:
@@ -84,7 +84,7 @@ def _notes(comparison: ComparisonFolder, gathered: Gathered) -> list[str]:
     names = {arm.name for arm in gathered.models}
     for single, other in (("text", "image"), ("image", "text")):
         if single not in names and names - {other}:
-            notes.append(f"{single} alone is not among the models: whether the {other} helps is not asked.")
+            notes.append(f"{single} alone is not among the models: whether the {other} helps is not tested.")
     return notes
 
 
@@ -98,10 +98,10 @@ def _rows(gathered: Gathered, draws: Mapping[str, Draws]) -> list[ArmRow]:
 
 
 def _row(gathered: Gathered, arm: Arm, draws: Draws) -> ArmRow:
-    scores = [score(gathered.true, table, gathered.labels) for table in arm.probabilities]  # one a seed
-    cells = [_cell_scores(gathered, arm, fold) for fold in np.unique(gathered.folds)]  # one a fold, (S,) each
+    scores = [score(gathered.true, table, gathered.labels) for table in arm.probabilities]  # per seed
+    cells = [_cell_scores(gathered, arm, fold) for fold in np.unique(gathered.folds)]  # per fold, each (S,)
     means = {
-        name: _mean([getattr(one, name) for one in scores], draws[name], [cell[name] for cell in cells])
+        name: _mean([getattr(seed_scores, name) for seed_scores in scores], draws[name], [cell[name] for cell in cells])
         for name in ("accuracy", "macro_f1", "weighted_f1")
     }
     metrics = [cell.metrics for cell in gathered.cells_of(arm.model)]
@@ -115,14 +115,14 @@ def _row(gathered: Gathered, arm: Arm, draws: Draws) -> ArmRow:
         macro_f1=means["macro_f1"],
         weighted_f1=means["weighted_f1"],
         per_class={label: _label_row(label, scores, draws[f"f1_{label}"]) for label in gathered.labels.names},
-        confusion=np.mean([one.confusion for one in scores], axis=0).tolist(),
+        confusion=np.mean([seed_scores.confusion for seed_scores in scores], axis=0).tolist(),
         parameters=metrics[0].parameters,
-        seconds=float(np.median([one.seconds.cell for one in metrics])),
+        seconds=float(np.median([cell_metrics.seconds.cell for cell_metrics in metrics])),
     )
 
 
 def _mean(values: Sequence[float], draws: np.ndarray, cells: Sequence[np.ndarray]) -> MeanScore:
-    """Return the mean of a score over seeds; `draws` (R,) gives its interval, `cells` (S,) its spread over cells."""
+    """Return the mean of a score over seeds; `draws`, (R,), give its interval, `cells`, each (S,), its spread."""
     low, high = percentiles(draws)
     return MeanScore(
         value=float(np.mean(values)),
@@ -135,11 +135,11 @@ def _mean(values: Sequence[float], draws: np.ndarray, cells: Sequence[np.ndarray
 
 def _label_row(label: str, scores: Sequence[Scores], draws: np.ndarray) -> LabelRow:
     low, high = percentiles(draws)
-    found = [one.per_class[label] for one in scores]
+    found = [seed_scores.per_class[label] for seed_scores in scores]
     return LabelRow(
-        precision=float(np.mean([one.precision for one in found])),
-        recall=float(np.mean([one.recall for one in found])),
-        f1=float(np.mean([one.f1 for one in found])),
+        precision=float(np.mean([row.precision for row in found])),
+        recall=float(np.mean([row.recall for row in found])),
+        f1=float(np.mean([row.f1 for row in found])),
         low=low,
         high=high,
         support=found[0].support,
@@ -149,12 +149,12 @@ def _label_row(label: str, scores: Sequence[Scores], draws: np.ndarray) -> Label
 def _cell_scores(gathered: Gathered, arm: Arm, fold: int) -> dict[str, np.ndarray]:
     here, size = gathered.folds == fold, len(gathered.labels)
     flat = gathered.true[here] * size + arm.probabilities[:, here].argmax(2)  # (S, n)
-    counts = np.stack([np.bincount(one, minlength=size * size).reshape(size, size) for one in flat])
+    counts = np.stack([np.bincount(row, minlength=size * size).reshape(size, size) for row in flat])
     return confusion_metrics(counts, gathered.labels)
 
 
 def _calibration(gathered: Gathered, arm: Arm) -> ArmCalibration:
-    """Take all seeds' posts together: each probability was given once, by one training."""
+    """Return the calibration over the posts of all seeds: each probability is from a single training."""
     after = arm.probabilities.reshape(-1, len(gathered.labels))
     temperatures = gathered.temperatures(arm.model)
     before = softmax(logits_of(arm.probabilities) * temperatures).reshape(after.shape)
@@ -164,7 +164,7 @@ def _calibration(gathered: Gathered, arm: Arm) -> ArmCalibration:
         ece=expected_calibration_error(after, true),
         ece_before=expected_calibration_error(before, true),
         temperatures=[cell.metrics.temperature for cell in gathered.cells_of(arm.model)],
-        bins=[ReliabilityBin(**asdict(one)) for one in reliability(after, true)],
+        bins=[ReliabilityBin(**asdict(found)) for found in reliability(after, true)],
     )
 
 
@@ -182,11 +182,11 @@ def _missing(comparison: ComparisonFolder, gathered: Gathered) -> list[RemovalCu
 
 def _cost(gathered: Gathered, arm: Arm) -> ModelCost:
     metrics = [cell.metrics for cell in gathered.cells_of(arm.model)]
-    seconds = [one.seconds.cell for one in metrics]
+    seconds = [cell_metrics.seconds.cell for cell_metrics in metrics]
     return ModelCost(
         model=arm.model,
         parameters=metrics[0].parameters,
-        epoch=float(np.median([one.seconds.epoch for one in metrics])),
+        epoch=float(np.median([cell_metrics.seconds.epoch for cell_metrics in metrics])),
         cell=float(np.median(seconds)),
         total=float(np.sum(seconds)),
     )

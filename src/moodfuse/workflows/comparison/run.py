@@ -1,4 +1,4 @@
-"""Compare: models on the same posts and folds, cell by cell, to verdicts that may be trusted."""
+"""Compare models on the same posts and folds, cell by cell, with tested verdicts."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from moodfuse.workflows.groups import cached_groups
 if TYPE_CHECKING:
     from moodfuse.learn.compare.models import ComparedModel
 
-_FOLDS = 10  # of the split; pairs of them make five cells
+_FOLDS = 10  # folds of the split; pairs of folds make five cells
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is run: trainings of each cell, cells, trials that tune a cell (0: none), and damaged posts too.
+    """How much is run: seeds of each cell, cells, trials that tune a cell (0: none), and tests on damaged posts.
 
-    `workers` is how many processes share it (`None`: one a core).
+    `workers` processes share the cells (`None`: as many as cores).
     """
 
     seeds: int = 3
@@ -64,14 +64,14 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonResult:
-    """A comparison: its folder, and `results.json` as docs/comparison.md describes it."""
+    """A comparison: its folder, and its `results.json`, which docs/comparison.md describes."""
 
     path: Path
     results: ComparisonResults
 
     @property
     def headlines(self) -> list[str]:
-        """The verdicts that matter most, one sentence each."""
+        """The most important verdicts, as sentences."""
         return self.results.headlines
 
     @property
@@ -81,7 +81,7 @@ class ComparisonResult:
 
     @property
     def verdicts(self) -> list[VerdictRow]:
-        """Every tested difference that is stated, in figures and words."""
+        """The tested differences that are reported, as numbers and sentences."""
         return self.results.verdicts
 
 
@@ -101,14 +101,15 @@ def compare(
     progress: Progress = silent,
     notify: Notify = mute,
 ) -> ComparisonResult:
-    """Train and test each of `fusions` on the same cells of `posts` and say which differences are real.
+    """Train and test each of `fusions` on the same cells of `posts`, and test which differences are significant.
 
-    `posts`: `Posts`, or what `read_posts` takes. `fusions`: names of fusions or recipes, or all, pooled, tokens. Each
-    of `seeds` trainings a cell; `folds` of the five cells; `trials` above 0 tunes each cell inside its training folds.
-    The folder `comparisons/name` takes each cell as it ends, and the same call goes on where one stopped. `workers`
-    processes (`None`: one a core) each run a cell on one thread; a script that asks for several needs the
-    `if __name__ == "__main__":` that multiprocessing wants. Raises `ConfigError` for unknown names and for a folder
-    that holds another comparison, `DataError` for posts that cannot be dealt into the cells.
+    `posts`: `Posts`, or a source for `read_posts`. `fusions`: names of fusions or recipes, or all, pooled, tokens.
+    `seeds`: trainings of each cell. `folds`: how many of the five cells to run. `trials` above 0 tunes each cell
+    inside its training folds. Each finished cell is written to the folder `comparisons/name`, and the same call again
+    continues an interrupted comparison. `workers` processes (`None`: as many as cores) each run a cell on one thread;
+    with several workers, a script needs `if __name__ == "__main__":`, as for any use of multiprocessing. Raises
+    `ConfigError` for unknown names and for a folder that holds another comparison, `DataError` for posts that cannot
+    be divided into the cells.
     """
     require_training()
     from moodfuse.learn.compare.models import choose_models
@@ -130,7 +131,7 @@ def compare_models(
     progress: Progress = silent,
     notify: Notify = mute,
 ) -> ComparisonResult:
-    """Compare models whose configurations are resolved, in the folder that is claimed; all else is as in `compare`."""
+    """Compare models with resolved configurations, in the claimed folder; everything else is as in `compare`."""
     config = models[0].config
     check_fold_count(config)
     workers = _workers_beside_devices(config, effort.workers)
@@ -151,16 +152,16 @@ def compare_models(
 
 
 def check_fold_count(config: Config) -> None:
-    """Raise `ConfigError` where the split is not one that makes five cells."""
+    """Raise `ConfigError` if the folds of the split do not make five cells."""
     if config.split.folds != _FOLDS:
         raise ConfigError(
-            f"split.folds: expected {_FOLDS}, of which a comparison makes five cells, found {config.split.folds}; "
-            "--folds says how many of those to run"
+            f"split.folds: expected {_FOLDS}, which make the five cells of a comparison, found {config.split.folds}; "
+            "--folds sets how many of the cells to run"
         )
 
 
 def _workers_beside_devices(config: Config, workers: int | None) -> int | None:
-    """Return how many cells run at once: one where each trains on several devices."""
+    """Return how many cells run at once: 1 if a cell trains on several devices."""
     from moodfuse.learn.fit.devices import check_device
 
     check_device(config.train.device, config.train.devices)
@@ -168,8 +169,8 @@ def _workers_beside_devices(config: Config, workers: int | None) -> int | None:
         return workers
     if workers and workers > 1:
         raise ConfigError(
-            f"train.devices={config.train.devices} trains a cell in several processes, --workers={workers} several "
-            "cells at once: use one of the two"
+            f"train.devices={config.train.devices} trains a cell in several processes, --workers={workers} runs "
+            "several cells at once: set only one of the two"
         )
     return 1
 
@@ -184,7 +185,7 @@ def _labelled(posts: Posts, notify: Notify) -> Posts:
 
 
 def check_cells(posts: Posts, split: Split, folds: int, labels: Labels) -> None:
-    """Raise `DataError` where a cell would train without some label: it could only get that label wrong."""
+    """Raise `DataError` if a cell would train without any post of some label, which it could then never predict."""
     from moodfuse.learn.compare.work import fold_parts
 
     label = dict(zip(posts.ids, posts.labels, strict=True))
@@ -194,7 +195,7 @@ def check_cells(posts: Posts, split: Split, folds: int, labels: Labels) -> None:
             count = Counter(posts.labels)[lacking[0]]
             raise DataError(
                 f"{posts.source}: label {lacking[0]!r}: all its {count} posts would be tested or validated on in cell "
-                f"{cell}, none trained on; add posts of it, or take it out of `labels`"
+                f"{cell}, none trained on; add posts with this label, or remove it from `labels`"
             )
 
 
@@ -265,7 +266,7 @@ def _run(
 
 
 def _counting(todo: int, total: int, progress: Progress) -> Callable[[CellKey], None]:
-    """Return what tells the progress of each cell, with the time left by the pace so far."""
+    """Return a function that reports the progress of each cell, with an estimate of the time left."""
     started, done = time.monotonic(), 0
     progress("cells", total - todo, total)
 

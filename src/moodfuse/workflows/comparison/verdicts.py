@@ -1,4 +1,4 @@
-"""The verdicts of a comparison: which model is best, whether text and image both help, what cannot be told apart."""
+"""The verdicts of a comparison: the best model, whether text and image both help, and which models do not differ."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from moodfuse.workflows.comparison.arms import Arm, Gathered
 METRIC = "macro_f1"
 _LEVEL = 0.05
 _SINGLE = ("text", "image")
-_LISTED = 6  # names in a sentence at most
+_LISTED = 6  # most names in a sentence
 #: The resamples (R,) of each score.
 Draws = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What the tests say: sentences, the best model (`None` of one model alone), verdicts and all pairs.
+    """The results of the tests: headlines, the best model (`None` if there is a single model), verdicts and all pairs.
 
-    `draws` holds each model's resampled scores, from which its intervals are read.
+    `draws` has the resampled scores of each model, which give its intervals.
     """
 
     headlines: list[str]
@@ -36,7 +36,7 @@ class Judged:
 
 
 def judge(gathered: Gathered) -> Judged:
-    """Test every pair of models: one family. Rows with a modality withheld are described, not tested."""
+    """Test all pairs of models as one family of tests. Arms with a modality withheld are not tested."""
     models = gathered.models
     names = [arm.name for arm in models]
     resampler = gathered.resampler(models)
@@ -111,7 +111,7 @@ def _best_words(best: BestOf) -> str:
     value, corrected, low, high = (f"{100 * v:.1f}" for v in (best.value, best.corrected, best.low, best.high))
     return (
         f"{spoken(best.name)} scores highest of {len(best.chosen)}, {METRIC_NAMES[METRIC]} {value}; corrected for "
-        f"having been chosen as the best, expect {corrected} ({low} to {high}) of new posts"
+        f"having been chosen as the best, expect {corrected} ({low} to {high}) on new posts"
     )
 
 
@@ -134,7 +134,7 @@ def _headlines(best: BestOf, rivals: Sequence[Pair], verdicts: Sequence[tuple[st
 
 
 def _helps(modality: str, single: str, tested: Sequence[Pair]) -> str:
-    """Say whether adding a modality to the other helps: by the fusion that gains most."""
+    """Return a sentence on whether adding a modality to the other helps, by the fusion that gains most."""
     most = max(tested, key=lambda pair: pair.bootstrap.difference)
     winners = sum(pair.verdict == "beats" for pair in tested)
     if winners:
