@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from moodfuse.data.formats.base import Part, Reader, Row
+from moodfuse.data.formats.base import Reader, Reading, Row
 from moodfuse.data.formats.fields import image_file, roles
 from moodfuse.data.formats.lines import decoded_lines, first_line
 from moodfuse.data.text import Decoded
@@ -42,12 +42,12 @@ class NotesReader(Reader):
     def recognises(self, path: Path, header: str | None) -> bool:
         return header is not None and path.suffix.lower() in self.suffixes
 
-    def rows(self, path: Path, *, part: Part, strict: bool) -> Iterator[Row]:
+    def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
         first_line(path)  # refuses what is no text file
         for number, lines in enumerate(self._posts(path), start=1):
             yield self._row(path, number, lines)
 
-    def count(self, path: Path, part: Part) -> int:
+    def count(self, path: Path, reading: Reading) -> int:
         return sum(1 for _ in self._posts(path))
 
     def _posts(self, path: Path) -> Iterator[Lines]:

@@ -38,11 +38,12 @@ _INNER = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=[0-9])")
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A text, the encoding that its bytes were in, and whether characters had to be replaced."""
+    """A text, the encoding that its bytes were in, whether characters had to be replaced, and whether it is a guess."""
 
     text: str
     encoding: str
     lossy: bool = False
+    guessed: bool = False
 
 
 class TextSpec(Section):

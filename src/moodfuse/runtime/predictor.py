@@ -35,6 +35,8 @@ class Prediction:
     used: frozenset[Modality]
     status: tuple[Status, ...]
     needs_review: bool
+    #: What a status alone does not say: the path that was tried, the format that was found.
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

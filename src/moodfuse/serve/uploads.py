@@ -6,6 +6,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from moodfuse.data.formats.guid_tag import LISTINGS
@@ -65,7 +66,7 @@ def read_batch(source: Path, labels: Labels) -> Iterator[Post]:
     home = source if source.is_dir() else source.parent
     try:
         for post in stream_posts(source, part="predict", strict=False, labels=labels):
-            yield Post(post.id, post.text, _confined(post.image, home), post.label, post.encoding, post.lossy)
+            yield replace(post, image=_confined(post.image, home), more_images=())
     except DataError as error:  # the client knows nothing of this folder, and need not
         raise DataError(str(error).replace(f"{home}{os.sep}", "").replace(str(home), "the batch")) from None
 

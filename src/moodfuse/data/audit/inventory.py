@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def _stream(source: Any, format: str | None, labels: Labels, part: Part, dropped
     posts = stream_posts(source, format=format, labels=labels, part=part, strict=part == "train")
     for post in posts:
         # The list to predict says nothing of labels, whatever its second column holds.
-        yield post if part == "train" else Post(post.id, post.text, post.image, None, post.encoding, post.lossy)
+        yield post if part == "train" else replace(post, label=None)
     dropped.update(posts.dropped)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from moodfuse.data.formats.base import Part, Reader, Row, Target, Writer
+from moodfuse.data.formats.base import Part, Reader, Reading, Row, Target, Writer
 from moodfuse.data.formats.fields import (
     columns,
     files_beside,
@@ -45,8 +45,8 @@ class GuidTagReader(Reader):
         found = columns(header, ",")
         return "guid" in found and not {"text", "image"} & set(found)
 
-    def rows(self, path: Path, *, part: Part, strict: bool) -> Iterator[Row]:
-        listing = self._listing(path, part) if path.is_dir() else path
+    def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
+        listing = self._listing(path, reading.part) if path.is_dir() else path
         first_line(listing)  # refuses what is no text file
         data = listing.parent / "data"
         data = data if data.is_dir() else listing.parent
@@ -55,13 +55,13 @@ class GuidTagReader(Reader):
         if "id" not in found:
             raise DataError(f"{listing} line 1: expected the header guid,tag, found {short(first_line(listing))}")
         for record in table:
-            values = values_by_role(record, found, listing, strict)
+            values = values_by_role(record, found, listing, reading.strict)
             guid = values.get("id") or ""
-            text, image = files_beside(data, guid.strip(), strict)
+            text, image = files_beside(data, guid.strip(), reading.strict)
             yield Row(listing, record.line, guid, text, image, values.get("label"))
 
-    def count(self, path: Path, part: Part) -> int:
-        return max(0, line_ends(self._listing(path, part) if path.is_dir() else path) - 1)
+    def count(self, path: Path, reading: Reading) -> int:
+        return max(0, line_ends(self._listing(path, reading.part) if path.is_dir() else path) - 1)
 
     @staticmethod
     def _listing(folder: Path, part: Part) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from moodfuse.data.formats.base import Part, Reader, Row, Run
+from moodfuse.data.formats.base import Reader, Reading, Row, Run
 from moodfuse.data.formats.fields import json_id, json_image, json_object, need_text_or_image, roles, short
 from moodfuse.data.formats.lines import first_line, line_ends, located_lines
 from moodfuse.data.formats.registry import reader, writer
@@ -29,21 +29,21 @@ class JsonLinesReader(Reader):
     def recognises(self, path: Path, header: str | None) -> bool:
         return path.suffix.lower() in self.suffixes or (header or "").lstrip().startswith("{")
 
-    def rows(self, path: Path, *, part: Part, strict: bool) -> Iterator[Row]:
+    def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
         first_line(path)
-        yield from self._from(Run(path, self.name, 0, 0), strict)
+        yield from self._from(Run(path, self.name, 0, 0), reading)
 
-    def runs(self, path: Path, *, part: Part, size: int) -> Iterator[Run]:
+    def runs(self, path: Path, reading: Reading, size: int) -> Iterator[Run]:
         first_line(path)
         lines = enumerate(located_lines(path))
         return self._runs(path, ((offset, line) for line, (offset, found) in lines if found.text.strip()), size)
 
-    def run_rows(self, run: Run, *, part: Part, strict: bool) -> Iterator[Row]:
+    def run_rows(self, run: Run, reading: Reading) -> Iterator[Row]:
         if not run.offset:
-            return super().run_rows(run, part=part, strict=strict)
-        return islice(self._from(run, strict), run.rows)
+            return super().run_rows(run, reading)
+        return islice(self._from(run, reading), run.rows)
 
-    def _from(self, run: Run, strict: bool) -> Iterator[Row]:
+    def _from(self, run: Run, reading: Reading) -> Iterator[Row]:
         """Yield the rows from the beginning of a run to the end of the file."""
         path, number = run.path, run.first
         for line, (_, decoded) in enumerate(located_lines(path, run.offset), start=run.line + 1):
@@ -64,11 +64,11 @@ class JsonLinesReader(Reader):
                 line,
                 json_id(values["id"], where) if "id" in values else str(number),
                 None if text is None else Decoded(text, decoded.encoding, decoded.lossy),
-                json_image(values.get("image"), path.parent, where, strict),
+                json_image(values.get("image"), path.parent, where, reading.strict),
                 None if label is None else str(label),
             )
 
-    def count(self, path: Path, part: Part) -> int:
+    def count(self, path: Path, reading: Reading) -> int:
         return line_ends(path)  # no line is a header
 
 

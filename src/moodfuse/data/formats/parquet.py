@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from moodfuse.data.formats.base import Part, Reader, Row, Run, Target, Writer
+from moodfuse.data.formats.base import Reader, Reading, Row, Run, Target, Writer
 from moodfuse.data.formats.image_files import ImagePaths, bytes_to_embed
 from moodfuse.data.formats.lines import open_file
 from moodfuse.data.formats.registry import reader, writer
@@ -49,24 +49,24 @@ class ParquetReader(Reader):
     def recognises(self, path: Path, header: str | None) -> bool:
         return (header or "").startswith("PAR1")
 
-    def rows(self, path: Path, *, part: Part, strict: bool) -> Iterator[Row]:
-        return _rows(path, 0, None, strict)
+    def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
+        return _rows(path, 0, None, reading)
 
-    def runs(self, path: Path, *, part: Part, size: int) -> Iterator[Run]:
+    def runs(self, path: Path, reading: Reading, size: int) -> Iterator[Run]:
         with _opened(path) as file:
             table_roles(file.schema_arrow.names, str(path))
             rows = int(file.metadata.num_rows)
         return (Run(path, self.name, first, min(size, rows - first)) for first in range(0, rows, size))
 
-    def run_rows(self, run: Run, *, part: Part, strict: bool) -> Iterator[Row]:
-        return _rows(run.path, run.first, run.rows, strict)
+    def run_rows(self, run: Run, reading: Reading) -> Iterator[Row]:
+        return _rows(run.path, run.first, run.rows, reading)
 
-    def count(self, path: Path, part: Part) -> int:
+    def count(self, path: Path, reading: Reading) -> int:
         with _opened(path) as file:
             return int(file.metadata.num_rows)
 
 
-def _rows(path: Path, first: int, count: int | None, strict: bool) -> Iterator[Row]:
+def _rows(path: Path, first: int, count: int | None, reading: Reading) -> Iterator[Row]:
     """Yield `count` rows behind the `first`, all where it is `None`; of the file only the row groups that hold them."""
     with _opened(path) as file:
         schema = file.schema_arrow
@@ -77,7 +77,7 @@ def _rows(path: Path, first: int, count: int | None, strict: bool) -> Iterator[R
         batches = file.iter_batches(_batch_size(file.metadata), row_groups=groups, columns=columns)
         rows = _cut((batch for batch in batches if batch.num_rows), first - before)
         for number, values in enumerate(islice(rows, count), start=first + 1):
-            yield typed_row(values, number, path, strict, names)
+            yield typed_row(values, number, path, reading.strict, names)
 
 
 def _groups(metadata: Any, first: int, count: int | None) -> tuple[list[int], int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from moodfuse.data.formats.base import Part, Reader, Row, Run
+from moodfuse.data.formats.base import Reader, Reading, Row, Run
 from moodfuse.data.formats.fields import NAMES, columns, image_file, need_text_or_image, roles, values_by_role
 from moodfuse.data.formats.lines import Record, csv_line, first_line, records
 from moodfuse.data.formats.registry import reader, writer
@@ -30,30 +30,30 @@ class TsvReader(Reader):
         found = columns(header, self.delimiter)
         return path.suffix.lower() in self.suffixes or (len(found) > 1 and bool(known & set(found)))
 
-    def rows(self, path: Path, *, part: Part, strict: bool) -> Iterator[Row]:
+    def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
         first_line(path)
         table = records(path, self.delimiter)
         header = next(table).values
-        yield from self._rows(path, table, _roles(path, header), 0, strict)
+        yield from self._rows(path, table, _roles(path, header), 0, reading)
 
-    def runs(self, path: Path, *, part: Part, size: int) -> Iterator[Run]:
+    def runs(self, path: Path, reading: Reading, size: int) -> Iterator[Run]:
         first_line(path)
         table = records(path, self.delimiter)
         _roles(path, next(table).values)
         return self._runs(path, ((record.offset, record.line - 1) for record in table), size)
 
-    def run_rows(self, run: Run, *, part: Part, strict: bool) -> Iterator[Row]:
+    def run_rows(self, run: Run, reading: Reading) -> Iterator[Row]:
         if not run.offset:
-            return super().run_rows(run, part=part, strict=strict)
+            return super().run_rows(run, reading)
         header = next(records(run.path, self.delimiter)).values
         table = records(run.path, self.delimiter, offset=run.offset, line=run.line, columns=len(header))
-        return islice(self._rows(run.path, table, _roles(run.path, header), run.first, strict), run.rows)
+        return islice(self._rows(run.path, table, _roles(run.path, header), run.first, reading), run.rows)
 
     def _rows(
-        self, path: Path, table: Iterator[Record], found: dict[str, int], before: int, strict: bool
+        self, path: Path, table: Iterator[Record], found: dict[str, int], before: int, reading: Reading
     ) -> Iterator[Row]:
         for number, record in enumerate(table, start=before + 1):
-            values = values_by_role(record, found, path, strict)
+            values = values_by_role(record, found, path, reading.strict)
             text = values.get("text")
             yield Row(
                 path,
