@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from moodfuse.config import Cleaning
+from moodfuse.data.formats.encodings import decode
 from moodfuse.data.posts import Status
-from moodfuse.data.text import MAX_CHARS, Decoded, TextSpec, clean, decode, prepare_text
+from moodfuse.data.text import MAX_CHARS, Decoded, TextSpec, clean, prepare_text
 
 ALL_OFF = Cleaning(retweets=False, mentions=False, urls=False, hashtags="keep", lower=False)
 ALL_ON = Cleaning(retweets=True, mentions=True, urls=True, hashtags="strip", lower=False)

@@ -13,10 +13,11 @@ from typing import Any
 from moodfuse.data.formats.base import PREDICTING, TRAINING, Reader, Reading, Row, Run
 from moodfuse.data.formats.fields import held_in, in_words, short
 from moodfuse.data.formats.lines import first_line, opening
-from moodfuse.data.formats.objects import object_count, object_name, object_rows
+from moodfuse.data.formats.objects import object_columns, object_count, object_name, object_rows
 from moodfuse.data.formats.registry import format_name, readers
 from moodfuse.data.posts import ImageUri, Post, Posts
 from moodfuse.errors import DataError, MoodfuseError, suggest
+from moodfuse.progress import mute
 
 LOG = logging.getLogger("moodfuse.readers")
 
@@ -92,8 +93,12 @@ def stream_posts(source: Any, reading: Reading = TRAINING, **how: Any) -> PostSt
     reading = replace(reading, **how)
     rows = _rows(source, reading)
     columns: tuple[str, ...] = ()
-    if reading.fields and isinstance(source, str | Path):
-        columns = _reader(Path(source), reading.format).columns(Path(source), reading)
+    if reading.fields:
+        columns = (
+            _reader(Path(source), reading.format).columns(Path(source), replace(reading, notify=mute))
+            if isinstance(source, str | Path)
+            else object_columns(source)
+        )
     return PostStream(rows, reading, columns)
 
 
@@ -157,7 +162,7 @@ def _rows(source: Any, reading: Reading) -> Iterator[Row]:
             raise DataError(
                 f"{object_name(source)}: expected no format with an object, found {reading.format!r}; leave it out"
             )
-        return object_rows(source, reading.strict)
+        return object_rows(source, reading)
     path, labels = Path(source), reading.labels
     reader = _reader(path, reading.format)
     if reading.strict and reader.labels is not None and set(reader.labels.names) != set(labels.names):
@@ -179,7 +184,7 @@ def _post(row: Row, reading: Reading) -> Post:
         label = None
     # No address is followed that nobody asked to follow: a table of posts may come from anywhere.
     image = None if isinstance(row.image, ImageUri) and not reading.remote else row.image
-    post = Post(row.id, None, image, label, more_images=row.more_images, fields=row.fields)
-    if (text := row.text) is None:
-        return post
-    return replace(post, text=text.text, encoding=text.encoding, lossy=text.lossy, guessed=text.guessed)
+    if row.text is None:
+        return Post(row.id, None, image, label, None, False, False, row.more_images, row.fields)
+    text = row.text
+    return Post(row.id, text.text, image, label, text.encoding, text.lossy, text.guessed, row.more_images, row.fields)
