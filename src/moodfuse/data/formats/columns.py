@@ -115,12 +115,16 @@ def need_text_or_image(found: Columns, names: Iterable[str], where: str) -> None
     if not found.readable:
         raise DataError(
             f"{where}: expected a text or an image column (and id or guid, label or tag or sentiment), found "
-            f"[{_list(names)}]; name the columns in the first line, or say which they are: --columns text=NAME,image=NAME"
+            f"[{_list(names)}]; name the columns in the first line, or say which they are: "
+            "--columns text=NAME,image=NAME"
         )
 
 
 def parse_columns(text: str | None) -> dict[Role, str]:
-    """Read `ROLE=NAME,ROLE=NAME`; a name may hold commas. Raises `DataError` for a role that is none or stands twice."""
+    """Read `ROLE=NAME,ROLE=NAME`; a name may hold commas.
+
+    Raises `DataError` for a role that is none or stands twice.
+    """
     result: dict[Role, str] = {}
     for part in re.split(r",(?=\s*\w+\s*=)", text) if text else ():
         role, equals, name = part.partition("=")

@@ -49,7 +49,8 @@ class GuidTagReader(Reader):
         table = Records.of(listing, ",", reading)
         header = next(table).values
         names, places = unique_names(header), assign_columns(header, f"{listing} line 1", reading).places
-        if "id" not in places:
+        named = table.dialect.delimiter == "," or "guid" in map(str.lower, names)
+        if "id" not in places or not named:
             raise DataError(f"{listing} line 1: expected the header guid,tag, found {short(first_line(listing))}")
         for line, values, _ in table:
             cells = values if len(values) == len(names) else fitted(table, line, values, reading)

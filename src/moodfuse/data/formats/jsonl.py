@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from moodfuse.data.formats.base import Reader, Reading, Row, Run
-from moodfuse.data.formats.fields import json_object
+from moodfuse.data.formats.fields import json_object, short
 from moodfuse.data.formats.lines import file_encoding, first_line, line_ends, located_texts
 from moodfuse.data.formats.registry import reader, writer
 from moodfuse.data.formats.values import Objects, need_columns, record_columns
@@ -77,8 +77,8 @@ class JsonLinesReader(Reader):
 def _look(path: Path, reading: Reading) -> None:
     """Raise `DataError` where the first lines say that this is no file of posts."""
     first_line(path)
-    if not reading.strict or reading.columns:
-        need_columns(islice(_objects(path), _LOOKED_AT), path, reading)
+    if (not reading.strict or reading.columns) and not need_columns(islice(_objects(path), _LOOKED_AT), path, reading):
+        raise DataError(f"{path} line 1: expected one JSON object a line, found {short(first_line(path))}")
 
 
 def _objects(path: Path) -> Iterator[dict[str, Any]]:

@@ -184,7 +184,10 @@ def _post(row: Row, reading: Reading) -> Post:
         label = None
     # No address is followed that nobody asked to follow: a table of posts may come from anywhere.
     image = None if isinstance(row.image, ImageUri) and not reading.remote else row.image
+    more = row.more_images
+    if more and not reading.remote:
+        more = tuple(one for one in more if not isinstance(one, ImageUri))
     if row.text is None:
-        return Post(row.id, None, image, label, None, False, False, row.more_images, row.fields)
+        return Post(row.id, None, image, label, None, False, False, more, row.fields)
     text = row.text
-    return Post(row.id, text.text, image, label, text.encoding, text.lossy, text.guessed, row.more_images, row.fields)
+    return Post(row.id, text.text, image, label, text.encoding, text.lossy, text.guessed, more, row.fields)

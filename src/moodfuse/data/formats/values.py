@@ -20,7 +20,6 @@ from moodfuse.data.posts import ImageRef
 from moodfuse.data.text import Decoded
 from moodfuse.errors import DataError
 
-UTF_8 = Encoding("utf-8")
 _KNOWN = 1_000  # sets of keys that are remembered
 
 
@@ -36,7 +35,7 @@ class Typed:
     columns: Columns
     reading: Reading
     names: Sequence[str] | None = None
-    encoding: Encoding = UTF_8
+    encoding: Encoding | None = None
 
     @property
     def folder(self) -> Path:
@@ -83,7 +82,7 @@ def typed(names: Iterable[str], where: Path | str, reading: Reading) -> Typed:
 class Objects:
     """Records that name their own columns, each its own; the first that has something to tell of them is told."""
 
-    def __init__(self, where: Path | str, reading: Reading, encoding: Encoding = UTF_8) -> None:
+    def __init__(self, where: Path | str, reading: Reading, encoding: Encoding | None = None) -> None:
         self._where, self._reading, self._encoding = where, reading, encoding
         self._known: dict[tuple[str, ...], Typed] = {}
         self._told = False
@@ -129,14 +128,15 @@ def record_columns(records: Iterable[Any]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def need_columns(records: Iterable[Any], where: Path | str, reading: Reading) -> None:
-    """Raise `DataError` where no record has a text or an image, or a column that was named."""
+def need_columns(records: Iterable[Any], where: Path | str, reading: Reading) -> tuple[str, ...]:
+    """Return all keys of records. Raises `DataError` where none has a text, an image or a column that was named."""
     names = record_columns(records)
     there = {name.strip().lower() for name in names}
     lacking = [name for name in reading.columns.values() if name.strip().lower() not in there]
     known = any((rank_of(name) or ("",))[0] in ("text", "image") for name in names)
     if names and (lacking or not (known or {"text", "image"} & set(reading.columns))):
         need_text_or_image(assign_columns(names, str(where), reading), names, str(where))
+    return names
 
 
 def _plain(value: Any) -> Any:
@@ -145,11 +145,13 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _text(value: Any, place: str, strict: bool, encoding: Encoding) -> Decoded | None:
+def _text(value: Any, place: str, strict: bool, encoding: Encoding | None) -> Decoded | None:
     if isinstance(value, bytes):
         return decode(value)
     text = json_text(value, place, strict)
-    return None if text is None else encoding.decoded(text)
+    if text is None:
+        return None
+    return Decoded(text, "utf-8") if encoding is None else encoding.decoded(text)
 
 
 def _images(value: Any, folder: Path, place: str, strict: bool) -> list[ImageRef]:
@@ -168,7 +170,9 @@ def _images(value: Any, folder: Path, place: str, strict: bool) -> list[ImageRef
         return json_images(value, folder, place, strict)
     if not strict:
         return []
-    raise DataError(f"{place}: expected a path, bytes, {{bytes, path}} or a Pillow image, found {short(value)}")
+    raise DataError(
+        f"{place}: expected a path, bytes, {{bytes, path}} or a Pillow image as image, found {short(value)}"
+    )
 
 
 def _encoded(image: Image.Image) -> bytes:
