@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import csv
 import json
 import os
@@ -21,6 +20,7 @@ from moodfuse.errors import DataError
 NAMES = {"id": ("id", "guid"), "text": ("text",), "image": ("image",), "label": ("label", "tag", "sentiment")}
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".JPG", ".JPEG", ".PNG")
 _MAX_TEXT_BYTES = 16 * 2**20
+_DATA_URI = re.compile(r"\A\s*data:[^,]{0,200};base64,", re.IGNORECASE)
 _URI = re.compile(r"[a-z][a-z0-9+.-]+://")
 
 
@@ -47,6 +47,17 @@ def roles(names: Iterable[str], where: str) -> dict[str, int]:
         if places:
             result[role] = places[0]
     return result
+
+
+def unique_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return column names as they are, a number behind those that stood before."""
+    found: dict[str, None] = {}
+    for name in names:
+        number, free = 1, name
+        while free in found:
+            number, free = number + 1, f"{name}_{number + 1}"
+        found[free] = None
+    return tuple(found)
 
 
 def need_text_or_image(found: Mapping[str, int], names: Iterable[str], where: str) -> None:
@@ -155,12 +166,20 @@ def json_image(value: Any, folder: Path, where: str, strict: bool) -> ImageRef |
         return image_file(folder, value)
     if isinstance(value, dict) and set(value) == {"base64"} and isinstance(value["base64"], str):
         try:
-            return ImageRef(base64.b64decode("".join(value["base64"].split()), validate=True))
-        except (binascii.Error, ValueError):
+            return ImageRef(base64_bytes(value["base64"]))
+        except ValueError:
             if not strict:
                 return ImageRef(b"")
             raise DataError(f"{where}: the image is no valid base64") from None
     raise DataError(f'{where}: expected null, a path or {{"base64": ...}} as image, found {short(value)}')
+
+
+def base64_bytes(value: str) -> bytes:
+    """Return what base64 stands for; blanks in it, and the beginning of a data URI, are passed over.
+
+    Raises `ValueError` for what is no base64.
+    """
+    return base64.b64decode("".join(_DATA_URI.sub("", value, count=1).split()), validate=True)
 
 
 def short(value: Any) -> str:

@@ -33,6 +33,10 @@ class JsonLinesReader(Reader):
         first_line(path)
         yield from self._from(Run(path, self.name, 0, 0), reading)
 
+    def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        rows = self._from(Run(path, self.name, 0, 0), reading)
+        return tuple(dict.fromkeys(name for row in rows for name in row.fields or {}))
+
     def runs(self, path: Path, reading: Reading, size: int) -> Iterator[Run]:
         first_line(path)
         lines = enumerate(located_lines(path))
@@ -66,6 +70,7 @@ class JsonLinesReader(Reader):
                 None if text is None else Decoded(text, decoded.encoding, decoded.lossy),
                 json_image(values.get("image"), path.parent, where, reading.strict),
                 None if label is None else str(label),
+                fields=found if reading.fields else None,
             )
 
     def count(self, path: Path, reading: Reading) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -15,7 +16,7 @@ from moodfuse.data.formats.lines import open_file
 from moodfuse.data.formats.registry import reader, writer
 from moodfuse.data.formats.values import table_roles, typed_row
 from moodfuse.data.posts import Post
-from moodfuse.errors import DataError, MissingExtraError
+from moodfuse.errors import DataError, MissingExtraError, OutputError
 from moodfuse.files import replacing
 
 #: What a column holds. `image` is the {bytes, path} of Hugging Face `datasets`.
@@ -52,6 +53,10 @@ class ParquetReader(Reader):
     def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
         return _rows(path, 0, None, reading)
 
+    def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        with _opened(path) as file:
+            return tuple(file.schema_arrow.names)
+
     def runs(self, path: Path, reading: Reading, size: int) -> Iterator[Run]:
         with _opened(path) as file:
             table_roles(file.schema_arrow.names, str(path))
@@ -75,9 +80,25 @@ def _rows(path: Path, first: int, count: int | None, reading: Reading) -> Iterat
         groups, before = _groups(file.metadata, first, count)
         columns = [schema.names[at] for at in found.values()]
         batches = file.iter_batches(_batch_size(file.metadata), row_groups=groups, columns=columns)
+        fields = _fields(path, first) if reading.fields else None
         rows = _cut((batch for batch in batches if batch.num_rows), first - before)
         for number, values in enumerate(islice(rows, count), start=first + 1):
-            yield typed_row(values, number, path, reading.strict, names)
+            row = typed_row(values, number, path, reading.strict, names)
+            yield replace(row, fields=next(fields)) if fields else row
+
+
+def _fields(path: Path, first: int) -> Iterator[dict[str, Any]]:
+    """Yield the values of all columns by name of the rows behind the `first`."""
+    with _opened(path) as file:
+        groups, before = _groups(file.metadata, first, None)
+        batches = file.iter_batches(_batch_size(file.metadata), row_groups=groups)
+        yield from islice((row for batch in batches for row in batch.to_pylist()), first - before, None)
+
+
+def column_types(path: Path) -> dict[str, Any]:
+    """Return the Arrow type of each column of a Parquet file."""
+    with _opened(path) as file:
+        return {field.name: field.type for field in file.schema_arrow}
 
 
 def _groups(metadata: Any, first: int, count: int | None) -> tuple[list[int], int]:
@@ -140,11 +161,12 @@ def _opened(path: Path) -> Iterator[Any]:
 
 @contextmanager
 def parquet_sink(
-    file: BinaryIO, columns: Mapping[str, Kind], *, features: Mapping[str, Any] | None = None
+    file: BinaryIO, columns: Mapping[str, Kind | Any], *, features: Mapping[str, Any] | None = None
 ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Give a function that adds a row to a Parquet file; memory holds one group of rows.
 
-    `features` is what Hugging Face `datasets` is told of the columns.
+    A column is of one of our kinds, or of an Arrow type. `features` is what Hugging Face `datasets` is told of the
+    columns.
     """
     arrow = pyarrow()
     types = {
@@ -155,7 +177,9 @@ def parquet_sink(
         "image": arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())]),
     }
     metadata = {"huggingface": json.dumps({"info": {"features": features}})} if features else None
-    schema = arrow.schema([(name, types[kind]) for name, kind in columns.items()], metadata=metadata)
+    schema = arrow.schema(
+        [(name, types[kind] if isinstance(kind, str) else kind) for name, kind in columns.items()], metadata=metadata
+    )
     rows: list[Mapping[str, Any]] = []
     held = 0
     with arrow.parquet.ParquetWriter(file, schema) as parquet:
@@ -163,7 +187,11 @@ def parquet_sink(
         def flush() -> None:
             nonlocal held
             if rows:
-                parquet.write_table(arrow.Table.from_pylist(rows, schema=schema))
+                try:
+                    parquet.write_table(arrow.Table.from_pylist(rows, schema=schema))
+                except (arrow.ArrowException, OverflowError) as error:
+                    reason = next(iter(str(error).splitlines()), "no reason given")
+                    raise OutputError(f"a column holds what its type cannot ({reason}); write jsonl or csv") from None
             rows.clear()
             held = 0
 
@@ -210,5 +238,12 @@ class ParquetWriter(Writer):
 
 
 def _size(values: Iterable[Any]) -> int:
-    parts = (value["bytes"] if isinstance(value, dict) else value for value in values)
-    return sum(len(part) for part in parts if isinstance(part, str | bytes))
+    return sum(_value_size(value) for value in values)
+
+
+def _value_size(value: Any) -> int:
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, dict):
+        return _size(value.values())
+    return _size(value) if isinstance(value, list | tuple) else 8

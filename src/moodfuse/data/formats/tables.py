@@ -7,7 +7,15 @@ from itertools import islice
 from pathlib import Path
 
 from moodfuse.data.formats.base import Reader, Reading, Row, Run
-from moodfuse.data.formats.fields import NAMES, columns, image_file, need_text_or_image, roles, values_by_role
+from moodfuse.data.formats.fields import (
+    NAMES,
+    columns,
+    image_file,
+    need_text_or_image,
+    roles,
+    unique_names,
+    values_by_role,
+)
 from moodfuse.data.formats.lines import Record, csv_line, first_line, records
 from moodfuse.data.formats.registry import reader, writer
 from moodfuse.data.formats.writers import LineWriter
@@ -34,7 +42,11 @@ class TsvReader(Reader):
         first_line(path)
         table = records(path, self.delimiter)
         header = next(table).values
-        yield from self._rows(path, table, _roles(path, header), 0, reading)
+        yield from self._rows(path, table, header, 0, reading)
+
+    def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        first_line(path)
+        return unique_names(next(records(path, self.delimiter)).values)
 
     def runs(self, path: Path, reading: Reading, size: int) -> Iterator[Run]:
         first_line(path)
@@ -47,11 +59,12 @@ class TsvReader(Reader):
             return super().run_rows(run, reading)
         header = next(records(run.path, self.delimiter)).values
         table = records(run.path, self.delimiter, offset=run.offset, line=run.line, columns=len(header))
-        return islice(self._rows(run.path, table, _roles(run.path, header), run.first, reading), run.rows)
+        return islice(self._rows(run.path, table, header, run.first, reading), run.rows)
 
     def _rows(
-        self, path: Path, table: Iterator[Record], found: dict[str, int], before: int, reading: Reading
+        self, path: Path, table: Iterator[Record], header: list[str], before: int, reading: Reading
     ) -> Iterator[Row]:
+        found, names = _roles(path, header), unique_names(header)
         for number, record in enumerate(table, start=before + 1):
             values = values_by_role(record, found, path, reading.strict)
             text = values.get("text")
@@ -62,6 +75,7 @@ class TsvReader(Reader):
                 None if text is None else Decoded(text, record.encoding, record.lossy),
                 image_file(path.parent, values.get("image")),
                 values.get("label"),
+                fields=dict(zip(names, record.values, strict=False)) if reading.fields else None,
             )
 
 
