@@ -35,7 +35,7 @@ def audit(
     ] = False,
     split: Annotated[Path | None, typer.Option(help="A split to check: CSV or JSON of id with split or fold.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with thumbnails to this file.")] = None,
-    format: Annotated[str | None, typer.Option("--format", help="Format of DATA, if not plain.")] = None,
+    format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where there is an error.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, with all ids.")] = False,

@@ -20,7 +20,7 @@ def convert(
         Path,
         typer.Argument(metavar="SOURCE", help="Posts: a guid,tag or MVSA folder, a CSV, TSV, JSONL or Parquet file."),
     ],
-    destination: Annotated[Path, typer.Argument(metavar="DEST", help="Where they go; nothing may be there yet.")],
+    destination: Annotated[Path, typer.Argument(metavar="DEST", help="Where they go.")],
     to: Annotated[
         str | None, typer.Option(help="guid_tag, csv, tsv, jsonl or parquet; by default what DEST ends with.")
     ] = None,
@@ -29,7 +29,8 @@ def convert(
     ] = "train",
     labels: Annotated[str | None, typer.Option(help="Label names, with commas between; by default the three.")] = None,
     embed: Annotated[bool, typer.Option("--embed", help="Put images into the file itself (jsonl, parquet).")] = False,
-    format: Annotated[str | None, typer.Option("--format", help="Format of SOURCE, if not plain.")] = None,
+    format: Annotated[str | None, typer.Option("--from", help="Format of SOURCE, if not plain.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists (never over SOURCE).")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
@@ -40,7 +41,15 @@ def convert(
     names = SENTIMENT if labels is None else Labels(tuple(name.strip() for name in labels.split(",")))
     with Bar(quiet=quiet) as bar:
         done = run_conversion(
-            source, destination, to=to, format=format, part=_part(part), labels=names, embed=embed, progress=bar
+            source,
+            destination,
+            to=to,
+            format=format,
+            part=_part(part),
+            labels=names,
+            embed=embed,
+            force=force,
+            progress=bar,
         )
     by_label = {label or "unlabelled": n for label, n in done.labels.most_common()}
     notes = {note: n for note, n in done.notes.items() if n}

@@ -25,7 +25,7 @@ def search(
     trials: Annotated[int, typer.Option(help="Trials in all, of every process at work on this search.")] = 20,
     name: Annotated[str | None, typer.Option(help="Name of the search; by default the recipe's.")] = None,
     searches: Annotated[Path, typer.Option(help="Folder that holds searches.")] = Path("searches"),
-    format: Annotated[str | None, typer.Option("--format", help="Format of DATA, if not plain.")] = None,
+    format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,

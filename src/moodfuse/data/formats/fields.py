@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,19 @@ from moodfuse.errors import DataError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".JPG", ".JPEG", ".PNG")
 _MAX_TEXT_BYTES = 16 * 2**20
+_DATA_URI = re.compile(r"\A\s*data:[^,]{0,200};base64,", re.IGNORECASE)
 _URI = re.compile(r"[a-z][a-z0-9+.-]+://")
+
+
+def unique_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return column names as they are, a number behind those that stood before."""
+    found: dict[str, None] = {}
+    for name in names:
+        number, free = 1, name
+        while free in found:
+            number, free = number + 1, f"{name}_{number + 1}"
+        found[free] = None
+    return tuple(found)
 
 
 def files_beside(folder: Path, guid: str, strict: bool) -> tuple[Decoded | None, ImageRef | None]:
@@ -136,8 +147,8 @@ def json_images(value: Any, folder: Path, where: str, strict: bool) -> list[Imag
         return [image for one in value for image in json_images(one, folder, where, strict)]
     if isinstance(value, dict) and set(value) == {"base64"} and isinstance(value["base64"], str):
         try:
-            return [ImageRef(base64.b64decode("".join(value["base64"].split()), validate=True))]
-        except (binascii.Error, ValueError):
+            return [ImageRef(base64_bytes(value["base64"]))]
+        except ValueError:
             if not strict:
                 return [ImageRef(b"")]
             raise DataError(f"{where}: the image is no valid base64") from None
@@ -149,6 +160,14 @@ def json_images(value: Any, folder: Path, where: str, strict: bool) -> list[Imag
 def as_text(value: Any) -> str:
     """Return the text of any JSON value."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def base64_bytes(value: str) -> bytes:
+    """Return what base64 stands for; blanks in it, and the beginning of a data URI, are passed over.
+
+    Raises `ValueError` for what is no base64.
+    """
+    return base64.b64decode("".join(_DATA_URI.sub("", value, count=1).split()), validate=True)
 
 
 def short(value: Any) -> str:

@@ -12,12 +12,11 @@ from pathlib import Path
 from moodfuse.data.formats.base import Part, Reader, Reading, Row, Target, Writer
 from moodfuse.data.formats.columns import assign_columns, rank_of
 from moodfuse.data.formats.dialect import header_columns
-from moodfuse.data.formats.fields import files_beside, held_in, in_words, names_files, short
+from moodfuse.data.formats.fields import files_beside, held_in, in_words, names_files, short, unique_names
 from moodfuse.data.formats.image_files import image_suffix, open_image_bytes
 from moodfuse.data.formats.lines import csv_line, first_line, line_ends
 from moodfuse.data.formats.records import Records, fitted
 from moodfuse.data.formats.registry import reader, writer
-from moodfuse.data.formats.tables import unique_names
 from moodfuse.data.posts import Post
 from moodfuse.errors import DataError
 from moodfuse.files import replacing_folder

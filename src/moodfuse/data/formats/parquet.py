@@ -16,7 +16,7 @@ from moodfuse.data.formats.lines import open_file
 from moodfuse.data.formats.registry import reader, writer
 from moodfuse.data.formats.values import Typed, typed
 from moodfuse.data.posts import Post
-from moodfuse.errors import DataError, MissingExtraError
+from moodfuse.errors import DataError, MissingExtraError, OutputError
 from moodfuse.files import replacing
 from moodfuse.progress import mute
 
@@ -88,6 +88,12 @@ def _rows(path: Path, first: int, count: int | None, reading: Reading) -> Iterat
             yield found.row(values, number, dict(zip(columns, given, strict=True)) if reading.fields else None)
 
 
+def column_types(path: Path) -> dict[str, Any]:
+    """Return the Arrow type of each column of a Parquet file."""
+    with _opened(path) as file:
+        return {field.name: field.type for field in file.schema_arrow}
+
+
 def _groups(metadata: Any, first: int, count: int | None) -> tuple[list[int], int]:
     """Return the row groups that hold the rows asked for, and how many rows stand before them."""
     groups, before, at = [], 0, 0
@@ -152,11 +158,12 @@ def _opened(path: Path) -> Iterator[Any]:
 
 @contextmanager
 def parquet_sink(
-    file: BinaryIO, columns: Mapping[str, Kind], *, features: Mapping[str, Any] | None = None
+    file: BinaryIO, columns: Mapping[str, Kind | Any], *, features: Mapping[str, Any] | None = None
 ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Give a function that adds a row to a Parquet file; memory holds one group of rows.
 
-    `features` is what Hugging Face `datasets` is told of the columns.
+    A column is of one of our kinds, or of an Arrow type. `features` is what Hugging Face `datasets` is told of the
+    columns.
     """
     arrow = pyarrow()
     types = {
@@ -167,7 +174,9 @@ def parquet_sink(
         "image": arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())]),
     }
     metadata = {"huggingface": json.dumps({"info": {"features": features}})} if features else None
-    schema = arrow.schema([(name, types[kind]) for name, kind in columns.items()], metadata=metadata)
+    schema = arrow.schema(
+        [(name, types[kind] if isinstance(kind, str) else kind) for name, kind in columns.items()], metadata=metadata
+    )
     rows: list[Mapping[str, Any]] = []
     held = 0
     with arrow.parquet.ParquetWriter(file, schema) as parquet:
@@ -175,7 +184,11 @@ def parquet_sink(
         def flush() -> None:
             nonlocal held
             if rows:
-                parquet.write_table(arrow.Table.from_pylist(rows, schema=schema))
+                try:
+                    parquet.write_table(arrow.Table.from_pylist(rows, schema=schema))
+                except (arrow.ArrowException, OverflowError) as error:
+                    reason = next(iter(str(error).splitlines()), "no reason given")
+                    raise OutputError(f"a column holds what its type cannot ({reason}); write jsonl or csv") from None
             rows.clear()
             held = 0
 
@@ -222,5 +235,12 @@ class ParquetWriter(Writer):
 
 
 def _size(values: Iterable[Any]) -> int:
-    parts = (value["bytes"] if isinstance(value, dict) else value for value in values)
-    return sum(len(part) for part in parts if isinstance(part, str | bytes))
+    return sum(_value_size(value) for value in values)
+
+
+def _value_size(value: Any) -> int:
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, dict):
+        return _size(value.values())
+    return _size(value) if isinstance(value, list | tuple) else 8

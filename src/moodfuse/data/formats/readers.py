@@ -14,6 +14,7 @@ from moodfuse.data.formats.base import PREDICTING, TRAINING, Reader, Reading, Ro
 from moodfuse.data.formats.fields import held_in, in_words, short
 from moodfuse.data.formats.lines import first_line, opening
 from moodfuse.data.formats.objects import object_columns, object_count, object_name, object_rows
+from moodfuse.data.formats.parts import part_files
 from moodfuse.data.formats.registry import format_name, readers
 from moodfuse.data.posts import ImageUri, Post, Posts
 from moodfuse.errors import DataError, MoodfuseError, suggest
@@ -40,6 +41,12 @@ def source_format(path: str | Path) -> str:
         f"{path}: expected JSON lines, Parquet, or a header line such as guid,tag or id,text,image,label; "
         f"found {short(first_line(path))}; add the header, or name the format ({known})"
     )
+
+
+def came_as(path: Path, format: str | None = None) -> str:
+    """Return the format that a source came in; of a folder of files, that of its files."""
+    found = format_name(format or source_format(path))
+    return source_format(part_files(path)[0]) if found == "parts" else found
 
 
 def _recognises(reader: Reader, path: Path, header: str | None) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from moodfuse.data.formats.base import Reader, Reading, Row, Run
 from moodfuse.data.formats.columns import Columns, assign_columns, need_text_or_image, rank_of
 from moodfuse.data.formats.dialect import Dialect, find_dialect, header_columns, separator_line
-from moodfuse.data.formats.fields import image_refs
+from moodfuse.data.formats.fields import image_refs, unique_names
 from moodfuse.data.formats.lines import csv_line, line_ends
 from moodfuse.data.formats.records import Records, fitted
 from moodfuse.data.formats.registry import reader, writer
@@ -88,17 +88,6 @@ class TsvReader(Reader):
         columns = assign_columns(first.values, where, reading)
         need_text_or_image(columns, first.values, where)
         return Header(dialect, unique_names(first.values), columns), table
-
-
-def unique_names(names: list[str]) -> tuple[str, ...]:
-    """Return column names, blanks around them gone, with a number behind those that stand before already."""
-    result: dict[str, None] = {}
-    for name in map(str.strip, names):
-        number, new = 2, name
-        while new in result:
-            new, number = f"{name}_{number}", number + 1
-        result[new] = None
-    return tuple(result)
 
 
 def _rows(path: Path, table: Records, header: Header, before: int, reading: Reading) -> Iterator[Row]:

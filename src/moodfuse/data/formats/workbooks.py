@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from moodfuse.data.formats.base import Reader, Reading, Row
-from moodfuse.data.formats.fields import short
+from moodfuse.data.formats.fields import short, unique_names
 from moodfuse.data.formats.lines import open_file
 from moodfuse.data.formats.registry import reader
-from moodfuse.data.formats.tables import unique_names
 from moodfuse.data.formats.values import typed
 from moodfuse.errors import DataError
 
