@@ -20,8 +20,6 @@ class Base64Image(_Body):
     base64: str = Field(
         description="the image file's bytes (JPEG, PNG, WEBP, GIF, BMP, TIFF) in base64, or as a data URI with base64"
     )
-        description="the image file's bytes (JPEG, PNG, WEBP, GIF, BMP, TIFF) in base64; before it a data URI's beginning"
-    )
 
 
 class PostBody(_Body):

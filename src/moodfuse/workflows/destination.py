@@ -21,20 +21,26 @@ def check_destinations(outputs: Iterable[Path], source: Path, reading: Reading, 
     named: by another case of letters, through a link, as a hard link. Another file is, with `force`.
     """
     for output in outputs:
-        if _same(output, source) or _same_name(output, source):
-            raise OutputError(f"{output}: is the input itself; name another file for the answers")
-        if not output.is_file() or not output.stat().st_size:
+        if os.path.isdir(output):  # noqa: PTH112 (a Path raises where a name is too long)
             continue  # what is no file is refused where it is opened
+        if _same(output, source) or _same_name(output, source):
+            raise OutputError(f"{output}: is the input itself; name another file")
+        if not _holds_something(output):
+            continue
         if not force:
             raise OutputError(f"{output}: the file exists already; name another, or write over it with --force")
         if any(_same(output, path) for path in _inputs(output, source, reading)):
-            raise OutputError(f"{output}: belongs to the input; name another file for the answers")
+            raise OutputError(f"{output}: belongs to the input; name another file")
 
 
 def check_new(output: Path, *, force: bool = False) -> None:
     """Raise `OutputError` where a file that holds something is at `output`, unless it may be written over."""
-    if not force and output.is_file() and output.stat().st_size:
+    if not force and _holds_something(output):
         raise OutputError(f"{output}: the file exists already; name another, or write over it with --force")
+
+
+def _holds_something(path: Path) -> bool:
+    return os.path.isfile(path) and os.path.getsize(path) > 0  # noqa: PTH113, PTH202 (as above)
 
 
 def _inputs(output: Path, source: Path, reading: Reading) -> Iterator[Path]:

@@ -50,7 +50,7 @@ def _refuse_what_is_there(target: Target, *, folder: bool) -> None:
     if path.is_dir() and any(path.iterdir()):
         raise OutputError(f"{path}: the folder is not empty; name a new one, or empty it first")
     if path.is_file() and folder:
-        raise OutputError(f"{path}: is a file; name a folder")
+        raise OutputError(f"{path}: the file exists already; name a new folder")
     if path.is_file() and path.stat().st_size and not target.force:
         raise OutputError(f"{path}: the file exists already; name another, or write over it with --force")
 
