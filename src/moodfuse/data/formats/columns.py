@@ -50,21 +50,18 @@ def squashed(name: str) -> str:
     return _IGNORED.sub("", name.lower())
 
 
-_RANKS: dict[str, list[tuple[Role, int]]] = {}
-for _role, _ranks in NAMES.items():
-    for _rank, _names in enumerate(_ranks):
-        for _name in _names:
-            _RANKS.setdefault(squashed(_name), []).append((_role, _rank))
+_RANKS: dict[str, tuple[Role, int]] = {
+    squashed(name): (role, rank) for role, ranks in NAMES.items() for rank, names in enumerate(ranks) for name in names
+}
 
 
 @lru_cache(maxsize=4096)
 def rank_of(name: str) -> tuple[Role, int] | None:
     """Return the role that a column's name tells, and its rank (0: it needs no telling); `None`: it tells none."""
-    for role, rank in _RANKS.get(squashed(name), ()):
-        if rank > 0 or name.strip().lower() in NAMES[role][0]:
-            return role, rank
-        return role, 1
-    return None
+    if (found := _RANKS.get(squashed(name))) is None:
+        return None
+    role, rank = found
+    return (role, rank) if rank > 0 or name.strip().lower() in NAMES[role][0] else (role, 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import ClassVar
 
 from moodfuse.data.formats.base import Reader, Reading, Row, Run
 from moodfuse.data.formats.columns import Columns, assign_columns, need_text_or_image, rank_of
@@ -39,7 +40,7 @@ class TsvReader(Reader):
 
     name = "tsv"
     priority = 80
-    suffixes = (".tsv", ".tab")
+    suffixes: ClassVar[tuple[str, ...]] = (".tsv", ".tab")
     splits = True
     delimiter = "\t"
     #: What stands between the columns of a header that this reader knows by its names.
