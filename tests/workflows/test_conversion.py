@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from moodfuse.cli.main import run
+from moodfuse.data.formats.base import Reading
 from moodfuse.data.formats.readers import read_posts, stream_posts
 from moodfuse.data.posts import ImageRef
 from moodfuse.errors import ConfigError, DataError, OutputError
@@ -144,7 +145,7 @@ def test_report_is_still_a_name_of_guid_tag(folder: Path, tmp_path: Path, capsys
     assert "3 posts as guid_tag" in capsys.readouterr().out
     for name in ("guid_tag", "report"):
         assert read_posts(tmp_path / "copy", format=name).ids == ["7", "3", "5"]
-    assert convert(folder, tmp_path / "again", to="report", format="report").format == "guid_tag"
+    assert convert(folder, tmp_path / "again", to="report", reading=Reading(format="report")).format == "guid_tag"
 
 
 def test_the_command_prints_what_was_dropped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

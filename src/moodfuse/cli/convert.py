@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moodfuse.cli.progress import Bar
+from moodfuse.cli.reading import Columns, Quotes, Sheet, reading_of
 from moodfuse.errors import ConfigError, suggest
 
 if TYPE_CHECKING:
@@ -31,10 +32,14 @@ def convert(
     embed: Annotated[bool, typer.Option("--embed", help="Put images into the file itself (jsonl, parquet).")] = False,
     format: Annotated[str | None, typer.Option("--from", help="Format of SOURCE, if not plain.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that exists (never over SOURCE).")] = False,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    quotes: Quotes = "double",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Write posts as another format: every row in order, with its id, text, image and label."""
+    from moodfuse.data.formats.base import TRAINING
     from moodfuse.labels import SENTIMENT, Labels
     from moodfuse.workflows.conversion import convert as run_conversion
 
@@ -44,7 +49,7 @@ def convert(
             source,
             destination,
             to=to,
-            format=format,
+            reading=reading_of(TRAINING, columns, sheet, quotes, format=format, notify=bar.line),
             part=_part(part),
             labels=names,
             embed=embed,

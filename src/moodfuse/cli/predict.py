@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from moodfuse.cli.progress import Bar
+from moodfuse.cli.reading import Columns, Quotes, Sheet, reading_of
 from moodfuse.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ def predict(
     format: Annotated[str | None, typer.Option("--from", help="Format of SOURCE, if not plain.")] = None,
     short: Annotated[bool, typer.Option("--answers-only", help="Leave the columns of SOURCE out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that exists (never over SOURCE).")] = False,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    quotes: Quotes = "double",
     text: Annotated[str | None, typer.Option(help="Label one post: its text.")] = None,
     image: Annotated[Path | None, typer.Option(help="Label one post: its image.")] = None,
     only: Annotated[
@@ -71,8 +75,11 @@ def predict(
     given = {"--shard": shard, "--to": to, "--force": force, "--text or --image": single}
     _check(engine, given | {"--address": address, "--workers": workers})
     bundle, source = _what(paths or [], single)
+    from moodfuse.data.formats.columns import parse_columns
+
     if engine == "ray":
-        job = {"rows_a_block": block, "format": format, "only": only, "remote": remote, "short": short}
+        job: dict[str, Any] = {"rows_a_block": block, "format": format, "only": only, "remote": remote, "short": short}
+        job |= {"columns": tuple(parse_columns(columns).items()), "sheet": sheet, "quotes": quotes}
         pool = {"count": workers, "threads": threads or 1, "address": address or os.environ.get("RAY_ADDRESS")}
         return _on_ray(bundle, source, answers, job, pool)
     from moodfuse.data.formats.base import PREDICTING
@@ -83,7 +90,7 @@ def predict(
     if single:
         return _one(predictor, text, image, as_json)
     if source is not None:
-        reading = replace(PREDICTING, format=format, remote=remote)
+        reading = reading_of(PREDICTING, columns, sheet, quotes, format=format, remote=remote)
         _many(predictor, source, reading, answers, {"only": only, "shard": Shard.parse(shard) if shard else None})
     return None
 
@@ -135,6 +142,7 @@ def _many(predictor: Predictor, source: Path, reading: Reading, answers: _Answer
     output = answers.path
     how = Answers(answers.to, answers.short, answers.force, sys.stdout.buffer)
     with Bar(quiet=answers.quiet) as bar:
+        reading = replace(reading, notify=bar.line)
         summary = predict_source(predictor, source, output, reading, how, progress=bar, **options)
     sys.stdout.flush()
     if answers.as_json and output is not None:

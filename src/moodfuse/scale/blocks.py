@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from moodfuse import files
 from moodfuse.config import Modality
-from moodfuse.data.formats.base import PREDICTING, Reading, Run
+from moodfuse.data.formats.base import PREDICTING, Reading, Role, Run
 from moodfuse.data.formats.parquet import pyarrow
 from moodfuse.data.formats.parts import part_files
 from moodfuse.data.formats.readers import run_posts, source_format, source_runs, stream_posts
@@ -54,11 +54,23 @@ class Job:
     only: Modality | None = None
     remote: bool = False
     short: bool = False
+    #: Pairs of role and name, the sheet of workbooks, what quotes are: as in `Reading`.
+    columns: tuple[tuple[Role, str], ...] = ()
+    sheet: str | None = None
+    quotes: Literal["double", "none"] = "double"
 
     @property
     def reading(self) -> Reading:
         """How the source is read: with all of its columns, unless the answers alone are asked for."""
-        return replace(PREDICTING, format=self.format, remote=self.remote, fields=not self.short)
+        return replace(
+            PREDICTING,
+            format=self.format,
+            remote=self.remote,
+            fields=not self.short,
+            columns=dict(self.columns),
+            sheet=self.sheet,
+            quotes=self.quotes,
+        )
 
     def identity(self) -> dict[str, Any]:
         """Return what tells this job from others: files by name, size and time, the bundle by its hash, the options."""
@@ -72,6 +84,9 @@ class Job:
             "only": self.only,
             "remote images": self.remote,
             "answers only": self.short,
+            "columns": dict(self.columns),
+            "sheet": self.sheet,
+            "quotes": self.quotes,
             "version": __version__,
         }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from moodfuse.data.formats.base import PREDICTING, Part, Target
+from moodfuse.data.formats.base import TRAINING, Part, Reading, Target
 from moodfuse.data.formats.readers import count_posts, stream_posts
 from moodfuse.data.formats.registry import format_name
 from moodfuse.data.formats.writers import destination_format, start_writing
@@ -41,7 +41,7 @@ def convert(
     destination: str | Path,
     *,
     to: str | None = None,
-    format: str | None = None,
+    reading: Reading = TRAINING,
     part: Part = "train",
     labels: Labels = SENTIMENT,
     embed: bool = False,
@@ -50,7 +50,7 @@ def convert(
 ) -> Conversion:
     """Write the posts of a path or an object as another format, in order; memory does not grow with their number.
 
-    `to` is the format written, by default what the name of `destination` says. A guid,tag folder gets copies of the
+    `reading` says how `source` is read. `to` is the format written, by default what the name of `destination` says. A guid,tag folder gets copies of the
     images; the others get paths to where they are, or with `embed` the images themselves. The bytes of an image never
     change; a text comes out as UTF-8. Whatever goes wrong, nothing half-written is left. Raises `DataError` for the
     source, `ConfigError` for what the format cannot do, `OutputError` where something is at `destination`: a file is
@@ -59,10 +59,10 @@ def convert(
     destination = Path(destination)
     to = format_name(to) if to else destination_format(destination)
     notes, found = Counter[str](), Counter[str | None]()
-    posts = stream_posts(source, format=format, labels=labels, part=part)
-    total = count_posts(source, format=format, part=part)
+    reading = replace(reading, labels=labels, part=part)
+    posts = stream_posts(source, reading)
+    total = count_posts(source, reading)
     if isinstance(source, str | Path):
-        reading = replace(PREDICTING, format=format, part=part)
         check_destinations([destination], Path(source), reading, force=force)
     with start_writing(Target(destination, part, embed, force, notes), to) as write:
         for done, post in enumerate(posts, start=1):
