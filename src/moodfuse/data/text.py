@@ -16,14 +16,15 @@ from moodfuse.data.posts import Status
 MAX_CHARS = 20_000
 
 # Every pattern is linear on any input: its parts never overlap, and a run of signs starts one match only.
+# Each begins with the character that starts it, which is found fast; what must not stand before that is asked then.
 # (Possessive quantifiers would say so, but nested ones are broken in Python 3.11.)
 # Lone surrogates (JSON can hold them) go too, because no tokeniser can encode them.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
 # An address is ASCII and ends where Chinese text goes on without a blank; `…` is where Twitter cut it.
-_URL = re.compile(r"https?://[!-~]*…?|https?:?/?…|(?<![a-z0-9_])www\.[!-~]+…?", re.IGNORECASE)
-_RETWEET = re.compile(r"\bRT ?(?:@\w+)+ ?:?", re.IGNORECASE)
+_URL = re.compile(r"[hH][tT][tT][pP][sS]?(?:://[!-~]*…?|:?/?…)|[wW](?<![A-Za-z0-9_][wW])[wW][wW]\.[!-~]+…?")
+_RETWEET = re.compile(r"[rR](?<!\w[rR])[tT] ?(?:@\w+)+ ?:?")
 # A run of @mentions and #hashtags. A sign inside a word (an email address, C#) starts none.
-_TAGS = re.compile(r"(?<![\w#@])(?:[#@]+\w+)+")
+_TAGS = re.compile(r"[#@](?<![\w#@][#@])[#@]*\w+(?:[#@]+\w+)*")
 _TAG = re.compile(r"([#@]+)(\w+)")
 # Where a word begins inside a hashtag: #SoHappy, #Euro2016.
 _INNER = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=[0-9])")
@@ -34,23 +35,26 @@ _ENTITY = re.compile(r"&(?:amp;)*(#\d{1,7};|#[xX][0-9a-fA-F]{1,6};|[A-Za-z][A-Za
 # Letters and digits in another dress: superscript and modifier letters, letterlike ones, circled, half-width and
 # full-width ones, ligatures, forms of Arabic letters by place, mathematical and squared ones. No signs: a trade mark,
 # a fraction or the punctuation of Chinese says what its NFKC form does not.
-_DRESSED = re.compile(
-    "[\u1d2c-\u1d6a\u210a-\u2113\u2115\u2119-\u211d\u2124\u2128\u212c\u212d\u212f-\u2131\u2133-\u2139\u24b6-\u24ea"
+_LETTERS = (
+    "\u1d2c-\u1d6a\u210a-\u2113\u2115\u2119-\u211d\u2124\u2128\u212c\u212d\u212f-\u2131\u2133-\u2139\u24b6-\u24ea"
     "\ufb00-\ufb4f\ufb50-\ufdf1\ufe70-\ufefc\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uff9f\uffa1-\uffdc"
-    "\U0001d400-\U0001d7ff\U0001f110-\U0001f129\U0001f130-\U0001f149]+"
+    "\U0001d400-\U0001d7ff\U0001f110-\U0001f129\U0001f130-\U0001f149"
 )
+_DRESSED = re.compile(f"[{_LETTERS}]+")
 # Characters that show nothing and stand for nothing: hyphenation, direction, width. Those that look like a blank are.
-_UNSEEN = re.compile(
-    "[\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufff9-\ufffb]"
-    "|(\U0001f3f4[\U000e0020-\U000e007f]+)|[\U000e0000-\U000e0fff]"
-)
+_NOTHING = "\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufff9-\ufffb"
+_UNSEEN = re.compile(f"[{_NOTHING}]|(\U0001f3f4[\U000e0020-\U000e007f]+)|[\U000e0000-\U000e0fff]")
 _BLANK = re.compile("[\u115f\u1160\u2800\u3164\uffa0]")
 # Joiners and variation selectors: they make one of two emojis, and shape letters of Arabic and of Indian scripts.
 _JOINED = re.compile("[\u200c\u200d\ufe00-\ufe0f]+")
+#: Any of those: most texts have none.
+_HIDDEN = re.compile(
+    f"[{_LETTERS}{_NOTHING}\U000e0000-\U000e0fff\u115f\u1160\u2800\u3164\uffa0\u200c\u200d\ufe00-\ufe0f]"
+)
 _SHAPED = re.compile("[\u0600-\u0fff]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decoded:
     """A text, the encoding that its bytes were in, whether characters had to be replaced, and whether it is a guess."""
 
@@ -77,15 +81,17 @@ def clean(text: str, cleaning: Cleaning) -> str:
     """
     text = _plain(text[:MAX_CHARS])
     if cleaning.lower:
-        text = _composed(text.lower())
+        text = text.lower() if text.isascii() else _composed(text.lower())
     if not text.isprintable():
         text = _CONTROL.sub(" ", text)
     text = _collapse(text)
     if cleaning.urls and ("/" in text or "…" in text or "www." in text.lower()):
         text = _collapse(_URL.sub(" ", text))
-    if cleaning.retweets and "@" in text:
+    if "@" not in text and "#" not in text:
+        return text
+    if cleaning.retweets:
         text = _RETWEET.sub(" ", text)
-    if (cleaning.mentions or cleaning.hashtags != "keep") and ("#" in text or "@" in text):
+    if cleaning.mentions or cleaning.hashtags != "keep":
         text = _TAGS.sub(lambda run: _TAG.sub(lambda tag: _clean_tag(tag, cleaning), run[0]), text)
     return _collapse(text)
 
@@ -116,6 +122,8 @@ def _plain(text: str) -> str:
         text = _ENTITY.sub(lambda found: html.unescape(f"&{found[1]}"), text)
     if text.isascii():
         return text
+    if not _HIDDEN.search(text):
+        return _composed(text)
     text = _DRESSED.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
     text = _UNSEEN.sub(lambda found: found[1] or "", _BLANK.sub(" ", text))
     return _composed(_JOINED.sub(_join, text))

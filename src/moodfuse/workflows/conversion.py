@@ -50,11 +50,11 @@ def convert(
 ) -> Conversion:
     """Write the posts of a path or an object as another format, in order; memory does not grow with their number.
 
-    `reading` says how `source` is read. `to` is the format written, by default what the name of `destination` says. A guid,tag folder gets copies of the
-    images; the others get paths to where they are, or with `embed` the images themselves. The bytes of an image never
-    change; a text comes out as UTF-8. Whatever goes wrong, nothing half-written is left. Raises `DataError` for the
-    source, `ConfigError` for what the format cannot do, `OutputError` where something is at `destination`: a file is
-    written over with `force` alone, the input never.
+    `reading` says how `source` is read. `to` is the format written, by default what the name of `destination` says.
+    A guid,tag folder gets copies of the images; the others get paths to where they are, or with `embed` the images
+    themselves. The bytes of an image never change; a text comes out as UTF-8. Whatever goes wrong, nothing half-
+    written is left. Raises `DataError` for the source, `ConfigError` for what the format cannot do, `OutputError`
+    where something is at `destination`: a file is written over with `force` alone, the input never.
     """
     destination = Path(destination)
     to = format_name(to) if to else destination_format(destination)

@@ -78,6 +78,9 @@ class PostStream(Iterator[Post]):
         self.dropped: Counter[str] = Counter()
         self._posts = self._kept(rows, reading)
 
+    def __iter__(self) -> Iterator[Post]:
+        return self._posts
+
     def __next__(self) -> Post:
         return next(self._posts)
 
@@ -183,18 +186,22 @@ def _rows(source: Any, reading: Reading) -> Iterator[Row]:
 def _post(row: Row, reading: Reading) -> Post:
     if reading.strict and not row.id.strip():
         raise DataError(f"{row.place}: the id is empty; give every post an id of its own")
+    label = row.label if not row.label or row.label in reading.labels.names else _label(row, reading)
+    # No address is followed that nobody asked to follow: a table of posts may come from anywhere.
+    image, more, text = row.image, row.more_images, row.text
+    if image is not None and not reading.remote:
+        image = None if isinstance(image, ImageUri) else image
+        more = tuple(one for one in more if not isinstance(one, ImageUri))
+    if text is None:
+        return Post(row.id, None, image, label or None, None, False, False, more, row.fields)
+    return Post(row.id, text.text, image, label or None, text.encoding, text.lossy, text.guessed, more, row.fields)
+
+
+def _label(row: Row, reading: Reading) -> str | None:
+    """Return the label that a row names. Raises `DataError` if `reading.strict` for what is none."""
     try:
-        label = reading.labels.parse(row.label, where=row.place)
+        return reading.labels.parse(row.label, where=row.place)
     except DataError:
         if reading.strict:
             raise
-        label = None
-    # No address is followed that nobody asked to follow: a table of posts may come from anywhere.
-    image = None if isinstance(row.image, ImageUri) and not reading.remote else row.image
-    more = row.more_images
-    if more and not reading.remote:
-        more = tuple(one for one in more if not isinstance(one, ImageUri))
-    if row.text is None:
-        return Post(row.id, None, image, label, None, False, False, more, row.fields)
-    text = row.text
-    return Post(row.id, text.text, image, label, text.encoding, text.lossy, text.guessed, more, row.fields)
+        return None

@@ -93,10 +93,9 @@ class Records(Iterator[Record]):
             yield found[1]
 
     def _read(self) -> Iterator[Record]:
-        seen, delimiter = self._seen, self.dialect.delimiter
+        seen = self._seen
+        start = self._line + 1
         while True:
-            start = self._line + self._rows.line_num + 1
-            seen.clear()
             try:
                 values = next(self._rows)
             except StopIteration:
@@ -104,14 +103,19 @@ class Records(Iterator[Record]):
                 return
             except csv.Error as error:
                 values = self._as_characters(start, error)
-            if not values or (not values[0].strip() and not any(value.strip() for value in values)):
-                continue
-            self.width = self.width or len(values)
-            if len(seen) > 1 and any(
-                "\n" in value and value.count(delimiter) >= self.width - 1 > 0 for value in values
-            ):
-                self._wide.add(f"{start}-{start + len(seen) - 1}")
-            yield Record(start, values, seen[0][0])
+            if values and (values[0].strip() or any(map(str.strip, values))):
+                self.width = self.width or len(values)
+                if len(seen) > 1:
+                    self._look(start, values)
+                yield Record(start, values, seen[0][0])
+            seen.clear()
+            start = self._line + self._rows.line_num + 1
+
+    def _look(self, start: int, values: list[str]) -> None:
+        """Note a record of several lines that may be several records."""
+        least = self.width - 1
+        if least and any("\n" in value and value.count(self.dialect.delimiter) >= least for value in values):
+            self._wide.add(f"{start}-{start + len(self._seen) - 1}")
 
     def _as_characters(self, start: int, error: csv.Error) -> list[str]:
         """Read the line of a record again, its quotes as characters; the lines behind it are read anew."""

@@ -104,12 +104,12 @@ def compare(
 ) -> ComparisonResult:
     """Train and test each of `fusions` on the same cells of `posts` and say which differences are real.
 
-    `posts`: `Posts`, or what `read_posts` takes, read as `reading` says. `fusions`: names of fusions or recipes, or all, pooled, tokens. Each
-    of `seeds` trainings a cell; `folds` of the five cells; `trials` above 0 tunes each cell inside its training folds.
-    The folder `comparisons/name` takes each cell as it ends, and the same call goes on where one stopped. `workers`
-    processes (`None`: one a core) each run a cell on one thread; a script that asks for several needs the
-    `if __name__ == "__main__":` that multiprocessing wants. Raises `ConfigError` for unknown names and for a folder
-    that holds another comparison, `DataError` for posts that cannot be dealt into the cells.
+    `posts`: `Posts`, or what `read_posts` takes, read as `reading` says. `fusions`: names of fusions or recipes, or
+    all, pooled, tokens. Each of `seeds` trainings a cell; `folds` of the five cells; `trials` above 0 tunes each
+    cell inside its training folds. The folder `comparisons/name` takes each cell as it ends, and the same call goes
+    on where one stopped. `workers` processes (`None`: one a core) each run a cell on one thread; a script that asks
+    for several needs the `if __name__ == "__main__":` that multiprocessing wants. Raises `ConfigError` for unknown
+    names and for a folder that holds another comparison, `DataError` for posts that cannot be dealt into the cells.
     """
     require_training()
     from moodfuse.learn.compare.models import choose_models
