@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from moodfuse.config import Cleaning
+from moodfuse.data.formats.encodings import decode
 from moodfuse.data.posts import Status
-from moodfuse.data.text import MAX_CHARS, Decoded, TextSpec, clean, decode, prepare_text
+from moodfuse.data.text import MAX_CHARS, Decoded, TextSpec, clean, prepare_text
 
 ALL_OFF = Cleaning(retweets=False, mentions=False, urls=False, hashtags="keep", lower=False)
 ALL_ON = Cleaning(retweets=True, mentions=True, urls=True, hashtags="strip", lower=False)
@@ -27,8 +28,8 @@ TWEET = "RT @ann_b: So HAPPY #sunny day with @bob https://t.co/AbC1 !"
         (b"\xff\xfeh\0i\0", Decoded("hi", "utf-16-le")),
         (b"\xfe\xff\0h\0i", Decoded("hi", "utf-16-be")),
         ("好".encode("utf-32"), Decoded("好", "utf-32-le")),
-        (b"caf\xe9 ", Decoded("café ", "windows-1252")),
-        (b"\x81 caf\xe9 ", Decoded("\ufffd café ", "windows-1252", lossy=True)),
+        (b"caf\xe9 ", Decoded("café ", "windows-1252", guessed=True)),
+        (b"\x81 caf\xe9 ", Decoded("\ufffd café ", "windows-1252", lossy=True, guessed=True)),
         (b"\xff\xfeh\0i", Decoded("h\ufffd", "utf-16-le", lossy=True)),
         (b"\xef\xbb\xbfa\xff", Decoded("a\ufffd", "utf-8", lossy=True)),
     ],
@@ -114,7 +115,29 @@ def test_clean_takes_any_text_and_is_idempotent(text: str, hashtags: str, lower:
 
 
 @pytest.mark.parametrize(
-    "unit", ["#", "@", "#a", "@a", "RT ", "RT @", "http", "http://", "www.", " ", "\0", "a", "_@#"]
+    "unit",
+    [
+        "#",
+        "@",
+        "#a",
+        "@a",
+        "RT ",
+        "RT @",
+        "http",
+        "http://",
+        "www.",
+        " ",
+        "\0",
+        "a",
+        "_@#",
+        "&amp;",
+        "&#39;",
+        "&",
+        "\u200d",
+        "ｶﾞ",
+        "e\u0301",
+        "🏴\U000e0067",
+    ],
 )
 def test_a_hostile_megabyte_is_no_work(unit: str) -> None:
     text = unit * (1_000_000 // len(unit))
@@ -140,3 +163,41 @@ def test_the_spec_survives_json_and_refuses_what_it_does_not_know() -> None:
     assert TextSpec.model_validate_json(spec.model_dump_json()) == spec
     with pytest.raises(ValidationError, match="extra"):
         TextSpec.model_validate({**spec.model_dump(), "code": "x"})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I can&#39;t &amp; won&rsquo;t &lt;3", "I can't & won’t <3"),
+        ("I can&amp;#39;t", "I can't"),
+        ("AT&T R&D a&b; &copy=2 &;", "AT&T R&D a&b; &copy=2 &;"),
+        ("Ｉ ｈａｔｅ ｔｈｉｓ ２", "I hate this 2"),
+        ("𝗜 𝗵𝗮𝘁𝗲 𝓽𝓱𝓲𝓼 ⓗⓐⓣⓔ ﬁne", "I hate this hate fine"),
+        ("ｶﾞｷﾞ", "ガギ"),
+        ("cafe\u0301", "café"),
+        ("5 ™ ½ ３，４！ 10⁵ “x”…", "5 ™ ½ 3，4！ 10⁵ “x”…"),
+        ("so\u200bft hy\u00adphen \u202eleft\u202c \u2066x\u2069", "soft hyphen left x"),
+        ("a\ufe0fb\u200dc", "abc"),
+        ("❤\ufe0f 👩\u200d💻 1\ufe0f\u20e3 👍🏽", "❤\ufe0f 👩\u200d💻 1\ufe0f\u20e3 👍🏽"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("🏴\U000e0067\U000e0062\U000e007f x\U000e0067", "🏴\U000e0067\U000e0062\U000e007f x"),
+    ],
+)
+def test_what_hides_letters_is_undone_and_what_makes_emojis_stays(text: str, expected: str) -> None:
+    assert clean(text, ALL_OFF) == expected
+    assert clean(expected, ALL_OFF) == expected
+
+
+@pytest.mark.parametrize("text", ["\u200b\u200b", "\u3164", "\u2800", "&nbsp;", "\u00ad\u2060", "\ufe0f"])
+def test_a_text_that_nobody_sees_is_empty(text: str) -> None:
+    assert prepare_text(text, ALL_OFF) == (None, [Status.TEXT_EMPTY])
+
+
+def test_a_guess_is_told() -> None:
+    assert prepare_text("a", ALL_OFF, guessed=True) == ("a", [Status.TEXT_DECODED_GUESS])
+
+
+@given(st.text(alphabet="a&mp;#39lt\u200b\u200d\ufe0f👩❤Ａ𝗜\u0301eﾞｶ\u00ad @#🏴\U000e0067", max_size=40))
+def test_undoing_is_idempotent(text: str) -> None:
+    once = clean(text, ALL_OFF)
+    assert clean(once, ALL_OFF) == once

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 from moodfuse.config import Modality
 from moodfuse.errors import DataError
@@ -21,7 +21,11 @@ class Status(StrEnum):
     TEXT_EMPTY = "text_empty"
     TEXT_TRUNCATED = "text_truncated"
     TEXT_DECODED_LOSSY = "text_decoded_lossy"
+    TEXT_DECODED_GUESS = "text_decoded_guess"
     IMAGE_MISSING = "image_missing"
+    IMAGE_NOT_FOUND = "image_not_found"
+    IMAGE_NOT_FETCHED = "image_not_fetched"
+    IMAGE_FORMAT_UNKNOWN = "image_format_unknown"
     IMAGE_UNREADABLE = "image_unreadable"
     IMAGE_TRUNCATED = "image_truncated"
     IMAGE_TOO_LARGE = "image_too_large"
@@ -48,7 +52,9 @@ class Post:
 
     `text` is `None` where there is none (no file, an empty cell means an empty text instead); `image` is
     `None` where none is named or the file named does not exist. `encoding` is the one its text bytes were
-    decoded with, `None` where the source was text already; `lossy` says that characters were replaced then.
+    decoded with, `None` where the source was text already; `lossy` says that characters were replaced then, `guessed`
+    that the encoding was a guess. `more_images` stand beside `image`. `fields` are the values of all of the source's
+    columns by name, where they were asked for.
     """
 
     id: str
@@ -57,12 +63,22 @@ class Post:
     label: str | None = None
     encoding: str | None = None
     lossy: bool = False
+    guessed: bool = False
+    more_images: tuple[ImageRef, ...] = ()
+    fields: Mapping[str, Any] | None = None
+
+    @property
+    def images(self) -> tuple[ImageRef, ...]:
+        """Every image of the post, in order."""
+        return self.more_images if self.image is None else (self.image, *self.more_images)
 
     def only(self, modality: Modality | None) -> Post:
         """Return the post with nothing but this modality to read; `None` returns it as it is."""
         if modality is None:
             return self
-        return replace(self, image=None) if modality == "text" else replace(self, text=None, lossy=False)
+        if modality == "text":
+            return replace(self, image=None, more_images=())
+        return replace(self, text=None, lossy=False, guessed=False)
 
 
 class Posts(Sequence[Post]):

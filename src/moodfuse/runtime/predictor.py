@@ -35,6 +35,8 @@ class Prediction:
     used: frozenset[Modality]
     status: tuple[Status, ...]
     needs_review: bool
+    #: What a status alone does not say: the path that was tried, the format that was found.
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class Predictor:
         status: list[Status] = []
         token_ids = array = None
         if self._text is not None:
-            text, found = prepare_text(post.text, self._text.spec.cleaning, lossy=post.lossy)
+            text, found = prepare_text(post.text, self._text.spec.cleaning, lossy=post.lossy, guessed=post.guessed)
             status += found
             if text is not None:
                 [(token_ids, cut)] = self._text.tokenize([text])

@@ -4,23 +4,57 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from moodfuse.data.formats.lines import line_ends
 from moodfuse.data.posts import ImageRef, Post
 from moodfuse.data.text import Decoded
-from moodfuse.labels import Labels
+from moodfuse.labels import SENTIMENT, Labels
+from moodfuse.progress import Notify, mute
 
 #: What of a source is read: its labelled posts, or those to predict where they lie apart.
 Part = Literal["train", "predict"]
 
 
+#: What a column of a source can be for.
+Role = Literal["id", "text", "image", "label"]
+
+
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """How a source is to be read: all that whoever asks for its posts can say.
+
+    `strict` refuses what prediction can live with: labels that are none, empty ids. `columns` says which column has
+    which role, before names are looked at. `sheet` is a workbook's, `quotes` what quotation marks of a table are:
+    around values ("double"), or characters as any other ("none"). `remote` follows images that are named by an
+    address. `fields` asks for the values of all columns, so that they can come back. `notify` is told in lines what
+    was taken for what.
+    """
+
+    format: str | None = None
+    part: Part = "train"
+    strict: bool = True
+    labels: Labels = SENTIMENT
+    columns: Mapping[Role, str] = field(default_factory=dict)
+    sheet: str | None = None
+    quotes: Literal["double", "none"] = "double"
+    remote: bool = False
+    fields: bool = False
+    notify: Notify = mute
+
+
+#: How posts with labels are read.
+TRAINING = Reading()
+#: How posts to be labelled are read: nothing that can be lived with stops them.
+PREDICTING = Reading(part="predict", strict=False)
+
+
+@dataclass(slots=True)  # not frozen: a row of a table is made three times as fast
 class Row:
     """A post as its source has it: where it stands, and its label unchecked."""
 
@@ -34,6 +68,10 @@ class Row:
     unit: Literal["line", "row"] = "line"
     #: Why the format's own rule leaves this post out of the labelled ones; `None`: it does not.
     dropped: str | None = None
+    #: Further images of the post.
+    more_images: tuple[ImageRef, ...] = ()
+    #: The values of all columns by name, where `Reading.fields` asks for them.
+    fields: Mapping[str, Any] | None = None
 
     @property
     def place(self) -> str:
@@ -82,20 +120,24 @@ class Reader(ABC):
         """
 
     @abstractmethod
-    def rows(self, path: Path, *, part: Part, strict: bool) -> Iterator[Row]:
-        """Yield the rows. Raises `DataError` for what is no row; `strict` refuses what prediction can live with."""
+    def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
+        """Yield the rows. Raises `DataError` for what is no row."""
 
-    def count(self, path: Path, part: Part) -> int:
+    def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        """Return the names of all columns, in order, that come back with the answers; none where there are none."""
+        return ()
+
+    def count(self, path: Path, reading: Reading) -> int:
         """Return about how many rows there are, for a progress bar; 0 where unknown."""
         return max(0, line_ends(path) - 1)
 
-    def runs(self, path: Path, *, part: Part, size: int) -> Iterator[Run]:
+    def runs(self, path: Path, reading: Reading, size: int) -> Iterator[Run]:
         """Yield all rows in runs of `size` at most, in order, in memory that does not grow with them."""
-        return self._runs(path, ((0, 0) for _ in self.rows(path, part=part, strict=False)), size)
+        return self._runs(path, ((0, 0) for _ in self.rows(path, replace(reading, strict=False))), size)
 
-    def run_rows(self, run: Run, *, part: Part, strict: bool) -> Iterator[Row]:
+    def run_rows(self, run: Run, reading: Reading) -> Iterator[Row]:
         """Yield the rows of a run: the same that `rows` gives there."""
-        return islice(self.rows(run.path, part=part, strict=strict), run.first, run.first + run.rows)
+        return islice(self.rows(run.path, reading), run.first, run.first + run.rows)
 
     def _runs(self, path: Path, places: Iterator[tuple[int, int]], size: int) -> Iterator[Run]:
         """Yield the runs of rows whose bytes and lines before them are `places`."""
@@ -107,11 +149,15 @@ class Reader(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a writer is to write: where, for which part, and whether image bytes go into the file itself."""
+    """What a writer is to write: where, for which part, and whether image bytes go into the file itself.
+
+    `force` writes over a file that exists; a folder that holds something stays as it is.
+    """
 
     path: Path
     part: Part = "train"
     embed: bool = False
+    force: bool = False
     #: What a writer has to tell, with how many posts it concerns.
     notes: Counter[str] = field(default_factory=Counter)
 

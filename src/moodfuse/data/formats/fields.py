@@ -3,74 +3,34 @@
 from __future__ import annotations
 
 import base64
-import binascii
-import csv
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from moodfuse.data.formats.lines import Record, cannot_read, open_file, read_capped
+from moodfuse.data.formats.encodings import decode
+from moodfuse.data.formats.lines import cannot_read, open_file, read_capped
 from moodfuse.data.posts import ImageRef, ImageUri
-from moodfuse.data.text import Decoded, decode
+from moodfuse.data.text import Decoded
 from moodfuse.errors import DataError
 
-#: What a column or key may be called.
-NAMES = {"id": ("id", "guid"), "text": ("text",), "image": ("image",), "label": ("label", "tag", "sentiment")}
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".JPG", ".JPEG", ".PNG")
 _MAX_TEXT_BYTES = 16 * 2**20
+_DATA_URI = re.compile(r"\A\s*data:[^,]{0,200};base64,", re.IGNORECASE)
 _URI = re.compile(r"[a-z][a-z0-9+.-]+://")
 
 
-def columns(header: str | None, delimiter: str) -> list[str]:
-    """Split a header line into column names as they are compared: without blanks around, lower case."""
-    try:
-        return [name.strip().lower() for name in next(csv.reader([header or ""], delimiter=delimiter), [])]
-    except csv.Error:  # a carriage return in the middle: the line is no header
-        return []
-
-
-def roles(names: Iterable[str], where: str) -> dict[str, int]:
-    """Return the place of each role (id, text, image, label) among column names; other columns are ignored.
-
-    Raises `DataError` where two columns claim one role.
-    """
-    found = [name.strip().lower() for name in names]
-    result = {}
-    for role, known in NAMES.items():
-        places = [place for place, name in enumerate(found) if name in known]
-        if len(places) > 1:
-            both = " and ".join(found[place] for place in places)
-            raise DataError(f"{where}: expected one column for the {role}, found {both}; rename or remove one")
-        if places:
-            result[role] = places[0]
-    return result
-
-
-def need_text_or_image(found: Mapping[str, int], names: Iterable[str], where: str) -> None:
-    """Raise `DataError`, naming the columns found, where there is neither text nor image."""
-    if "text" not in found and "image" not in found:
-        raise DataError(
-            f"{where}: expected a text or an image column (and id or guid, label or tag or sentiment), "
-            f"found {short(list(names))}; name the columns in the first line"
-        )
-
-
-def values_by_role(record: Record, found: Mapping[str, int], path: Path, strict: bool) -> dict[str, str | None]:
-    """Return the cells of a record by role, `None` where the record is too short (refused if `strict`).
-
-    Raises `DataError` for a record that has more cells than the header.
-    """
-    expected = record.columns
-    surplus = any(value.strip() for value in record.values[expected:])
-    if surplus or (strict and len(record.values) < expected):
-        raise DataError(
-            f"{path} line {record.line}: expected {expected} cells as in the header, found {len(record.values)}; "
-            "put a cell that holds separators between quotes"
-        )
-    return {role: record.values[at] if at < len(record.values) else None for role, at in found.items()}
+def unique_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return column names as they are, a number behind those that stood before."""
+    found: dict[str, None] = {}
+    for name in names:
+        number, free = 1, name
+        while free in found:
+            number, free = number + 1, f"{name}_{number + 1}"
+        found[free] = None
+    return tuple(found)
 
 
 def files_beside(folder: Path, guid: str, strict: bool) -> tuple[Decoded | None, ImageRef | None]:
@@ -128,6 +88,23 @@ def image_file(folder: Path, value: str | None) -> ImageRef | None:
     return ImageRef(path) if os.path.exists(path) else None  # noqa: PTH110
 
 
+def image_refs(folder: Path, value: str | None) -> list[ImageRef]:
+    """Return the images that a cell names: one, several with semicolons, bars or line ends between, or a JSON list."""
+    if not value or not value.strip():
+        return []
+    names = [value]
+    if value.lstrip().startswith("["):
+        try:
+            listed = json.loads(value)
+        except (ValueError, RecursionError):
+            listed = None
+        if isinstance(listed, list):
+            names = [name for name in listed if isinstance(name, str)]
+    elif any(sign in value for sign in ";|\n") and image_file(folder, value) is None:
+        names = re.split(r"[;|\n]", value)
+    return [image for name in names if (image := image_file(folder, name)) is not None]
+
+
 def json_object(line: str, where: str) -> dict[str, Any]:
     """Parse a line that holds one JSON object. Raises `DataError` for anything else."""
     try:
@@ -139,28 +116,58 @@ def json_object(line: str, where: str) -> dict[str, Any]:
     return value
 
 
-def json_id(value: Any, where: str) -> str:
-    """Return an id: a string or a whole number. Raises `DataError` for anything else."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
+def json_id(value: Any, where: str, strict: bool = True) -> str:
+    """Return an id: a string or a whole number, nothing as "". Raises `DataError` if `strict` for anything else."""
+    if value is None:
+        return ""
+    if strict and (isinstance(value, bool) or not isinstance(value, str | int)):
         raise DataError(f"{where}: expected a string or a whole number as id, found {short(value)}")
-    return str(value).encode("utf-8", "backslashreplace").decode()  # a lone surrogate could not be written out
+    # A lone surrogate could not be written out.
+    return as_text(value).encode("utf-8", "backslashreplace").decode()
 
 
-def json_image(value: Any, folder: Path, where: str, strict: bool) -> ImageRef | None:
-    """Return the image of `null`, a path or `{"base64": ...}`. Raises `DataError` for anything else.
+def json_text(value: Any, where: str, strict: bool) -> str | None:
+    """Return a text: a string, or a number as it is written. Raises `DataError` if `strict` for anything else."""
+    if value is None or isinstance(value, str):
+        return value
+    if strict and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise DataError(f"{where}: expected a string or null as text, found {short(value)}")
+    return as_text(value)
 
-    Broken base64 is refused if `strict`; otherwise it is an image that cannot be read.
+
+def json_images(value: Any, folder: Path, where: str, strict: bool) -> list[ImageRef]:
+    """Return the images of `null`, a path or several, `{"base64": ...}`, or a list of those.
+
+    Raises `DataError` if `strict` for anything else; otherwise that is no image, and broken base64 an image that
+    cannot be read.
     """
     if value is None or isinstance(value, str):
-        return image_file(folder, value)
+        return image_refs(folder, value)
+    if isinstance(value, list) and all(isinstance(one, str | dict | None) for one in value):
+        return [image for one in value for image in json_images(one, folder, where, strict)]
     if isinstance(value, dict) and set(value) == {"base64"} and isinstance(value["base64"], str):
         try:
-            return ImageRef(base64.b64decode("".join(value["base64"].split()), validate=True))
-        except (binascii.Error, ValueError):
+            return [ImageRef(base64_bytes(value["base64"]))]
+        except ValueError:
             if not strict:
-                return ImageRef(b"")
+                return [ImageRef(b"")]
             raise DataError(f"{where}: the image is no valid base64") from None
+    if not strict:
+        return []
     raise DataError(f'{where}: expected null, a path or {{"base64": ...}} as image, found {short(value)}')
+
+
+def as_text(value: Any) -> str:
+    """Return the text of any JSON value."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def base64_bytes(value: str) -> bytes:
+    """Return what base64 stands for; blanks in it, and the beginning of a data URI, are passed over.
+
+    Raises `ValueError` for what is no base64.
+    """
+    return base64.b64decode("".join(_DATA_URI.sub("", value, count=1).split()), validate=True)
 
 
 def short(value: Any) -> str:

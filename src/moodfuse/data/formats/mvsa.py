@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from moodfuse.data.formats.base import Part, Reader, Row
+from moodfuse.data.formats.base import Reader, Reading, Row
 from moodfuse.data.formats.fields import files_beside, held_in, short
 from moodfuse.data.formats.lines import decoded_lines, first_line, line_ends
 from moodfuse.data.formats.registry import reader
@@ -31,7 +31,7 @@ class MvsaReader(Reader):
             return LISTING in held_in(path)
         return _annotators(header) > 0
 
-    def rows(self, path: Path, *, part: Part, strict: bool) -> Iterator[Row]:
+    def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
         listing = path / LISTING if path.is_dir() else path
         header = first_line(listing)
         annotators = _annotators(header)
@@ -43,16 +43,16 @@ class MvsaReader(Reader):
             if line == 1 or not decoded.text.strip():
                 continue
             id, *values = (value.strip() for value in decoded.text.split("\t"))
-            text, image = files_beside(data, id, strict)
+            text, image = files_beside(data, id, reading.strict)
             label, dropped = None, None
             try:
                 label, dropped = merge_annotations(_pairs(values, annotators, where := f"{listing} line {line}"), where)
             except DataError:
-                if strict:
+                if reading.strict:
                     raise
             yield Row(listing, line, id, text, image, label, dropped=dropped)
 
-    def count(self, path: Path, part: Part) -> int:
+    def count(self, path: Path, reading: Reading) -> int:
         return max(0, line_ends(path / LISTING if path.is_dir() else path) - 1)
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from moodfuse.data.formats.base import Part, Reader, Row, Run
+from moodfuse.data.formats.base import PREDICTING, TRAINING, Reader, Reading, Row, Run
 from moodfuse.data.formats.fields import held_in, in_words, short
 from moodfuse.data.formats.lines import first_line, opening
-from moodfuse.data.formats.objects import object_count, object_name, object_rows
+from moodfuse.data.formats.objects import object_columns, object_count, object_name, object_rows
+from moodfuse.data.formats.parts import part_files
 from moodfuse.data.formats.registry import format_name, readers
 from moodfuse.data.posts import ImageUri, Post, Posts
 from moodfuse.errors import DataError, MoodfuseError, suggest
-from moodfuse.labels import SENTIMENT, Labels
+from moodfuse.progress import mute
 
 LOG = logging.getLogger("moodfuse.readers")
 
@@ -41,6 +43,12 @@ def source_format(path: str | Path) -> str:
     )
 
 
+def came_as(path: Path, format: str | None = None) -> str:
+    """Return the format that a source came in; of a folder of files, that of its files."""
+    found = format_name(format or source_format(path))
+    return source_format(part_files(path)[0]) if found == "parts" else found
+
+
 def _recognises(reader: Reader, path: Path, header: str | None) -> bool:
     """Ask a reader; one of a third party that fails where it is asked must not keep others from reading."""
     try:
@@ -61,51 +69,58 @@ def _warn(name: str, path: Path, reason: str) -> None:
 class PostStream(Iterator[Post]):
     """Posts in order, read as they are asked for.
 
-    `dropped` counts, by reason, those that the format's own rule has left out so far.
+    `dropped` counts, by reason, those that the format's own rule has left out so far. `columns` are the names of the
+    source's columns, where it has any.
     """
 
-    def __init__(self, rows: Iterator[Row], part: Part, labels: Labels, strict: bool, remote: bool) -> None:
+    def __init__(self, rows: Iterator[Row], reading: Reading, columns: tuple[str, ...] = ()) -> None:
+        self.columns = columns
         self.dropped: Counter[str] = Counter()
-        self._posts = self._kept(rows, part, labels, strict, remote)
+        self._posts = self._kept(rows, reading)
+
+    def __iter__(self) -> Iterator[Post]:
+        return self._posts
 
     def __next__(self) -> Post:
         return next(self._posts)
 
-    def _kept(self, rows: Iterator[Row], part: Part, labels: Labels, strict: bool, remote: bool) -> Iterator[Post]:
+    def _kept(self, rows: Iterator[Row], reading: Reading) -> Iterator[Post]:
         for row in rows:
-            if row.dropped is None or part == "predict":
-                yield _post(row, labels, strict, remote)
+            if row.dropped is None or reading.part == "predict":
+                yield _post(row, reading)
             else:
                 self.dropped[row.dropped] += 1
 
 
-def stream_posts(
-    source: Any,
-    *,
-    format: str | None = None,
-    labels: Labels = SENTIMENT,
-    part: Part = "train",
-    strict: bool = True,
-    remote: bool = False,
-) -> PostStream:
+def stream_posts(source: Any, reading: Reading = TRAINING, **how: Any) -> PostStream:
     """Return the posts of a file, a folder or an object in order, in memory that does not grow with their number.
 
-    `source` is a path or what `object_rows` takes. `format` of a path is found out where it is `None`. `part` names
-    what of a guid,tag folder is read: train.txt, or test_without_label.txt where there is one. `strict=False`, for
-    prediction, ignores labels that are none and empty ids. Ids may repeat. Posts that the format's own rule leaves out
-    of the labelled ones are counted; to predict, they stay. An image named by a URI (s3://...) is none unless `remote`.
-    Raises `DataError`, naming file and line: for the source at once, for its rows on the way.
+    `source` is a path or what `object_rows` takes. The format of a path is found out where `reading` names none. Ids
+    may repeat. Posts that the format's own rule leaves out of the labelled ones are counted; to predict, they stay.
+    `how` changes single fields of `reading`. Raises `DataError`, naming file and line: for the source at once, for its
+    rows on the way.
     """
-    return PostStream(_rows(source, format, part, labels, strict), part, labels, strict, remote)
+    reading = replace(reading, **how)
+    rows = _rows(source, reading)
+    columns: tuple[str, ...] = ()
+    if reading.fields:
+        columns = (
+            _reader(Path(source), reading.format).columns(Path(source), replace(reading, notify=mute))
+            if isinstance(source, str | Path)
+            else object_columns(source)
+        )
+    return PostStream(rows, reading, columns)
 
 
-def read_posts(source: Any, *, format: str | None = None, labels: Labels = SENTIMENT) -> Posts:
+def read_posts(source: Any, reading: Reading = TRAINING, **how: Any) -> Posts:
     """Read labelled posts: of a path, a pandas DataFrame, a Hugging Face Dataset, a pyarrow Table, or mappings.
 
-    Raises `DataError` for what `stream_posts` refuses, and for an id that stands twice.
+    `how` changes single fields of `reading`: `read_posts("posts.csv", columns={"text": "tweet"})`. Raises `DataError`
+    for what `stream_posts` refuses, and for an id that stands twice.
     """
+    reading = replace(reading, **how)
     posts, lines, dropped = [], dict[str, int](), Counter[str]()
-    for row in _rows(source, format, "train", labels, True):
+    for row in _rows(source, reading):
         if row.id in lines:
             raise DataError(
                 f"{row.where}: id {row.id!r} stands on {row.unit} {lines[row.id]} and again on {row.unit} {row.line}; "
@@ -113,34 +128,34 @@ def read_posts(source: Any, *, format: str | None = None, labels: Labels = SENTI
             )
         lines[row.id] = row.line
         if row.dropped is None:
-            posts.append(_post(row, labels, True))
+            posts.append(_post(row, reading))
         else:
             dropped[row.dropped] += 1
     name = str(source) if isinstance(source, str | Path) else object_name(source)
     return Posts(posts, source=name, dropped=dropped)
 
 
-def count_posts(source: Any, *, format: str | None = None, part: Part = "train") -> int:
+def count_posts(source: Any, reading: Reading = TRAINING, **how: Any) -> int:
     """Return about how many rows a source has, for a progress bar; 0 where only reading it tells."""
     if not isinstance(source, str | Path):
         return object_count(source)
-    return _reader(Path(source), format).count(Path(source), part)
+    reading = replace(reading, **how)
+    return _reader(Path(source), reading.format).count(Path(source), reading)
 
 
-def source_runs(path: Path, size: int, *, format: str | None = None, part: Part = "predict") -> Iterator[Run]:
+def source_runs(path: Path, size: int, reading: Reading = PREDICTING, **how: Any) -> Iterator[Run]:
     """Yield all rows of a file or folder in runs of `size` rows at most, which can be read one without another.
 
     Raises `DataError` for a source that is none, or that has neither text nor image.
     """
-    return _reader(path, format).runs(path, part=part, size=size)
+    reading = replace(reading, **how)
+    return _reader(path, reading.format).runs(path, reading, size)
 
 
-def run_posts(
-    run: Run, *, labels: Labels = SENTIMENT, part: Part = "predict", remote: bool = False, strict: bool = False
-) -> Iterator[Post]:
+def run_posts(run: Run, reading: Reading = PREDICTING, **how: Any) -> Iterator[Post]:
     """Yield the posts of a run: those that `stream_posts` gives in its place."""
-    rows = readers()[run.format].run_rows(run, part=part, strict=strict)
-    return (_post(row, labels, strict, remote) for row in rows)
+    reading = replace(reading, **how)
+    return (_post(row, reading) for row in readers()[run.format].run_rows(run, reading))
 
 
 def _reader(path: Path, format: str | None) -> Reader:
@@ -151,32 +166,42 @@ def _reader(path: Path, format: str | None) -> Reader:
     return known[name]
 
 
-def _rows(source: Any, format: str | None, part: Part, labels: Labels, strict: bool) -> Iterator[Row]:
+def _rows(source: Any, reading: Reading) -> Iterator[Row]:
     if not isinstance(source, str | Path):
-        if format is not None:
-            raise DataError(f"{object_name(source)}: expected no format with an object, found {format!r}; leave it out")
-        return object_rows(source, strict)
-    path = Path(source)
-    reader = _reader(path, format)
-    if strict and reader.labels is not None and set(reader.labels.names) != set(labels.names):
+        if reading.format is not None:
+            raise DataError(
+                f"{object_name(source)}: expected no format with an object, found {reading.format!r}; leave it out"
+            )
+        return object_rows(source, reading)
+    path, labels = Path(source), reading.labels
+    reader = _reader(path, reading.format)
+    if reading.strict and reader.labels is not None and set(reader.labels.names) != set(labels.names):
         raise DataError(
             f"{path}: the labels of this format are {', '.join(reader.labels.names)}, "
             f"but {', '.join(labels.names)} are asked for; leave `labels` as it is by default"
         )
-    return reader.rows(path, part=part, strict=strict)
+    return reader.rows(path, reading)
 
 
-def _post(row: Row, labels: Labels, strict: bool, remote: bool = False) -> Post:
-    if strict and not row.id.strip():
+def _post(row: Row, reading: Reading) -> Post:
+    if reading.strict and not row.id.strip():
         raise DataError(f"{row.place}: the id is empty; give every post an id of its own")
-    try:
-        label = labels.parse(row.label, where=row.place)
-    except DataError:
-        if strict:
-            raise
-        label = None
+    label = row.label if not row.label or row.label in reading.labels.names else _label(row, reading)
     # No address is followed that nobody asked to follow: a table of posts may come from anywhere.
-    image = None if isinstance(row.image, ImageUri) and not remote else row.image
-    if row.text is None:
-        return Post(row.id, image=image, label=label)
-    return Post(row.id, row.text.text, image, label, row.text.encoding, row.text.lossy)
+    image, more, text = row.image, row.more_images, row.text
+    if image is not None and not reading.remote:
+        image = None if isinstance(image, ImageUri) else image
+        more = tuple(one for one in more if not isinstance(one, ImageUri))
+    if text is None:
+        return Post(row.id, None, image, label or None, None, False, False, more, row.fields)
+    return Post(row.id, text.text, image, label or None, text.encoding, text.lossy, text.guessed, more, row.fields)
+
+
+def _label(row: Row, reading: Reading) -> str | None:
+    """Return the label that a row names. Raises `DataError` if `reading.strict` for what is none."""
+    try:
+        return reading.labels.parse(row.label, where=row.place)
+    except DataError:
+        if reading.strict:
+            raise
+        return None

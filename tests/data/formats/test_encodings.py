@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from format_cases import written
+
+from moodfuse.data.formats.encodings import decode
+from moodfuse.data.formats.readers import stream_posts
+
+TEXTS = {
+    "gb18030": ["今天天气真好，我们去公园玩吧。", "这部电影太差了，浪费时间。", "服务态度很好，下次还会来的。"],
+    "big5": ["今天天氣真好，我們去公園玩吧。", "這部電影太差了，浪費時間。", "服務態度很好，下次還會來的。"],
+    "cp932": ["今日はとても天気がいいですね。", "この映画はひどかった、時間の無駄。", "サービスが最高でした！"],
+    "cp949": ["오늘 날씨가 정말 좋네요.", "이 영화는 너무 별로였어요 시간 낭비.", "서비스가 최고였습니다!"],
+    "cp1251": ["Сегодня прекрасная погода.", "Этот фильм ужасен, пустая трата времени.", "Обслуживание отличное!"],
+    "windows-1252": ["I can’t stand this and it’s so bad", "good—really good", "C’est une très belle journée", "Größe"],
+}
+
+
+@pytest.mark.parametrize("encoding", TEXTS)
+@pytest.mark.parametrize("before", [0, 40_000])
+def test_a_table_in_any_encoding_is_decided_once(tmp_path: Path, encoding: str, before: int) -> None:
+    plain = "".join(f"{i},plain\n" for i in range(before))
+    table = "id,text\n" + plain + "".join(f"x{i},{text}\n" for i, text in enumerate(TEXTS[encoding]))
+    path = written(tmp_path, "a.csv", table.encode(encoding))
+    *_, posts = [[post for post in stream_posts(path, strict=False) if post.id.startswith("x")]]
+    assert [post.text for post in posts] == TEXTS[encoding]
+    assert {post.encoding for post in posts} == {encoding}
+    assert {post.guessed for post in posts} == {encoding != "gb18030"}
+    assert not any(post.lossy for post in posts)
+
+
+@pytest.mark.parametrize("text", TEXTS["windows-1252"])
+def test_windows_1252_is_no_chinese(text: str) -> None:
+    found = decode(text.encode("cp1252"))
+    assert (found.text, found.guessed) == (text, True)
+
+
+def test_utf_8_that_is_cut_loses_the_character_that_is_cut(tmp_path: Path) -> None:
+    content = "id,text\n1,今天天气真好，非常开心\n2,so happy café 😊\n".encode()
+    posts = list(stream_posts(written(tmp_path, "a.csv", content[:-2]), strict=False))
+    assert [(post.text, post.lossy) for post in posts] == [
+        ("今天天气真好，非常开心", False),
+        ("so happy café \ufffd", True),
+    ]
+    cell = content.replace("心".encode(), "心".encode()[:2])
+    posts = list(stream_posts(written(tmp_path, "b.csv", cell), strict=False))
+    assert [(post.text, post.lossy) for post in posts] == [
+        ("今天天气真好，非常开\ufffd", True),
+        ("so happy café 😊", False),
+    ]
+
+
+def test_utf_16_without_a_mark(tmp_path: Path) -> None:
+    for name in ("utf-16-le", "utf-16-be"):
+        path = written(tmp_path, f"{name}.csv", "id,text\n1,so good\n2,café\n".encode(name))
+        assert [post.text for post in stream_posts(path, format="csv")] == ["so good", "café"]
+
+
+def test_punctuation_of_chinese_alone_is_no_guess() -> None:
+    found = decode("RT … “@ann: good”".encode("gb18030"))
+    assert (found.encoding, found.guessed, found.text) == ("gb18030", False, "RT … “@ann: good”")

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from format_cases import error_of, written
+
+from moodfuse.data.formats.readers import read_posts, source_format, stream_posts
+
+ROWS = [{"id": 1, "text": "what a day"}, {"id": "007", "text": "bad", "label": "negative", "more": {"a": [1]}}]
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("key", [None, "data", "posts"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_list_of_objects(tmp_path: Path, indent: int | None, key: str | None, mark: str) -> None:
+    value = ROWS if key is None else {"meta": {"n": [1, 2]}, "tags": ["x"], key: ROWS, "after": 1}
+    path = written(tmp_path, "a.json", mark + json.dumps(value, indent=indent))
+    assert source_format(path) == "json"
+    assert [(post.id, post.text, post.label) for post in read_posts(path)] == [
+        ("1", "what a day", None),
+        ("007", "bad", "negative"),
+    ]
+
+
+def test_lines_of_json_stay_lines(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.json", "".join(json.dumps(row) + "\n" for row in ROWS))
+    assert source_format(path) == "jsonl"
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_an_odd_value_stops_no_prediction(tmp_path: Path, name: str) -> None:
+    rows = [
+        {"id": 1, "text": "a"}, {"id": None, "text": 5}, {"id": 2}, {"id": 1.5, "text": True}, 7,
+        {"id": 9, "text": ["x"], "image": 3, "label": 4},
+    ]  # fmt: skip
+    lines = [json.dumps(row) for row in rows]
+    path = written(tmp_path, name, "\n".join(lines) if name == "a.jsonl" else f"[{','.join(lines)}]")
+    posts = list(stream_posts(path, strict=False))
+    assert [(post.id, post.text) for post in posts] == [
+        ("1", "a"), ("", "5"), ("2", None), ("1.5", "true"), ("5", None), ("9", '["x"]'),
+    ]  # fmt: skip
+    assert all(post.image is None for post in posts)
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        ("[{", "row 1"),
+        ('[{"text": "a"}, {"text"', "row 2"),
+        ('{"a": 1, "b": [2]}', "'a', 'b'"),
+        ('[{"text": "a"} {"text": "b"}]', "row 2"),
+        ("[" * 100_000, "row 1"),
+        ('[{"words": "a"}]', "found ['words']"),
+    ],
+)
+def test_a_broken_list_is_told_with_its_row(tmp_path: Path, content: str, part: str) -> None:
+    assert part in error_of(written(tmp_path, "a.json", content), format="json")
+
+
+def test_an_object_larger_than_a_block(tmp_path: Path) -> None:
+    rows = [{"text": "x" * 300_000}, {"text": "y"}]
+    assert [post.text for post in stream_posts(written(tmp_path, "a.json", json.dumps(rows)))] == ["x" * 300_000, "y"]
+
+
+def test_a_file_of_objects_without_texts_and_images_is_refused(tmp_path: Path) -> None:
+    for name, content in (("a.jsonl", '{"words": "a"}\n'), ("a.json", '[{"words": "a"}]')):
+        assert "--columns" in error_of(written(tmp_path, name, content), strict=False)

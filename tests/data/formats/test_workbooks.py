@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import xlsxwriter
+from format_cases import error_of
+
+from moodfuse.data.formats.readers import read_posts, source_format, stream_posts
+
+
+def workbook(path: Path, **sheets: Sequence[Sequence[Any]]) -> Path:
+    with xlsxwriter.Workbook(path, {"default_date_format": "yyyy-mm-dd"}) as book:
+        for name, rows in sheets.items():
+            sheet = book.add_worksheet(name)
+            for line, row in enumerate(rows):
+                sheet.write_row(line, 0, row)
+    return path
+
+
+ROWS = [
+    ["Tweet_ID", "text", "when", "likes", "done", "label"],
+    ["007", "good", datetime.date(2024, 5, 1), 3, True, "positive"],
+    [None, None, None, None, None, "  "],
+    [12, 5, datetime.datetime(2024, 5, 1, 10, 30), 2.5, False, None],
+]
+
+
+def test_a_workbook(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", empty=[], posts=ROWS)
+    assert source_format(path) == "xlsx"
+    told: list[str] = []
+    stream = stream_posts(path, strict=False, fields=True, notify=told.append)
+    posts = list(stream)
+    assert [(post.id, post.text, post.label) for post in posts] == [("007", "good", "positive"), ("12", "5", None)]
+    assert stream.columns == tuple(ROWS[0])
+    assert posts[0].fields == {
+        "Tweet_ID": "007", "text": "good", "when": "2024-05-01", "likes": 3, "done": True, "label": "positive",
+    }  # fmt: skip
+    assert (posts[1].fields or {})["when"] == "2024-05-01 10:30:00"
+    assert (posts[1].fields or {})["likes"] == 2.5
+    assert "id from 'Tweet_ID'" in told[0]
+    assert read_posts(path).ids == ["007", "12"]
+
+
+def test_a_sheet_by_its_name(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", one=[["text"], ["a"]], two=[["text"], ["b"]])
+    told: list[str] = []
+    assert [post.text for post in stream_posts(path, notify=told.append)] == ["a"]
+    assert "--sheet" in told[0]
+    assert [post.text for post in stream_posts(path, sheet="two")] == ["b"]
+    assert "has no sheet 'three'" in error_of(path, sheet="three")
+    assert "'one', 'two'" in error_of(path, sheet="three")
+
+
+def test_an_id_that_a_spreadsheet_rounds_is_told(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", posts=[["id", "text"], [1234567890123456789, "a"]])
+    told: list[str] = []
+    list(stream_posts(path, notify=told.append))
+    assert "row 2" in told[0]
+
+
+def test_what_is_no_workbook(tmp_path: Path) -> None:
+    assert "the workbook is empty" in error_of(workbook(tmp_path / "a.xlsx", posts=[]))
+    (tmp_path / "b.xlsx").write_bytes(b"PK\3\4\0\0\0nothing")
+    assert "cannot be read as a workbook" in error_of(tmp_path / "b.xlsx")
+    (tmp_path / "c.xls").write_text("id\ttext\n1\ta\n")  # many programs write such files
+    assert [post.text for post in stream_posts(tmp_path / "c.xls")] == ["a"]
