@@ -140,6 +140,12 @@ def test_workers_of_joblib_and_of_a_data_loader(tmp_path: Path) -> None:
     assert run(tmp_path, body) == "True\nTrue\n"
 
 
+def copy_of(content: bytes) -> Predictor:
+    copy = pickle.loads(content)  # noqa: S301 (pickled here)
+    assert isinstance(copy, Predictor)
+    return copy
+
+
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     return shutil.copytree(default_bundle(), tmp_path / "bundle")
@@ -151,14 +157,14 @@ def test_a_copy_answers_the_same_wherever_it_works(bundle: Path, monkeypatch: py
     content = pickle.dumps(model)
     assert len(content) < 100_000  # the bundle is named, not copied
     monkeypatch.chdir("/")
-    assert pickle.loads(content).predict("what a day") == model.predict("what a day")
+    assert copy_of(content).predict("what a day") == model.predict("what a day")
 
 
 def test_a_copy_whose_bundle_is_gone_or_another_says_so_when_it_is_asked(bundle: Path, text_run: Path) -> None:
     """Not while it is unpickled: a worker of `multiprocessing` would die of that, and its pool wait for ever."""
     content = pickle.dumps(Predictor.load(bundle, threads=1))
     shutil.rmtree(bundle)
-    gone = pickle.loads(content)
+    gone = copy_of(content)
     with pytest.raises(BundleError, match="no bundle here"):
         gone.predict("what a day")
     shutil.copytree(text_run / "bundle", bundle)

@@ -138,7 +138,7 @@ def compare_models(
     labelled = _labelled(posts, notify)
     data_hash = data_sha256(labelled, post_digests(labelled))
     groups = cached_groups(labelled, data_hash, progress)
-    split = make_split(labelled, folds=_FOLDS, seed=config.split.seed, groups=groups, labels=labels)
+    split = make_split(labelled, folds=_FOLDS, seed=config.split.seed, groups=groups, labels=labels, settable=False)
     check_cells(labelled, split, effort.folds, labels)
     plan = _plan(claim.name, _compared_posts(labelled, len(posts), data_hash, labels), models, effort)
     comparison = open_comparison(claim, plan, split, groups)
