@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import ClassVar
 
 from moodfuse.data.formats.base import Reader, Reading, Row, Run
 from moodfuse.data.formats.fields import json_id, json_image, json_object, need_text_or_image, roles, short
@@ -23,7 +24,7 @@ class JsonLinesReader(Reader):
 
     name = "jsonl"
     priority = 60
-    suffixes = (".jsonl", ".ndjson")
+    suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
     splits = True
 
     def recognises(self, path: Path, header: str | None) -> bool:
