@@ -166,7 +166,7 @@ def answer(source: Source, folder: Path, rows: int, found: Found) -> None:
         found.answered = "none"
         found.short.append("predict: " + reason.replace(f"{path.parent}/", "")[:100])
         return
-    with out.open(encoding="utf-8-sig", newline="") as file:
+    with out.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         answers = list(csv.reader(file))[1:]
     kept = sum(in_place(source, row, cells) for row, cells in enumerate(answers[:rows]))
     found.answered = f"{kept} of {rows}"

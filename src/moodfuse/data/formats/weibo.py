@@ -88,9 +88,9 @@ def _header(path: Path, reading: Reading) -> tuple[list[str], Mapping[str, int]]
     return names, found
 
 
-def _images(folder: Path, cell: str | None) -> Iterator[ImageRef]:
-    """Yield the images that a cell names; one crawler writes the list as Python does."""
-    for part in (cell or "").strip().strip("[]").split(","):
+def _images(folder: Path, value: str | None) -> Iterator[ImageRef]:
+    """Yield the images that a value names; one crawler writes the list as Python does."""
+    for part in (value or "").strip().strip("[]").split(","):
         name = part.strip().strip("'\"")
         if name and name.lower() not in _NONE and (image := image_file(folder, name)) is not None:
             yield image
