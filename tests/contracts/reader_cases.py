@@ -188,6 +188,98 @@ def add_note(path: Path, id: str, label: str) -> None:
     append(path, f"id: {id}\nlabel: {label}\n\nadded\n---\n".encode())
 
 
+def make_x_archive(folder: Path, posts: Sequence[Post]) -> Path:
+    """Write the folder `data` of an archive: two files of posts, as its program writes them."""
+    media = folder / "sample" / "tweets_media"
+    media.mkdir(parents=True)
+    half = len(posts) // 2 + 1
+    for part, some in enumerate((posts[:half], posts[half:])):
+        tweets = []
+        for post in some:
+            tweet = {"id_str": post.id, "label": post.label, "entities": {}, "lang": "en"}
+            if post.text is not None:
+                tweet["full_text"] = post.text
+            if post.image is not None:
+                (media / f"{post.id}-Fab_{post.id}.jpg").write_bytes(content(post.image) or b"")
+                address = f"https://pbs.twimg.com/media/Fab_{post.id}.jpg"
+                tweet["extended_entities"] = {"media": [{"type": "photo", "media_url_https": address}]}
+            tweets.append({"tweet": tweet})
+        name = f"tweets-part{part}.js" if part else "tweets.js"
+        written = json.dumps(tweets, indent=2, ensure_ascii=False)
+        (folder / "sample" / name).write_text(f"window.YTD.tweets.part{part} = {written}", "utf-8", newline="")
+    return folder / "sample"
+
+
+def add_tweet(folder: Path, id: str, label: str) -> None:
+    add_item(folder / "tweets-part1.js", {"tweet": {"id_str": id, "full_text": "added", "label": label}}, "]")
+
+
+def make_telegram(folder: Path, posts: Sequence[Post]) -> Path:
+    """Write the export of a chat: a text is a string, or a list of strings and of what stands out."""
+    photos = folder / "sample" / "photos"
+    photos.mkdir(parents=True)
+    messages: list[dict[str, object]] = [{"id": 1, "type": "service", "actor": "Ann", "action": "join_group_by_link"}]
+    for number, post in enumerate(posts):
+        message: dict[str, object] = {"id": post.id, "type": "message", "from_id": "user1", "label": post.label}
+        if post.text is not None:
+            first, rest = post.text[:3], post.text[3:]
+            message["text"] = [{"type": "bold", "text": first}, rest] if number % 3 == 2 else post.text
+        if post.image is not None:
+            (photos / f"photo_{number}.jpg").write_bytes(content(post.image) or b"")
+            message["photo"] = f"photos/photo_{number}.jpg"
+        messages.append(message)
+    chat = {"name": "Cats", "type": "private_group", "id": 7, "messages": messages}
+    export = json.dumps(chat, indent=1, ensure_ascii=False)
+    (folder / "sample" / "result.json").write_text(export, "utf-8", newline="")
+    return folder / "sample"
+
+
+def add_message(folder: Path, id: str, label: str) -> None:
+    add_item(folder / "result.json", {"id": id, "type": "message", "text": "added", "label": label}, "\n ]\n}")
+
+
+def add_item(path: Path, item: dict[str, object], end: str) -> None:
+    """Add an object to the list that a file ends with."""
+    text = path.read_bytes().decode().removesuffix(end)
+    path.write_bytes(f"{text},\n{json.dumps(item)}{end}".encode())
+
+
+def make_reddit(folder: Path, posts: Sequence[Post]) -> Path:
+    """Write comments, as a dump has them; whoever has fetched images has noted them."""
+    path = folder / "sample.ndjson"
+    with path.open("wb") as file:
+        for post in posts:
+            row = {"subreddit": "cats", "id": post.id, "body": post.text, "label": post.label}
+            if post.image is not None:
+                row["image"] = f"{post.id}.jpg"
+                (folder / row["image"]).write_bytes(content(post.image) or b"")
+            file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    return path
+
+
+def add_comment(path: Path, id: str, label: str) -> None:
+    row = {"subreddit": "cats", "id": id, "body": "added", "label": label}
+    append(path, json.dumps(row).encode() + b"\n")
+
+
+def make_weibo(folder: Path, posts: Sequence[Post]) -> Path:
+    path = folder / "sample.csv"
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["id", "微博正文", "微博图片url", "label", "点赞数"])
+        for post in posts:
+            name = f"{post.id}.jpg" if post.image else ""
+            if post.image is not None:
+                (folder / name).write_bytes(content(post.image) or b"")
+            table.writerow([f"{post.id}\t", post.text or "", name, post.label, "3"])
+    return path
+
+
+def add_weibo(path: Path, id: str, label: str) -> None:
+    with path.open("a", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerow([id, "added", "", label, "0"])
+
+
 def content(image: ImageRef | None) -> bytes | None:
     """Return the bytes of an image."""
     if image is None:
@@ -259,6 +351,25 @@ CASES = {
         lambda folder, id, label: add_object(last_part(folder), id, label),
         broken=_OBJECTS,
         listing=last_part,
+    ),
+    "x_archive": Case(
+        make_x_archive,
+        add_tweet,
+        grow=lambda folder: append(folder / "tweets-part1.js", b" "),
+        listing=lambda folder: folder / "tweets-part1.js",
+    ),
+    "telegram": Case(
+        make_telegram,
+        add_message,
+        grow=lambda folder: append(folder / "result.json", b" "),
+        listing=lambda folder: folder / "result.json",
+    ),
+    "reddit": Case(make_reddit, add_comment, broken={name: _OBJECTS[name] for name in ("half an object", "no object")}),
+    "weibo": Case(
+        make_weibo,
+        add_weibo,
+        broken={"too many cells": b"x,a,,neutral,1,more\n", "too few cells": b"x\n", "an open quote": b'x,"a\n1,2\n'},
+        keeps_missing_text=False,
     ),
     # The example of a package of a third party, where it is installed: see test_reader_plugins.py.
     "notes": Case(make_notes, add_note, broken={"no key": b"nothing to see\n\ntext\n---\n"}),

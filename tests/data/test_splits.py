@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -101,10 +102,10 @@ def test_a_rare_label_gets_into_every_part_by_a_later_seed_which_is_recorded() -
 @pytest.mark.parametrize(
     ("labels", "folds", "message"),
     [
-        ([*SENTIMENT.names], 10, r"expected at least 10 groups .* found 3 among 3 labelled posts"),
+        ([*SENTIMENT.names], 10, r"label 'negative': expected posts in 3 or more groups .* found 1"),
         (["positive"] * 30, 10, r"label 'negative': expected posts in 3 or more groups .* found 0"),
         (["positive"] * 30 + ["negative"] * 30 + ["neutral"] * 2, 10, r"label 'neutral': .* found 2"),
-        ([None] * 30, 10, r"found 0 among 0 labelled posts"),
+        ([None] * 30, 10, r"expected posts with a label, found none"),
         (["postive"] + [*SENTIMENT.names] * 9, 10, r"did you mean positive"),
     ],
 )
@@ -118,9 +119,36 @@ def test_too_little_to_split_is_said_in_one_line(labels: list[str | None], folds
 
 def test_thirty_posts_in_three_groups_are_three_posts() -> None:
     posts = made([*SENTIMENT.names] * 10)
-    groups = Groups({id: i % 3 for i, id in enumerate(posts.ids)}, {}, {})
-    with pytest.raises(DataError, match=r"found 3 among 30 labelled posts"):
+    groups = Groups({id: i // 10 for i, id in enumerate(posts.ids)}, {}, {})
+    with pytest.raises(DataError, match=r"found 30 labelled posts in 3 groups, .* set split\.folds=3, or add posts"):
         make_split(posts, groups=groups)
+
+
+@pytest.mark.parametrize("count", range(2, 13))
+@pytest.mark.parametrize("classes", [1, 2, 3])
+@pytest.mark.parametrize("folds", [3, 5, 10])
+def test_a_tiny_set_is_split_or_the_error_says_what_would_do(count: int, classes: int, folds: int) -> None:
+    posts = made([SENTIMENT.names[i % classes] for i in range(count)])
+    labels = Labels(SENTIMENT.names[: max(2, classes)])
+    try:
+        assert len(make_split(posts, folds=folds, groups=apart(posts), labels=labels).folds) == count
+        return
+    except DataError as error:
+        line = str(error)
+    assert line.startswith("posts.csv: ")
+    assert "\n" not in line
+    if advised := re.search(r"set split\.folds=(\d+)", line):
+        assert make_split(posts, folds=int(advised[1]), groups=apart(posts), labels=labels)
+        line = str(refusal(posts, labels, folds, settable=False))
+        assert "split.folds" not in line
+    if classes > 1 and count >= 3 * classes and folds > 3:  # three of each label make three folds
+        assert advised
+
+
+def refusal(posts: Posts, labels: Labels, folds: int, *, settable: bool) -> DataError:
+    with pytest.raises(DataError) as caught:
+        make_split(posts, folds=folds, groups=apart(posts), labels=labels, settable=settable)
+    return caught.value
 
 
 def test_other_labels_than_three() -> None:

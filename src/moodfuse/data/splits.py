@@ -5,29 +5,20 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from moodfuse.data.duplicates import Groups, group_duplicates
+from moodfuse.data.folds import LEAST_FOLDS, Deck
 from moodfuse.data.posts import Posts
-from moodfuse.errors import ConfigError, DataError, MissingExtraError, suggest
+from moodfuse.errors import ConfigError, DataError, suggest
 from moodfuse.files import write_json
 from moodfuse.labels import SENTIMENT, Labels
 
-try:
-    from sklearn.model_selection import StratifiedGroupKFold
-except ImportError as error:
-    raise MissingExtraError(
-        "splitting posts needs scikit-learn, which is not installed; pip install 'moodfuse[eval]'"
-    ) from error
-
 #: The fold that a part named in a user's file becomes.
 PARTS = {"test": 0, "validation": 1, "valid": 1, "val": 1, "dev": 1, "train": 2}
-#: Seeds tried, one after the other, until every part holds every class.
-_TRIES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,30 +90,32 @@ class Split:
 
 
 def make_split(
-    posts: Posts, *, folds: int = 10, seed: int = 0, groups: Groups | None = None, labels: Labels = SENTIMENT
+    posts: Posts,
+    *,
+    folds: int = 10,
+    seed: int = 0,
+    groups: Groups | None = None,
+    labels: Labels = SENTIMENT,
+    settable: bool = True,
 ) -> Split:
     """Deal the labelled posts into folds: stratified by label, near-duplicates never parted.
 
     Fold 0 tests, fold 1 validates, the rest train. Where a seed leaves a part without some class, the next
     seed is tried; the split holds the one that was used. `groups=None` looks for the near-duplicates itself.
-    Raises `DataError` where there are too few posts, groups or classes.
+    Raises `DataError` where there are too few posts, groups or classes; where `settable`, it says with which
+    `split.folds` they would do.
     """
-    if folds < 3:
+    if folds < LEAST_FOLDS:
         raise ConfigError(f"split.folds: expected 3 or more (test, validation, train), found {folds}")
     labelled = posts.labelled()
     groups = groups or group_duplicates(labelled)
-    ids, truth = labelled.ids, [str(label) for label in labelled.labels]
-    group = [groups.group_of[id] for id in ids]
-    _check_dealable(truth, group, folds, labels, labelled.source)
-    for used in range(seed, seed + _TRIES):
-        dealt = dict(zip(ids, _deal(truth, group, folds, used), strict=True))
-        split = Split(dealt, seed=used)
-        if _every_part_has_every_class(split, truth):
-            return split
-    raise DataError(
-        f"{labelled.source}: no way of {_TRIES} to deal {len(set(group))} groups of near-duplicates into {folds} folds "
-        "put every label into train, validation and test; use fewer folds or add posts of the rarest label"
-    )
+    truth = [str(label) for label in labelled.labels]
+    deck = Deck(truth, [groups.group_of[id] for id in labelled.ids], labelled.source)
+    deck.check_labels(labels)
+    if (found := deck.deal(folds, seed)) is None:
+        raise deck.too_few(folds, seed, settable=settable)
+    dealt, used = found
+    return Split(dict(zip(labelled.ids, dealt, strict=True)), seed=used)
 
 
 def read_split(path: Path, posts: Posts) -> Split:
@@ -151,39 +144,6 @@ def read_split(path: Path, posts: Posts) -> Split:
     if empty := sorted({"train", "validation", "test"} - set(kept.parts.values())):
         raise DataError(f"{path}: expected posts in train, validation and test, found none in {' or '.join(empty)}")
     return kept
-
-
-def _deal(truth: Sequence[str], group: Sequence[int], folds: int, seed: int) -> list[int]:
-    fold = [0] * len(truth)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class rarer than the folds: checked here, for what matters
-        dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-        for number, (_, held_out) in enumerate(dealer.split(truth, truth, group)):
-            for i in held_out:
-                fold[i] = number
-    return fold
-
-
-def _check_dealable(truth: Sequence[str], group: Sequence[int], folds: int, labels: Labels, source: str) -> None:
-    if unknown := sorted(set(truth) - set(labels.names)):
-        raise DataError(f"{source}: {suggest(unknown[0], labels.names, what='label')}")
-    if len(set(group)) < folds:
-        raise DataError(
-            f"{source}: expected at least {folds} groups of near-duplicates for {folds} folds, found {len(set(group))} "
-            f"among {len(truth)} labelled posts; add posts or lower split.folds"
-        )
-    for name in labels.names:
-        found = len({g for g, label in zip(group, truth, strict=True) if label == name})
-        if found < 3:
-            raise DataError(
-                f"{source}: label {name!r}: expected posts in 3 or more groups of near-duplicates (for train, "
-                f"validation and test), found {found}; add posts or take the label out of `labels`"
-            )
-
-
-def _every_part_has_every_class(split: Split, truth: Sequence[str]) -> bool:
-    seen = set(zip(split.parts.values(), truth, strict=True))
-    return len(seen) == 3 * len(set(truth))
 
 
 def _read_json(path: Path) -> Any:

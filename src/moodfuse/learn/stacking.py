@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
 
 from moodfuse.config import Config
+from moodfuse.errors import TrainingError
 from moodfuse.learn.batches import LengthBatches, PostBatches, loader
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.parts import TrainingData, fit_parts
@@ -31,22 +33,31 @@ def fit_stacker(
 ) -> None:
     """Fit the stacker of `model`'s fusion on out-of-fold logits of the training posts; without a stacker do nothing.
 
-    The training is repeated five times on four fifths of these posts; a group of near-duplicates (`groups`: one number
-    per training post) is never split. Each repetition chooses its best epoch on the validation posts, as `model` itself
-    did, and writes its checkpoints to `folder`, if given.
-    Source: Wolpert, 1992, "Stacked generalization".
+    The training is repeated five times on four fifths of these posts (on fewer parts if no label has five posts); a
+    group of near-duplicates (`groups`: one number per training post) is never split. Each repetition chooses its best
+    epoch on the validation posts, as `model` itself did, and writes its checkpoints to `folder`, if given. Raises
+    `TrainingError` if every label has only one post. Source: Wolpert, 1992, "Stacked generalization".
     """
     stacker = model.fusion.stacker()
     if stacker is None:
         return
     targets = np.array([data.targets[row] for row in data.train])
     logits = np.zeros((len(targets), len(model.fusion.modalities) * len(config.labels)), np.float32)
-    folds = StratifiedGroupKFold(INNER_FOLDS, shuffle=True, random_state=config.seed)
-    for fold, halves in enumerate(folds.split(logits, targets, groups)):
+    inner_folds = min(INNER_FOLDS, int(np.bincount(targets).max()), len(set(groups)))
+    if inner_folds < 2:
+        raise TrainingError(
+            "model.options.rule=stacked: expected two training posts of some label or more, to fit the stacker on "
+            "answers for posts not seen, found one of each; add posts, or take rule=average"
+        )
+    folds = StratifiedGroupKFold(inner_folds, shuffle=True, random_state=config.seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of labels rarer than the parts: some part does without
+        halved = list(folds.split(logits, targets, groups))
+    for fold, halves in enumerate(halved):
         inside, outside = (replace(data, train=[data.train[i] for i in half]) for half in halves)
         inner, _ = fit_parts(inside, config, folder and folder / f"stacking-{fold}")
         logits[halves[1]] = _alone(inner, outside.parts().train)
-        progress("stacking", fold + 1, INNER_FOLDS)
+        progress("stacking", fold + 1, inner_folds)
     fitted = LogisticRegression(max_iter=1_000).fit(logits, targets)
     with torch.no_grad():
         # A class without training posts keeps zero weights and a bias that never wins.

@@ -149,7 +149,7 @@ def read_bundle(folder: Path) -> Bundle:
     allowed |= {PIXELS} & {f"{m}_pixels" for m in manifest.modalities}
     if strange := sorted(set(manifest.head_inputs) - allowed):
         raise BundleError(f"{folder}: the manifest names a head input {strange[0]!r}; expected {sorted(allowed)}")
-    if absent := [name for name in _needed(manifest) if name not in manifest.files]:
+    if absent := [name for name in needed_files(manifest) if name not in manifest.files]:
         raise BundleError(f"{folder}: the manifest lists no {absent[0]}")
     for modality in manifest.modalities:
         if getattr(manifest, modality) is None:
@@ -181,7 +181,7 @@ def add_file(bundle: Bundle, name: str, content: str) -> Bundle:
     return update_manifest(bundle, files=digests)
 
 
-def _needed(manifest: Manifest) -> list[str]:
+def needed_files(manifest: Manifest) -> list[str]:
     """Return the names of the files that prediction opens."""
     needed = [GRAPHS["head"]]
     for modality in manifest.modalities:

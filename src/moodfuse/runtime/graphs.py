@@ -130,7 +130,10 @@ class TextGraph:
 
     def tokenize(self, texts: Sequence[str]) -> list[tuple[list[int], bool]]:
         """Return each text's token ids and whether it had to be cut."""
-        return [(encoded.ids, bool(encoded.overflowing)) for encoded in self.tokenizer.encode_batch(list(texts))]
+        # A batch starts threads, of which a process that is forked later would be told on stderr.
+        one = len(texts) == 1
+        found = [self.tokenizer.encode(texts[0])] if one else self.tokenizer.encode_batch(list(texts))
+        return [(encoded.ids, bool(encoded.overflowing)) for encoded in found]
 
     def encode(self, token_ids: Sequence[Sequence[int]], outputs: Sequence[str] = ("pooled",)) -> list[Encoding]:
         """Encode tokenised texts, shortest together, and give the results back in the order they came in."""

@@ -6,20 +6,23 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from onnxruntime import InferenceSession
 
 from moodfuse.config import Modality
 from moodfuse.data.images import MAX_PIXELS, open_image
 from moodfuse.data.posts import ImageRef, Post, Status
 from moodfuse.data.text import prepare_text
-from moodfuse.errors import DataError
+from moodfuse.errors import BundleError, DataError
 from moodfuse.runtime import views
-from moodfuse.runtime.bundle import GRAPHS, Bundle, default_bundle, read_bundle
+from moodfuse.runtime.bundle import GRAPHS, Bundle, default_bundle, needed_files, read_bundle
 from moodfuse.runtime.graphs import Encoding, head_feed, map_graph, open_session
+from moodfuse.runtime.processes import OncePerProcess
 
 WINDOW = 128  # posts in flight: enough to sort texts by length, and the bound of what memory holds
 
@@ -52,11 +55,44 @@ class PreparedPost:
     status: list[Status]
 
 
+@dataclass(frozen=True, slots=True)
+class _Sessions:
+    """A bundle's graphs, open in one process."""
+
+    text: views.TextReader | None
+    image: views.ImageReader | None
+    head: InferenceSession
+    #: Encodes texts while another thread encodes images.
+    beside: ThreadPoolExecutor
+
+
+def _open_sessions(bundle: Bundle, threads: int, graphs: Path | None) -> _Sessions:
+    """Open a bundle's graphs, those of the folder `graphs` where they are mapped."""
+    modalities = bundle.manifest.modalities
+    return _Sessions(
+        views.open_texts(bundle, threads=threads, graphs=graphs) if "text" in modalities else None,
+        views.open_images(bundle, threads=threads, graphs=graphs) if "image" in modalities else None,
+        open_session((graphs or bundle.folder) / GRAPHS["head"], threads=1, mapped=graphs is not None),
+        ThreadPoolExecutor(1),
+    )
+
+
+def _reopen_sessions(bundle: Bundle, threads: int, graphs: Path | None) -> _Sessions:
+    """Open a bundle's graphs where it was read by another process, maybe on another machine, maybe long ago."""
+    found = read_bundle(bundle.folder).manifest.files
+    if any(found.get(name) != bundle.manifest.files[name] for name in needed_files(bundle.manifest)):
+        raise BundleError(f"{bundle.folder}: holds another model than when this predictor was made; load it again")
+    return _open_sessions(bundle, threads, graphs if graphs is not None and graphs.is_dir() else None)
+
+
 class Predictor:
     """Runs a bundle. A post's answer depends on that post alone, whatever stands beside it.
 
     `threads` is the number of CPU threads for the graphs and for decoding images; `None` takes all cores. An image of
     more than `max_pixels` is not decoded (`image_too_large`). `graphs` is a folder that `map_graphs` wrote.
+
+    A predictor may be forked and pickled: the child or the copy reads the same bundle again when it is first asked.
+    That raises `BundleError` where the bundle is gone, or has become another.
     """
 
     def __init__(
@@ -72,12 +108,9 @@ class Predictor:
         self.labels = bundle.labels
         self._threads = threads or os.cpu_count() or 1
         self._max_pixels = max_pixels
-        modalities = self.manifest.modalities
-        self._text = views.open_texts(bundle, threads=self._threads, graphs=graphs) if "text" in modalities else None
-        self._image = views.open_images(bundle, threads=self._threads, graphs=graphs) if "image" in modalities else None
-        self._beside: ThreadPoolExecutor | None = None  # encodes texts while this thread encodes images
-        head = (graphs or bundle.folder) / GRAPHS["head"]
-        self._head = open_session(head, threads=1, mapped=graphs is not None)
+        sessions = _open_sessions(bundle, self._threads, graphs)
+        there = replace(bundle, folder=bundle.folder.absolute())  # who reads it again may work in another folder
+        self._sessions = OncePerProcess(sessions, partial(_reopen_sessions, there, self._threads, graphs))
 
     @classmethod
     def load(cls, folder: str | Path | None = None, *, threads: int | None = None) -> Predictor:
@@ -97,16 +130,26 @@ class Predictor:
         post = Post("0", text=text, image=None if source is None else ImageRef(source))
         return next(self.stream([post]))
 
+    @property
+    def _text(self) -> views.TextReader | None:
+        return self._sessions.get().text
+
+    @property
+    def _image(self) -> views.ImageReader | None:
+        return self._sessions.get().image
+
     def stream(self, posts: Iterable[Post], *, window: int = WINDOW) -> Iterator[Prediction]:
         """Yield a prediction for every post, in order. Holds at most two windows of posts at a time.
 
         While one window runs through the graphs, the next one's images are decoded in threads.
         """
-        source = iter(posts)
+        source, process = iter(posts), os.getpid()
         pending: deque[list[Future[PreparedPost]]] = deque()
         with ThreadPoolExecutor(self._threads) as pool:
             try:
                 while True:
+                    if os.getpid() != process:  # its threads stayed behind: waiting for them would never end
+                        raise DataError("a stream of predictions cannot go on in a forked process; begin it there")
                     if chunk := list(islice(source, window)):
                         pending.append([pool.submit(self.prepare, post) for post in chunk])
                     if not pending:
@@ -154,9 +197,7 @@ class Predictor:
         """Return what the encoders make of each post's text and of its image; `None` for what is absent."""
         if self._text is None or self._image is None or self._threads == 1:
             return self._encode_texts(posts), self._encode_images(posts)
-        if self._beside is None:
-            self._beside = ThreadPoolExecutor(1)
-        texts = self._beside.submit(self._encode_texts, posts)
+        texts = self._sessions.get().beside.submit(self._encode_texts, posts)
         images = self._encode_images(posts)
         return texts.result(), images
 
@@ -164,7 +205,7 @@ class Predictor:
         """Return the probabilities (B, C) of B pairs of encodings, which may come from different posts."""
         widths = {"text": self._text.dim if self._text else 0, "image": self._image.dim if self._image else 0}
         feed = head_feed(self.manifest.head_inputs, {"text": text, "image": image}, widths)
-        (logits,) = self._head.run(["logits"], feed)
+        (logits,) = self._sessions.get().head.run(["logits"], feed)
         # The training shares, which a post with nothing to read gets, are no logits to be calibrated.
         read = np.array([one is not None or other is not None for one, other in zip(text, image, strict=True)])
         return softmax(logits / np.where(read, self.manifest.temperature, 1.0)[:, None])

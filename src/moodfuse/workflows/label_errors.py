@@ -47,7 +47,7 @@ def find_label_errors(posts: Posts, groups: Groups, config: Config, progress: Pr
                 "that are to be checked; name encoders that no run has trained"
             )
     labels = Labels(config.labels)
-    split = make_split(posts, folds=FOLDS, seed=config.split.seed, groups=groups, labels=labels)
+    split = make_split(posts, folds=FOLDS, seed=config.split.seed, groups=groups, labels=labels, settable=False)
     truth = np.array([labels.id(str(label)) for label in posts.labels])
     fold = np.array([split.folds[id] for id in posts.ids])
     probabilities = out_of_fold(_vectors(posts, config, progress), truth, fold, len(labels), progress)

@@ -78,7 +78,9 @@ def train_on_all(
     posts, groups = grouped.posts, grouped.groups
     labels = Labels(config.labels)
     # The split of the cross-validation is written first: it marks the folder as this run's.
-    split = make_split(posts, folds=config.split.folds, seed=config.split.seed, groups=groups, labels=labels)
+    split = make_split(
+        posts, folds=config.split.folds, seed=config.split.seed, groups=groups, labels=labels, settable=False
+    )
     check_cells(posts, split, CELL_COUNT, labels)
     split.save(run.split)
     scored = cross_validated(posts, config, run, workers=workers, progress=progress, notify=notify)

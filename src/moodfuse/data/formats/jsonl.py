@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from moodfuse.data.formats.base import Reader, Reading, Row, Run
 from moodfuse.data.formats.fields import json_object, short
@@ -28,7 +28,7 @@ class JsonLinesReader(Reader):
 
     name = "jsonl"
     priority = 60
-    suffixes = (".jsonl", ".ndjson")
+    suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
     splits = True
 
     def recognises(self, path: Path, header: str | None) -> bool:

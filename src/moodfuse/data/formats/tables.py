@@ -129,7 +129,7 @@ class CsvReader(TsvReader):
 
     name = "csv"
     priority = 85
-    suffixes = (".csv",)
+    suffixes: ClassVar[tuple[str, ...]] = (".csv",)
     delimiter = ","
     delimiters = ",;|"
 
@@ -144,7 +144,7 @@ class CsvWriter(LineWriter):
     """id, text, image (a path relative to the file), label. A missing text becomes an empty one."""
 
     name = "csv"
-    suffixes = (".csv",)
+    suffixes: ClassVar[tuple[str, ...]] = (".csv",)
     header = b"id,text,image,label\n"
     delimiter = ","
     keeps_missing_text = False

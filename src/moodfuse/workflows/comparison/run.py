@@ -104,7 +104,8 @@ def compare(
 ) -> ComparisonResult:
     """Train and test each of `fusions` on the same cells of `posts`, and test which differences are significant.
 
-    `posts`: `Posts`, or a source for `read_posts`, read as `reading` says. `fusions`: names of fusions or recipes, or all, pooled, tokens.
+    `posts`: `Posts`, or a source for `read_posts`, read as `reading` says. `fusions`: names of fusions or recipes, or
+    all, pooled, tokens.
     `seeds`: trainings of each cell. `folds`: how many of the five cells to run. `trials` above 0 tunes each cell
     inside its training folds. Each finished cell is written to the folder `comparisons/name`, and the same call again
     continues an interrupted comparison. `workers` processes (`None`: as many as cores) each run a cell on one thread;
@@ -140,7 +141,7 @@ def compare_models(
     labelled = _labelled(posts, notify)
     data_hash = data_sha256(labelled, post_digests(labelled))
     groups = cached_groups(labelled, data_hash, progress)
-    split = make_split(labelled, folds=_FOLDS, seed=config.split.seed, groups=groups, labels=labels)
+    split = make_split(labelled, folds=_FOLDS, seed=config.split.seed, groups=groups, labels=labels, settable=False)
     check_cells(labelled, split, effort.folds, labels)
     plan = _plan(claim.name, _compared_posts(labelled, len(posts), data_hash, labels), models, effort)
     comparison = open_comparison(claim, plan, split, groups)

@@ -1,0 +1,102 @@
+"""Dumps of Reddit: a comment or a submission a line, as Pushshift and its successors publish them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from moodfuse.data.formats.base import Reading, Row, Run
+from moodfuse.data.formats.fields import IMAGE_SUFFIXES, json_images, json_object
+from moodfuse.data.formats.json_items import item_id, item_label, item_text, item_value
+from moodfuse.data.formats.jsonl import JsonLinesReader
+from moodfuse.data.formats.lines import located_lines
+from moodfuse.data.formats.registry import reader
+from moodfuse.data.posts import ImageRef, ImageUri
+
+_COMMENT, _SUBMISSION = re.compile(r'"body"\s*:'), re.compile(r'"(?:selftext|title)"\s*:')
+_SUBREDDIT = re.compile(r'"subreddit(?:_id)?"\s*:')
+#: What stands where a text was.
+_GONE = ("[deleted]", "[removed]")
+#: What comes back of a post beside its answer.
+COLUMNS = (
+    "id", "created_utc", "author", "subreddit", "title", "selftext", "body", "score", "num_comments", "permalink"
+)  # fmt: skip
+
+
+@reader
+class RedditReader(JsonLinesReader):
+    """JSON lines with `subreddit`, and `body` (comments) or `title` and `selftext` (submissions, both are the text).
+
+    A text that was deleted or removed is missing. Images are those that a submission shows, by their addresses, or the
+    file that somebody has named under `image`.
+    """
+
+    name = "reddit"
+    priority = 54  # before JSON lines in general
+    suffixes = ()
+
+    def recognises(self, path: Path, header: str | None) -> bool:
+        line = (header or "").lstrip("\ufeff \t")
+        kind = _COMMENT.search(line) or _SUBMISSION.search(line)
+        return line.startswith("{") and kind is not None and _SUBREDDIT.search(line) is not None
+
+    def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        return COLUMNS
+
+    def _from(self, run: Run, reading: Reading) -> Iterator[Row]:
+        for line, (_, decoded) in enumerate(located_lines(run.path, run.offset), start=run.line + 1):
+            if not decoded.text.strip():
+                continue
+            where = f"{run.path} line {line}"
+            found = json_object(decoded.text, where)
+            added = item_value(found, "image", reading, found.get("image"))
+            given = json_images(added, run.path.parent, where, reading.strict)
+            images: tuple[ImageRef, ...] = tuple(given or _images(found))
+            text = item_text(found, reading, _text(found))
+            yield Row(
+                run.path,
+                line,
+                item_id(found, reading, found.get("id"), where),
+                text,
+                images[0] if images else None,
+                item_label(found, reading),
+                more_images=images[1:],
+                fields={name: found.get(name) for name in COLUMNS} if reading.fields else None,
+            )
+
+
+def _text(post: dict[str, Any]) -> str | None:
+    parts = [post.get(name) for name in (("body",) if "body" in post else ("title", "selftext"))]
+    kept = [str(part) for part in parts if part is not None and part not in _GONE]
+    if not kept:
+        return None
+    return "\n\n".join(part for part in kept if part) if len(kept) > 1 else kept[0]
+
+
+def _images(post: dict[str, Any]) -> Iterator[ImageUri]:
+    """Yield the images that a submission shows: a gallery's in their order, or the one that it links to."""
+    gallery, about = post.get("gallery_data"), post.get("media_metadata")
+    if isinstance(gallery, dict) and isinstance(about, dict):
+        for item in gallery.get("items") or ():
+            one = about.get(item.get("media_id")) if isinstance(item, dict) else None
+            source = one.get("s") if isinstance(one, dict) else None
+            if isinstance(source, dict) and isinstance(source.get("u"), str):
+                yield ImageUri(b"", unescape(source["u"]))
+        return
+    address = post.get("url_overridden_by_dest") or post.get("url")
+    if not isinstance(address, str) or "://" not in address:
+        return
+    if post.get("post_hint") == "image" or _names_image(address):
+        yield ImageUri(b"", unescape(address))
+
+
+def _names_image(address: str) -> bool:
+    try:
+        path = urlsplit(address).path
+    except ValueError:
+        return False
+    return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
