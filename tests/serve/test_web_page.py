@@ -14,6 +14,9 @@ from urllib.parse import urlsplit
 import pytest
 from service_cases import Server, picture, started_server, wait_until, zipped
 
+from moodfuse.runtime.predictor import Predictor
+from moodfuse.workflows.prediction import predict_source
+
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -153,10 +156,37 @@ def test_a_batch_is_labelled_filtered_corrected_and_downloaded(visit: Visit, syn
     table = list(csv.DictReader(io.StringIO(Path(waiting.value.path()).read_text("utf-8"))))
     listed = (synthetic_folder / "test_without_label.txt").read_text().split()[1:]
     assert [row["id"] for row in table] == [line.split(",")[0] for line in listed]
-    assert [row["predicted"] for row in table if row["corrected"] == "true"] == [given]
+    assert [row["predicted"] for row in table if row["corrected"] == "True"] == [given]
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download guid,tag").click()
     assert Path(waiting.value.path()).read_text().startswith("guid,tag\n")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_download_is_what_came_in_with_its_answers(
+    visit: Visit, trained_run: Path, tmp_path: Path, suffix: str
+) -> None:
+    source = tmp_path / f"in.{suffix}"
+    if suffix == "csv":
+        source.write_text('10,text,label,"a ""b"", c"\n9007199254740993,"good, day",x,é\n2,bad,,"two\nlines"\n')
+    else:
+        lines = ['{"10": 9007199254740993, "text": "good day", "label": "x"}', '{"more": {"a": [1.50]}, "text": "bad"}']
+        source.write_text("\n".join(lines) + "\n")
+    page = visit.page
+    page.get_by_role("tab", name="Many posts").click()
+    page.get_by_label("Show", exact=True).select_option("") if page.locator("#mf-results").is_visible() else None
+    page.get_by_label("File of posts").set_input_files(source)
+    page.get_by_role("button", name="Label the posts").click()
+    page.locator("#mf-bar-text", has_text="2 posts labelled").wait_for()
+    assert "2 posts" in page.locator("#mf-totals").inner_text()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=f"Download with answers ({suffix.upper()})").click()
+    assert waiting.value.suggested_filename == f"in_answers.{suffix}"
+    expected = tmp_path / f"out.{suffix}"
+    predict_source(Predictor.load(trained_run, threads=1), source, expected)
+    found = Path(waiting.value.path()).read_text("utf-8")
+    numbers = re.compile(r"\d+\.\d{3,}")  # noise of the batch, in the last digits
+    assert numbers.sub("", found) == numbers.sub("", expected.read_text("utf-8"))
 
 
 def test_a_batch_that_cannot_be_read_is_told(visit: Visit) -> None:
