@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from xml.etree import ElementTree
 
 import pytest
 from service_cases import Server, picture, started_server, wait_until, zipped
@@ -187,6 +190,31 @@ def test_a_download_is_what_came_in_with_its_answers(
     found = Path(waiting.value.path()).read_text("utf-8")
     numbers = re.compile(r"\d+\.\d{3,}")  # noise of the batch, in the last digits
     assert numbers.sub("", found) == numbers.sub("", expected.read_text("utf-8"))
+
+
+def test_the_page_writes_workbooks_that_hold_text_as_text(visit: Visit) -> None:
+    row = {
+        "id": "1", "given": "neutral", "label": "neutral", "probabilities": {"neutral": 0.8}, "confidence": 0.8,
+        "used": ["text"], "status": ["ok"], "needs_review": False, "details": [],
+        "fields": ["9007199254740993", json.dumps("=1+1 <&>\x01 😡\ud83d"), "1.5", None],
+    }  # fmt: skip
+    opening = {"format": "xlsx", "columns": ["id", "text", "n", "x"], "names": {"label": "moodfuse_label"}}
+    script = """async ([row, opening]) => {
+      const { answersFile, download } = await import("/page/download.js");
+      download("a.xlsx", answersFile([row], ["neutral"], opening));
+    }"""
+    with visit.page.expect_download() as waiting:
+        visit.page.evaluate(script, [row, opening])
+    with zipfile.ZipFile(waiting.value.path()) as archive:
+        assert archive.testzip() is None
+        sheet = ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
+    space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    lines = ([(cell.get("t", "n"), "".join(cell.itertext())) for cell in one] for one in sheet.iter(f"{space}row"))
+    head, found = lines
+    assert [text for _, text in head][:5] == ["id", "text", "n", "x", "moodfuse_label"]
+    assert [text for _, text in found[:4]] == ["9007199254740993", "=1+1 <&>_x0001_ 😡\ufffd", "1.5", ""]
+    assert [kind for kind, _ in found[:3]] == ["inlineStr", "inlineStr", "n"]
+    assert ("b", "0") in found
 
 
 def test_a_batch_that_cannot_be_read_is_told(visit: Visit) -> None:
