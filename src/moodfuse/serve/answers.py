@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from moodfuse.data.images import open_image
+from moodfuse.data.images import first_image
 from moodfuse.data.posts import Post
 from moodfuse.runtime.predictor import Prediction
 from moodfuse.runtime.writers import Format, prediction_object, start_writing
@@ -102,7 +102,7 @@ def _preview_line(pixels: int, post: Post, prediction: Prediction) -> bytes:
 
 
 def _thumbnail(post: Post, pixels: int) -> str | None:
-    image = None if post.image is None else open_image(post.image, max_pixels=pixels)[0]
+    image = first_image(post.images, max_pixels=pixels)
     if image is None:
         return None
     image.thumbnail((_THUMBNAIL, _THUMBNAIL))

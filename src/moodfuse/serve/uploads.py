@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from moodfuse.data.formats.guid_tag import LISTINGS
 from moodfuse.data.formats.readers import stream_posts
-from moodfuse.data.posts import ImageRef, Post
+from moodfuse.data.posts import ImageRef, ImageUri, Post
 from moodfuse.errors import DataError
 from moodfuse.labels import Labels
 from moodfuse.serve.limits import MEBIBYTE, Limits
@@ -28,6 +28,7 @@ CONTENT_TYPES = {
     "text/tab-separated-values": "posts.tsv",
 }
 _TABLES = (".csv", ".tsv", ".jsonl")
+_ELSEWHERE = ImageRef(Path("outside the batch\0"))  # a name no file can have
 _LONGEST_PATH = 400
 _CHUNK = 2**16
 _ENTRY = b"PK\x01\x02"  # what an entry of a zip's list starts with
@@ -62,20 +63,27 @@ def open_batch(path: Path, limits: Limits, labels: Labels) -> tuple[Path, int]:
 
 
 def read_batch(source: Path, labels: Labels) -> Iterator[Post]:
-    """Yield the posts of a batch in order. An image that lies outside its folder counts as missing, as if not there."""
+    """Yield the posts of a batch in order. An image that lies outside its folder counts as not found."""
     home = source if source.is_dir() else source.parent
     try:
         for post in stream_posts(source, part="predict", strict=False, labels=labels):
-            yield replace(post, image=_confined(post.image, home), more_images=())
+            images = [_confined(image, home) for image in post.images]
+            yield replace(post, image=images[0] if images else None, more_images=tuple(images[1:]))
     except DataError as error:  # the client knows nothing of this folder, and need not
         raise DataError(str(error).replace(f"{home}{os.sep}", "").replace(str(home), "the batch")) from None
 
 
-def _confined(image: ImageRef | None, home: Path) -> ImageRef | None:
-    if image is None or isinstance(image.source, bytes):
+def _confined(image: ImageRef, home: Path) -> ImageRef:
+    """Return an image of the batch; one of another place becomes one that is not there, and nothing is fetched."""
+    if isinstance(image, ImageUri):
+        return replace(image, follow=False)
+    if isinstance(image.source, bytes):
         return image
-    real = Path(os.path.realpath(image.source))
-    return image if real.is_relative_to(os.path.realpath(home)) and real.is_file() else None
+    try:
+        real = Path(os.path.realpath(image.source))
+    except ValueError:  # a name no file can have
+        return _ELSEWHERE
+    return image if real.is_relative_to(os.path.realpath(home)) else _ELSEWHERE
 
 
 def _unpack(path: Path, limits: Limits) -> Path:

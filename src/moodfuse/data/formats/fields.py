@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import csv
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from moodfuse.data.formats.lines import Record, cannot_read, open_file, read_capped
-from moodfuse.data.posts import ImageRef, ImageUri
-from moodfuse.data.text import Decoded, decode
+from moodfuse.data.formats.lines import Record, cannot_read
 from moodfuse.errors import DataError
 
 #: What a column or key may be called.
 NAMES = {"id": ("id", "guid"), "text": ("text",), "image": ("image",), "label": ("label", "tag", "sentiment")}
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".JPG", ".JPEG", ".PNG")
-_MAX_TEXT_BYTES = 16 * 2**20
-_URI = re.compile(r"[a-z][a-z0-9+.-]+://")
 
 
 def columns(header: str | None, delimiter: str) -> list[str]:
@@ -73,31 +65,6 @@ def values_by_role(record: Record, found: Mapping[str, int], path: Path, strict:
     return {role: record.values[at] if at < len(record.values) else None for role, at in found.items()}
 
 
-def files_beside(folder: Path, guid: str, strict: bool) -> tuple[Decoded | None, ImageRef | None]:
-    """Read GUID.txt and find GUID.jpg (or another image) in `folder`; `None` for each that is not there.
-
-    A guid that could name a file elsewhere has no files. Raises `DataError` if `strict` and the text may not be read.
-    """
-    if not names_files(guid):
-        return None, None
-    # Names, not paths: a `Path` for every name that might be there costs time, and a place in a table of Python's own.
-    start = os.path.join(folder, guid)  # noqa: PTH118
-    names = (start + suffix for suffix in IMAGE_SUFFIXES)
-    image = next((ImageRef(Path(name)) for name in names if os.path.exists(name)), None)  # noqa: PTH110 (Path raises on NUL)
-    if not os.path.exists(f"{start}.txt"):  # noqa: PTH110
-        return None, image
-    text = Path(f"{start}.txt")
-    try:
-        with open_file(text) as file:
-            return decode(read_capped(file, _MAX_TEXT_BYTES)), image
-    except (OSError, DataError) as error:
-        if not strict:
-            return None, image
-        if isinstance(error, OSError):
-            cannot_read(text, error)
-        raise
-
-
 def names_files(guid: str) -> bool:
     """Say whether files named by a guid lie in the folder where they are looked for: nowhere else, ever."""
     outside = any(part in guid for part in ("/", "\\", "\0", "..")) or os.path.splitdrive(guid)[0]
@@ -118,16 +85,6 @@ def in_words(held: Sequence[str]) -> str:
     return ", ".join(held[:5]) + more if held else "nothing"
 
 
-def image_file(folder: Path, value: str | None) -> ImageRef | None:
-    """Return the image that a cell names, relative to `folder` or by a URI; `None` where it names no file there is."""
-    if not value or not value.strip():
-        return None
-    if _URI.match(value.strip()):
-        return ImageUri(b"", value.strip())
-    path = folder / value.strip()
-    return ImageRef(path) if os.path.exists(path) else None  # noqa: PTH110
-
-
 def json_object(line: str, where: str) -> dict[str, Any]:
     """Parse a line that holds one JSON object. Raises `DataError` for anything else."""
     try:
@@ -144,23 +101,6 @@ def json_id(value: Any, where: str) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise DataError(f"{where}: expected a string or a whole number as id, found {short(value)}")
     return str(value).encode("utf-8", "backslashreplace").decode()  # a lone surrogate could not be written out
-
-
-def json_image(value: Any, folder: Path, where: str, strict: bool) -> ImageRef | None:
-    """Return the image of `null`, a path or `{"base64": ...}`. Raises `DataError` for anything else.
-
-    Broken base64 is refused if `strict`; otherwise it is an image that cannot be read.
-    """
-    if value is None or isinstance(value, str):
-        return image_file(folder, value)
-    if isinstance(value, dict) and set(value) == {"base64"} and isinstance(value["base64"], str):
-        try:
-            return ImageRef(base64.b64decode("".join(value["base64"].split()), validate=True))
-        except (binascii.Error, ValueError):
-            if not strict:
-                return ImageRef(b"")
-            raise DataError(f"{where}: the image is no valid base64") from None
-    raise DataError(f'{where}: expected null, a path or {{"base64": ...}} as image, found {short(value)}')
 
 
 def short(value: Any) -> str:

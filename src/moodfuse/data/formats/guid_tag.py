@@ -7,12 +7,12 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from moodfuse.data.formats.base import Part, Reader, Reading, Row, Target, Writer
 from moodfuse.data.formats.fields import (
     columns,
-    files_beside,
     held_in,
     in_words,
     names_files,
@@ -20,7 +20,8 @@ from moodfuse.data.formats.fields import (
     short,
     values_by_role,
 )
-from moodfuse.data.formats.image_files import image_suffix, open_image_bytes
+from moodfuse.data.formats.files_beside import files_beside, refuse_if_none_has_files
+from moodfuse.data.formats.image_files import image_suffix, note_left_out, open_image_bytes
 from moodfuse.data.formats.lines import csv_line, first_line, line_ends, records
 from moodfuse.data.formats.registry import reader, writer
 from moodfuse.data.posts import Post
@@ -54,6 +55,11 @@ class GuidTagReader(Reader):
         found = roles(next(table).values, f"{listing} line 1")
         if "id" not in found:
             raise DataError(f"{listing} line 1: expected the header guid,tag, found {short(first_line(listing))}")
+        place = found["id"]
+        others = islice(records(listing, ","), 1, None)
+        refuse_if_none_has_files(
+            listing, data, (one.values[place].strip() for one in others if len(one.values) > place)
+        )
         for record in table:
             values = values_by_role(record, found, listing, reading.strict)
             guid = values.get("id") or ""
@@ -109,6 +115,7 @@ def _write_files(folder: Path, post: Post, notes: Counter[str]) -> None:
         mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
         with (folder / f"{post.id}.txt").open("xb") as file:
             file.write(mark + data)
+    note_left_out(post, notes)
     with open_image_bytes(post.image, notes) as image:
         if image is not None:
             with (folder / f"{post.id}{image_suffix(image)}").open("xb") as file:

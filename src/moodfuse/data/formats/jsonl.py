@@ -8,7 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from moodfuse.data.formats.base import Reader, Reading, Row, Run
-from moodfuse.data.formats.fields import json_id, json_image, json_object, need_text_or_image, roles, short
+from moodfuse.data.formats.fields import json_id, json_object, need_text_or_image, roles, short
+from moodfuse.data.formats.image_refs import image_refs
 from moodfuse.data.formats.lines import first_line, line_ends, located_lines
 from moodfuse.data.formats.registry import reader, writer
 from moodfuse.data.formats.writers import LineWriter
@@ -59,13 +60,15 @@ class JsonLinesReader(Reader):
             text, label = values.get("text"), values.get("label")
             if not isinstance(text, str | None):
                 raise DataError(f"{where}: expected a string or null as text, found {short(text)}")
+            images = image_refs(path.parent, values.get("image"), where=where, strict=reading.strict)
             yield Row(
                 path,
                 line,
                 json_id(values["id"], where) if "id" in values else str(number),
                 None if text is None else Decoded(text, decoded.encoding, decoded.lossy),
-                json_image(values.get("image"), path.parent, where, reading.strict),
+                images[0] if images else None,
                 None if label is None else str(label),
+                more_images=tuple(images[1:]),
             )
 
     def count(self, path: Path, reading: Reading) -> int:
@@ -80,6 +83,7 @@ class JsonLinesWriter(LineWriter):
     suffixes = (".jsonl", ".ndjson")
     embeds = True
 
-    def line(self, post: Post, image: str | dict[str, str] | None) -> bytes:
+    def line(self, post: Post, images: list[str | dict[str, str]]) -> bytes:
+        image = images if len(images) > 1 else next(iter(images), None)
         row = {"id": post.id, "text": post.text, "image": image, "label": post.label}
         return json.dumps(row, ensure_ascii=False).encode() + b"\n"

@@ -12,10 +12,11 @@ from typing import Any
 
 from moodfuse.data.formats.base import PREDICTING, TRAINING, Reader, Reading, Row, Run
 from moodfuse.data.formats.fields import held_in, in_words, short
+from moodfuse.data.formats.image_refs import watched
 from moodfuse.data.formats.lines import first_line, opening
 from moodfuse.data.formats.objects import object_count, object_name, object_rows
 from moodfuse.data.formats.registry import format_name, readers
-from moodfuse.data.posts import ImageUri, Post, Posts
+from moodfuse.data.posts import ImageRef, ImageUri, Post, Posts
 from moodfuse.errors import DataError, MoodfuseError, suggest
 
 LOG = logging.getLogger("moodfuse.readers")
@@ -157,7 +158,7 @@ def _rows(source: Any, reading: Reading) -> Iterator[Row]:
             raise DataError(
                 f"{object_name(source)}: expected no format with an object, found {reading.format!r}; leave it out"
             )
-        return object_rows(source, reading.strict)
+        return watched(object_rows(source, reading.strict), reading.notify)
     path, labels = Path(source), reading.labels
     reader = _reader(path, reading.format)
     if reading.strict and reader.labels is not None and set(reader.labels.names) != set(labels.names):
@@ -165,7 +166,7 @@ def _rows(source: Any, reading: Reading) -> Iterator[Row]:
             f"{path}: the labels of this format are {', '.join(reader.labels.names)}, "
             f"but {', '.join(labels.names)} are asked for; leave `labels` as it is by default"
         )
-    return reader.rows(path, reading)
+    return watched(reader.rows(path, reading), reading.notify)
 
 
 def _post(row: Row, reading: Reading) -> Post:
@@ -177,9 +178,14 @@ def _post(row: Row, reading: Reading) -> Post:
         if reading.strict:
             raise
         label = None
-    # No address is followed that nobody asked to follow: a table of posts may come from anywhere.
-    image = None if isinstance(row.image, ImageUri) and not reading.remote else row.image
-    post = Post(row.id, None, image, label, more_images=row.more_images, fields=row.fields)
+    image, more = row.image, row.more_images
+    if reading.remote:
+        image, more = None if image is None else _followed(image), tuple(map(_followed, more))
+    post = Post(row.id, None, image, label, more_images=more, fields=row.fields)
     if (text := row.text) is None:
         return post
     return replace(post, text=text.text, encoding=text.encoding, lossy=text.lossy, guessed=text.guessed)
+
+
+def _followed(image: ImageRef) -> ImageRef:
+    return replace(image, follow=True) if isinstance(image, ImageUri) else image

@@ -7,7 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 from moodfuse.data.formats.base import Reader, Reading, Row, Run
-from moodfuse.data.formats.fields import NAMES, columns, image_file, need_text_or_image, roles, values_by_role
+from moodfuse.data.formats.fields import NAMES, columns, need_text_or_image, roles, values_by_role
+from moodfuse.data.formats.image_refs import image_refs
 from moodfuse.data.formats.lines import Record, csv_line, first_line, records
 from moodfuse.data.formats.registry import reader, writer
 from moodfuse.data.formats.writers import LineWriter
@@ -55,13 +56,15 @@ class TsvReader(Reader):
         for number, record in enumerate(table, start=before + 1):
             values = values_by_role(record, found, path, reading.strict)
             text = values.get("text")
+            images = image_refs(path.parent, values.get("image"))
             yield Row(
                 path,
                 record.line,
                 str(number) if "id" not in found else values["id"] or "",
                 None if text is None else Decoded(text, record.encoding, record.lossy),
-                image_file(path.parent, values.get("image")),
+                images[0] if images else None,
                 values.get("label"),
+                more_images=tuple(images[1:]),
             )
 
 
@@ -94,8 +97,8 @@ class CsvWriter(LineWriter):
     delimiter = ","
     keeps_missing_text = False
 
-    def line(self, post: Post, image: str | dict[str, str] | None) -> bytes:
-        return csv_line([post.id, post.text or "", str(image or ""), post.label or ""], self.delimiter)
+    def line(self, post: Post, images: list[str | dict[str, str]]) -> bytes:
+        return csv_line([post.id, post.text or "", ";".join(map(str, images)), post.label or ""], self.delimiter)
 
 
 @writer

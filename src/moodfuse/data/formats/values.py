@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from moodfuse.data.formats.base import Row
-from moodfuse.data.formats.fields import image_file, json_id, json_image, need_text_or_image, roles, short
-from moodfuse.data.posts import ImageRef
+from moodfuse.data.formats.fields import json_id, need_text_or_image, roles, short
+from moodfuse.data.formats.image_refs import image_refs
 from moodfuse.data.text import Decoded, decode
 from moodfuse.errors import DataError
 
@@ -29,14 +27,16 @@ def typed_row(
     place = f"{where} row {number}"
     values = {role: value.item() if isinstance(value, np.generic) else value for role, value in values.items()}
     folder = where.parent if isinstance(where, Path) else Path()
+    images = image_refs(folder, values.get("image"), where=place, strict=strict)
     return Row(
         where,
         number,
         _id(values["id"], place) if "id" in values else str(number),
         _text(values.get("text"), place),
-        _image(values.get("image"), folder, place, strict),
+        images[0] if images else None,
         _label(values.get("label"), names, place, strict),
         unit="row",
+        more_images=tuple(images[1:]),
     )
 
 
@@ -72,32 +72,6 @@ def _text(value: Any, place: str) -> Decoded | None:
     if not isinstance(value, str):
         raise DataError(f"{place}: expected a string as text, found {short(value)}")
     return Decoded(value, "utf-8")
-
-
-def _image(value: Any, folder: Path, place: str, strict: bool) -> ImageRef | None:
-    """Read a path, bytes, a Pillow image or the {bytes, path} of Hugging Face `datasets`."""
-    if _nothing(value):
-        return None
-    if isinstance(value, Mapping) and "bytes" in value and set(value) <= {"bytes", "path"}:
-        value = value.get("path") if value["bytes"] is None else value["bytes"]
-    if isinstance(value, bytes | bytearray | memoryview):
-        return ImageRef(bytes(value))
-    if isinstance(value, Path):
-        return image_file(folder, str(value))
-    if isinstance(value, Image.Image):
-        return ImageRef(_encoded(value))
-    if value is None or isinstance(value, str | dict):
-        return json_image(value, folder, place, strict)
-    raise DataError(f"{place}: expected a path, bytes, {{bytes, path}} or a Pillow image, found {short(value)}")
-
-
-def _encoded(image: Image.Image) -> bytes:
-    """Return a Pillow image as PNG, which keeps every pixel."""
-    if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
-        image = image.convert("RGB")
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _label(value: Any, names: Sequence[str] | None, place: str, strict: bool) -> str | None:

@@ -41,7 +41,9 @@ const WORDS = {
     labels: { negative: "negative", neutral: "neutral", positive: "positive" },
     status: {
       text_missing: "no text", text_empty: "empty text", text_truncated: "text cut",
-      text_decoded_lossy: "text damaged", image_missing: "no image", image_unreadable: "image unreadable",
+      text_decoded_lossy: "text damaged", text_decoded_guess: "encoding guessed",
+      image_missing: "no image", image_not_found: "image not found", image_not_fetched: "image not fetched",
+      image_format_unknown: "unknown image format", image_unreadable: "image unreadable",
       image_truncated: "image cut off", image_too_large: "image too large", nothing_to_read: "nothing to read",
     },
   },
@@ -84,7 +86,8 @@ const WORDS = {
     labels: { negative: "消极", neutral: "中性", positive: "积极" },
     status: {
       text_missing: "无文字", text_empty: "文字为空", text_truncated: "文字被截断", text_decoded_lossy: "文字有损坏",
-      image_missing: "无图片", image_unreadable: "图片无法读取", image_truncated: "图片不完整",
+      text_decoded_guess: "编码为推测", image_missing: "无图片", image_not_found: "找不到图片",
+      image_not_fetched: "图片未下载", image_format_unknown: "图片格式未知", image_unreadable: "图片无法读取", image_truncated: "图片不完整",
       image_too_large: "图片过大", nothing_to_read: "没有可读内容",
     },
   },
