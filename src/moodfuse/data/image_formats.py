@@ -28,6 +28,7 @@ _NAMES: tuple[tuple[bytes, str], ...] = (
     (b"DDS ", "DDS"),
     (b"version https://git-lfs", "Git LFS pointer"),
 )
+_NETPBM = re.compile(rb"P[1-6]\s")
 _RIFF = {b"AVI ": "video (AVI)", b"WAVE": "sound (WAV)"}
 _MARKUP = (
     (re.compile(rb"<!doctype html|<html|<head|<body|<script", re.I), "web page (HTML)"),
@@ -62,6 +63,8 @@ def unknown_format(data: bytes) -> str | None:
     for magic, name in _NAMES:
         if data.startswith(magic):
             return name
+    if _NETPBM.match(data):
+        return "PPM"
     start = data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip()
     return _markup(start) if start.startswith(b"<") else None
 

@@ -94,12 +94,8 @@ def mean_encoding(images: Sequence[Encoding]) -> Encoding:
     """
     if len(images) == 1:
         return images[0]
-    return {
-        kind: array
-        if kind == "pixels"
-        else np.asarray(np.mean([one[kind] for one in images], axis=0, dtype=np.float32))
-        for kind, array in images[0].items()
-    }
+    several = {kind: np.stack([one[kind] for one in images]) for kind in images[0]}
+    return {kind: each[0] if kind == "pixels" else each.mean(0, dtype=np.float32) for kind, each in several.items()}
 
 
 def open_texts(bundle: Bundle, *, threads: int, graphs: Path | None = None) -> TextReader:

@@ -29,7 +29,7 @@ _Each = tuple[str, ImageFacts]
 
 
 def check_images(posts: Posts, facts: Mapping[str, Sequence[ImageFacts]]) -> tuple[dict[str, Any], list[Finding]]:
-    """Return what the images are like, ready for JSON, and what is wrong with them; `facts` of each post's by its id."""
+    """Return what the images are like, ready for JSON, and what is wrong with them; `facts` are by the post's id."""
     each = [(id, one) for id, found in facts.items() for one in found]
     status = Counter(str(name) for _, one in each for name in one.status)
     sized = [(one.width, one.height) for _, one in each if one.width and one.height]

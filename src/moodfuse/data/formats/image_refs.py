@@ -38,7 +38,7 @@ _ROWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a value stands: paths are relative to `folder`; `where` is for an error message, which `strict` asks for."""
+    """Where a value stands: paths are relative to `folder`, `where` is for the error that `strict` asks for."""
 
     folder: Path
     where: str = ""
@@ -76,7 +76,7 @@ def _refs(place: _Place, value: Any) -> list[ImageRef]:
     if isinstance(value, Image.Image):
         return [ImageRef(_encoded(value))]
     return place.unreadable(
-        f"expected a path, bytes, an address, a Pillow image or a list of them, found {short(value)}"
+        f"expected a path, bytes, an address, a Pillow image or a list of them as image, found {short(value)}"
     )
 
 

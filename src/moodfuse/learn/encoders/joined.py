@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from moodfuse.config import Augmentation, Precision
+from moodfuse.config import Augmentation, Modality, Precision
 from moodfuse.data.images import ImageSpec
 from moodfuse.data.posts import Posts
 from moodfuse.data.text import TextSpec
