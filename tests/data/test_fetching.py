@@ -67,7 +67,8 @@ def test_redirects_are_followed_five_times(site: Site, fetcher: Fetcher) -> None
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "10.0.0.7", "169.254.169.254", "[fe80::1]", "[::ffff:127.0.0.1]", "2130706433"],
+    ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "10.0.0.7", "169.254.169.254", "[fe80::1]", "[::ffff:127.0.0.1]",
+     "2130706433"],
 )  # fmt: skip
 def test_addresses_of_this_machine_and_its_networks_are_refused(host: str, tmp_path: Path) -> None:
     found = reason(Fetcher(tmp_path).read(f"http://{host}:1/a.jpg"))

@@ -152,7 +152,8 @@ def test_missing_and_empty_files_and_files_of_another_format_are_found(
         }
     )
     assert checks(audit) == {
-        "image_missing": 2, "image_not_found": 1, "image_unreadable": 1, "image_misnamed": 1, "text_empty": 1, "nothing_to_read": 1,
+        "image_missing": 2, "image_not_found": 1, "image_unreadable": 1, "image_misnamed": 1,
+        "text_empty": 1, "nothing_to_read": 1,
     }  # fmt: skip
     unreadable, missing = audit.finding("image_unreadable"), audit.finding("image_missing")
     assert unreadable is not None

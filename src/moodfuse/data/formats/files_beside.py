@@ -45,7 +45,7 @@ def refuse_if_none_has_files(listing: Path, folder: Path, guids: Iterator[str]) 
     for guid in guids:
         if names_files(guid) and (find_beside(folder, guid, (".txt",)) or find_beside(folder, guid, IMAGE_SUFFIXES)):
             return
-        tried = tried or guid
+        tried = tried or guid[:80]
     if tried:
         raise DataError(
             f"{listing}: expected the posts' texts and images in {folder}, found none of any post; "
