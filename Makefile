@@ -29,7 +29,7 @@ endif
 .PHONY: main-job
 main-job:
 	$(BIN)/moodfuse train '$(DATA)' --name $(NAME) --recipe $(RECIPE) --runs $(OUT)/runs
-	$(BIN)/moodfuse predict $(OUT)/runs/$(NAME) '$(DATA)' --output $(OUT)/test_result.txt
+	$(BIN)/moodfuse predict $(OUT)/runs/$(NAME) '$(DATA)' --output $(OUT)/test_result.txt --force
 	@echo
 	@echo "answers, in the format that came in   $(OUT)/test_result.txt"
 	@echo "probabilities, status, what to check  $(OUT)/test_result.txt.details.csv"

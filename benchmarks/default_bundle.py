@@ -44,7 +44,7 @@ def main() -> None:
     install(arguments.runs / arguments.name / "bundle")
     answers = ROOT / "benchmarks" / "results" / "test_result.txt"
     answers.parent.mkdir(exist_ok=True)
-    subprocess.run([*moodfuse, "predict", str(arguments.data), "-o", str(answers)], check=True)
+    subprocess.run([*moodfuse, "predict", str(arguments.data), "-o", str(answers), "--force"], check=True)
     answers.with_name(answers.name + ".details.csv").unlink()  # made again by the same command
 
 

@@ -53,10 +53,10 @@ import json, resource, sys, time
 from pathlib import Path
 began = time.time()
 from moodfuse.runtime.predictor import Predictor
-from moodfuse.workflows.prediction import predict_source
+from moodfuse.workflows.prediction import Answers, predict_source
 predictor = Predictor.load(sys.argv[1], threads=int(sys.argv[4]))
 loaded = time.time()
-predict_source(predictor, Path(sys.argv[2]), Path(sys.argv[3]), style="parquet")
+predict_source(predictor, Path(sys.argv[2]), Path(sys.argv[3]), answers=Answers("parquet", force=True))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 print(json.dumps({"startup": loaded - began, "seconds": time.time() - loaded, "peak": peak}))
 """

@@ -17,7 +17,7 @@ CHILD = """
 import json, resource, sys, time
 from pathlib import Path
 from moodfuse.runtime.predictor import Predictor
-from moodfuse.workflows.prediction import predict_source
+from moodfuse.workflows.prediction import Answers, predict_source
 predictor, began, seen = Predictor.load(sys.argv[1]), time.perf_counter(), []
 unit = 1 if sys.platform == "darwin" else 1024
 def progress(what, done, total):
@@ -25,7 +25,7 @@ def progress(what, done, total):
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
         seen.append((time.perf_counter() - began, peak))
         print(f"  {done} of {total}: {seen[-1][0]:.0f} s, {peak / 1e6:.0f} MB", file=sys.stderr, flush=True)
-predict_source(predictor, Path(sys.argv[2]), Path(sys.argv[3]), style="csv", progress=progress)
+predict_source(predictor, Path(sys.argv[2]), Path(sys.argv[3]), answers=Answers("csv", force=True), progress=progress)
 print(json.dumps(seen))
 """
 

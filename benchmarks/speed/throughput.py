@@ -17,7 +17,7 @@ from floor import Parts
 from measure import Row, interleaved, options, part_of, show, timed
 
 from moodfuse import Predictor
-from moodfuse.workflows.prediction import predict_source
+from moodfuse.workflows.prediction import Answers, predict_source
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
         pieces = [(name, piece) for name in bundles for piece in ("decode", "image", "text")]
         runs = {"baseline": lambda: timed(lambda: plain.predict(folder, output))}
         runs |= {
-            name: partial(timed, partial(predict_source, predictor, folder, output, style="csv"))
+            name: partial(timed, partial(predict_source, predictor, folder, output, answers=Answers("csv", force=True)))
             for name, predictor in predictors.items()
         }
         runs |= {f"{name}, {piece} alone": getattr(parts[name], piece) for name, piece in pieces}

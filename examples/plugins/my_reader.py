@@ -25,7 +25,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from moodfuse.data.formats.base import Reader, Reading, Row
-from moodfuse.data.formats.fields import image_file, roles
+from moodfuse.data.formats.columns import assign_columns
+from moodfuse.data.formats.fields import image_file
 from moodfuse.data.formats.lines import decoded_lines, first_line
 from moodfuse.data.text import Decoded
 from moodfuse.errors import DataError
@@ -45,7 +46,7 @@ class NotesReader(Reader):
     def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
         first_line(path)  # refuses what is no text file
         for number, lines in enumerate(self._posts(path), start=1):
-            yield self._row(path, number, lines)
+            yield self._row(path, number, lines, reading)
 
     def count(self, path: Path, reading: Reading) -> int:
         return sum(1 for _ in self._posts(path))
@@ -61,7 +62,7 @@ class NotesReader(Reader):
         if held:
             yield held
 
-    def _row(self, path: Path, number: int, lines: Lines) -> Row:
+    def _row(self, path: Path, number: int, lines: Lines, reading: Reading) -> Row:
         begins = lines[0][0] if lines else 1
         end = next((at for at, (_, decoded) in enumerate(lines) if not decoded.text.strip()), len(lines))
         names, values = [], []
@@ -71,7 +72,8 @@ class NotesReader(Reader):
                 raise DataError(f"{path} line {line}: expected `key: value` or a blank line before the text")
             names.append(name)
             values.append(value.strip())
-        found = {role: values[at] for role, at in roles(names, f"{path} line {begins}").items()}
+        places = assign_columns(names, f"{path} line {begins}", reading).places
+        found = {role: values[at] for role, at in places.items()}
         body = [decoded for _, decoded in lines[end + 1 :]]
         text = "".join(decoded.text for decoded in body).removesuffix("\n")
         encoding = next((one.encoding for one in body if one.encoding != "ascii"), "ascii")

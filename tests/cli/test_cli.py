@@ -309,7 +309,7 @@ def test_a_model_can_be_given_one_modality_alone(
     answers = {}
     for only in ("text", "image"):
         out = tmp_path / f"{only}.csv"
-        result = moodfuse("predict", trained_run, synthetic_folder, "-o", out, "--format", "csv", "--only", only)
+        result = moodfuse("predict", trained_run, synthetic_folder, "-o", out, "--only", only)
         assert result.code == 0
         answers[only] = out.read_text()
     assert "image_missing" in answers["text"]

@@ -74,7 +74,7 @@ def test_ctrl_c_in_training_ends_with_130_and_leaves_nothing_half_written(
 def test_ctrl_c_in_predicting_leaves_the_old_answers(trained_run: Path, tmp_path: Path) -> None:
     source, output = many_posts(tmp_path / "in.csv", 100_000), tmp_path / "out.csv"
     output.write_text("before")
-    with started("predict", trained_run, source, "-o", output) as process:
+    with started("predict", trained_run, source, "-o", output, "--force") as process:
         wait_for(lambda: any(name.endswith(".part") for name in names(tmp_path)), process)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
@@ -88,7 +88,7 @@ def test_ctrl_c_in_predicting_leaves_the_old_answers(trained_run: Path, tmp_path
 def test_a_reader_that_has_enough_is_no_fault(trained_run: Path, tmp_path: Path) -> None:
     with started("predict", trained_run, many_posts(tmp_path / "in.csv", 3_000)) as process:
         assert process.stdout is not None
-        assert process.stdout.readline().startswith("id,label,")
+        assert process.stdout.readline().startswith("id,text,label,")
         process.stdout.close()
         _, err = process.communicate(timeout=120)
     assert process.returncode == 0

@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import xlsxwriter
 from hypothesis import HealthCheck, settings
+from python_calamine import CalamineWorkbook
 
 from moodfuse.data.formats.base import Target
 from moodfuse.data.formats.registry import readers, writers
@@ -46,6 +49,8 @@ class Case:
     beside: bool = False
     #: Whether a text that is missing is read as missing, not as empty.
     keeps_missing_text: bool = True
+    #: Which texts the format can hold.
+    holds: Callable[[str], bool] = lambda text: True
 
 
 def append(path: Path, content: bytes) -> None:
@@ -85,6 +90,45 @@ def add_to_table(path: Path, id: str, label: str) -> None:
 
 def add_guid(folder: Path, id: str, label: str) -> None:
     append(folder / "train.txt", f"{id},{label}\n".encode())
+
+
+def make_json(folder: Path, posts: Sequence[Post]) -> Path:
+    path = written(folder / "lines.jsonl", "jsonl", posts)
+    with (folder / "sample.json").open("wb") as file, path.open("rb") as lines:
+        file.write(b'{"count": 1, "data": [\n')
+        for number, line in enumerate(lines):
+            file.write((b"," if number else b"") + line)
+        file.write(b"]}\n")
+    path.unlink()
+    return folder / "sample.json"
+
+
+def add_to_list(path: Path, id: str, label: str) -> None:
+    row = json.dumps({"id": id, "text": "added", "label": label}).encode()
+    path.write_bytes(path.read_bytes().removesuffix(b"]}\n") + b"," + row + b"]}\n")
+
+
+def make_workbook(folder: Path, posts: Sequence[Post]) -> Path:
+    rows = [["id", "text", "image", "label"]]
+    for post in posts:
+        if post.image is not None:
+            (folder / f"{post.id}.jpg").write_bytes(content(post.image) or b"")
+        rows.append([post.id, post.text or "", f"{post.id}.jpg" if post.image else "", post.label or ""])
+    return workbook(folder / "sample.xlsx", rows)
+
+
+def workbook(path: Path, rows: Iterable[Sequence[Any]], sheet: str = "posts") -> Path:
+    with xlsxwriter.Workbook(path, {"constant_memory": True}) as book:
+        into = book.add_worksheet(sheet)
+        for line, row in enumerate(rows):
+            for at, value in enumerate(row):
+                into.write_string(line, at, value) if isinstance(value, str) else into.write(line, at, value)
+    return path
+
+
+def add_to_workbook(path: Path, id: str, label: str) -> None:
+    rows = CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
+    workbook(path, [*rows, [id, "added", "", label]])
 
 
 def make_mvsa(folder: Path, posts: Sequence[Post]) -> Path:
@@ -163,7 +207,7 @@ _OBJECTS = {
     "half an object": b'{"id": "x"\n',
     "no object": b"[1]\n",
     "neither text nor image": b'{"id": "x"}\n',
-    "a number as text": b'{"id": "x", "text": 5}\n',
+    "a list as text": b'{"id": "x", "text": [5]}\n',
     "broken base64": b'{"id": "x", "image": {"base64": "*"}}\n',
     "an object as image": b'{"id": "x", "image": {"what": "*"}}\n',
     "brackets without end": b"[" * 100_000 + b"\n",
@@ -183,6 +227,14 @@ CASES = {
         keeps_missing_text=False,
     ),
     "jsonl": Case(by_writer("jsonl"), add_object, broken=_OBJECTS),
+    "json": Case(make_json, add_to_list, grow=lambda path: append(path, b"more of it")),
+    "xlsx": Case(
+        make_workbook,
+        add_to_workbook,
+        grow=lambda path: append(path, b"more of it"),
+        keeps_missing_text=False,
+        holds=lambda text: len(text) < 32_000 and text.replace("\n", "").isprintable(),
+    ),
     "parquet": Case(by_writer("parquet"), add_to_table, grow=lambda path: append(path, b"more of it")),
     "guid_tag": Case(
         by_writer("guid_tag"),
@@ -236,7 +288,8 @@ LABELS = ("negative", "neutral", "positive")
 
 
 def sample(case: Case, folder: Path, texts: list[str | None]) -> tuple[Path, list[Post]]:
-    """Write a post for each text, with a label and every other one with an image."""
+    """Write a post for each text that the format holds, with a label and every other one with an image."""
+    texts = [text for text in texts if text is None or case.holds(text)]
     posts = [
         Post(f"p{i}", text, ImageRef(f"image {i}".encode()) if i % 2 else None, LABELS[i % 3])
         for i, text in enumerate(texts)

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from moodfuse.config import Cleaning
+from moodfuse.data.formats.encodings import decode
 from moodfuse.data.posts import Status
-from moodfuse.data.text import MAX_CHARS, Decoded, TextSpec, clean, decode, prepare_text
+from moodfuse.data.text import MAX_CHARS, Decoded, TextSpec, clean, prepare_text
 
 ALL_OFF = Cleaning(retweets=False, mentions=False, urls=False, hashtags="keep", lower=False)
 ALL_ON = Cleaning(retweets=True, mentions=True, urls=True, hashtags="strip", lower=False)
@@ -27,8 +28,8 @@ TWEET = "RT @ann_b: So HAPPY #sunny day with @bob https://t.co/AbC1 !"
         (b"\xff\xfeh\0i\0", Decoded("hi", "utf-16-le")),
         (b"\xfe\xff\0h\0i", Decoded("hi", "utf-16-be")),
         ("好".encode("utf-32"), Decoded("好", "utf-32-le")),
-        (b"caf\xe9 ", Decoded("café ", "windows-1252")),
-        (b"\x81 caf\xe9 ", Decoded("\ufffd café ", "windows-1252", lossy=True)),
+        (b"caf\xe9 ", Decoded("café ", "windows-1252", guessed=True)),
+        (b"\x81 caf\xe9 ", Decoded("\ufffd café ", "windows-1252", lossy=True, guessed=True)),
         (b"\xff\xfeh\0i", Decoded("h\ufffd", "utf-16-le", lossy=True)),
         (b"\xef\xbb\xbfa\xff", Decoded("a\ufffd", "utf-8", lossy=True)),
     ],

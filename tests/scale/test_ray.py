@@ -43,7 +43,7 @@ def job(bundle: Path, source: Path, destination: Path, rows: int) -> Job:
 
 def whole(bundle: Path, source: Path) -> list[dict[str, Any]]:
     output = source.with_name("whole.parquet")
-    predict_source(Predictor.load(bundle, threads=1), source, output, style="parquet")
+    predict_source(Predictor.load(bundle, threads=1), source, output)
     return answers(output)
 
 

@@ -13,9 +13,9 @@ from starlette.testclient import TestClient
 
 from moodfuse.data.formats.readers import stream_posts
 from moodfuse.data.posts import ImageRef, Post
+from moodfuse.runtime.answers import explanation_object, prediction_object
 from moodfuse.runtime.explain import explain
 from moodfuse.runtime.predictor import Prediction, Predictor
-from moodfuse.runtime.writers import explanation_object, prediction_object
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,8 @@ def test_csv_comes_back_as_csv_if_asked(client: TestClient) -> None:
     body = 'id,text,label\n7,"good, really",\n8,bad,nonsense\n'
     response = client.post("/v1/predict/batch", content=body, headers=headers)
     lines = response.text.splitlines()
-    assert lines[0].startswith("id,label,p_negative")
+    assert lines[0].startswith("id,text,label,moodfuse_label,confidence,p_negative")
+    assert lines[2].startswith("8,bad,nonsense,")
     assert [line.split(",")[0] for line in lines[1:]] == ["7", "8"]
 
 
@@ -151,7 +152,9 @@ def test_a_line_that_names_a_file_of_the_server_gets_nothing_of_it(client: TestC
 def test_a_preview_shows_text_and_a_small_image(client: TestClient) -> None:
     body = json.dumps({"id": "1", "text": "long " * 400, "image": b64(picture((900, 600)))})
     headers = {"Content-Type": "application/x-ndjson"}
-    [answer] = read_lines(client.post("/v1/predict/batch?preview=true", content=body, headers=headers).text)
+    [opening, answer] = read_lines(client.post("/v1/predict/batch?preview=true", content=body, headers=headers).text)
+    assert (opening["format"], opening["columns"]) == ("jsonl", ["id", "text", "image"])
+    assert answer["fields"][:2] == ['"1"', json.dumps("long " * 400)]
     assert len(answer["text"]) == 400
     assert answer["thumbnail"].startswith("data:image/jpeg;base64,")
     assert len(answer["thumbnail"]) < 4000

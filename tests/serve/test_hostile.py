@@ -121,7 +121,7 @@ BATCHES: dict[str, tuple[int, dict[str, str], Any]] = {
     "binary data": (422, CSV, b"id,te\0xt\n\0\0"),
     "a line that is no object": (422, LINES, '{"text": "a"}\n[1]\n'),
     "NUL bytes": (422, LINES, b"\0" * 100),
-    "a type that is no batch": (415, JSON, "[]"),
+    "a type that is no batch": (415, {"Content-Type": "text/html"}, "[]"),
     "a zip that is none": (422, ZIP, b"PK nothing"),
     "an image with a zip behind it": (422, ZIP, picture() + zip_of({"train.txt": b"guid,tag\n1,null\n"})),
     "an empty zip": (422, ZIP, zip_of({})),

@@ -149,7 +149,7 @@ def test_a_batch_is_labelled_filtered_corrected_and_downloaded(visit: Visit, syn
     page.get_by_label("Show", exact=True).select_option("corrected")
     assert rows.count() == 1
     with page.expect_download() as waiting:
-        page.get_by_role("button", name="Download everything").click()
+        page.get_by_role("button", name="Download with answers").click()
     table = list(csv.DictReader(io.StringIO(Path(waiting.value.path()).read_text("utf-8"))))
     listed = (synthetic_folder / "test_without_label.txt").read_text().split()[1:]
     assert [row["id"] for row in table] == [line.split(",")[0] for line in listed]

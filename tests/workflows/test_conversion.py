@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from moodfuse.cli.main import run
+from moodfuse.data.formats.base import Reading
 from moodfuse.data.formats.readers import read_posts, stream_posts
 from moodfuse.data.posts import ImageRef
 from moodfuse.errors import ConfigError, DataError, OutputError
 from moodfuse.labels import Labels
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.conversion import convert
-from moodfuse.workflows.prediction import predict_source
+from moodfuse.workflows.prediction import Answers, predict_source
 
 
 @pytest.fixture
@@ -144,7 +145,7 @@ def test_report_is_still_a_name_of_guid_tag(folder: Path, tmp_path: Path, capsys
     assert "3 posts as guid_tag" in capsys.readouterr().out
     for name in ("guid_tag", "report"):
         assert read_posts(tmp_path / "copy", format=name).ids == ["7", "3", "5"]
-    assert convert(folder, tmp_path / "again", to="report", format="report").format == "guid_tag"
+    assert convert(folder, tmp_path / "again", to="report", reading=Reading(format="report")).format == "guid_tag"
 
 
 def test_the_command_prints_what_was_dropped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,7 +180,7 @@ def test_predictions_as_parquet(trained_run: Path, synthetic_folder: Path, tmp_p
     expected = list(predictor.stream(stream_posts(synthetic_folder, part="predict")))
     assert summary.posts == len(rows) == len(expected) == 12
     for row, prediction in zip(rows, expected, strict=True):
-        assert (row["id"], row["label"]) == (prediction.id, prediction.label)
+        assert (row["id"], row["moodfuse_label"]) == (prediction.id, prediction.label)
         assert [row[f"p_{name}"] for name in predictor.labels.names] == pytest.approx(
             list(prediction.probabilities.values()), abs=1e-5
         )
@@ -192,7 +193,7 @@ def test_parquet_is_not_written_to_a_stream(trained_run: Path, synthetic_folder:
     source = tmp_path / "in.parquet"
     convert(synthetic_folder, source, part="predict")
     with (tmp_path / "stream").open("wb") as stream, pytest.raises(OutputError, match="--output"):
-        predict_source(predictor, source, None, stdout=stream, style="parquet")
+        predict_source(predictor, source, None, answers=Answers("parquet", stdout=stream))
     with (tmp_path / "stream").open("wb") as stream:
-        predict_source(predictor, source, None, stdout=stream)
-    assert (tmp_path / "stream").read_text().startswith("id,label,p_negative")
+        predict_source(predictor, source, None, answers=Answers(stdout=stream))
+    assert (tmp_path / "stream").read_text().startswith("id,text,image,label,moodfuse_label,confidence,p_negative")

@@ -46,7 +46,7 @@ def test_no_command_waits_for_them(posts: Path, tmp_path: Path) -> None:
     moodfuse("train", posts, "--recipe", "concat", *words)
     scores = json.loads(moodfuse("evaluate", runs / "a", posts, "--json", "-q"))
     assert scores["seen_in_training"] > 50
-    moodfuse("predict", runs / "a", posts, "-o", tmp_path / "out.csv", "--format", "csv", "-q")
+    moodfuse("predict", runs / "a", posts, "-o", tmp_path / "out.csv", "-q")
     with (tmp_path / "out.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["status"], row["used"]) for row in rows] == [("image_unreadable", "text")] * 2

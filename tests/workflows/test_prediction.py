@@ -13,7 +13,7 @@ import pytest
 from moodfuse.data.synthetic import Signals, write_synthetic
 from moodfuse.errors import DataError, OutputError
 from moodfuse.runtime.predictor import WINDOW, Predictor
-from moodfuse.workflows.prediction import details_path, predict_source
+from moodfuse.workflows.prediction import Answers, details_path, predict_source
 
 POSTS = [("a1", "a good day"), ("b,2", 'she said "hi"\nand left'), ("c3", ""), ("a1", "a good day"), ("", "no id")]
 
@@ -33,9 +33,9 @@ def write(path: Path) -> Path:
     return path
 
 
-def table(path: Path) -> list[dict[str, str]]:
+def table(path: Path, separator: str = ",") -> list[dict[str, str]]:
     with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+        return list(csv.DictReader(file, delimiter=separator))
 
 
 def huge_png() -> bytes:
@@ -57,7 +57,7 @@ def test_every_row_comes_out_in_order_with_its_id(name: str, predictor: Predicto
         assert all(abs(sum(row["probabilities"].values()) - 1) < 1e-5 for row in found)
         assert found[2]["status"] == ["text_empty", "image_missing", "nothing_to_read"]
     else:
-        found = table(output)  # type: ignore[assignment]
+        found = table(output, "\t" if name == "in.tsv" else ",")  # type: ignore[assignment]
         assert found[2]["status"] == "text_empty|image_missing|nothing_to_read"
     assert [row["id"] for row in found] == [id for id, _ in POSTS]
     assert found[0]["label"] == found[3]["label"]  # a repeated id is two rows with one answer
@@ -70,7 +70,7 @@ def test_every_row_comes_out_in_order_with_its_id(name: str, predictor: Predicto
 def test_another_format_gives_the_same_answers(style: str, predictor: Predictor, tmp_path: Path) -> None:
     source = write(tmp_path / "in.csv")
     predict_source(predictor, source, tmp_path / "plain")
-    predict_source(predictor, source, tmp_path / "out", style=style)
+    predict_source(predictor, source, tmp_path / "out", answers=Answers(to=style))
     two_columns = style in ("guid_tag", "report")
     if style == "jsonl":
         labels = [json.loads(line)["label"] for line in (tmp_path / "out").read_text().splitlines()]
@@ -92,7 +92,7 @@ def test_a_guid_tag_folder_keeps_its_two_columns_and_details_stand_beside(
     details = table(tmp_path / "result.txt.details.csv")
     assert [f"{row['id']},{row['label']}" for row in details] == lines[1:]
     stream = io.BytesIO()
-    predict_source(predictor, synthetic_folder, None, stdout=stream)
+    predict_source(predictor, synthetic_folder, None, answers=Answers(stdout=stream))
     assert stream.getvalue() == (tmp_path / "result.txt").read_bytes()
 
 
@@ -113,7 +113,7 @@ def test_whatever_is_wrong_with_a_post_it_keeps_its_row_and_says_so(predictor: P
     (data / f"{ids[8]}.txt").write_bytes(b"word " * 200_000)
     with listing.open("a") as file:
         file.write(f"{ids[0]},null\n")  # a guid that stands twice
-    predict_source(predictor, folder, tmp_path / "out.csv", style="csv")
+    predict_source(predictor, folder, tmp_path / "out.csv")
     found = table(tmp_path / "out.csv")
     assert [row["id"] for row in found] == [*ids, ids[0]]
     assert [row["status"] for row in found] == [
@@ -128,7 +128,7 @@ def test_a_table_that_breaks_off_leaves_the_old_answers_alone(predictor: Predict
     source.write_text("id,text\n" + "".join(f'{i},"fine"\n' for i in range(3 * WINDOW)) + 'x,"never closed\n')
     output.write_text("before")
     with pytest.raises(DataError, match=rf"in\.csv line {3 * WINDOW + 2}"):
-        predict_source(predictor, source, output)
+        predict_source(predictor, source, output, answers=Answers(force=True))
     assert output.read_text() == "before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "out.csv"]
 
@@ -159,7 +159,7 @@ def test_memory_does_not_grow_with_the_number_of_posts(predictor: Predictor, tmp
                 file.write(f"{i},day {' ' * 18_000}.\n")
         tracemalloc.start()
         try:
-            predict_source(predictor, source, tmp_path / "out.csv")
+            predict_source(predictor, source, tmp_path / "out.csv", answers=Answers(force=True))
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

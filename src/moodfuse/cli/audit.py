@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from moodfuse.cli.progress import Bar
+from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
 
 if TYPE_CHECKING:
     from moodfuse.data.audit.audit import Audit
@@ -35,13 +36,18 @@ def audit(
     ] = False,
     split: Annotated[Path | None, typer.Option(help="A split to check: CSV or JSON of id with split or fold.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with thumbnails to this file.")] = None,
-    format: Annotated[str | None, typer.Option("--format", help="Format of DATA, if not plain.")] = None,
+    format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where there is an error.")] = False,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    quotes: Quotes = "double",
+    remote: Remote = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, with all ids.")] = False,
 ) -> None:
     """Tell what is wrong with a data set, before anyone trains on it."""
     from moodfuse.config import build_config, parse_overrides
+    from moodfuse.data.formats.base import TRAINING
     from moodfuse.workflows.auditing import audit as run_audit
     from moodfuse.workflows.auditing import write_audit_page
 
@@ -49,7 +55,8 @@ def audit(
         import moodfuse.report.page  # noqa: F401  (an extra that is missing is told before the work, not after)
     config = build_config([parse_overrides(overrides or [])])
     with Bar(quiet=quiet) as bar:
-        result = run_audit(data, labels=labels, split_file=split, config=config, format=format, progress=bar)
+        reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
+        result = run_audit(data, labels=labels, split_file=split, config=config, reading=reading, progress=bar)
         if html is not None:
             write_audit_page(result, html)
             bar.line(f"page written to {html}")

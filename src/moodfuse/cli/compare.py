@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from moodfuse.cli.progress import Bar
+from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
 
 if TYPE_CHECKING:
     from moodfuse.records.results import ComparisonResults, MeanScore
@@ -44,8 +45,12 @@ def compare(
     comparisons: Annotated[Path, typer.Option(help="Folder that holds comparisons.")] = Path("comparisons"),
     workers: Annotated[int | None, typer.Option(help="Processes; by default as many as there are cores.")] = None,
     robustness: Robustness = False,
-    format: Annotated[str | None, typer.Option("--format", help="Format of DATA, if not plain.")] = None,
+    format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    quotes: Quotes = "double",
+    remote: Remote = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
@@ -59,9 +64,11 @@ def compare(
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
     from moodfuse.config import parse_overrides
+    from moodfuse.data.formats.base import TRAINING
     from moodfuse.workflows.comparison.run import compare as run_comparison
 
     with Bar(quiet=quiet) as bar:
+        reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
         result = run_comparison(
             data,
             fusions=[word.strip() for word in fusions.split(",") if word.strip()],
@@ -71,7 +78,7 @@ def compare(
             name=name,
             comparisons=comparisons,
             overrides=[parse_overrides(overrides or [])],
-            format=format,
+            reading=reading,
             workers=workers,
             robustness=robustness,
             progress=bar,

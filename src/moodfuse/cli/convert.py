@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from moodfuse.cli.progress import Bar
+from moodfuse.cli.reading import Columns, Quotes, Sheet, reading_of
 from moodfuse.errors import ConfigError, suggest
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def convert(
         Path,
         typer.Argument(metavar="SOURCE", help="Posts: a guid,tag or MVSA folder, a CSV, TSV, JSONL or Parquet file."),
     ],
-    destination: Annotated[Path, typer.Argument(metavar="DEST", help="Where they go; nothing may be there yet.")],
+    destination: Annotated[Path, typer.Argument(metavar="DEST", help="Where they go.")],
     to: Annotated[
         str | None, typer.Option(help="guid_tag, csv, tsv, jsonl or parquet; by default what DEST ends with.")
     ] = None,
@@ -29,18 +30,31 @@ def convert(
     ] = "train",
     labels: Annotated[str | None, typer.Option(help="Label names, with commas between; by default the three.")] = None,
     embed: Annotated[bool, typer.Option("--embed", help="Put images into the file itself (jsonl, parquet).")] = False,
-    format: Annotated[str | None, typer.Option("--format", help="Format of SOURCE, if not plain.")] = None,
+    format: Annotated[str | None, typer.Option("--from", help="Format of SOURCE, if not plain.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists (never over SOURCE).")] = False,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    quotes: Quotes = "double",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Write posts as another format: every row in order, with its id, text, image and label."""
+    from moodfuse.data.formats.base import TRAINING
     from moodfuse.labels import SENTIMENT, Labels
     from moodfuse.workflows.conversion import convert as run_conversion
 
     names = SENTIMENT if labels is None else Labels(tuple(name.strip() for name in labels.split(",")))
     with Bar(quiet=quiet) as bar:
         done = run_conversion(
-            source, destination, to=to, format=format, part=_part(part), labels=names, embed=embed, progress=bar
+            source,
+            destination,
+            to=to,
+            reading=reading_of(TRAINING, columns, sheet, quotes, format=format, notify=bar.line),
+            part=_part(part),
+            labels=names,
+            embed=embed,
+            force=force,
+            progress=bar,
         )
     by_label = {label or "unlabelled": n for label, n in done.labels.most_common()}
     notes = {note: n for note, n in done.notes.items() if n}

@@ -4,38 +4,51 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from moodfuse.cli.progress import Bar
+from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
 from moodfuse.cli.train import print_scores
 
 
 def evaluate(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle or run folder.")],
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Labelled posts.")],
-    format: Annotated[str | None, typer.Option("--format", help="Format of DATA, if not plain.")] = None,
+    format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
     only: Annotated[
         Literal["text", "image"] | None, typer.Option(help="Give the model this alone of every post.")
     ] = None,
     predictions: Annotated[Path | None, typer.Option(help="Write each post's prediction to this CSV.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists (never over DATA).")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    quotes: Quotes = "double",
+    remote: Remote = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
 ) -> None:
     """Score a bundle on labelled posts; those that its training saw are left out, and counted."""
+    from moodfuse.data.formats.base import TRAINING
     from moodfuse.data.formats.readers import read_posts
     from moodfuse.files import csv_text, replacing
     from moodfuse.runtime.predictor import Predictor
+    from moodfuse.workflows.destination import check_destinations
     from moodfuse.workflows.evaluation import evaluate_unseen
 
+    reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote)
+    if predictions is not None:
+        check_destinations([predictions], data, reading, force=force)
     predictor = Predictor.load(bundle)
-    posts = read_posts(data, format=format, labels=predictor.labels)
     with ExitStack() as stack:
+        bar = stack.enter_context(Bar(quiet=quiet))
+        posts = read_posts(data, replace(reading, notify=bar.line), labels=predictor.labels)
         # Opened first: that it cannot be written should not be learnt after the work.
         sink = stack.enter_context(replacing(predictions)) if predictions else None
-        result = evaluate_unseen(predictor, posts, only=only, progress=stack.enter_context(Bar(quiet=quiet)))
+        result = evaluate_unseen(predictor, posts, only=only, progress=bar)
         if sink:
             sink.write(csv_text(result.rows()).encode())
     if as_json:

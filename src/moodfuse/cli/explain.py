@@ -26,10 +26,10 @@ def explain(
 ) -> None:
     """Say why a post gets its answer: what text and image each did, which words, which parts of the image."""
     from moodfuse.data.posts import ImageRef, Post
+    from moodfuse.runtime.answers import explanation_object
     from moodfuse.runtime.bundle import default_bundle
     from moodfuse.runtime.explain import explain as run_explain
     from moodfuse.runtime.predictor import Predictor
-    from moodfuse.runtime.writers import explanation_object
 
     if text is None and image is None:
         raise ConfigError("expected a post to explain, found none; give --text, --image, or both")

@@ -15,10 +15,15 @@ def fusions(
     name: Annotated[str | None, typer.Argument(help="Draw this fusion.")] = None,
     overrides: Annotated[list[str] | None, typer.Argument(help="Its options, as in width=256.")] = None,
     svg: Annotated[Path | None, typer.Option(help="Write the drawing to this SVG file.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the fusions (family, what they read, weights, options, source), or draw the fusion named."""
     if name is not None:
+        if svg is not None:
+            from moodfuse.workflows.destination import check_new
+
+            check_new(svg, force=force)
         _draw(name, overrides or [], svg, as_json)
         return
     rows = _rows()

@@ -27,6 +27,7 @@ from moodfuse.cli import (
     train,
 )
 from moodfuse.cli.progress import console
+from moodfuse.cli.spellings import new_spellings
 from moodfuse.errors import MoodfuseError
 from moodfuse.files import NO_ROOM
 from moodfuse.version import __version__
@@ -75,7 +76,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        code = app(arguments, prog_name="moodfuse", standalone_mode=False)
+        code = app(new_spellings(arguments), prog_name="moodfuse", standalone_mode=False)
         return _interrupted() if code == 130 else code if isinstance(code, int) else 0
     except MoodfuseError as error:
         console.print(f"error: {error}", markup=False)

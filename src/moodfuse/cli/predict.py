@@ -5,28 +5,33 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from moodfuse.cli.progress import Bar
+from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
 from moodfuse.errors import ConfigError
 
 if TYPE_CHECKING:
+    from moodfuse.data.formats.base import Reading
     from moodfuse.runtime.predictor import Predictor
     from moodfuse.runtime.summary import Summary
 
-_STYLES = "guid_tag, csv, jsonl, parquet"
-_NOT_WITH = {"plain": ("--address", "--workers"), "ray": ("--shard", "--format", "--text or --image")}
+_STYLES = "guid_tag, csv, tsv, jsonl, json, parquet, xlsx"
+_NOT_WITH = {"plain": ("--address", "--workers"), "ray": ("--shard", "--to", "--force", "--text or --image")}
 
 
 @dataclass(frozen=True, slots=True)
 class _Answers:
-    """Where answers go (`None`: stdout), and how much is told of them."""
+    """Where answers go (`None`: stdout) and how, and how much is told of them."""
 
     path: Path | None
+    to: str | None
+    short: bool
+    force: bool
     as_json: bool
     quiet: bool
 
@@ -38,16 +43,26 @@ def predict(
             metavar="[BUNDLE] [SOURCE]", help="A bundle or run folder (moodfuse brings its own); posts to label."
         ),
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where answers go; by default stdout.")] = None,
-    style: Annotated[str | None, typer.Option("--format", help=f"One of {_STYLES}; by default what came in.")] = None,
-    input_format: Annotated[str | None, typer.Option(help="Format of SOURCE, where its name does not tell.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where answers go, as its ending says: .csv .xlsx ...; by default stdout."),
+    ] = None,
+    to: Annotated[str | None, typer.Option(help=f"Format of the answers, if not plain: {_STYLES}.")] = None,
+    format: Annotated[str | None, typer.Option("--from", help="Format of SOURCE, if not plain.")] = None,
+    short: Annotated[bool, typer.Option("--answers-only", help="Leave the columns of SOURCE out.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists (never over SOURCE).")] = False,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    quotes: Quotes = "double",
     text: Annotated[str | None, typer.Option(help="Label one post: its text.")] = None,
-    image: Annotated[Path | None, typer.Option(help="Label one post: its image.")] = None,
+    image: Annotated[
+        list[Path] | None, typer.Option(help="Label one post: its image; again for each of several.")
+    ] = None,
     only: Annotated[
         Literal["text", "image"] | None, typer.Option(help="Give the model this alone of every post.")
     ] = None,
     shard: Annotated[str | None, typer.Option(help="i/n: label part i of n (from 1) alone; others do theirs.")] = None,
-    remote: Annotated[bool, typer.Option("--remote-images", help="Follow images named by a URI (s3:// ...).")] = False,
+    remote: Remote = False,
     engine: Annotated[Literal["plain", "ray"], typer.Option(help="One process, or Ray (moodfuse[ray]).")] = "plain",
     address: Annotated[str | None, typer.Option(help="Ray: host:port of a cluster; by default this machine.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Ray: workers; by default as many as fit.")] = None,
@@ -56,24 +71,29 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print counts (or the one answer) as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
 ) -> None:
-    """Label posts: every row of SOURCE gets an answer, in order. Without BUNDLE by the model that moodfuse brings."""
-    answers = _Answers(output, as_json, quiet)
-    single = text is not None or image is not None
-    given = {"--shard": shard, "--format": style, "--text or --image": single}
+    """Label posts: SOURCE comes back with an answer in every row. Without BUNDLE by the model that moodfuse brings."""
+    answers = _Answers(output, to, short, force, as_json, quiet)
+    single = text is not None or bool(image)
+    given = {"--shard": shard, "--to": to, "--force": force, "--text or --image": single}
     _check(engine, given | {"--address": address, "--workers": workers})
     bundle, source = _what(paths or [], single)
+    from moodfuse.data.formats.columns import parse_columns
+
     if engine == "ray":
-        job = {"rows_a_block": block, "format": input_format, "only": only, "remote": remote}
+        job: dict[str, Any] = {"rows_a_block": block, "format": format, "only": only, "remote": remote, "short": short}
+        job |= {"columns": tuple(parse_columns(columns).items()), "sheet": sheet, "quotes": quotes}
         pool = {"count": workers, "threads": threads or 1, "address": address or os.environ.get("RAY_ADDRESS")}
         return _on_ray(bundle, source, answers, job, pool)
+    from moodfuse.data.formats.base import PREDICTING
+    from moodfuse.data.formats.shards import Shard
     from moodfuse.runtime.predictor import Predictor
 
     predictor = Predictor.load(bundle, threads=threads)
     if single:
         return _one(predictor, text, image, as_json)
     if source is not None:
-        options = {"source_style": input_format, "style": style, "only": only, "shard": shard, "remote": remote}
-        _many(predictor, source, answers, options)
+        reading = reading_of(PREDICTING, columns, sheet, quotes, format=format, remote=remote)
+        _many(predictor, source, reading, answers, {"only": only, "shard": Shard.parse(shard) if shard else None})
     return None
 
 
@@ -81,8 +101,8 @@ def _check(engine: str, given: dict[str, Any]) -> None:
     """Raise `ConfigError` for options that do not go together, and for a format that is none."""
     from moodfuse.runtime.writers import answer_format
 
-    if given["--format"] is not None:
-        answer_format(given["--format"])
+    if given["--to"] is not None:
+        answer_format(given["--to"])
     for name in _NOT_WITH[engine]:
         if given[name]:
             raise ConfigError(f"{name} does not go with --engine {engine}; leave one of them out")
@@ -104,11 +124,13 @@ def _what(paths: list[Path], single: bool) -> tuple[Path | None, Path | None]:
     return (paths[0], paths[1]) if len(paths) == 2 else (None, paths[0])
 
 
-def _one(predictor: Predictor, text: str | None, image: Path | None, as_json: bool) -> None:
-    from moodfuse.runtime.writers import prediction_row
+def _one(predictor: Predictor, text: str | None, image: list[Path] | None, as_json: bool) -> None:
+    from moodfuse.runtime.answers import prediction_row
 
     row = prediction_row(predictor.predict(text=text, image=image))
     row.pop("id")
+    if not row["details"]:
+        row.pop("details")
     if as_json:
         print(json.dumps(row))
         return
@@ -116,14 +138,14 @@ def _one(predictor: Predictor, text: str | None, image: Path | None, as_json: bo
         print(f"{name:<14} {value}")
 
 
-def _many(predictor: Predictor, source: Path, answers: _Answers, options: dict[str, Any]) -> None:
-    from moodfuse.data.formats.shards import Shard
-    from moodfuse.workflows.prediction import details_path, predict_source
+def _many(predictor: Predictor, source: Path, reading: Reading, answers: _Answers, options: dict[str, Any]) -> None:
+    from moodfuse.workflows.prediction import Answers, details_path, predict_source
 
-    options["shard"] = Shard.parse(options["shard"]) if options["shard"] else None
     output = answers.path
+    how = Answers(answers.to, answers.short, answers.force, sys.stdout.buffer)
     with Bar(quiet=answers.quiet) as bar:
-        summary = predict_source(predictor, source, output, stdout=sys.stdout.buffer, progress=bar, **options)
+        reading = replace(reading, notify=bar.line)
+        summary = predict_source(predictor, source, output, reading, how, progress=bar, **options)
     sys.stdout.flush()
     if answers.as_json and output is not None:
         print(json.dumps(summary.as_json()))

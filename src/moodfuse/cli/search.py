@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from moodfuse.cli.progress import Bar
+from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
 
 
 def search(
@@ -25,8 +26,12 @@ def search(
     trials: Annotated[int, typer.Option(help="Trials in all, of every process at work on this search.")] = 20,
     name: Annotated[str | None, typer.Option(help="Name of the search; by default the recipe's.")] = None,
     searches: Annotated[Path, typer.Option(help="Folder that holds searches.")] = Path("searches"),
-    format: Annotated[str | None, typer.Option("--format", help="Format of DATA, if not plain.")] = None,
+    format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    quotes: Quotes = "double",
+    remote: Remote = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
@@ -37,14 +42,16 @@ def search(
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
     from moodfuse.config import parse_overrides
+    from moodfuse.data.formats.base import TRAINING
     from moodfuse.data.formats.readers import read_posts
     from moodfuse.labels import Labels
     from moodfuse.learn.compare.models import model_config
     from moodfuse.workflows.searching import search as run_search
 
     config = model_config(recipe, [parse_overrides(overrides or [])])
-    posts = read_posts(data, format=format, labels=Labels(config.labels))
     with Bar(quiet=quiet) as bar:
+        reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
+        posts = read_posts(data, reading, labels=Labels(config.labels))
         result = run_search(
             posts, config, trials=trials, name=name or recipe, searches=searches, progress=bar, notify=bar.line
         )

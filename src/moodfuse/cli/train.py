@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from moodfuse.cli.progress import Bar, console
+from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
 
 if TYPE_CHECKING:
     from moodfuse.records.metrics import EstimatedScores
@@ -30,8 +31,12 @@ def train(
     split: Annotated[Path | None, typer.Option(help="A split to use: CSV or JSON of id with split or fold.")] = None,
     seed: Annotated[int | None, typer.Option(help="Same as seed=N.")] = None,
     device: Annotated[str | None, typer.Option(help="Same as train.device=auto|cpu|gpu|mps.")] = None,
-    format: Annotated[str | None, typer.Option("--format", help="Format of DATA, if not plain.")] = None,
+    format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
+    columns: Columns = None,
+    sheet: Sheet = None,
+    quotes: Quotes = "double",
+    remote: Remote = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
@@ -42,6 +47,7 @@ def train(
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
     from moodfuse.config import parse_overrides
+    from moodfuse.data.formats.base import TRAINING
     from moodfuse.data.formats.readers import read_posts
     from moodfuse.labels import Labels
     from moodfuse.learn.recipes import resolve_config
@@ -52,8 +58,9 @@ def train(
     layers += [{"seed": seed}] if seed is not None else []
     layers += [{"train": {"device": device}}] if device is not None else []
     resolved = resolve_config(recipe or (None if config else "concat"), file=config, overrides=layers)
-    posts = read_posts(data, format=format, labels=Labels(resolved.labels))
     with Bar(quiet=quiet) as bar:
+        reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
+        posts = read_posts(data, reading, labels=Labels(resolved.labels))
         result = run_training(
             posts,
             resolved,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import codecs
+import html
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from pydantic import Field
@@ -13,14 +14,6 @@ from moodfuse.data.posts import Status
 
 #: Characters of a text that are looked at; what comes after them is cut off (`text_truncated`).
 MAX_CHARS = 20_000
-
-_BOMS = (  # UTF-32 before UTF-16: its little-endian mark begins with UTF-16's
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 
 # Every pattern is linear on any input: its parts never overlap, and a run of signs starts one match only.
 # (Possessive quantifiers would say so, but nested ones are broken in Python 3.11.)
@@ -34,6 +27,27 @@ _TAGS = re.compile(r"(?<![\w#@])(?:[#@]+\w+)+")
 _TAG = re.compile(r"([#@]+)(\w+)")
 # Where a word begins inside a hashtag: #SoHappy, #Euro2016.
 _INNER = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=[0-9])")
+
+
+# What HTML wrote another way; `&amp;` in front of it, also many times over, is that twice over.
+_ENTITY = re.compile(r"&(?:amp;)*(#\d{1,7};|#[xX][0-9a-fA-F]{1,6};|[A-Za-z][A-Za-z0-9]{1,30};)")
+# Letters and digits in another dress: superscript and modifier letters, letterlike ones, circled, half-width and
+# full-width ones, ligatures, forms of Arabic letters by place, mathematical and squared ones. No signs: a trade mark,
+# a fraction or the punctuation of Chinese says what its NFKC form does not.
+_DRESSED = re.compile(
+    "[\u1d2c-\u1d6a\u210a-\u2113\u2115\u2119-\u211d\u2124\u2128\u212c\u212d\u212f-\u2131\u2133-\u2139\u24b6-\u24ea"
+    "\ufb00-\ufb4f\ufb50-\ufdf1\ufe70-\ufefc\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uff9f\uffa1-\uffdc"
+    "\U0001d400-\U0001d7ff\U0001f110-\U0001f129\U0001f130-\U0001f149]+"
+)
+# Characters that show nothing and stand for nothing: hyphenation, direction, width. Those that look like a blank are.
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufff9-\ufffb]"
+    "|(\U0001f3f4[\U000e0020-\U000e007f]+)|[\U000e0000-\U000e0fff]"
+)
+_BLANK = re.compile("[\u115f\u1160\u2800\u3164\uffa0]")
+# Joiners and variation selectors: they make one of two emojis, and shape letters of Arabic and of Indian scripts.
+_JOINED = re.compile("[\u200c\u200d\ufe00-\ufe0f]+")
+_SHAPED = re.compile("[\u0600-\u0fff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,46 +68,31 @@ class TextSpec(Section):
     pad_id: int = Field(ge=0, description="token id that fills a batch up; the attention mask hides it")
 
 
-def decode(data: bytes) -> Decoded:
-    """Decode bytes by the first that fits: byte order mark, UTF-8, GB18030, Windows-1252. Never raises.
-
-    GB18030 goes before Windows-1252 because nearly every GB18030 text is valid Windows-1252 too. Only the
-    last, and a text that breaks the encoding of its own mark, replace characters (`lossy`).
-    """
-    marked = [(data[len(mark) :], name) for mark, name in _BOMS if data.startswith(mark)]
-    for body, name in [*marked, (data, "utf-8"), (data, "gb18030")]:
-        if marked and body is data:
-            break
-        try:
-            text = body.decode(name)
-        except UnicodeDecodeError:
-            continue
-        return Decoded(text, "ascii" if body is data and text.isascii() else name)
-    body, name = marked[-1] if marked else (data, "windows-1252")
-    text = body.decode(name, errors="replace")
-    return Decoded(text, name, lossy=marked != [] or "\ufffd" in text)
-
-
 def clean(text: str, cleaning: Cleaning) -> str:
-    """Take out what `cleaning` says, and control characters; blanks collapse to one. Time is linear.
+    """Undo what hides letters, take out what `cleaning` says; blanks collapse to one. Time is linear.
 
-    Only the first `MAX_CHARS` characters count. Cleaning a clean text changes nothing,
-    unless what was inside a hashtag has come to look like an address or a retweet.
+    HTML entities become characters, letters in another dress (full width, mathematical) plain ones; characters that
+    nobody sees go, but for those that make an emoji. Only the first `MAX_CHARS` characters count. Cleaning a clean
+    text changes nothing, unless what stood beside something taken out has come to look like it.
     """
-    text = text[:MAX_CHARS]
+    text = _plain(text[:MAX_CHARS])
     if cleaning.lower:
-        text = text.lower()
-    text = _collapse(_CONTROL.sub(" ", text))
-    if cleaning.urls:
+        text = _composed(text.lower())
+    if not text.isprintable():
+        text = _CONTROL.sub(" ", text)
+    text = _collapse(text)
+    if cleaning.urls and ("/" in text or "…" in text or "www." in text.lower()):
         text = _collapse(_URL.sub(" ", text))
-    if cleaning.retweets:
+    if cleaning.retweets and "@" in text:
         text = _RETWEET.sub(" ", text)
-    if cleaning.mentions or cleaning.hashtags != "keep":
+    if (cleaning.mentions or cleaning.hashtags != "keep") and ("#" in text or "@" in text):
         text = _TAGS.sub(lambda run: _TAG.sub(lambda tag: _clean_tag(tag, cleaning), run[0]), text)
     return _collapse(text)
 
 
-def prepare_text(text: str | None, cleaning: Cleaning, *, lossy: bool = False) -> tuple[str | None, list[Status]]:
+def prepare_text(
+    text: str | None, cleaning: Cleaning, *, lossy: bool = False, guessed: bool = False
+) -> tuple[str | None, list[Status]]:
     """Return the cleaned text and what is to be said of it (an empty list where all is well).
 
     The text is `None` where there is none, or none is left: the model then uses its learned missing-text token.
@@ -104,9 +103,40 @@ def prepare_text(text: str | None, cleaning: Cleaning, *, lossy: bool = False) -
     statuses = [] if cleaned else [Status.TEXT_EMPTY]
     if len(text) > MAX_CHARS:
         statuses.append(Status.TEXT_TRUNCATED)
+    if guessed:
+        statuses.append(Status.TEXT_DECODED_GUESS)
     if lossy:
         statuses.append(Status.TEXT_DECODED_LOSSY)
     return cleaned or None, statuses
+
+
+def _plain(text: str) -> str:
+    """Undo entities, other dresses of letters, and what shows nothing."""
+    if "&" in text:
+        text = _ENTITY.sub(lambda found: html.unescape(f"&{found[1]}"), text)
+    if text.isascii():
+        return text
+    text = _DRESSED.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
+    text = _UNSEEN.sub(lambda found: found[1] or "", _BLANK.sub(" ", text))
+    return _composed(_JOINED.sub(_join, text))
+
+
+def _composed(text: str) -> str:
+    """Return a letter and the accent behind it as one character, where there is such a one."""
+    return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
+
+
+def _join(found: re.Match[str]) -> str:
+    """Keep of joiners and selectors what they do behind an emoji or a letter that they shape."""
+    run, text, end = found[0], found.string, found.end()
+    before = text[found.start() - 1 : found.start()]
+    if not before or before.isspace():
+        return ""
+    if _SHAPED.match(before):
+        return next((sign for sign in reversed(run) if sign in "\u200c\u200d"), "")
+    if before.isalnum() or before == "_":
+        return "\ufe0f" if "\ufe0f" in run and text[end : end + 1] == "\u20e3" else ""
+    return "".join(sign for sign in "\ufe0e\ufe0f\u200d" if sign in run)
 
 
 def _clean_tag(tag: re.Match[str], cleaning: Cleaning) -> str:

@@ -124,7 +124,7 @@ class Predictor:
         arrays: list[views.EncoderInput] = []
         details: list[str] = []
         if self._text is not None:
-            text, found = prepare_text(post.text, self._text.spec.cleaning, lossy=post.lossy)
+            text, found = prepare_text(post.text, self._text.spec.cleaning, lossy=post.lossy, guessed=post.guessed)
             status += found
             if text is not None:
                 [(token_ids, cut)] = self._text.tokenize([text])

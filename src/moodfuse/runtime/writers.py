@@ -1,23 +1,43 @@
-"""Predictions to a file, one at a time: `guid,tag`, CSV, JSON lines, or Parquet."""
+"""Answers to a file, one at a time: `guid,tag`, CSV, TSV, JSON lines, JSON, Parquet or Excel."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Literal
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, Protocol
 
-from moodfuse.data.formats.parquet import Kind, parquet_sink
+from moodfuse.data.formats.parquet import parquet_sink
 from moodfuse.data.formats.registry import format_name
 from moodfuse.errors import ConfigError, suggest
-from moodfuse.labels import Labels
-from moodfuse.runtime.explain import Explanation
+from moodfuse.runtime.answers import Layout, answered_object, joined, prediction_object
 from moodfuse.runtime.predictor import Prediction
+from moodfuse.runtime.values import cell, json_text, utf8, whole
+from moodfuse.runtime.workbook import workbook_sink
 
-Format = Literal["guid_tag", "csv", "jsonl", "parquet"]
-FORMATS: tuple[Format, ...] = ("guid_tag", "csv", "jsonl", "parquet")
+Format = Literal["guid_tag", "csv", "tsv", "jsonl", "json", "parquet", "xlsx"]
+FORMATS: tuple[Format, ...] = ("guid_tag", "csv", "tsv", "jsonl", "json", "parquet", "xlsx")
+#: The formats that are one file from end to end, which a stream cannot be.
+FILES: tuple[Format, ...] = ("parquet", "xlsx")
+#: What the name of a file of answers ends with.
+ENDINGS: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".xlsx": "xlsx",
+}
+
+
+class Write(Protocol):
+    """Writes an answer, behind the fields of its post where there are any."""
+
+    def __call__(self, prediction: Prediction, fields: Mapping[str, Any] | None = None, /) -> None: ...
 
 
 def answer_format(name: str) -> Format:
@@ -25,111 +45,99 @@ def answer_format(name: str) -> Format:
     for known in FORMATS:
         if known == format_name(name):
             return known
-    raise ConfigError(suggest(name, FORMATS, what="--format"))
+    raise ConfigError(suggest(name, FORMATS, what="--to"))
 
 
-def prediction_row(prediction: Prediction) -> dict[str, Any]:
-    """Return a prediction as one flat row, numbers rounded to 6 places."""
-    row: dict[str, Any] = {"id": prediction.id, "label": prediction.label}
-    row |= {f"p_{name}": round(value, 6) for name, value in prediction.probabilities.items()}
-    return row | {
-        "confidence": round(prediction.confidence, 6),
-        "used": "|".join(sorted(prediction.used)),
-        "status": "|".join(prediction.status),
-        "needs_review": prediction.needs_review,
-    }
+def output_format(path: Path, came: str) -> Format:
+    """Return the format that the name of an output asks for, where `came` is the format of the posts.
 
-
-def prediction_object(prediction: Prediction) -> dict[str, Any]:
-    """Return a prediction as what a JSON line holds, numbers rounded to 6 places."""
-    return {
-        "id": prediction.id,
-        "label": prediction.label,
-        "probabilities": _rounded(prediction.probabilities),
-        "confidence": round(prediction.confidence, 6),
-        "used": sorted(prediction.used),
-        "status": list(map(str, prediction.status)),
-        "needs_review": prediction.needs_review,
-    }
-
-
-def explanation_object(explanation: Explanation) -> dict[str, Any]:
-    """Return an explanation as JSON holds it: the answer's own keys, and its reasons."""
-    regions = explanation.regions
-    return prediction_object(explanation.prediction) | {
-        "prior": _rounded(explanation.prior),
-        "alone": {modality: _rounded(values) for modality, values in explanation.alone.items()},
-        "shares": {modality: _rounded(values) for modality, values in explanation.shares.items()},
-        "text": explanation.text,
-        "words": [
-            {"text": word.text, "start": word.start, "end": word.end, "weight": round(word.weight, 6)}
-            for word in explanation.words
-        ],
-        "words_left_out": explanation.words_left_out,
-        "regions": None
-        if regions is None
-        else {
-            "weights": [[round(weight, 6) for weight in row] for row in regions.weights],
-            "seen": [round(edge, 6) for edge in regions.seen],
-        },
-    }
-
-
-def _rounded(values: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(value, 6) for name, value in values.items()}
+    A `guid,tag` list may be called .txt; a name without an ending takes what came in, else CSV. Raises `ConfigError`
+    for any other ending.
+    """
+    ending = path.suffix.lower()
+    if ending in ENDINGS:
+        return ENDINGS[ending]
+    if not ending or (ending == ".txt" and came == "guid_tag"):
+        return next((name for name in FORMATS if name == came), "csv")
+    known = ", ".join(one for one in ENDINGS if one not in (".ndjson", ".pq"))
+    also = "" if ending == ".txt" else "; .txt where guid,tag came in"
+    raise ConfigError(
+        f"{path}: expected a name that ends in {known}{also}, found {ending}; name it so, or say which: --to FORMAT"
+    )
 
 
 @contextmanager
-def start_writing(sink: BinaryIO, style: Format, labels: Labels) -> Iterator[Callable[[Prediction], None]]:
-    """Give the function that writes a prediction to `sink`. Parquet is whole only when the block has ended.
+def start_writing(sink: BinaryIO, style: Format, layout: Layout) -> Iterator[Write]:
+    """Give the function that writes an answer to `sink`. Parquet, Excel and JSON are whole when the block has ended.
 
-    Raises `MissingExtraError` for Parquet without pyarrow.
+    Raises `MissingExtraError` for Parquet without pyarrow and for Excel without XlsxWriter.
     """
     if style == "parquet":
-        with parquet_sink(sink, _parquet_columns(labels)) as add:
-            yield lambda prediction: add(_parquet_row(prediction))
-        return
-    header, line = _lines(style, labels)
-    sink.write(header.encode())
+        with parquet_sink(sink, _parquet_columns(layout)) as add:
+            yield lambda prediction, fields=None: add(_parquet_row(layout, prediction, fields))
+    elif style == "xlsx":
+        with workbook_sink(sink, layout.header) as add_row:
+            yield lambda prediction, fields=None: add_row(_table_row(layout, prediction, fields))
+    else:
+        header, line, between, footer = _lines(style, layout)
+        sink.write(header)
+        first = True
 
-    def write(prediction: Prediction) -> None:
-        sink.write(line(prediction).encode())
+        def write(prediction: Prediction, fields: Mapping[str, Any] | None = None) -> None:
+            nonlocal first
+            sink.write((b"" if first else between) + line(prediction, fields))
+            first = False
 
-    yield write
+        yield write
+        sink.write(footer)
 
 
-def _lines(style: Format, labels: Labels) -> tuple[str, Callable[[Prediction], str]]:
-    """Return a format's header and the function that turns a prediction into its line, both ending in a newline."""
+_Line = Callable[[Prediction, Mapping[str, Any] | None], bytes]
+
+
+def _lines(style: Format, layout: Layout) -> tuple[bytes, _Line, bytes, bytes]:
+    """Return a format's header, the function that makes a line, what stands between lines, and behind the last."""
     if style == "guid_tag":
-        return "guid,tag\n", lambda prediction: _csv_line([prediction.id, prediction.label])
+        return b"guid,tag\n", lambda prediction, _: _csv_line([prediction.id, prediction.label]), b"", b""
     if style == "jsonl":
-        return "", _json_line
-    names = ["id", "label", *(f"p_{name}" for name in labels.names), "confidence", "used", "status", "needs_review"]
-    return _csv_line(names), lambda prediction: _csv_line(list(prediction_row(prediction).values()))
+        return b"", lambda prediction, fields: utf8(_json(layout, prediction, fields)) + b"\n", b"", b""
+    if style == "json":
+        return b"[\n", lambda prediction, fields: utf8(_json(layout, prediction, fields)), b",\n", b"\n]\n"
+    separator = "\t" if style == "tsv" else ","
+
+    def line(prediction: Prediction, fields: Mapping[str, Any] | None) -> bytes:
+        return _csv_line(_table_row(layout, prediction, fields), separator)
+
+    return _csv_line(layout.header, separator), line, b"", b""
 
 
-def _parquet_columns(labels: Labels) -> dict[str, Kind]:
-    probabilities: dict[str, Kind] = {f"p_{name}": "float" for name in labels.names}
-    return {
-        "id": "string",
-        "label": "string",
-        **probabilities,
-        "confidence": "float",
-        "used": "strings",
-        "status": "strings",
-        "needs_review": "bool",
+def _json(layout: Layout, prediction: Prediction, fields: Mapping[str, Any] | None) -> str:
+    if not layout.columns:
+        return json_text(prediction_object(prediction))
+    return json_text(answered_object(prediction, fields or {}, layout.columns))
+
+
+def _table_row(layout: Layout, prediction: Prediction, fields: Mapping[str, Any] | None) -> list[Any]:
+    return [*layout.fields(fields), *map(joined, layout.answer(prediction).values())]
+
+
+def _parquet_columns(layout: Layout) -> dict[str, Any]:
+    kinds = {"used": "strings", "status": "strings", "details": "strings", "needs_review": "bool"}
+    numbers = {"confidence", *(f"p_{name}" for name in layout.labels.names)}
+    answers = {
+        name: "float" if plain in numbers else kinds.get(plain, "string") for plain, name in layout.names.items()
     }
+    return {name: layout.types.get(name, "string") for name in layout.columns} | answers
 
 
-def _parquet_row(prediction: Prediction) -> dict[str, Any]:
-    return prediction_row(prediction) | {"used": sorted(prediction.used), "status": list(map(str, prediction.status))}
+def _parquet_row(layout: Layout, prediction: Prediction, fields: Mapping[str, Any] | None) -> dict[str, Any]:
+    values = zip(layout.columns, layout.fields(fields), strict=True)
+    row = {name: value if value is None or name in layout.types else whole(cell(value)) for name, value in values}
+    return row | layout.answer(prediction)
 
 
-def _json_line(prediction: Prediction) -> str:
-    return json.dumps(prediction_object(prediction), ensure_ascii=False) + "\n"
-
-
-def _csv_line(values: list[Any]) -> str:
+def _csv_line(values: Sequence[Any], separator: str = ",") -> bytes:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(values)
-    return line.getvalue()
+    # A cell that holds \r is put between quotes only where \r is part of the line's end.
+    csv.writer(line, delimiter=separator, lineterminator="\r\n").writerow(map(cell, values))
+    return utf8(line.getvalue()[:-2]) + b"\n"

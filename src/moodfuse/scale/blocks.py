@@ -11,19 +11,21 @@ import os
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from moodfuse import files
 from moodfuse.config import Modality
-from moodfuse.data.formats.base import Run
+from moodfuse.data.formats.base import PREDICTING, Reading, Role, Run
 from moodfuse.data.formats.parquet import pyarrow
 from moodfuse.data.formats.parts import part_files
 from moodfuse.data.formats.readers import run_posts, source_format, source_runs, stream_posts
 from moodfuse.data.formats.registry import format_name, readers
-from moodfuse.data.remote import pyarrow_fs
 from moodfuse.errors import DataError, OutputError
+from moodfuse.labels import Labels
+from moodfuse.runtime.answers import Layout, layout_of, stream_answers
 from moodfuse.runtime.bundle import MANIFEST as BUNDLE_MANIFEST
 from moodfuse.runtime.bundle import Bundle
 from moodfuse.runtime.predictor import Predictor
@@ -50,6 +52,24 @@ class Job:
     format: str | None = None
     only: Modality | None = None
     remote: bool = False
+    short: bool = False
+    #: Pairs of role and name, the sheet of workbooks, what quotes are: as in `Reading`.
+    columns: tuple[tuple[Role, str], ...] = ()
+    sheet: str | None = None
+    quotes: Literal["double", "none"] = "double"
+
+    @property
+    def reading(self) -> Reading:
+        """How the source is read: with all of its columns, unless the answers alone are asked for."""
+        return replace(
+            PREDICTING,
+            format=self.format,
+            remote=self.remote,
+            fields=not self.short,
+            columns=dict(self.columns),
+            sheet=self.sheet,
+            quotes=self.quotes,
+        )
 
     def identity(self) -> dict[str, Any]:
         """Return what tells this job from others: files by name, size and time, the bundle by its hash, the options."""
@@ -62,21 +82,35 @@ class Job:
             "format": self.format,
             "only": self.only,
             "remote images": self.remote,
+            "answers only": self.short,
+            "columns": dict(self.columns),
+            "sheet": self.sheet,
+            "quotes": self.quotes,
             "version": __version__,
         }
 
     def blocks(self) -> Iterator[Block]:
         """Yield the blocks that the job is cut into: the same each time."""
-        runs = source_runs(self.source, self.rows_a_block, format=self.format)
+        runs = source_runs(self.source, self.rows_a_block, replace(self.reading, fields=False))
         return (Block(index, run) for index, run in enumerate(runs))
 
     def part(self, index: int) -> Path:
         """Return where the answers of a block stand; names sort as the blocks do."""
         return self.destination / f"part-{index:08d}.parquet"
 
+    def layout(self, labels: Labels) -> Layout:
+        """Return what stands in the parts."""
+        return _layout(self, labels)
+
     def tries(self, index: int) -> Path:
         """Return the file with a line for each process that began with a block and did not end it."""
         return self.destination / f"_tries-{index:08d}"
+
+
+@lru_cache(maxsize=4)
+def _layout(job: Job, labels: Labels) -> Layout:
+    """Return the layout of a job's parts, which all have the same columns: those of every file of the source."""
+    return layout_of(job.source, labels, stream_posts(job.source, job.reading).columns)
 
 
 def plan_job(bundle: Bundle, source: Path, destination: Path, **options: Any) -> Job:
@@ -93,9 +127,7 @@ def plan_job(bundle: Bundle, source: Path, destination: Path, **options: Any) ->
             f"moodfuse convert {source} posts.parquet makes one of it"
         )
     job = Job(source, destination, bundle.folder.absolute(), **options)
-    next(stream_posts(source, format=job.format, part="predict", strict=False), None)  # its first post can be read
-    if job.remote:
-        pyarrow_fs()
+    next(stream_posts(source, replace(job.reading, fields=False)), None)  # its first post can be read
     return job
 
 
@@ -222,24 +254,25 @@ def predict_block(
     `DataError` for a block that keeps killing workers, and for a source that is not what it was.
     """
     part, run = job.part(block.index), block.run
+    layout = job.layout(predictor.labels)
     if part.is_file():
-        return count_part(part)
+        return count_part(part, layout)
     tries = _tries(job.tries(block.index))
     place = f"{run.path} rows {run.first + 1} to {run.first + run.rows}"
     if tries >= GIVEN_UP_AFTER:
         raise DataError(
             f"{place}: {tries} workers died of these posts; give workers more memory, or leave the posts out"
         )
-    posts = run_posts(run, labels=predictor.labels, remote=job.remote)
-    posts = (post.only(job.only) for post in posts)
+    posts = run_posts(run, replace(job.reading, labels=predictor.labels))
     summary = Summary()
     with (
         quarantine() as guard,
         files.replacing(part) as file,
-        start_writing(file, "parquet", predictor.labels) as write,
+        start_writing(file, "parquet", layout) as write,
     ):
-        for prediction in predictor.stream(guard.posts(posts) if tries >= CAREFUL_AFTER else posts):
-            write(prediction)
+        tried = guard.posts(posts) if tries >= CAREFUL_AFTER else posts
+        for prediction, fields in stream_answers(predictor, tried, job.only):
+            write(prediction, fields)
             summary.add(prediction)
         if summary.posts != run.rows:
             raise DataError(f"{place}: expected {run.rows} rows, found {summary.posts}; the source has changed")
@@ -255,13 +288,14 @@ def _tries(path: Path) -> int:
     return before
 
 
-def count_part(part: Path) -> Summary:
+def count_part(part: Path, layout: Layout) -> Summary:
     """Return the counts of the answers in a part file."""
     arrow = pyarrow()
     summary = Summary()
+    names = [layout.names[name] for name in ("label", "status", "needs_review")]
     with arrow.parquet.ParquetFile(part) as file:
-        for batch in file.iter_batches(columns=["label", "status", "needs_review"]):
-            values = batch.to_pydict()
-            statuses = Counter(status for one in values["status"] for status in one)
-            summary.merge(Summary(batch.num_rows, Counter(values["label"]), statuses, sum(values["needs_review"])))
+        for batch in file.iter_batches(columns=names):
+            labels, status, review = (batch.column(name).to_pylist() for name in names)
+            statuses = Counter(word for words in status for word in words)
+            summary.merge(Summary(batch.num_rows, Counter(labels), statuses, sum(review)))
     return summary

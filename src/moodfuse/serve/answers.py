@@ -1,35 +1,49 @@
-"""A batch's answers: one line each, in order, sent while later posts are still being read."""
+"""A batch's answers, in order, sent while later posts are still being read."""
 
 from __future__ import annotations
 
-import base64
 import io
-import json
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from pydantic import BaseModel, Field
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from moodfuse.data.images import first_image
+from moodfuse.data.formats.base import PREDICTING, Role
 from moodfuse.data.posts import Post
-from moodfuse.runtime.predictor import Prediction
-from moodfuse.runtime.writers import Format, prediction_object, start_writing
+from moodfuse.labels import Labels
+from moodfuse.runtime.answers import Layout
+from moodfuse.runtime.writers import Format, start_writing
 from moodfuse.serve.batching import Engine
 from moodfuse.serve.limits import Limits
 from moodfuse.serve.metrics import Metrics
-from moodfuse.serve.uploads import open_batch, read_batch, receive_batch
+from moodfuse.serve.preview import preview_line, preview_opening
+from moodfuse.serve.problems import Problem
+from moodfuse.serve.uploads import Batch, open_batch, read_batch, receive_batch
 
 COUNT = "Moodfuse-Posts"  # header: how many answers will come
-_EXCERPT = 400  # characters of a text that a preview shows
-_THUMBNAIL = 96  # pixels
+#: What answers may come as, by the media type that the header Accept names; the first where it names none.
+ACCEPTED: dict[str, Format] = {
+    "application/x-ndjson": "jsonl",
+    "application/json": "json",
+    "text/csv": "csv",
+    "text/tab-separated-values": "tsv",
+}
 
-Line = Callable[[Post, Prediction], bytes]
+
+class Wanted(BaseModel):
+    """How a batch is read and answered."""
+
+    columns: str = Field("", max_length=2000, description="which column has which role: text=tweet,image=photo,...")
+    preview: bool = Field(False, description="for the page's table: JSON lines with texts, small images, all fields")
 
 
 class AnswerStream(StreamingResponse):
@@ -45,67 +59,77 @@ class AnswerStream(StreamingResponse):
 
 
 async def answer_batch(
-    request: Request, engine: Engine, limits: Limits, metrics: Metrics, folder: Path, *, preview: bool
+    request: Request, wanted: Wanted, engine: Engine, limits: Limits, metrics: Metrics, folder: Path
 ) -> AnswerStream:
     """Take a batch in, check all of it, and return the response that answers it.
 
     Raises `Problem` and `DataError` for what is no batch, before any answer is sent.
     """
     labels = engine.predictor.labels
+    reading = replace(PREDICTING, labels=labels, columns=column_roles(wanted.columns), fields=True)
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batch-", dir=folder)))
         path = await receive_batch(request.stream(), request.headers.get("content-type", ""), home)
-        source, count = await engine.aside(lambda: open_batch(path, limits, labels))
-        style: Format = "csv" if "text/csv" in request.headers.get("accept", "") and not preview else "jsonl"
-        line, header = _line_writer(engine, style, limits.pixels if preview else 0)
+        batch = await engine.aside(lambda: open_batch(path, limits, reading))
+        media_type, style = accepted(Headers() if wanted.preview else request.headers)
+        layout, fields = _shown(batch, style, labels)
 
         async def content() -> AsyncIterator[bytes]:
-            yield header
-            stream = engine.stream(read_batch(source, labels))
+            stream = engine.stream(read_batch(batch.source, reading))
+            sink = io.BytesIO()
             try:
-                async for post, prediction in stream:
-                    metrics.posts.labels(prediction.label).inc()
-                    yield await engine.aside(partial(line, post, prediction)) if preview else line(post, prediction)
+                if wanted.preview:
+                    yield preview_opening(batch, labels)
+                with start_writing(sink, style, layout) as write:
+                    async for post, prediction in stream:
+                        metrics.posts.labels(prediction.label).inc()
+                        if wanted.preview:
+                            yield await engine.aside(partial(preview_line, batch, limits.pixels, post, prediction))
+                        else:
+                            write(prediction, fields(post))
+                            yield _taken(sink)
+                yield _taken(sink)
             finally:
                 await stream.aclose()
 
-        media_type = "text/csv; charset=utf-8" if style == "csv" else "application/x-ndjson"
-        return AnswerStream(content(), stack=stack.pop_all(), media_type=media_type, posts=count)
+        kind = media_type + ("; charset=utf-8" if media_type.startswith("text/") else "")
+        return AnswerStream(content(), stack=stack.pop_all(), media_type=kind, posts=batch.posts)
 
 
-def _line_writer(engine: Engine, style: Format, preview: int) -> tuple[Line, bytes]:
-    """Return the function that turns an answer into its line, and what stands before the first line.
+def accepted(headers: Headers) -> tuple[str, Format]:
+    """Return the media type that a request would rather have, and its format; JSON lines where it does not say."""
+    asked = (one.partition(";")[0].strip().lower() for one in headers.get("accept", "").split(","))
+    found = next((one for one in asked if one in ACCEPTED), next(iter(ACCEPTED)))
+    return found, ACCEPTED[found]
 
-    `preview` is the most pixels of an image that is shown small; 0 asks for no preview.
+
+def column_roles(text: str) -> dict[Role, str]:
+    """Return the columns that `role=name,...` gives. Raises `Problem` 422 for anything else."""
+    found: dict[Role, str] = {}
+    for part in filter(None, text.split(",")):
+        role, equals, name = part.partition("=")
+        known = next((one for one in get_args(Role) if one == role.strip()), None)
+        if known is None or not equals or not name.strip():
+            raise Problem(422, f"columns: expected id, text, image or label = NAME, found {part.strip()[:80]!r}")
+        found[known] = name.strip()
+    return found
+
+
+def _shown(batch: Batch, style: Format, labels: Labels) -> tuple[Layout, Callable[[Post], dict[str, Any]]]:
+    """Return the layout of the answers to a batch, and the function that gives the fields of a post beside them.
+
+    A table comes back whole. In JSON the id and what the service does not know of a post come back: not its image.
     """
-    if preview:
-        return partial(_preview_line, preview), b""
-    sink = io.BytesIO()
-    with start_writing(sink, style, engine.predictor.labels) as write:
-        header = sink.getvalue()
-
-        def line(_post: Post, prediction: Prediction) -> bytes:
-            sink.seek(0)
-            sink.truncate()
-            write(prediction)
-            return sink.getvalue()
-
-        return line, header
+    if style in ("csv", "tsv"):
+        return Layout(labels, batch.columns), lambda post: dict(post.fields or {})
+    known = {*get_args(Role), *batch.roles.values()}
+    layout = Layout(labels, ("id", *(name for name in batch.columns if name not in known)))
+    return layout, lambda post: {"id": post.id} | {k: v for k, v in (post.fields or {}).items() if k not in known}
 
 
-def _preview_line(pixels: int, post: Post, prediction: Prediction) -> bytes:
-    """Return an answer with the start of its text and a small image, which the page's table shows."""
-    row: dict[str, Any] = prediction_object(prediction)
-    row["text"] = None if post.text is None else post.text[:_EXCERPT].encode("utf-8", "replace").decode()
-    row["thumbnail"] = _thumbnail(post, pixels)
-    return json.dumps(row, ensure_ascii=False).encode() + b"\n"
-
-
-def _thumbnail(post: Post, pixels: int) -> str | None:
-    image = first_image(post.images, max_pixels=pixels)
-    if image is None:
-        return None
-    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=75)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+def _taken(sink: io.BytesIO) -> bytes:
+    """Return what has been written since, and forget it."""
+    data = sink.getvalue()
+    sink.seek(0)
+    sink.truncate()
+    return data

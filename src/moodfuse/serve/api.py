@@ -7,20 +7,20 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from moodfuse.errors import MoodfuseError
+from moodfuse.runtime.answers import explanation_object, prediction_object
 from moodfuse.runtime.bundle import SEAL, read_bundle
 from moodfuse.runtime.explain import explain
 from moodfuse.runtime.predictor import Predictor
-from moodfuse.runtime.writers import explanation_object, prediction_object
 from moodfuse.serve import problems, schemas
-from moodfuse.serve.answers import COUNT, AnswerStream, answer_batch
+from moodfuse.serve.answers import ACCEPTED, COUNT, AnswerStream, Wanted, answer_batch
 from moodfuse.serve.batching import Engine
 from moodfuse.serve.docs_page import DOCS_POLICY, docs_page
 from moodfuse.serve.guard import Guard
@@ -37,9 +37,11 @@ SETTINGS = "MOODFUSE_SERVE"  # environment variable: the settings as JSON, for w
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _LINES = {
-    "description": "an answer a line, in the order of the posts; `text` and `thumbnail` too with `preview`",
+    "description": "an answer for each post, in their order, as the header Accept asks: JSON lines, each with the "
+    "fields of its post that are not text, image or label; a JSON list of them; or CSV or TSV with all columns of the "
+    "input. With `preview` JSON lines that hold `text`, `thumbnail` and all `fields` too.",
     "headers": {COUNT: {"schema": {"type": "integer"}, "description": "how many answers come"}},
-    "content": {"application/x-ndjson": {"schema": {"type": "string"}}, "text/csv": {"schema": {"type": "string"}}},
+    "content": {kind: {"schema": {"type": "string"}} for kind in ACCEPTED},
 }
 
 
@@ -125,10 +127,10 @@ def _add_posts(app: FastAPI, settings: Settings, engine: Engine, metrics: Metric
         openapi_extra={"requestBody": {"required": True, "content": dict.fromkeys(CONTENT_TYPES, _BINARY)}},
         responses={200: _LINES, **_errors()},
     )
-    async def predict_batch(request: Request, preview: bool = False) -> AnswerStream:
-        """Answer many posts: JSON lines, CSV, TSV, or a zip of a folder of posts. Answers stream, order kept."""
+    async def predict_batch(request: Request, wanted: Annotated[Wanted, Query()]) -> AnswerStream:
+        """Answer many posts: JSON, JSON lines, CSV, TSV, Excel, or a zip with posts. Answers stream, order kept."""
         home = settings.folder / str(os.getpid())
-        return await answer_batch(request, engine, limits, metrics, home, preview=preview)
+        return await answer_batch(request, wanted, engine, limits, metrics, home)
 
 
 def _add_rest(app: FastAPI, settings: Settings, engine: Engine, metrics: Metrics, stopping: Stopping) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
 import json
 import zipfile
@@ -13,12 +11,12 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
-from moodfuse.data.formats.fields import json_id
+from moodfuse.data.formats.fields import base64_bytes, json_id
 from moodfuse.data.posts import ImageRef, Post, Status
 from moodfuse.runtime.predictor import Prediction
 from moodfuse.serve.limits import Limits
 from moodfuse.serve.problems import Problem
-from moodfuse.serve.schemas import PostBody
+from moodfuse.serve.schemas import MAX_ID, PostBody
 
 _MARKUP = (b"%pdf-", b"<html", b"<script", b"<?php", b"<!doctype", b"<svg")
 
@@ -29,8 +27,8 @@ async def read_post(request: Request, limits: Limits) -> Post:
     if kind == "application/json":
         id, text, image = _from_json(await request.body())
     elif kind == "multipart/form-data":
-        async with request.form(max_files=1, max_fields=1, max_part_size=limits.body_bytes) as form:
-            id, (text, image) = "0", await _from_form(form)
+        async with request.form(max_files=1, max_fields=2, max_part_size=limits.body_bytes) as form:
+            id, text, image = await _from_form(form)
     else:
         raise Problem(415, f"expected application/json or multipart/form-data, found {kind[:100] or 'no content type'}")
     if text is None and image is None:
@@ -46,8 +44,9 @@ def refuse_unread(prediction: Prediction, limits: Limits) -> None:
     """Raise `Problem` where the one image of a request could not be read; in a batch that is a status."""
     if Status.IMAGE_TOO_LARGE in prediction.status:
         raise Problem(413, f"image: too large; at most {limits.pixels:,} pixels are decoded")
-    if Status.IMAGE_UNREADABLE in prediction.status:
-        raise Problem(422, "image: cannot be read; expected JPEG, PNG, WEBP, GIF, BMP or TIFF")
+    if {Status.IMAGE_UNREADABLE, Status.IMAGE_FORMAT_UNKNOWN} & set(prediction.status):
+        found = f" ({'; '.join(prediction.details)[:200]})" if prediction.details else ""
+        raise Problem(422, f"image: cannot be read{found}; expected JPEG, PNG, WEBP, GIF, BMP or TIFF")
 
 
 def _from_json(body: bytes) -> tuple[str, str | None, bytes | None]:
@@ -70,21 +69,32 @@ def _no_constant(name: str) -> NoReturn:
 
 def _decoded(value: str) -> bytes:
     try:
-        return base64.b64decode("".join(value.split()), validate=True)
-    except (binascii.Error, ValueError):
+        return base64_bytes(value)
+    except ValueError:
         raise Problem(422, "image.base64: is no valid base64") from None
 
 
-async def _from_form(form: FormData) -> tuple[str | None, bytes | None]:
+async def _from_form(form: FormData) -> tuple[str, str | None, bytes | None]:
     fields: dict[str, Any] = dict(form)
-    if unknown := [name for name in fields if name not in ("text", "image")]:
-        raise Problem(422, f"expected the parts text and image, found {unknown[0][:40]!r}")
-    text, image = fields.get("text"), fields.get("image")
-    if isinstance(text, UploadFile):
-        raise Problem(422, "text: expected a field, found a file")
-    if image is not None and not isinstance(image, UploadFile):
+    if unknown := [name for name in fields if name not in ("id", "text", "image")]:
+        raise Problem(422, f"expected the parts id, text and image, found {unknown[0][:40]!r}")
+    id, text, image = fields.get("id", "0"), fields.get("text"), fields.get("image")
+    for name, value in (("id", id), ("text", text)):
+        if isinstance(value, UploadFile):
+            raise Problem(422, f"{name}: expected a field, found a file")
+    if len(id) > MAX_ID:
+        raise Problem(422, f"id: expected {MAX_ID} characters at most, found {len(id):,}")
+    return json_id(id, "id"), text, await _form_image(image)
+
+
+async def _form_image(image: Any) -> bytes | None:
+    """Return the bytes of the part `image`; a form in which no file was chosen has none, and sends an empty part."""
+    if image is None or image == "":
+        return None
+    if not isinstance(image, UploadFile):
         raise Problem(422, "image: expected a file, found a field; addresses and paths are never followed")
-    return text, None if image is None else await image.read()
+    data = await image.read()
+    return data if data or image.filename else None
 
 
 def _refuse_polyglot(data: bytes) -> None:

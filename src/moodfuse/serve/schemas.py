@@ -9,19 +9,23 @@ from pydantic import BaseModel, ConfigDict, Field
 from moodfuse.config import Modality
 from moodfuse.data.posts import Status
 
+MAX_ID = 200  # characters
+
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
 class Base64Image(_Body):
-    base64: str = Field(description="the image file's bytes (JPEG, PNG, WEBP, GIF, BMP, TIFF) in base64")
+    base64: str = Field(
+        description="the image file's bytes (JPEG, PNG, WEBP, GIF, BMP, TIFF) in base64, or as a data URI with base64"
+    )
 
 
 class PostBody(_Body):
     """One post: a text, an image, or both."""
 
-    id: str = Field("0", max_length=200)
+    id: str = Field("0", max_length=MAX_ID)
     text: str | None = None
     image: Base64Image | None = None
 
@@ -36,6 +40,7 @@ class Answer(BaseModel):
     used: list[Modality]
     status: list[Status]
     needs_review: bool = Field(description="check by hand: the confidence lies below the model's threshold")
+    details: list[str] = Field(description="what a status alone does not say")
 
 
 class Word(BaseModel):
@@ -93,7 +98,7 @@ _POST: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
-        "id": {"type": "string", "maxLength": 200, "default": "0"},
+        "id": {"type": "string", "maxLength": MAX_ID, "default": "0"},
         "text": {"anyOf": [{"type": "string"}, {"type": "null"}]},
         "image": {"anyOf": [Base64Image.model_json_schema(), {"type": "null"}]},
     },
@@ -108,6 +113,7 @@ POST_BODY: dict[str, Any] = {
                     "type": "object",
                     "additionalProperties": False,
                     "properties": {
+                        "id": {"type": "string", "maxLength": MAX_ID, "default": "0"},
                         "text": {"type": "string"},
                         "image": {"type": "string", "format": "binary"},
                     },

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import zipfile
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from moodfuse.data.formats.base import Reading, Role
 from moodfuse.data.formats.guid_tag import LISTINGS
-from moodfuse.data.formats.readers import stream_posts
+from moodfuse.data.formats.readers import came_as, stream_posts
 from moodfuse.data.posts import ImageRef, ImageUri, Post
 from moodfuse.errors import DataError
-from moodfuse.labels import Labels
-from moodfuse.serve.limits import MEBIBYTE, Limits
+from moodfuse.serve.archives import check_workbook, unpack
+from moodfuse.serve.limits import Limits
 from moodfuse.serve.problems import Problem
 
 #: What a batch may be, and the name that its file gets: the suffix tells the reader its format.
@@ -24,14 +25,13 @@ CONTENT_TYPES = {
     "application/x-ndjson": "posts.jsonl",
     "application/jsonl": "posts.jsonl",
     "application/jsonlines": "posts.jsonl",
+    "application/json": "posts.json",
     "text/csv": "posts.csv",
     "text/tab-separated-values": "posts.tsv",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "posts.xlsx",
 }
-_TABLES = (".csv", ".tsv", ".jsonl")
 _ELSEWHERE = ImageRef(Path("outside the batch\0"))  # a name no file can have
-_LONGEST_PATH = 400
-_CHUNK = 2**16
-_ENTRY = b"PK\x01\x02"  # what an entry of a zip's list starts with
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".xlsx")
 
 
 async def receive_batch(body: AsyncIterator[bytes], content_type: str, folder: Path) -> Path:
@@ -46,31 +46,60 @@ async def receive_batch(body: AsyncIterator[bytes], content_type: str, folder: P
     return path
 
 
-def open_batch(path: Path, limits: Limits, labels: Labels) -> tuple[Path, int]:
-    """Unpack a zip, and read all posts once: what is wrong shows before the first answer. Returns source and posts.
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch that was read once, and can be read again."""
+
+    source: Path
+    format: str
+    posts: int
+    columns: tuple[str, ...]
+    #: The columns whose roles the client gave.
+    roles: Mapping[Role, str]
+
+
+def open_batch(path: Path, limits: Limits, reading: Reading) -> Batch:
+    """Unpack a zip, and read all posts once: what is wrong shows before the first answer.
 
     Raises `Problem` for a zip that is not safe and for too many posts, `DataError` for what is no post.
     """
-    source = _table_of(_unpack(path, limits)) if path.suffix == ".zip" else path
+    source = _table_of(unpack(path, limits)) if path.suffix == ".zip" else path
+    if source.suffix.lower() == ".xlsx":
+        check_workbook(source, limits)
     count = 0
-    for _ in read_batch(source, labels):
+    for _ in read_batch(source, replace(reading, fields=False)):
         count += 1
         if count > limits.posts:
             raise Problem(413, f"more than {limits.posts:,} posts; send them in several batches")
     if not count:
         raise Problem(422, "the batch holds no post")
-    return source, count
+    with _own_words(source):
+        return Batch(
+            source, came_as(source), count, stream_posts(source, reading, trusted=False).columns, reading.columns
+        )
 
 
-def read_batch(source: Path, labels: Labels) -> Iterator[Post]:
+def read_batch(source: Path, reading: Reading) -> Iterator[Post]:
     """Yield the posts of a batch in order. An image that lies outside its folder counts as not found."""
-    home = source if source.is_dir() else source.parent
-    try:
-        for post in stream_posts(source, part="predict", strict=False, labels=labels, trusted=False):
+    home = _home(source)
+    with _own_words(source):
+        for post in stream_posts(source, reading, trusted=False):
             images = [_confined(image, home) for image in post.images]
             yield replace(post, image=images[0] if images else None, more_images=tuple(images[1:]))
-    except DataError as error:  # the client knows nothing of this folder, and need not
+
+
+@contextmanager
+def _own_words(source: Path) -> Iterator[None]:
+    """Leave out of errors where the batch lies: the client knows nothing of this folder, and need not."""
+    home = _home(source)
+    try:
+        yield
+    except DataError as error:
         raise DataError(str(error).replace(f"{home}{os.sep}", "").replace(str(home), "the batch")) from None
+
+
+def _home(source: Path) -> Path:
+    return source if source.is_dir() else source.parent
 
 
 def _confined(image: ImageRef, home: Path) -> ImageRef:
@@ -84,88 +113,6 @@ def _confined(image: ImageRef, home: Path) -> ImageRef:
     except ValueError:  # a name no file can have
         return _ELSEWHERE
     return image if real.is_relative_to(os.path.realpath(home)) else _ELSEWHERE
-
-
-def _unpack(path: Path, limits: Limits) -> Path:
-    """Unpack a zip beside it, trusting nothing that it says of itself."""
-    with path.open("rb") as file:
-        if file.read(2) != b"PK":  # a zip may hang behind anything; this one is to be a zip and nothing else
-            raise Problem(422, "expected a zip file, found something else")
-    target = path.with_name("unpacked")
-    target.mkdir()
-    try:
-        _check_count(_count_marks(path), limits)  # before zipfile makes an object of some 500 bytes of each
-        with zipfile.ZipFile(path) as archive:
-            entries = _checked_entries(archive, limits)
-            left = limits.unpacked_bytes
-            for name, entry in entries:
-                left -= _extract(archive, entry, target / name, left, limits)
-    except Problem:
-        raise
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError) as error:
-        raise Problem(422, f"the zip cannot be unpacked ({error.__class__.__name__})") from None
-    except Exception as error:  # zlib.error, lzma.LZMAError and their like share no base class
-        raise Problem(422, f"the zip is damaged ({error.__class__.__name__})") from None
-    finally:
-        path.unlink()
-    return target
-
-
-def _count_marks(path: Path) -> int:
-    """Return how often the mark of an entry in a zip's list stands in a file: at least as often as it has entries."""
-    count, kept = 0, b""
-    with path.open("rb") as file:
-        while chunk := file.read(2**20):
-            count += (kept + chunk).count(_ENTRY)
-            kept = chunk[1 - len(_ENTRY) :]
-    return count
-
-
-def _check_count(files: int, limits: Limits) -> None:
-    if files > 3 * limits.posts + 100:
-        raise Problem(413, f"the zip holds {files:,} files, too many for {limits.posts:,} posts")
-
-
-def _checked_entries(archive: zipfile.ZipFile, limits: Limits) -> list[tuple[PurePosixPath, zipfile.ZipInfo]]:
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    _check_count(len(entries), limits)
-    if sum(entry.file_size for entry in entries) > limits.unpacked_bytes:
-        raise Problem(413, f"the zip unpacks to more than {limits.unpacked_bytes:,} bytes")
-    names: dict[PurePosixPath, zipfile.ZipInfo] = {}
-    for entry in entries:
-        if entry.flag_bits & 1:
-            raise Problem(422, "the zip is encrypted; send it without a password")
-        name = _safe_name(entry.filename)
-        if name in names or any(parent in names for parent in name.parents):
-            raise Problem(422, "the zip holds two files of one name")
-        names[name] = entry
-    return list(names.items())
-
-
-def _safe_name(name: str) -> PurePosixPath:
-    """Return a name within the zip as a path. Raises `Problem` for one that leads anywhere else."""
-    path = PurePosixPath(name)
-    drive = len(name) > 1 and name[1] == ":"
-    strange = any(ord(character) < 32 or character == "\\" for character in name)
-    if path.is_absolute() or ".." in path.parts or drive or strange or not path.parts:
-        raise Problem(422, "the zip holds a name that leads outside it")
-    if len(name.encode("utf-8", "replace")) > _LONGEST_PATH or any(len(part.encode()) > 250 for part in path.parts):
-        raise Problem(422, "the zip holds a name that is too long")
-    return path
-
-
-def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, left: int, limits: Limits) -> int:
-    """Unpack one file, counting what really comes out; returns its bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    allowed = min(left, max(MEBIBYTE, limits.ratio * entry.compress_size))
-    written = 0
-    with archive.open(entry) as source, path.open("xb") as file:
-        while chunk := source.read(_CHUNK):
-            written += len(chunk)
-            if written > allowed:
-                raise Problem(413, "the zip unpacks to far more than its size; send the posts in several batches")
-            file.write(chunk)
-    return written
 
 
 def _table_of(folder: Path) -> Path:

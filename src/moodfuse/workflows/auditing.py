@@ -11,6 +11,7 @@ from moodfuse.config import Config
 from moodfuse.data.audit.audit import Audit, LabelErrors, audit_posts
 from moodfuse.data.audit.findings import Finding, Severity, are, out_of, share
 from moodfuse.data.audit.inventory import take_inventory
+from moodfuse.data.formats.base import TRAINING, Reading
 from moodfuse.errors import DataError
 from moodfuse.labels import Labels
 from moodfuse.progress import Progress, silent
@@ -22,14 +23,14 @@ def audit(
     labels: bool = False,
     split_file: Path | None = None,
     config: Config | None = None,
-    format: str | None = None,
+    reading: Reading = TRAINING,
     progress: Progress = silent,
 ) -> Audit:
     """Look at all posts of a folder, a file or an object that `read_posts` takes, before training on them.
 
     `labels` also looks for likely label errors, which needs the `train` extra and computes frozen features once.
     `split_file` is checked for near-duplicates on several sides. `config` names the labels and, for `labels`, the
-    encoders. Raises `DataError` for what no reader can read.
+    encoders; `reading` says how `source` is read. Raises `DataError` for what no reader can read.
     """
     config = config or Config()
     names = Labels(config.labels)
@@ -37,7 +38,7 @@ def audit(
         from moodfuse.workflows.extras import require_training
 
         require_training()  # before minutes of work, not after
-    inventory = take_inventory(source, format=format, labels=names)
+    inventory = take_inventory(source, reading, labels=names)
     result = audit_posts(inventory, labels=names, split_file=split_file, progress=progress)
     return _with_label_errors(result, config, progress) if labels else result
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from moodfuse.data.formats.base import Part, Target
+from moodfuse.data.formats.base import TRAINING, Part, Reading, Target
 from moodfuse.data.formats.readers import count_posts, stream_posts
 from moodfuse.data.formats.registry import format_name
 from moodfuse.data.formats.writers import destination_format, start_writing
 from moodfuse.data.posts import Post
 from moodfuse.labels import SENTIMENT, Labels
 from moodfuse.progress import Progress, silent
+from moodfuse.workflows.destination import check_destinations
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _REPLACED = "text with characters that UTF-8 does not have: replaced"
@@ -40,25 +41,30 @@ def convert(
     destination: str | Path,
     *,
     to: str | None = None,
-    format: str | None = None,
+    reading: Reading = TRAINING,
     part: Part = "train",
     labels: Labels = SENTIMENT,
     embed: bool = False,
+    force: bool = False,
     progress: Progress = silent,
 ) -> Conversion:
     """Write the posts of a path or an object as another format, in order; memory does not grow with their number.
 
-    `to` is the format written, by default what the name of `destination` says. A guid,tag folder gets copies of the
+    `reading` says how `source` is read. `to` is the format written, by default what the name of `destination` says. A guid,tag folder gets copies of the
     images; the others get paths to where they are, or with `embed` the images themselves. The bytes of an image never
     change; a text comes out as UTF-8. Whatever goes wrong, nothing half-written is left. Raises `DataError` for the
-    source, `ConfigError` for what the format cannot do, `OutputError` where something is at `destination`.
+    source, `ConfigError` for what the format cannot do, `OutputError` where something is at `destination`: a file is
+    written over with `force` alone, the input never.
     """
     destination = Path(destination)
     to = format_name(to) if to else destination_format(destination)
     notes, found = Counter[str](), Counter[str | None]()
-    posts = stream_posts(source, format=format, labels=labels, part=part)
-    total = count_posts(source, format=format, part=part)
-    with start_writing(Target(destination, part, embed, notes), to) as write:
+    reading = replace(reading, labels=labels, part=part)
+    posts = stream_posts(source, reading)
+    total = count_posts(source, reading)
+    if isinstance(source, str | Path):
+        check_destinations([destination], Path(source), reading, force=force)
+    with start_writing(Target(destination, part, embed, force, notes), to) as write:
         for done, post in enumerate(posts, start=1):
             write(_encodable(post, notes))
             found[post.label] += 1

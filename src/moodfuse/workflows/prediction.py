@@ -1,24 +1,40 @@
-"""Predict: a file of posts in, a file of answers out, row for row."""
+"""Predict: a file of posts in, the same file with answers out, row for row."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from moodfuse import files
 from moodfuse.config import Modality
-from moodfuse.data.formats.parts import part_files
-from moodfuse.data.formats.readers import count_posts, source_format, stream_posts
-from moodfuse.data.formats.registry import format_name
+from moodfuse.data.formats.base import PREDICTING, Reading
+from moodfuse.data.formats.readers import came_as, count_posts, stream_posts
 from moodfuse.data.formats.shards import Shard, shard_posts
-from moodfuse.data.remote import pyarrow_fs
+from moodfuse.data.posts import Post
 from moodfuse.errors import OutputError
 from moodfuse.progress import Progress, silent
-from moodfuse.runtime.predictor import Prediction, Predictor
+from moodfuse.runtime.answers import Layout, layout_of, stream_answers
+from moodfuse.runtime.predictor import Predictor
 from moodfuse.runtime.summary import Summary
-from moodfuse.runtime.writers import FORMATS, Format, answer_format, start_writing
+from moodfuse.runtime.writers import FILES, FORMATS, Format, Write, answer_format, output_format, start_writing
+from moodfuse.workflows.destination import check_destinations
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """How answers are written.
+
+    `to` is their format; `None` takes what the output's name ends with, on a stream what came in. `short` leaves the
+    input's columns out. `force` writes over a file that exists. `stdout` is the stream for answers without a file.
+    """
+
+    to: str | None = None
+    short: bool = False
+    force: bool = False
+    stdout: BinaryIO | None = None
 
 
 def details_path(output: Path) -> Path:
@@ -30,57 +46,68 @@ def predict_source(
     predictor: Predictor,
     source: Path,
     output: Path | None,
+    reading: Reading = PREDICTING,
+    answers: Answers = Answers(),
     *,
-    stdout: BinaryIO | None = None,
-    source_style: str | None = None,
-    style: str | None = None,
     only: Modality | None = None,
     shard: Shard | None = None,
-    remote: bool = False,
     progress: Progress = silent,
 ) -> Summary:
-    """Predict every post of `source` into `output`, or onto `stdout`, in order; memory does not grow with posts.
+    """Predict every post of `source` into `output`, or onto a stream, in order; memory does not grow with posts.
 
-    `style` is the output's format; `None` gives back the format that came in. With `guid,tag` the rest of each
-    answer goes to `details_path(output)`. Files take their place when they are whole. `only` withholds the other
-    modality from every post. `shard` predicts one of n parts of the source. `remote` follows images named by a URI.
+    Every column of the input comes back before its answer. With `guid,tag` the rest of each answer goes to
+    `details_path(output)`. Files take their place when they are whole, and no input is ever written over. `only`
+    withholds the other modality from every post. `shard` predicts one of n parts of the source. Raises `ConfigError`
+    for an unknown ending or format, `OutputError` where answers cannot be written, `DataError` for the source.
     """
-    written = answer_format(style) if style else _style_of(source, source_style, stdout=output is None)
-    if remote:
-        pyarrow_fs()  # where it is not installed, say so before the work
-    if shard is not None:
-        total, posts = shard_posts(source, shard, format=source_style, labels=predictor.labels, remote=remote)
-    else:
-        posts = stream_posts(
-            source, format=source_style, part="predict", strict=False, labels=predictor.labels, remote=remote
-        )
-        total = count_posts(source, format=source_style, part="predict")
+    came = came_as(source, reading.format)
+    style = _style(came, output, answers)
+    reading = replace(reading, labels=predictor.labels, fields=not answers.short and style != "guid_tag")
+    total, posts, columns = _posts(source, reading, shard)
+    layout = layout_of(source, predictor.labels, columns)
+    if output is not None:
+        named = [output, details_path(output)] if style == "guid_tag" else [output]
+        check_destinations(named, source, reading, force=answers.force)
     summary = Summary()
     with ExitStack() as stack:
-        sinks: list[Callable[[Prediction], None]] = []
-        if output is None:
-            if stdout is None:
-                raise OutputError("expected an output file or a stream, found neither")
-            if written == "parquet":
-                raise OutputError("Parquet is written to a file, not to stdout; name one with --output")
-            sinks.append(stack.enter_context(start_writing(stdout, written, predictor.labels)))
-        else:
-            file = stack.enter_context(files.replacing(output))
-            sinks.append(stack.enter_context(start_writing(file, written, predictor.labels)))
-            if written == "guid_tag":
-                details = stack.enter_context(files.replacing(details_path(output)))
-                sinks.append(stack.enter_context(start_writing(details, "csv", predictor.labels)))
-        for prediction in predictor.stream(post.only(only) for post in posts):
+        sinks = _sinks(output, style, layout, answers, stack)
+        for prediction, fields in stream_answers(predictor, posts, only):
             summary.add(prediction)
             for write in sinks:
-                write(prediction)
+                write(prediction, fields)
             progress("predicting", summary.posts, total)
     return summary
 
 
-def _style_of(source: Path, source_style: str | None, *, stdout: bool) -> Format:
-    """Return the format that came in, where answers have it too; Parquet cannot go onto a stream."""
-    source_style = format_name(source_style or source_format(source))
-    if source_style == "parts":
-        source_style = source_format(part_files(source)[0])
-    return next((name for name in FORMATS if name == source_style and not (stdout and name == "parquet")), "csv")
+def _posts(source: Path, reading: Reading, shard: Shard | None) -> tuple[int, Iterator[Post], tuple[str, ...]]:
+    """Return how many posts there are to predict, the posts, and the columns that come back with them."""
+    stream = stream_posts(source, reading)
+    if shard is None:
+        return count_posts(source, reading), stream, stream.columns
+    return *shard_posts(source, shard, reading), stream.columns
+
+
+def _style(came: str, output: Path | None, answers: Answers) -> Format:
+    """Return the format of the answers: the one asked for, what the output's name says, or what came in."""
+    if output is None:
+        if answers.stdout is None:
+            raise OutputError("expected an output file or a stream, found neither")
+        if answers.to is None:
+            return next((name for name in FORMATS if name == came and name not in FILES), "csv")
+        if (style := answer_format(answers.to)) in FILES:
+            raise OutputError(f"{style} is written to a file, not to stdout; name one with --output")
+        return style
+    return answer_format(answers.to) if answers.to else output_format(output, came)
+
+
+def _sinks(output: Path | None, style: Format, layout: Layout, answers: Answers, stack: ExitStack) -> list[Write]:
+    """Return the functions that write an answer; what they write is whole when the stack is closed."""
+    if output is None:
+        assert answers.stdout is not None
+        return [stack.enter_context(start_writing(answers.stdout, style, layout))]
+    file = stack.enter_context(files.replacing(output))
+    sinks = [stack.enter_context(start_writing(file, style, layout))]
+    if style == "guid_tag":
+        details = stack.enter_context(files.replacing(details_path(output)))
+        sinks.append(stack.enter_context(start_writing(details, "csv", Layout(layout.labels))))
+    return sinks

@@ -15,7 +15,7 @@ def test_a_folder(tmp_path: Path) -> None:
     path = guid_tag_folder(tmp_path, "guid,tag\r\n7,positive\r\n3, Negative \r\nb,null\r\n", files)
     assert source_format(path) == "guid_tag"
     assert list(read_posts(path)) == [
-        Post("7", "很好", ImageRef(tmp_path / "data/7.jpg"), "positive", "gb18030"),
+        Post("7", "很好", ImageRef(tmp_path / "data/7.jpg"), "positive", "gb18030", guessed=True),
         Post("3", "ok\n", None, "negative", "ascii"),
         Post("b", None, ImageRef(tmp_path / "data/b.webp"), None),
     ]

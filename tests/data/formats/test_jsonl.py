@@ -49,7 +49,7 @@ def test_jsonl_is_known_by_its_content_and_numbers_rows(tmp_path: Path) -> None:
         ("[1]", "found [1]"),
         ("[" * 100_000, "expected one JSON object"),
         ('{"id": 1}', "found ['id']"),
-        ('{"text": 5}', "found 5"),
+        ('{"text": [5]}', "found [5]"),
         ('{"text": "a", "id": 1.5}', "found 1.5"),
         ('{"text": "a", "id": true}', "found True"),
         ('{"text": "a", "image": 5}', "as image"),

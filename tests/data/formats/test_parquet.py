@@ -125,7 +125,7 @@ def test_reading_and_writing_take_the_memory_of_a_group(tmp_path: Path, monkeypa
         ({"text": ["a"], "label": ["positiv"]}, ["row 1", "did you mean positive"]),
         ({"text": ["a", "b"], "label": [None, 2]}, ["row 2", "'2'", "a number names no label"]),
         ({"text": ["a"], "label": [1.0]}, ["row 1", "'1.0'"]),
-        ({"text": [5]}, ["row 1", "expected a string as text", "5"]),
+        ({"text": [[5]]}, ["row 1", "expected a string or null as text", "5"]),
         ({"text": ["a"], "id": [1.5]}, ["row 1", "1.5"]),
         ({"text": ["a"], "id": [None]}, ["row 1", "id is empty"]),
         ({"text": ["a"], "image": [5]}, ["row 1", "5"]),

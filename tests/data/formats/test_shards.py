@@ -99,7 +99,8 @@ def test_an_error_in_a_run_names_its_line_in_the_file(tmp_path: Path) -> None:
     path.write_text("text\n" + "good\n" * 6 + "good,bad\n")
     *_, last = source_runs(path, 4)
     with pytest.raises(DataError, match="line 8"):
-        list(run_posts(last))
+        list(run_posts(last, strict=True))
+    assert [post.text for post in run_posts(last)] == ["good", "good", "good,bad"]
 
 
 def test_an_image_named_by_a_uri_is_followed_only_if_asked(tmp_path: Path) -> None:

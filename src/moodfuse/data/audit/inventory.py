@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from moodfuse.data.formats.base import Part
+from moodfuse.data.formats.base import TRAINING, Part, Reading
 from moodfuse.data.formats.guid_tag import LISTINGS
 from moodfuse.data.formats.objects import object_name
 from moodfuse.data.formats.readers import source_format, stream_posts
@@ -37,7 +37,7 @@ class Inventory:
         return self.posts.labelled()
 
 
-def take_inventory(source: Any, *, format: str | None = None, labels: Labels = SENTIMENT) -> Inventory:
+def take_inventory(source: Any, reading: Reading = TRAINING, *, labels: Labels = SENTIMENT) -> Inventory:
     """Read `source`, of a guid,tag folder both its lists; `Posts` stay as they are.
 
     Raises `DataError` for what `read_posts` refuses, ids aside, and for a source without posts.
@@ -49,9 +49,9 @@ def take_inventory(source: Any, *, format: str | None = None, labels: Labels = S
     times: Counter[str] = Counter()
     contradicting: dict[str, None] = {}
     in_both: dict[str, None] = {}
-    for part in _parts(source, format):
+    for part in _parts(source, reading.format):
         before = set(kept)
-        for post in _stream(source, format, labels, part, dropped):
+        for post in _stream(source, replace(reading, labels=labels, part=part), dropped):
             if post.id in before:
                 in_both[post.id] = None
                 continue
@@ -65,8 +65,9 @@ def take_inventory(source: Any, *, format: str | None = None, labels: Labels = S
     return Inventory(Posts(kept.values(), source=name), repeated, tuple(contradicting), tuple(in_both), dropped)
 
 
-def _stream(source: Any, format: str | None, labels: Labels, part: Part, dropped: Counter[str]) -> Iterator[Post]:
-    posts = stream_posts(source, format=format, labels=labels, part=part, strict=part == "train")
+def _stream(source: Any, reading: Reading, dropped: Counter[str]) -> Iterator[Post]:
+    part = reading.part
+    posts = stream_posts(source, reading, strict=part == "train")
     for post in posts:
         # The list to predict says nothing of labels, whatever its second column holds.
         yield post if part == "train" else replace(post, label=None)

@@ -151,11 +151,15 @@ class Reader(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a writer is to write: where, for which part, and whether image bytes go into the file itself."""
+    """What a writer is to write: where, for which part, and whether image bytes go into the file itself.
+
+    `force` writes over a file that exists; a folder that holds something stays as it is.
+    """
 
     path: Path
     part: Part = "train"
     embed: bool = False
+    force: bool = False
     #: What a writer has to tell, with how many posts it concerns.
     notes: Counter[str] = field(default_factory=Counter)
 

@@ -2,67 +2,28 @@
 
 from __future__ import annotations
 
-import csv
+import base64
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from moodfuse.data.formats.lines import Record, cannot_read
+from moodfuse.data.formats.lines import cannot_read
 from moodfuse.errors import DataError
 
-#: What a column or key may be called.
-NAMES = {"id": ("id", "guid"), "text": ("text",), "image": ("image",), "label": ("label", "tag", "sentiment")}
+_DATA_URI = re.compile(r"\A\s*data:[^,]{0,200};base64,", re.IGNORECASE)
 
 
-def columns(header: str | None, delimiter: str) -> list[str]:
-    """Split a header line into column names as they are compared: without blanks around, lower case."""
-    try:
-        return [name.strip().lower() for name in next(csv.reader([header or ""], delimiter=delimiter), [])]
-    except csv.Error:  # a carriage return in the middle: the line is no header
-        return []
-
-
-def roles(names: Iterable[str], where: str) -> dict[str, int]:
-    """Return the place of each role (id, text, image, label) among column names; other columns are ignored.
-
-    Raises `DataError` where two columns claim one role.
-    """
-    found = [name.strip().lower() for name in names]
-    result = {}
-    for role, known in NAMES.items():
-        places = [place for place, name in enumerate(found) if name in known]
-        if len(places) > 1:
-            both = " and ".join(found[place] for place in places)
-            raise DataError(f"{where}: expected one column for the {role}, found {both}; rename or remove one")
-        if places:
-            result[role] = places[0]
-    return result
-
-
-def need_text_or_image(found: Mapping[str, int], names: Iterable[str], where: str) -> None:
-    """Raise `DataError`, naming the columns found, where there is neither text nor image."""
-    if "text" not in found and "image" not in found:
-        raise DataError(
-            f"{where}: expected a text or an image column (and id or guid, label or tag or sentiment), "
-            f"found {short(list(names))}; name the columns in the first line"
-        )
-
-
-def values_by_role(record: Record, found: Mapping[str, int], path: Path, strict: bool) -> dict[str, str | None]:
-    """Return the cells of a record by role, `None` where the record is too short (refused if `strict`).
-
-    Raises `DataError` for a record that has more cells than the header.
-    """
-    expected = record.columns
-    surplus = any(value.strip() for value in record.values[expected:])
-    if surplus or (strict and len(record.values) < expected):
-        raise DataError(
-            f"{path} line {record.line}: expected {expected} cells as in the header, found {len(record.values)}; "
-            "put a cell that holds separators between quotes"
-        )
-    return {role: record.values[at] if at < len(record.values) else None for role, at in found.items()}
+def unique_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return column names as they are, a number behind those that stood before."""
+    found: dict[str, None] = {}
+    for name in names:
+        number, free = 1, name
+        while free in found:
+            number, free = number + 1, f"{name}_{number + 1}"
+        found[free] = None
+    return tuple(found)
 
 
 def names_files(guid: str) -> bool:
@@ -96,11 +57,36 @@ def json_object(line: str, where: str) -> dict[str, Any]:
     return value
 
 
-def json_id(value: Any, where: str) -> str:
-    """Return an id: a string or a whole number. Raises `DataError` for anything else."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
+def json_id(value: Any, where: str, strict: bool = True) -> str:
+    """Return an id: a string or a whole number, nothing as "". Raises `DataError` if `strict` for anything else."""
+    if value is None:
+        return ""
+    if strict and (isinstance(value, bool) or not isinstance(value, str | int)):
         raise DataError(f"{where}: expected a string or a whole number as id, found {short(value)}")
-    return str(value).encode("utf-8", "backslashreplace").decode()  # a lone surrogate could not be written out
+    # A lone surrogate could not be written out.
+    return as_text(value).encode("utf-8", "backslashreplace").decode()
+
+
+def json_text(value: Any, where: str, strict: bool) -> str | None:
+    """Return a text: a string, or a number as it is written. Raises `DataError` if `strict` for anything else."""
+    if value is None or isinstance(value, str):
+        return value
+    if strict and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise DataError(f"{where}: expected a string or null as text, found {short(value)}")
+    return as_text(value)
+
+
+def as_text(value: Any) -> str:
+    """Return the text of any JSON value."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def base64_bytes(value: str) -> bytes:
+    """Return what base64 stands for; blanks in it, and the beginning of a data URI, are passed over.
+
+    Raises `ValueError` for what is no base64.
+    """
+    return base64.b64decode("".join(_DATA_URI.sub("", value, count=1).split()), validate=True)
 
 
 def short(value: Any) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from moodfuse.data.formats.encodings import decode
 from moodfuse.data.formats.fields import held_in, in_words, names_files
 from moodfuse.data.formats.lines import cannot_read, open_file, read_capped
 from moodfuse.data.image_finding import IMAGE_SUFFIXES, find_beside
 from moodfuse.data.posts import ImageRef
-from moodfuse.data.text import Decoded, decode
+from moodfuse.data.text import Decoded
 from moodfuse.errors import DataError
 
 _MAX_TEXT_BYTES = 16 * 2**20

@@ -7,26 +7,23 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from moodfuse.data.formats.base import Part, Reader, Reading, Row, Target, Writer
-from moodfuse.data.formats.fields import (
-    columns,
-    held_in,
-    in_words,
-    names_files,
-    roles,
-    short,
-    values_by_role,
-)
+from moodfuse.data.formats.columns import assign_columns, rank_of
+from moodfuse.data.formats.dialect import header_columns
+from moodfuse.data.formats.fields import held_in, in_words, names_files, short, unique_names
 from moodfuse.data.formats.files_beside import files_beside, refuse_if_none_has_files
 from moodfuse.data.formats.image_files import image_suffix, note_left_out, open_image_bytes
-from moodfuse.data.formats.lines import csv_line, first_line, line_ends, records
+from moodfuse.data.formats.lines import csv_line, first_line, line_ends
+from moodfuse.data.formats.records import Records, fitted
 from moodfuse.data.formats.registry import reader, writer
 from moodfuse.data.posts import Post
 from moodfuse.errors import DataError
 from moodfuse.files import replacing_folder
+from moodfuse.progress import mute
 
 #: The lists of a folder, by what they are for; the first that is there is read.
 LISTINGS: dict[Part, tuple[str, ...]] = {"train": ("train.txt",), "predict": ("test_without_label.txt", "train.txt")}
@@ -43,28 +40,35 @@ class GuidTagReader(Reader):
     def recognises(self, path: Path, header: str | None) -> bool:
         if header is None:
             return not {name for names in LISTINGS.values() for name in names}.isdisjoint(held_in(path))
-        found = columns(header, ",")
-        return "guid" in found and not {"text", "image"} & set(found)
+        if (header or "").strip().lower() == "guid":
+            return True
+        split = [names for _, names in header_columns(header) if "guid" in names]
+        return any(not any((rank_of(name) or [""])[0] in ("text", "image") for name in names) for names in split)
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
         listing = self._listing(path, reading.part) if path.is_dir() else path
-        first_line(listing)  # refuses what is no text file
         data = listing.parent / "data"
         data = data if data.is_dir() else listing.parent
-        table = records(listing, ",")
-        found = roles(next(table).values, f"{listing} line 1")
-        if "id" not in found:
+        table = Records.of(listing, ",", reading)
+        header = next(table).values
+        names, places = unique_names(header), assign_columns(header, f"{listing} line 1", reading).places
+        named = table.dialect.delimiter == "," or "guid" in map(str.lower, names)
+        if "id" not in places or not named:
             raise DataError(f"{listing} line 1: expected the header guid,tag, found {short(first_line(listing))}")
-        place = found["id"]
-        others = islice(records(listing, ","), 1, None)
-        refuse_if_none_has_files(
-            listing, data, (one.values[place].strip() for one in others if len(one.values) > place)
-        )
-        for record in table:
-            values = values_by_role(record, found, listing, reading.strict)
-            guid = values.get("id") or ""
+        others = islice(Records.of(listing, ",", replace(reading, notify=mute)), 1, None)
+        at = places["id"]
+        refuse_if_none_has_files(listing, data, (cells[at].strip() for _, cells, _ in others if len(cells) > at))
+        for line, values, _ in table:
+            cells = values if len(values) == len(names) else fitted(table, line, values, reading)
+            guid = cells[places["id"]] or ""
             text, image = files_beside(data, guid.strip(), reading.strict)
-            yield Row(listing, record.line, guid, text, image, values.get("label"))
+            label = cells[places["label"]] if "label" in places else None
+            fields = dict(zip(names, cells, strict=True)) if reading.fields else None
+            yield Row(listing, line, guid, text, image, label, fields=fields)
+
+    def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        listing = self._listing(path, reading.part) if path.is_dir() else path
+        return unique_names(next(Records.of(listing, ",", reading)).values)
 
     def count(self, path: Path, reading: Reading) -> int:
         return max(0, line_ends(self._listing(path, reading.part) if path.is_dir() else path) - 1)

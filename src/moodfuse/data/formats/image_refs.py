@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import base64
-import binascii
 import io
 import json
 import math
@@ -20,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from moodfuse.data.formats.base import Row
-from moodfuse.data.formats.fields import held_in, in_words, short
+from moodfuse.data.formats.fields import base64_bytes, held_in, in_words, short
 from moodfuse.data.image_finding import IMAGE_SUFFIXES, find_file
 from moodfuse.data.posts import ImageRef, ImageUri
 from moodfuse.errors import DataError
@@ -212,8 +210,8 @@ def _of_data_uri(place: _Place, value: str) -> list[ImageRef]:
 
 def _decoded(text: str) -> bytes | None:
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError):
+        return base64_bytes(text)
+    except ValueError:
         return None
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from moodfuse.data.formats.base import Reader, Reading, Row, Run
-from moodfuse.data.formats.fields import json_id, json_object, need_text_or_image, roles, short
-from moodfuse.data.formats.image_refs import image_refs
-from moodfuse.data.formats.lines import first_line, line_ends, located_lines
+from moodfuse.data.formats.fields import json_object, short
+from moodfuse.data.formats.lines import file_encoding, first_line, line_ends, located_texts
 from moodfuse.data.formats.registry import reader, writer
+from moodfuse.data.formats.values import Objects, need_columns, record_columns
 from moodfuse.data.formats.writers import LineWriter
 from moodfuse.data.posts import Post
-from moodfuse.data.text import Decoded
 from moodfuse.errors import DataError
+from moodfuse.progress import mute
+
+_LOOKED_AT = 1_000  # lines in which a text or an image must be, where not each must have one
 
 
 @reader
@@ -31,48 +35,59 @@ class JsonLinesReader(Reader):
         return path.suffix.lower() in self.suffixes or (header or "").lstrip().startswith("{")
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
-        first_line(path)
+        _look(path, reading)
         yield from self._from(Run(path, self.name, 0, 0), reading)
 
+    def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        return record_columns(_objects(path))
+
+    def count(self, path: Path, reading: Reading) -> int:
+        return line_ends(path)  # no line is a header
+
     def runs(self, path: Path, reading: Reading, size: int) -> Iterator[Run]:
-        first_line(path)
-        lines = enumerate(located_lines(path))
-        return self._runs(path, ((offset, line) for line, (offset, found) in lines if found.text.strip()), size)
+        _look(path, replace(reading, strict=False))
+        lines = enumerate(located_texts(path, file_encoding(path)))
+        return self._runs(path, ((offset, line) for line, (offset, text) in lines if text.strip()), size)
 
     def run_rows(self, run: Run, reading: Reading) -> Iterator[Row]:
+        reading = replace(reading, notify=mute)
         if not run.offset:
             return super().run_rows(run, reading)
         return islice(self._from(run, reading), run.rows)
 
     def _from(self, run: Run, reading: Reading) -> Iterator[Row]:
         """Yield the rows from the beginning of a run to the end of the file."""
-        path, number = run.path, run.first
-        for line, (_, decoded) in enumerate(located_lines(path, run.offset), start=run.line + 1):
-            if not decoded.text.strip():
+        path, number, encoding = run.path, run.first, file_encoding(run.path)
+        objects, told = Objects(path, reading, encoding), False
+        for line, (_, text) in enumerate(located_texts(path, encoding, run.offset), start=run.line + 1):
+            if not text.strip():
                 continue
             number += 1
-            where = f"{path} line {line}"
-            found = json_object(decoded.text, where)
-            given = list(found.values())
-            places = roles(found, where)
-            need_text_or_image(places, found, where)
-            values = {role: given[place] for role, place in places.items()}
-            text, label = values.get("text"), values.get("label")
-            if not isinstance(text, str | None):
-                raise DataError(f"{where}: expected a string or null as text, found {short(text)}")
-            images = image_refs(path.parent, values.get("image"), where=where, strict=reading.strict)
-            yield Row(
-                path,
-                line,
-                json_id(values["id"], where) if "id" in values else str(number),
-                None if text is None else Decoded(text, decoded.encoding, decoded.lossy),
-                images[0] if images else None,
-                None if label is None else str(label),
-                more_images=tuple(images[1:]),
-            )
+            try:
+                yield objects.row(json_object(text, f"{path} line {line}"), number, line=line)
+            except DataError as error:
+                if reading.strict:
+                    raise
+                if not told:
+                    reading.notify(f"{error}; nothing is read there, nor on other lines of that kind")
+                    told = True
+                yield objects.nothing(number, line=line)
 
-    def count(self, path: Path, reading: Reading) -> int:
-        return line_ends(path)  # no line is a header
+
+def _look(path: Path, reading: Reading) -> None:
+    """Raise `DataError` where the first lines say that this is no file of posts."""
+    first_line(path)
+    if (not reading.strict or reading.columns) and not need_columns(islice(_objects(path), _LOOKED_AT), path, reading):
+        raise DataError(f"{path} line 1: expected one JSON object a line, found {short(first_line(path))}")
+
+
+def _objects(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a file; lines that hold none are passed over."""
+    for _, text in located_texts(path, file_encoding(path)):
+        try:
+            yield json_object(text, "")
+        except DataError:
+            continue
 
 
 @writer

@@ -1,4 +1,4 @@
-"""Files of lines and of cells, one at a time, every line decoded for itself."""
+"""Files of lines, one at a time, all in one encoding."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import codecs
 import csv
 import io
 import os
+import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from moodfuse.data.text import Decoded, decode
+from moodfuse.data.formats.encodings import SAMPLE_BYTES, Encoding, fits, judge, marked_encoding
+from moodfuse.data.text import Decoded
 from moodfuse.errors import DataError
 
 _HEAD_BYTES = 65_536
@@ -20,35 +23,17 @@ _HEAD_BYTES = 65_536
 csv.field_size_limit(max(csv.field_size_limit(), 2**24))
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """The cells of one record, the line where it starts, the header's width, how its lines were encoded.
-
-    `offset` is where its bytes begin, 0 where reading cannot begin there.
-    """
-
-    line: int
-    values: list[str]
-    columns: int
-    encoding: str
-    lossy: bool
-    offset: int = 0
-
-
 def first_line(path: Path) -> str:
     """Return the first line of a text file. Raises `DataError` where there is none to read."""
-    with open_file(path) as file:
-        head = file.read(_HEAD_BYTES)
+    head, encoding = _head(path)
     if not head.strip():
         raise DataError(f"{path}: the file is empty; expected a header line and a line for each post")
-    if _wide(head) is None:
-        head, newline, _ = head.partition(b"\n")
-        if b"\0" in head:
-            raise DataError(
-                f"{path}: expected a text file (CSV, TSV, JSONL or a guid,tag list) or Parquet, found binary data"
-            )
-        return decode(head + newline).text.rstrip("\r\n")
-    return decode(head).text.partition("\n")[0].rstrip("\r")
+    if not encoding.wide and b"\0" in head.partition(b"\n")[0]:
+        raise DataError(
+            f"{path}: expected a text file (CSV, TSV, JSON or a guid,tag list), a workbook (.xlsx) or Parquet, "
+            "found binary data"
+        )
+    return re.split("[\r\n]", _decoded(head, encoding), maxsplit=1)[0]
 
 
 def opening(path: Path) -> str:
@@ -58,79 +43,108 @@ def opening(path: Path) -> str:
     """
     with open_file(path) as file:
         head = file.read(_HEAD_BYTES)
-    binary = _wide(head) is None and b"\0" in head.partition(b"\n")[0]
+    binary = marked_encoding(head) is None and b"\0" in head.partition(b"\n")[0]
     return head[:4].decode("latin-1") if binary else first_line(path)
+
+
+def head_text(path: Path) -> tuple[str, Encoding]:
+    """Return the lines that a text file begins with, and the encoding of the whole file."""
+    first_line(path)  # refuses what is no text file
+    head, encoding = _head(path)
+    return _decoded(head, encoding), encoding
 
 
 def line_ends(path: Path) -> int:
     """Count the line ends of a file: about its rows, quickly."""
     with open_file(path) as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+        feeds = returns = 0
+        for block in iter(lambda: file.read(1 << 20), b""):
+            feeds += block.count(b"\n")
+            returns += 0 if feeds else block.count(b"\r")
+    return feeds or returns
+
+
+def file_encoding(path: Path) -> Encoding:
+    """Return the encoding of a text file: one for all its lines. The file is read once, and not again while it stays.
+
+    Raises `DataError` where it cannot be read.
+    """
+    with open_file(path) as file:
+        state = os.fstat(file.fileno())
+    return _file_encoding(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _file_encoding(path: Path, _size: int, _changed: int) -> Encoding:
+    with open_file(path) as file:
+        marked = marked_encoding(file.read(1024))
+        if marked is not None:
+            return marked
+        file.seek(0)
+        sample, broken = bytearray(), False
+        while block := file.read(1 << 20) + file.readline(1 << 16):
+            if block.isascii():
+                continue
+            broken = broken or not fits(block, "utf-8")
+            if len(sample) < SAMPLE_BYTES:
+                lines = (line for line in block.splitlines(keepends=True) if not line.isascii())
+                sample += b"".join(islice(lines, SAMPLE_BYTES // 16))[: 2 * SAMPLE_BYTES]
+            if broken and len(sample) >= SAMPLE_BYTES:
+                break
+    return judge(bytes(sample)) if broken else Encoding("utf-8")
 
 
 def decoded_lines(path: Path) -> Iterator[Decoded]:
-    """Yield every line with its line end. Lines of one file may be encoded differently."""
+    """Yield every line with its line end."""
     return (line for _, line in located_lines(path))
 
 
 def located_lines(path: Path, offset: int = 0) -> Iterator[tuple[int, Decoded]]:
-    """Yield every line from byte `offset` on, with where it begins.
+    """Yield every line from byte `offset` on, with where it begins. Raises `DataError` as `located_texts`."""
+    encoding = file_encoding(path)
+    for at, text in located_texts(path, encoding, offset):
+        yield at, encoding.decoded(text)
 
-    In UTF-16 and UTF-32 only the beginning of the file can be begun at: every line says 0. Raises `DataError` for a
-    file that grows meanwhile: reading it might never end, and its last line may be half a line.
+
+def located_texts(
+    path: Path, encoding: Encoding, offset: int = 0, *, returns: bool = False
+) -> Iterator[tuple[int, str]]:
+    """Yield every line from byte `offset` on with its line end, and where it begins.
+
+    In UTF-16 and UTF-32, and where lines end with a carriage return alone (`returns`), only the beginning of the file
+    can be begun at: every line says 0. Raises `DataError` for a file that grows meanwhile: reading it might never end,
+    and its last line may be half a line.
     """
     with open_file(path) as file:
-        size, wide = os.fstat(file.fileno()).st_size, _wide(file.peek(4))
-        if wide is None:
-            file.seek(offset)
-            for raw in file:
-                begins, offset = offset, offset + len(raw)
-                _refuse_growth(path, offset, size)
-                yield begins, decode(raw)
+        size, name = os.fstat(file.fileno()).st_size, encoding.name
+        offset = offset or encoding.mark
+        file.seek(offset)
+        if encoding.wide or returns:
+            for line in io.TextIOWrapper(file, name, errors="replace", newline="" if returns else "\n"):
+                _refuse_growth(path, file.tell(), size)
+                yield 0, line
             return
-        for line in io.TextIOWrapper(file, wide, errors="replace", newline="\n"):
-            _refuse_growth(path, file.tell(), size)
-            yield 0, Decoded(line, wide, lossy="\ufffd" in line)
+        for raw in file:
+            begins, offset = offset, offset + len(raw)
+            if offset > size:
+                _refuse_growth(path, offset, size)
+            yield begins, raw.decode(name, "replace")
+
+
+def _head(path: Path) -> tuple[bytes, Encoding]:
+    with open_file(path) as file:
+        return file.read(_HEAD_BYTES), file_encoding(path)
+
+
+def _decoded(head: bytes, encoding: Encoding) -> str:
+    """Decode the beginning of a file; a character that the end cuts is left out."""
+    decoder = codecs.getincrementaldecoder(encoding.name)("replace")
+    return decoder.decode(head[encoding.mark :], final=len(head) < _HEAD_BYTES)
 
 
 def _refuse_growth(path: Path, read: int, size: int) -> None:
     if read > size:
         raise DataError(f"{path}: somebody writes to it while it is read; wait for the end, or read a copy")
-
-
-def records(path: Path, delimiter: str, *, offset: int = 0, line: int = 0, columns: int = 0) -> Iterator[Record]:
-    """Yield the records of a CSV or TSV file, its header included; blank lines are none.
-
-    Reading may begin at the `offset` of a record, `line` lines down, where the header has so many `columns`.
-    Raises `DataError` for quotes that do not pair up: read leniently, they would swallow the rows that follow.
-    """
-    seen: list[Decoded] = []
-    begins = offset
-
-    def texts() -> Iterator[str]:
-        nonlocal begins
-        for at, found in located_lines(path, offset):
-            begins = begins if seen else at
-            seen.append(found)
-            yield found.text
-
-    rows = csv.reader(texts(), delimiter=delimiter, strict=True)
-    while True:
-        start = line + rows.line_num + 1
-        seen.clear()
-        try:
-            values = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise DataError(
-                f"{path} line {start}: {error}; put a cell that holds quotes, separators or line ends "
-                'between quotes, and double the quotes (") in it'
-            ) from None
-        if values:
-            columns = columns or len(values)
-            encoding = next((found.encoding for found in seen if found.encoding != "ascii"), "ascii")
-            yield Record(start, values, columns, encoding, any(found.lossy for found in seen), begins)
 
 
 def csv_line(values: list[str], delimiter: str = ",") -> bytes:
@@ -166,15 +180,6 @@ def cannot_read(path: Path, error: OSError | ValueError) -> NoReturn:
 def read_capped(file: BinaryIO, limit: int) -> bytes:
     """Read `limit` bytes at most; where that cuts, cut after a blank, so that no character is split."""
     data = file.read(limit)
-    if len(data) < limit or _wide(data):
+    if len(data) < limit or marked_encoding(data):
         return data
     return data[: max(data.rfind(b" "), data.rfind(b"\n")) + 1] or data
-
-
-def _wide(head: bytes) -> str | None:
-    """Return the codec of a file that starts with a UTF-16 or UTF-32 mark: a newline is more than a byte there."""
-    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        return "utf-32"
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    return None

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from moodfuse.data.formats.base import Row
-from moodfuse.data.formats.fields import NAMES
-from moodfuse.data.formats.parquet import batch_rows, label_names
-from moodfuse.data.formats.values import record_row, table_roles, typed_row
+from moodfuse.data.formats.base import Reading, Row
+from moodfuse.data.formats.columns import NAMES
+from moodfuse.data.formats.fields import short, unique_names
+from moodfuse.data.formats.parquet import arrow_typed, batch_rows
+from moodfuse.data.formats.values import Objects, typed
 from moodfuse.errors import DataError
 
 _CHUNK = 1000  # rows of a data frame that are turned into Python values together
 
 
-def object_rows(source: Any, strict: bool) -> Iterator[Row]:
+def object_rows(source: Any, reading: Reading) -> Iterator[Row]:
     """Yield the rows of an object, its columns named as a CSV file's. Image paths are relative to the working folder.
 
     A whole number is a label where the dataset names it (ClassLabel). Raises `DataError` for an object of another kind.
@@ -23,9 +25,9 @@ def object_rows(source: Any, strict: bool) -> Iterator[Row]:
     modules = {base.__module__.partition(".")[0] for base in type(source).__mro__}
     for module, rows in _ROWS.items():
         if module in modules:
-            return rows(source, strict)
+            return rows(source, reading)
     if isinstance(source, Iterable) and not isinstance(source, str | bytes | Mapping):
-        return _mappings(source, strict)
+        return _mappings(source, reading)
     raise _unknown(source)
 
 
@@ -34,26 +36,36 @@ def object_name(source: Any) -> str:
     return type(source).__name__
 
 
+def object_columns(source: Any) -> tuple[str, ...]:
+    """Return the names of an object's columns; none where only its records tell them."""
+    schema = getattr(source, "schema", None)
+    names = getattr(schema, "names", None) or getattr(source, "column_names", None)
+    if names is None and hasattr(source, "iloc"):
+        names = unique_names([*map(str, source.columns)])
+    return tuple(names or ())
+
+
 def object_count(source: Any) -> int:
     """Return how many rows an object has, 0 where only reading tells."""
     return len(source) if hasattr(source, "__len__") else 0
 
 
-def _frame(frame: Any, strict: bool) -> Iterator[Row]:
+def _frame(frame: Any, reading: Reading) -> Iterator[Row]:
     if not hasattr(frame, "iloc") or not hasattr(frame, "columns"):
         raise _unknown(frame)
-    if str(frame.index.name).lower() in NAMES["id"]:
+    if str(frame.index.name).lower() in NAMES["id"][0] or frame.index.name in reading.columns.values():
         frame = frame.reset_index()
-    found = table_roles(map(str, frame.columns), object_name(frame))
+    names = unique_names([*map(str, frame.columns)])
+    found = typed(map(str, frame.columns), object_name(frame), reading)
     for start in range(0, len(frame), _CHUNK):
         part = frame.iloc[start : start + _CHUNK]
-        columns = [part.iloc[:, at].astype(object) for at in found.values()]
+        columns = [part.iloc[:, at].astype(object) for at in range(len(names))]
         by_column = [column.where(column.notna(), None).tolist() for column in columns]  # one kind of nothing: None
         for number, values in enumerate(zip(*by_column, strict=True), start=start + 1):
-            yield typed_row(dict(zip(found, values, strict=True)), number, object_name(frame), strict)
+            yield found.row(values, number, dict(zip(names, values, strict=True)) if reading.fields else None)
 
 
-def _dataset(dataset: Any, strict: bool) -> Iterator[Row]:
+def _dataset(dataset: Any, reading: Reading) -> Iterator[Row]:
     if isinstance(dataset, Mapping):
         raise DataError(
             f"{object_name(dataset)}: expected one dataset, found {len(dataset)}; choose one of {', '.join(dataset)}"
@@ -61,36 +73,47 @@ def _dataset(dataset: Any, strict: bool) -> Iterator[Row]:
     if not hasattr(dataset, "features"):
         raise _unknown(dataset)
     if dataset.features is None:  # a stream whose columns are not known before it is read
-        yield from _mappings(dataset, strict)
+        yield from _mappings(dataset, reading)
         return
-    columns = list(dataset.features)
-    found = table_roles(columns, object_name(dataset))
-    by_role = {role: columns[at] for role, at in found.items()}
-    image = dataset.features.get(by_role.get("image"))
-    if type(image).__name__ == "Image":  # the bytes as they are stored, not decoded and encoded again
-        dataset = dataset.cast_column(by_role["image"], type(image)(decode=False))
-    names = getattr(dataset.features.get(by_role.get("label")), "names", None)
+    names = list(dataset.features)
+    found = typed(names, object_name(dataset), reading)
+    for at in [*found.columns.places.values(), *found.columns.more_images]:
+        if type(image := dataset.features[names[at]]).__name__ == "Image":  # the bytes as they are stored, not decoded
+            dataset = dataset.cast_column(names[at], type(image)(decode=False))
+    label = names[found.columns.places["label"]] if "label" in found.columns.places else None
+    found = replace(found, names=getattr(dataset.features.get(label), "names", None))
+    needed = set(found.columns.places.values()) | set(found.columns.more_images)
+    if not reading.fields:  # columns that nobody asks for are not read, nor decoded
+        dataset = dataset.select_columns([name for at, name in enumerate(names) if at in needed])
     for number, row in enumerate(dataset.with_format(None), start=1):
-        values = {role: row[column] for role, column in by_role.items()}
-        yield typed_row(values, number, object_name(dataset), strict, names)
+        yield found.row([row.get(name) for name in names], number, dict(row) if reading.fields else None)
 
 
-def _arrow(table: Any, strict: bool) -> Iterator[Row]:
+def _arrow(table: Any, reading: Reading) -> Iterator[Row]:
     if not hasattr(table, "to_batches"):
         raise _unknown(table)
-    names = label_names(table.schema, table_roles(table.schema.names, object_name(table)))
+    found = arrow_typed(table.schema, object_name(table), reading)
     rows = (row for batch in table.to_batches(max_chunksize=_CHUNK) for row in batch_rows(batch))
     for number, values in enumerate(rows, start=1):
-        yield typed_row(values, number, object_name(table), strict, names)
+        yield found.row(values, number, dict(zip(table.schema.names, values, strict=True)) if reading.fields else None)
 
 
-def _mappings(records: Iterable[Any], strict: bool) -> Iterator[Row]:
+def _mappings(records: Iterable[Any], reading: Reading) -> Iterator[Row]:
+    name = object_name(records)
+    objects = Objects(name, reading)
     for number, record in enumerate(records, start=1):
-        yield record_row(record, number, object_name(records), strict)
+        if isinstance(record, Mapping):
+            yield objects.row(record, number)
+        elif reading.strict:
+            raise DataError(
+                f"{name} row {number}: expected a mapping with the keys id, text, image, label, found {short(record)}"
+            )
+        else:
+            yield objects.nothing(number)
 
 
 #: What reads an object, by the package of its class.
-_ROWS: dict[str, Callable[[Any, bool], Iterator[Row]]] = {"pandas": _frame, "datasets": _dataset, "pyarrow": _arrow}
+_ROWS: dict[str, Callable[[Any, Reading], Iterator[Row]]] = {"pandas": _frame, "datasets": _dataset, "pyarrow": _arrow}
 
 
 def _unknown(source: Any) -> DataError:

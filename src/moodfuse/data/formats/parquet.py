@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from moodfuse.data.formats.base import Reader, Reading, Row, Run, Target, Writer
+from moodfuse.data.formats.base import Reader, Reading, Role, Row, Run, Target, Writer
 from moodfuse.data.formats.image_files import ImagePaths, bytes_to_embed, note_left_out
 from moodfuse.data.formats.lines import open_file
 from moodfuse.data.formats.registry import reader, writer
-from moodfuse.data.formats.values import table_roles, typed_row
+from moodfuse.data.formats.values import Typed, typed
 from moodfuse.data.posts import Post
-from moodfuse.errors import DataError, MissingExtraError
+from moodfuse.errors import DataError, MissingExtraError, OutputError
 from moodfuse.files import replacing
+from moodfuse.progress import mute
 
 #: What a column holds. `image` is the {bytes, path} of Hugging Face `datasets`.
 Kind = Literal["string", "float", "bool", "strings", "image"]
@@ -54,12 +56,16 @@ class ParquetReader(Reader):
 
     def runs(self, path: Path, reading: Reading, size: int) -> Iterator[Run]:
         with _opened(path) as file:
-            table_roles(file.schema_arrow.names, str(path))
+            arrow_typed(file.schema_arrow, path, reading)
             rows = int(file.metadata.num_rows)
         return (Run(path, self.name, first, min(size, rows - first)) for first in range(0, rows, size))
 
     def run_rows(self, run: Run, reading: Reading) -> Iterator[Row]:
-        return _rows(run.path, run.first, run.rows, reading)
+        return _rows(run.path, run.first, run.rows, replace(reading, notify=mute))
+
+    def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        with _opened(path) as file:
+            return tuple(file.schema_arrow.names)
 
     def count(self, path: Path, reading: Reading) -> int:
         with _opened(path) as file:
@@ -70,14 +76,22 @@ def _rows(path: Path, first: int, count: int | None, reading: Reading) -> Iterat
     """Yield `count` rows behind the `first`, all where it is `None`; of the file only the row groups that hold them."""
     with _opened(path) as file:
         schema = file.schema_arrow
-        found = table_roles(schema.names, str(path))
-        names = label_names(schema, found)
+        found = arrow_typed(schema, path, reading)
         groups, before = _groups(file.metadata, first, count)
-        columns = [schema.names[at] for at in found.values()]
+        needed = {*found.columns.places.values(), *found.columns.more_images}
+        columns = [name for at, name in enumerate(schema.names) if reading.fields or at in needed]
         batches = file.iter_batches(_batch_size(file.metadata), row_groups=groups, columns=columns)
         rows = _cut((batch for batch in batches if batch.num_rows), first - before)
-        for number, values in enumerate(islice(rows, count), start=first + 1):
-            yield typed_row(values, number, path, reading.strict, names)
+        places = [columns.index(name) if name in columns else None for name in schema.names]
+        for number, given in enumerate(islice(rows, count), start=first + 1):
+            values = [None if at is None else given[at] for at in places]
+            yield found.row(values, number, dict(zip(columns, given, strict=True)) if reading.fields else None)
+
+
+def column_types(path: Path) -> dict[str, Any]:
+    """Return the Arrow type of each column of a Parquet file."""
+    with _opened(path) as file:
+        return {field.name: field.type for field in file.schema_arrow}
 
 
 def _groups(metadata: Any, first: int, count: int | None) -> tuple[list[int], int]:
@@ -93,7 +107,7 @@ def _groups(metadata: Any, first: int, count: int | None) -> tuple[list[int], in
     return groups, before
 
 
-def _cut(batches: Iterator[Any], skip: int) -> Iterator[dict[str, Any]]:
+def _cut(batches: Iterator[Any], skip: int) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of record batches behind the first `skip`, which never become Python values."""
     for batch in batches:
         if skip < batch.num_rows:
@@ -101,14 +115,18 @@ def _cut(batches: Iterator[Any], skip: int) -> Iterator[dict[str, Any]]:
         skip = max(0, skip - batch.num_rows)
 
 
-def batch_rows(batch: Any) -> Iterator[dict[str, Any]]:
-    """Yield the values by role of each row of a record batch."""
-    found = table_roles(batch.schema.names, "table")
-    columns = [batch.column(at).to_pylist() for at in found.values()]
-    return (dict(zip(found, values, strict=True)) for values in zip(*columns, strict=True))
+def batch_rows(batch: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of each row of a record batch, in the order of its columns."""
+    return zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
-def label_names(schema: Any, found: Mapping[str, int]) -> list[str] | None:
+def arrow_typed(schema: Any, where: Path | str, reading: Reading) -> Typed:
+    """Return how rows with an Arrow schema become posts."""
+    found = typed(schema.names, where, reading)
+    return replace(found, names=label_names(schema, found.columns.places))
+
+
+def label_names(schema: Any, found: Mapping[Role, int]) -> list[str] | None:
     """Return what numbers in the label column stand for, as Hugging Face `datasets` notes it; `None`: nothing."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
@@ -140,11 +158,12 @@ def _opened(path: Path) -> Iterator[Any]:
 
 @contextmanager
 def parquet_sink(
-    file: BinaryIO, columns: Mapping[str, Kind], *, features: Mapping[str, Any] | None = None
+    file: BinaryIO, columns: Mapping[str, Kind | Any], *, features: Mapping[str, Any] | None = None
 ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Give a function that adds a row to a Parquet file; memory holds one group of rows.
 
-    `features` is what Hugging Face `datasets` is told of the columns.
+    A column is of one of our kinds, or of an Arrow type. `features` is what Hugging Face `datasets` is told of the
+    columns.
     """
     arrow = pyarrow()
     types = {
@@ -155,7 +174,9 @@ def parquet_sink(
         "image": arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())]),
     }
     metadata = {"huggingface": json.dumps({"info": {"features": features}})} if features else None
-    schema = arrow.schema([(name, types[kind]) for name, kind in columns.items()], metadata=metadata)
+    schema = arrow.schema(
+        [(name, types[kind] if isinstance(kind, str) else kind) for name, kind in columns.items()], metadata=metadata
+    )
     rows: list[Mapping[str, Any]] = []
     held = 0
     with arrow.parquet.ParquetWriter(file, schema) as parquet:
@@ -163,7 +184,11 @@ def parquet_sink(
         def flush() -> None:
             nonlocal held
             if rows:
-                parquet.write_table(arrow.Table.from_pylist(rows, schema=schema))
+                try:
+                    parquet.write_table(arrow.Table.from_pylist(rows, schema=schema))
+                except (arrow.ArrowException, OverflowError) as error:
+                    reason = next(iter(str(error).splitlines()), "no reason given")
+                    raise OutputError(f"a column holds what its type cannot ({reason}); write jsonl or csv") from None
             rows.clear()
             held = 0
 
@@ -211,5 +236,12 @@ class ParquetWriter(Writer):
 
 
 def _size(values: Iterable[Any]) -> int:
-    parts = (value["bytes"] if isinstance(value, dict) else value for value in values)
-    return sum(len(part) for part in parts if isinstance(part, str | bytes))
+    return sum(_value_size(value) for value in values)
+
+
+def _value_size(value: Any) -> int:
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, dict):
+        return _size(value.values())
+    return _size(value) if isinstance(value, list | tuple) else 8

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from moodfuse.data.formats.base import Reader, Reading, Row, Run
 from moodfuse.data.formats.fields import held_in
 from moodfuse.data.formats.registry import reader, readers
 from moodfuse.errors import DataError
+from moodfuse.progress import Notify
 
 
 @reader
@@ -23,15 +25,32 @@ class PartsReader(Reader):
         return header is None and bool(_files(path))
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
+        reading = replace(reading, notify=_once(reading.notify))
         for file, one in _readers(path):
             yield from one.rows(file, reading)
+
+    def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for file, one in _readers(path) for name in one.columns(file, reading)))
 
     def count(self, path: Path, reading: Reading) -> int:
         return sum(one.count(file, reading) for file, one in _readers(path))
 
     def runs(self, path: Path, reading: Reading, size: int) -> Iterator[Run]:
+        reading = replace(reading, notify=_once(reading.notify))
         for file, one in _readers(path):
             yield from one.runs(file, reading, size)
+
+
+def _once(notify: Notify) -> Notify:
+    """Tell a line once: what a file says, the others say too."""
+    told: set[str] = set()
+
+    def tell(line: str) -> None:
+        if line not in told:
+            told.add(line)
+            notify(line)
+
+    return tell
 
 
 def part_files(path: Path) -> list[Path]:

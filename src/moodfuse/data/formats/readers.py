@@ -14,10 +14,12 @@ from moodfuse.data.formats.base import PREDICTING, TRAINING, Reader, Reading, Ro
 from moodfuse.data.formats.fields import held_in, in_words, short
 from moodfuse.data.formats.image_refs import watched
 from moodfuse.data.formats.lines import first_line, opening
-from moodfuse.data.formats.objects import object_count, object_name, object_rows
+from moodfuse.data.formats.objects import object_columns, object_count, object_name, object_rows
+from moodfuse.data.formats.parts import part_files
 from moodfuse.data.formats.registry import format_name, readers
 from moodfuse.data.posts import ImageRef, ImageUri, Post, Posts
 from moodfuse.errors import DataError, MoodfuseError, suggest
+from moodfuse.progress import mute
 
 LOG = logging.getLogger("moodfuse.readers")
 
@@ -40,6 +42,12 @@ def source_format(path: str | Path) -> str:
         f"{path}: expected JSON lines, Parquet, or a header line such as guid,tag or id,text,image,label; "
         f"found {short(first_line(path))}; add the header, or name the format ({known})"
     )
+
+
+def came_as(path: Path, format: str | None = None) -> str:
+    """Return the format that a source came in; of a folder of files, that of its files."""
+    found = format_name(format or source_format(path))
+    return source_format(part_files(path)[0]) if found == "parts" else found
 
 
 def _recognises(reader: Reader, path: Path, header: str | None) -> bool:
@@ -93,8 +101,12 @@ def stream_posts(source: Any, reading: Reading = TRAINING, **how: Any) -> PostSt
     reading = replace(reading, **how)
     rows = _rows(source, reading)
     columns: tuple[str, ...] = ()
-    if reading.fields and isinstance(source, str | Path):
-        columns = _reader(Path(source), reading.format).columns(Path(source), reading)
+    if reading.fields:
+        columns = (
+            _reader(Path(source), reading.format).columns(Path(source), replace(reading, notify=mute))
+            if isinstance(source, str | Path)
+            else object_columns(source)
+        )
     return PostStream(rows, reading, columns)
 
 
@@ -158,7 +170,7 @@ def _rows(source: Any, reading: Reading) -> Iterator[Row]:
             raise DataError(
                 f"{object_name(source)}: expected no format with an object, found {reading.format!r}; leave it out"
             )
-        return watched(object_rows(source, reading.strict), reading.notify)
+        return watched(object_rows(source, reading), reading.notify)
     path, labels = Path(source), reading.labels
     reader = _reader(path, reading.format)
     if reading.strict and reader.labels is not None and set(reader.labels.names) != set(labels.names):
@@ -182,10 +194,10 @@ def _post(row: Row, reading: Reading) -> Post:
     image, more = row.image, row.more_images
     if reading.remote:
         image, more = None if image is None else _followed(image), tuple(map(_followed, more))
-    post = Post(row.id, None, image, label, more_images=more, fields=row.fields)
-    if (text := row.text) is None:
-        return post
-    return replace(post, text=text.text, encoding=text.encoding, lossy=text.lossy, guessed=text.guessed)
+    if row.text is None:
+        return Post(row.id, None, image, label, None, False, False, more, row.fields)
+    text = row.text
+    return Post(row.id, text.text, image, label, text.encoding, text.lossy, text.guessed, more, row.fields)
 
 
 def _followed(image: ImageRef) -> ImageRef:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from moodfuse.data.formats.base import PREDICTING, Reading
 from moodfuse.data.formats.readers import run_posts, source_runs
 from moodfuse.data.posts import Post
 from moodfuse.errors import ConfigError
-from moodfuse.labels import SENTIMENT, Labels
 
 _RUN_ROWS = 1_000  # what is skipped, at most, to reach a row
 _SHARD = re.compile(r"(\d{1,9})/(\d{1,9})", re.ASCII)
@@ -38,14 +38,12 @@ class Shard:
         return range(total * (self.number - 1) // self.count, total * self.number // self.count)
 
 
-def shard_posts(
-    source: Path, shard: Shard, *, format: str | None = None, labels: Labels = SENTIMENT, remote: bool = False
-) -> tuple[int, Iterator[Post]]:
+def shard_posts(source: Path, shard: Shard, reading: Reading = PREDICTING) -> tuple[int, Iterator[Post]]:
     """Return how many posts a shard has, and its posts in order.
 
     The rows of the source are counted first: quick for Parquet, one reading for files of lines.
     """
-    runs = list(source_runs(source, _RUN_ROWS, format=format))
+    runs = list(source_runs(source, _RUN_ROWS, reading))
     wanted = shard.rows(sum(run.rows for run in runs))
 
     def posts() -> Iterator[Post]:
@@ -53,7 +51,7 @@ def shard_posts(
         for run in runs:
             low, high = max(wanted.start - at, 0), min(wanted.stop - at, run.rows)
             if low < high:
-                yield from islice(run_posts(run, labels=labels, remote=remote), low, high)
+                yield from islice(run_posts(run, reading), low, high)
             at += run.rows
 
     return len(wanted), posts()

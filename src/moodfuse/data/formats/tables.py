@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import ClassVar
 
 from moodfuse.data.formats.base import Reader, Reading, Row, Run
-from moodfuse.data.formats.fields import NAMES, columns, need_text_or_image, roles, values_by_role
+from moodfuse.data.formats.columns import Columns, assign_columns, need_text_or_image, rank_of
+from moodfuse.data.formats.dialect import Dialect, find_dialect, header_columns, separator_line
+from moodfuse.data.formats.fields import unique_names
 from moodfuse.data.formats.image_refs import image_refs
-from moodfuse.data.formats.lines import Record, csv_line, first_line, records
+from moodfuse.data.formats.lines import csv_line, line_ends
+from moodfuse.data.formats.records import Records, fitted
 from moodfuse.data.formats.registry import reader, writer
 from moodfuse.data.formats.writers import LineWriter
-from moodfuse.data.posts import Post
-from moodfuse.data.text import Decoded
+from moodfuse.data.posts import ImageRef, Post
+from moodfuse.errors import DataError
+from moodfuse.progress import mute
+
+#: An id that a spreadsheet has taken for a number and rounded.
+_ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+\d+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first record of a table: how the file is written, its names, what they are for."""
+
+    dialect: Dialect
+    names: tuple[str, ...]
+    columns: Columns
 
 
 @reader
@@ -22,69 +41,103 @@ class TsvReader(Reader):
 
     name = "tsv"
     priority = 80
-    suffixes = (".tsv",)
+    suffixes: ClassVar[tuple[str, ...]] = (".tsv", ".tab")
     splits = True
     delimiter = "\t"
+    #: What stands between the columns of a header that this reader knows by its names.
+    delimiters = "\t"
 
     def recognises(self, path: Path, header: str | None) -> bool:
-        known = {name for names in NAMES.values() for name in names}
-        found = columns(header, self.delimiter)
-        return path.suffix.lower() in self.suffixes or (len(found) > 1 and bool(known & set(found)))
+        if path.suffix.lower() in self.suffixes:
+            return header is not None
+        split = dict(header_columns(header))
+        return any(any(map(rank_of, split.get(delimiter, ()))) for delimiter in self.delimiters)
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
-        first_line(path)
-        table = records(path, self.delimiter)
-        header = next(table).values
-        yield from self._rows(path, table, _roles(path, header), 0, reading)
+        header, table = self._open(path, reading)
+        if header.columns.told:
+            reading.notify(header.columns.told)
+        yield from _rows(path, table, header, 0, reading)
+
+    def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        return self._open(path, reading)[0].names
+
+    def count(self, path: Path, reading: Reading) -> int:
+        return max(0, line_ends(path) - 1)
 
     def runs(self, path: Path, reading: Reading, size: int) -> Iterator[Run]:
-        first_line(path)
-        table = records(path, self.delimiter)
-        _roles(path, next(table).values)
+        header, table = self._open(path, replace(reading, strict=False))
+        if header.columns.told:
+            reading.notify(header.columns.told)
         return self._runs(path, ((record.offset, record.line - 1) for record in table), size)
 
     def run_rows(self, run: Run, reading: Reading) -> Iterator[Row]:
+        reading = replace(reading, notify=mute)
         if not run.offset:
             return super().run_rows(run, reading)
-        header = next(records(run.path, self.delimiter)).values
-        table = records(run.path, self.delimiter, offset=run.offset, line=run.line, columns=len(header))
-        return islice(self._rows(run.path, table, _roles(run.path, header), run.first, reading), run.rows)
+        header, _ = self._open(run.path, reading)
+        width = len(header.names)
+        table = Records(run.path, header.dialect, reading, offset=run.offset, line=run.line, width=width)
+        return islice(_rows(run.path, table, header, run.first, reading), run.rows)
 
-    def _rows(
-        self, path: Path, table: Iterator[Record], found: dict[str, int], before: int, reading: Reading
-    ) -> Iterator[Row]:
-        for number, record in enumerate(table, start=before + 1):
-            values = values_by_role(record, found, path, reading.strict)
-            text = values.get("text")
-            images = image_refs(path.parent, values.get("image"))
-            yield Row(
-                path,
-                record.line,
-                str(number) if "id" not in found else values["id"] or "",
-                None if text is None else Decoded(text, record.encoding, record.lossy),
-                images[0] if images else None,
-                values.get("label"),
-                more_images=tuple(images[1:]),
+    def _open(self, path: Path, reading: Reading) -> tuple[Header, Records]:
+        dialect = find_dialect(path, self.delimiter, reading)
+        table = Records(path, dialect, reading)
+        first = next(table, None)
+        if first is None:
+            raise DataError(f"{path}: expected a header line and a line for each post, found neither")
+        where = f"{path} line {first.line}"
+        columns = assign_columns(first.values, where, reading)
+        need_text_or_image(columns, first.values, where)
+        return Header(dialect, unique_names(first.values), columns), table
+
+
+def _rows(path: Path, table: Records, header: Header, before: int, reading: Reading) -> Iterator[Row]:
+    places, more, width = header.columns.places, header.columns.more_images, len(header.names)
+    text_at, id_at, label_at = places.get("text", -1), places.get("id", -1), places.get("label", -1)
+    images_at = ([places["image"]] if "image" in places else []) + [*more]
+    decoded, folder, rounded = header.dialect.encoding.decoded, path.parent, False
+    for number, (line, values, _) in enumerate(table, start=before + 1):
+        cells: list[str] | list[str | None] = values
+        if len(values) != width:
+            cells = fitted(table, line, values, reading)
+        text = None if text_at < 0 else cells[text_at]
+        id = str(number) if id_at < 0 else cells[id_at] or ""
+        if not rounded and "+" in id and _ROUNDED.fullmatch(id.strip()):
+            rounded = True
+            reading.notify(
+                f"{path} line {line}: the id {id.strip()} was rounded by a spreadsheet, as others may be: "
+                "several posts can have it; export ids as text"
             )
-
-
-def _roles(path: Path, header: list[str]) -> dict[str, int]:
-    found = roles(header, f"{path} line 1")
-    need_text_or_image(found, header, f"{path} line 1")
-    return found
+        images: list[ImageRef] = []
+        for at in images_at:
+            images += image_refs(folder, cells[at]) if cells[at] else ()
+        yield Row(
+            path,
+            line,
+            id,
+            None if text is None else decoded(text),
+            images[0] if images else None,
+            None if label_at < 0 else cells[label_at],
+            more_images=tuple(images[1:]),
+            fields=dict(zip(header.names, cells, strict=True)) if reading.fields else None,
+        )
 
 
 @reader
 class CsvReader(TsvReader):
-    """As TSV, with commas."""
+    """As TSV, with commas, semicolons or bars."""
 
     name = "csv"
     priority = 85
     suffixes = (".csv",)
     delimiter = ","
+    delimiters = ",;|"
 
     def recognises(self, path: Path, header: str | None) -> bool:
-        return super().recognises(path, header) or columns(header, ",") in (["text"], ["image"])
+        if super().recognises(path, header) or (header is not None and separator_line(header)):
+            return True
+        return (header or "").strip().lower() in ("text", "image")
 
 
 @writer

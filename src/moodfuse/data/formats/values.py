@@ -4,78 +4,157 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from moodfuse.data.formats.base import Row
-from moodfuse.data.formats.fields import json_id, need_text_or_image, roles, short
+from moodfuse.data.formats.base import Reading, Row
+from moodfuse.data.formats.columns import Columns, assign_columns, need_text_or_image, rank_of
+from moodfuse.data.formats.encodings import Encoding, decode
+from moodfuse.data.formats.fields import json_id, json_text
 from moodfuse.data.formats.image_refs import image_refs
-from moodfuse.data.text import Decoded, decode
+from moodfuse.data.text import Decoded
 from moodfuse.errors import DataError
 
+_KNOWN = 1_000  # sets of keys that are remembered
 
-def typed_row(
-    values: Mapping[str, Any], number: int, where: Path | str, strict: bool, names: Sequence[str] | None = None
-) -> Row:
-    """Return the post of row `number` (from 1) from its values by role.
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """How the rows of a typed table become posts.
 
     Image paths are relative to the file `where`, in memory (`where` is no path) to the working folder. `names` are
-    what whole numbers stand for as labels. Raises `DataError` for a value of the wrong kind.
+    what whole numbers stand for as labels.
     """
-    place = f"{where} row {number}"
-    values = {role: value.item() if isinstance(value, np.generic) else value for role, value in values.items()}
-    folder = where.parent if isinstance(where, Path) else Path()
-    images = image_refs(folder, values.get("image"), where=place, strict=strict)
-    return Row(
-        where,
-        number,
-        _id(values["id"], place) if "id" in values else str(number),
-        _text(values.get("text"), place),
-        images[0] if images else None,
-        _label(values.get("label"), names, place, strict),
-        unit="row",
-        more_images=tuple(images[1:]),
-    )
+
+    where: Path | str
+    columns: Columns
+    reading: Reading
+    names: Sequence[str] | None = None
+    encoding: Encoding | None = None
+
+    @property
+    def folder(self) -> Path:
+        return self.where.parent if isinstance(self.where, Path) else Path()
+
+    def row(
+        self, values: Sequence[Any], number: int, fields: Mapping[str, Any] | None = None, *, line: int | None = None
+    ) -> Row:
+        """Return the post of row `number` (from 1), on `line` of a file of lines, from its values in their order.
+
+        Raises `DataError` for a value of the wrong kind, where `reading.strict` asks for it.
+        """
+        unit: Literal["line", "row"] = "row" if line is None else "line"
+        place, strict, places = f"{self.where} {unit} {line or number}", self.reading.strict, self.columns.places
+        found = {role: _plain(values[at]) for role, at in places.items()}
+        at_images = [places[role] for role in ("image",) if role in places] + [*self.columns.more_images]
+        given = [_plain(values[at]) for at in at_images]
+        images = [ref for one in given for ref in image_refs(self.folder, one, where=place, strict=strict)]
+        return Row(
+            self.where,
+            line or number,
+            json_id(found["id"], place, strict) if "id" in found else str(number),
+            _text(found.get("text"), place, strict, self.encoding),
+            images[0] if images else None,
+            _label(found.get("label"), self.names, place, strict),
+            unit=unit,
+            more_images=tuple(images[1:]),
+            fields=fields,
+        )
 
 
-def record_row(record: Any, number: int, where: str, strict: bool) -> Row:
-    """Return the post of a record that names its own columns."""
-    place = f"{where} row {number}"
-    if not isinstance(record, Mapping):
-        raise DataError(f"{place}: expected a mapping with the keys id, text, image, label, found {short(record)}")
-    found = table_roles(map(str, record), place)
-    given = list(record.values())
-    return typed_row({role: given[at] for role, at in found.items()}, number, where, strict)
+def typed(names: Iterable[str], where: Path | str, reading: Reading) -> Typed:
+    """Find out which column of a typed table is for what, and tell it.
 
-
-def table_roles(names: Iterable[str], where: str) -> dict[str, int]:
-    """Return the place of each role among column names. Raises `DataError` where there is neither text nor image."""
+    Raises `DataError` where there is neither text nor image.
+    """
     names = list(names)
-    found = roles(names, where)
-    need_text_or_image(found, names, where)
-    return found
+    columns = assign_columns(names, str(where), reading)
+    need_text_or_image(columns, names, str(where))
+    if columns.told:
+        reading.notify(columns.told)
+    return Typed(where, columns, reading)
 
 
-def _id(value: Any, place: str) -> str:
-    if _nothing(value):
-        return ""  # training refuses it, prediction passes it through
-    return json_id(value, place)
+class Objects:
+    """Records that name their own columns, each its own; the first that has something to tell of them is told."""
+
+    def __init__(self, where: Path | str, reading: Reading, encoding: Encoding | None = None) -> None:
+        self._where, self._reading, self._encoding = where, reading, encoding
+        self._known: dict[tuple[str, ...], Typed] = {}
+        self._told = False
+
+    def row(self, record: Mapping[Any, Any], number: int, *, line: int | None = None) -> Row:
+        """Return the post of a record. Raises `DataError` for a wrong value, if `reading.strict` asks for it."""
+        names = tuple(map(str, record))
+        found = self._known.get(names)
+        if found is None:
+            found = self._typed(names, f"{self._where} {'row' if line is None else 'line'} {line or number}")
+            if len(self._known) < _KNOWN:
+                self._known[names] = found
+        fields = dict(zip(names, record.values(), strict=True)) if self._reading.fields else None
+        return found.row(list(record.values()), number, fields, line=line)
+
+    def nothing(self, number: int, *, line: int | None = None) -> Row:
+        """Return the post of what is no record: there is nothing to read."""
+        unit: Literal["line", "row"] = "row" if line is None else "line"
+        fields: dict[str, Any] | None = {} if self._reading.fields else None
+        return Row(self._where, line or number, str(number), None, None, None, unit, fields=fields)
+
+    def _typed(self, names: tuple[str, ...], place: str) -> Typed:
+        there = {name.strip().lower() for name in names}
+        named = {role: name for role, name in self._reading.columns.items() if name.strip().lower() in there}
+        columns = assign_columns(names, place, replace(self._reading, columns=named))
+        # A record that lacks the column that was named has none for it.
+        missing = set(self._reading.columns) - set(named)
+        columns = replace(columns, places={role: at for role, at in columns.places.items() if role not in missing})
+        if self._reading.strict:
+            need_text_or_image(columns, names, place)
+        if columns.told and not self._told:
+            self._told = True
+            self._reading.notify(columns.told)
+        return Typed(self._where, columns, self._reading, encoding=self._encoding)
 
 
-def _text(value: Any, place: str) -> Decoded | None:
-    if _nothing(value):
-        return None
+def record_columns(records: Iterable[Any]) -> tuple[str, ...]:
+    """Return the keys of all records, in the order in which they first stand."""
+    names: dict[str, None] = {}
+    for record in records:
+        if isinstance(record, Mapping):
+            names.update(dict.fromkeys(map(str, record)))
+    return tuple(names)
+
+
+def need_columns(records: Iterable[Any], where: Path | str, reading: Reading) -> tuple[str, ...]:
+    """Return all keys of records. Raises `DataError` where none has a text, an image or a column that was named."""
+    names = record_columns(records)
+    there = {name.strip().lower() for name in names}
+    lacking = [name for name in reading.columns.values() if name.strip().lower() not in there]
+    known = any((rank_of(name) or ("",))[0] in ("text", "image") for name in names)
+    if names and (lacking or not (known or {"text", "image"} & set(reading.columns))):
+        need_text_or_image(assign_columns(names, str(where), reading), names, str(where))
+    return names
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without NumPy, and `None` for nothing."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _text(value: Any, place: str, strict: bool, encoding: Encoding | None) -> Decoded | None:
     if isinstance(value, bytes):
         return decode(value)
-    if not isinstance(value, str):
-        raise DataError(f"{place}: expected a string as text, found {short(value)}")
-    return Decoded(value, "utf-8")
+    text = json_text(value, place, strict)
+    if text is None:
+        return None
+    return Decoded(text, "utf-8") if encoding is None else encoding.decoded(text)
 
 
 def _label(value: Any, names: Sequence[str] | None, place: str, strict: bool) -> str | None:
-    if _nothing(value):
+    if value is None:
         return None
     if names is None or not isinstance(value, int):
         return str(value)
@@ -86,7 +165,3 @@ def _label(value: Any, names: Sequence[str] | None, place: str, strict: bool) ->
     if strict:
         raise DataError(f"{place}: expected the number of a label, 0 to {len(names) - 1}, found {value}")
     return None
-
-
-def _nothing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))

@@ -37,19 +37,22 @@ def start_writing(target: Target, format: str) -> Iterator[Callable[[Post], None
     if target.embed and not chosen.embeds:
         able = ", ".join(other for other, writer in known.items() if writer.embeds)
         raise ConfigError(f"--embed: {name} cannot hold images; {able} can")
-    _refuse_what_is_there(target.path, folder="" in chosen.suffixes)
+    _refuse_what_is_there(target, folder="" in chosen.suffixes)
     make_folder(target.path.parent)
     with chosen.open(target) as write:
         yield write
 
 
-def _refuse_what_is_there(path: Path, *, folder: bool) -> None:
+def _refuse_what_is_there(target: Target, *, folder: bool) -> None:
+    path = target.path
     if path.is_dir() and not folder:
         raise OutputError(f"{path}: is a folder; name a file")
     if path.is_dir() and any(path.iterdir()):
         raise OutputError(f"{path}: the folder is not empty; name a new one, or empty it first")
-    if path.is_file() and (folder or path.stat().st_size):
-        raise OutputError(f"{path}: the file exists already; name another, or remove it first")
+    if path.is_file() and folder:
+        raise OutputError(f"{path}: the file exists already; name a new folder")
+    if path.is_file() and path.stat().st_size and not target.force:
+        raise OutputError(f"{path}: the file exists already; name another, or write over it with --force")
 
 
 class LineWriter(Writer):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from moodfuse.config import Config
 from moodfuse.data.digests import data_sha256, post_digests
 from moodfuse.data.duplicates import Groups
+from moodfuse.data.formats.base import TRAINING, Reading
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import Split, make_split
@@ -95,7 +96,7 @@ def compare(
     name: str = "comparison",
     comparisons: Path = Path("comparisons"),
     overrides: Sequence[Mapping[str, Any]] = (),
-    format: str | None = None,
+    reading: Reading = TRAINING,
     workers: int | None = None,
     robustness: bool = False,
     progress: Progress = silent,
@@ -103,7 +104,7 @@ def compare(
 ) -> ComparisonResult:
     """Train and test each of `fusions` on the same cells of `posts` and say which differences are real.
 
-    `posts`: `Posts`, or what `read_posts` takes. `fusions`: names of fusions or recipes, or all, pooled, tokens. Each
+    `posts`: `Posts`, or what `read_posts` takes, read as `reading` says. `fusions`: names of fusions or recipes, or all, pooled, tokens. Each
     of `seeds` trainings a cell; `folds` of the five cells; `trials` above 0 tunes each cell inside its training folds.
     The folder `comparisons/name` takes each cell as it ends, and the same call goes on where one stopped. `workers`
     processes (`None`: one a core) each run a cell on one thread; a script that asks for several needs the
@@ -116,7 +117,7 @@ def compare(
     effort = Effort(seeds, folds, trials, robustness, workers)
     models = choose_models(fusions, overrides)
     if not isinstance(posts, Posts):
-        posts = read_posts(posts, format=format, labels=Labels(models[0].config.labels))
+        posts = read_posts(posts, reading, labels=Labels(models[0].config.labels))
     claim = Claim("comparison", comparisons, name)
     return compare_models(models, posts, effort, claim, progress=progress, notify=notify)
 

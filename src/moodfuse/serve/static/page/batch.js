@@ -1,15 +1,17 @@
 // Many posts: a file in, by POST /v1/predict/batch; answers stream into a table that can be corrected and downloaded.
-import { download, tableCsv, tagCsv } from "./download.js";
+import { answerFormat, answersFile, download, tagFile } from "./download.js";
 import { failure, labelName, make, percent, t } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const PAGE = 50; // rows shown at a time
 const TYPES = {
   csv: "text/csv", tsv: "text/tab-separated-values", jsonl: "application/x-ndjson", ndjson: "application/x-ndjson", zip: "application/zip",
+  json: "application/json", xlsx: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 };
 
 export function startBatch(model) {
   let rows = []; // answers in the order of the file, each with `given`: the label as it stands now
+  let opening = { format: "", columns: [], names: {} }; // what came in, and what the answer's columns are called
   let state = { kind: "", done: 0, total: 0, name: "" };
   let page = 0;
   let stop = null;
@@ -47,7 +49,8 @@ export function startBatch(model) {
     stop = new AbortController();
     tell({ kind: "sending", done: 0, total: 0, name: file.name });
     try {
-      const response = await fetch("/v1/predict/batch?preview=true", {
+      const columns = encodeURIComponent(byId("mf-columns").value.trim());
+      const response = await fetch(`/v1/predict/batch?preview=true&columns=${columns}`, {
         method: "POST", body: file, headers: { "Content-Type": type }, signal: stop.signal,
       });
       if (!response.ok) {
@@ -79,6 +82,7 @@ export function startBatch(model) {
   async function receive(body) {
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
+    let opened = false;
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
@@ -86,6 +90,11 @@ export function startBatch(model) {
       rest = lines.pop();
       for (const line of lines.filter(Boolean)) {
         const row = JSON.parse(line);
+        if (!opened) {
+          opening = row;
+          opened = true;
+          continue;
+        }
         rows.push({ ...row, given: row.label, place: rows.length });
       }
       tell({ done: rows.length });
@@ -125,6 +134,7 @@ export function startBatch(model) {
     select.addEventListener("change", () => {
       row.given = select.value;
       mark();
+      total();
       count(shown().length);
     });
     mark();
@@ -143,9 +153,24 @@ export function startBatch(model) {
     byId("mf-count").textContent = t("count", { n, total: rows.length, corrected });
   }
 
+  function total() {
+    const share = (n) => (rows.length ? n / rows.length : 0);
+    const counts = model.labels.map((name) => [name, rows.filter((row) => row.given === name).length]);
+    const review = rows.filter((row) => row.needs_review).length;
+    const problems = rows.filter((row) => !row.status.includes("ok")).length;
+    byId("mf-totals").replaceChildren(
+      make("div", { class: "mf-bars" }, ...counts.map(([name, n]) => make("div", { class: "mf-bar" },
+        make("span", {}, labelName(name)),
+        make("span", { class: "mf-track" }, make("span", { class: `mf-fill mf-${name}`, style: { width: `${100 * share(n)}%` } })),
+        make("span", { class: "mf-value" }, t("share", { n, share: percent(share(n)) }))))),
+      make("p", { class: "mf-muted" }, t("totals", { total: rows.length, review, problems })));
+  }
+
   function draw() {
     drawn = Date.now();
     byId("mf-results").hidden = !rows.length;
+    total();
+    byId("mf-save").textContent = t("save", { format: answerFormat(opening.format).toUpperCase() });
     const kept = shown();
     const pages = Math.max(1, Math.ceil(kept.length / PAGE));
     page = Math.min(page, pages - 1);
@@ -183,7 +208,10 @@ export function startBatch(model) {
   }));
   byId("mf-before").addEventListener("click", () => { page -= 1; draw(); });
   byId("mf-after").addEventListener("click", () => { page += 1; draw(); });
-  byId("mf-save").addEventListener("click", () => download("labelled.csv", tableCsv(rows, model.labels)));
-  byId("mf-save-tag").addEventListener("click", () => download("test_result.txt", tagCsv(rows)));
+  byId("mf-save").addEventListener("click", () => {
+    const name = state.name.replace(/\.[^.]*$/, "");
+    download(`${name}_answers.${answerFormat(opening.format)}`, answersFile(rows, model.labels, opening));
+  });
+  byId("mf-save-tag").addEventListener("click", () => download("test_result.txt", tagFile(rows)));
   return redraw;
 }

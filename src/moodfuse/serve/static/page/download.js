@@ -1,27 +1,90 @@
-// The table as files, made in the browser.
-function cell(value) {
+// The input with its answers as a file, made in the browser, so that corrections are in it.
+import { workbook } from "./workbook.js";
+
+const MIME = {
+  csv: "text/csv", tsv: "text/tab-separated-values", jsonl: "application/x-ndjson", json: "application/json",
+  xlsx: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+};
+
+// The format that answers to a file of `format` are given in.
+export function answerFormat(format) {
+  return format in MIME ? format : "csv";
+}
+
+// What a field's JSON is in a cell; numbers stay as they were written: JavaScript would round long ones.
+function plain(json) {
+  if (json === null || json === "null") return "";
+  return json.startsWith('"') ? JSON.parse(json) : json;
+}
+
+function cell(value, separator) {
   const text = String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return /["\r\n]/.test(text) || text.includes(separator) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-function lines(rows) {
-  return rows.map((row) => row.map(cell).join(",") + "\n").join("");
+function lines(rows, separator) {
+  return rows.map((row) => row.map((value) => cell(value, separator)).join(separator) + "\n").join("");
 }
 
-export function tableCsv(rows, labels) {
-  const header = ["id", "label", "predicted", "corrected", ...labels.map((name) => `p_${name}`), "confidence", "used", "status", "needs_review"];
-  return lines([header, ...rows.map((row) => [
-    row.id, row.given, row.label, row.given !== row.label, ...labels.map((name) => row.probabilities[name]),
-    row.confidence, row.used.join("|"), row.status.join("|"), row.needs_review,
-  ])]);
+// The answer's columns by name, as the command line writes them; what was corrected only where something was.
+function answer(row, labels, { columns, names }, corrected) {
+  const shares = Object.fromEntries(labels.map((name) => [`p_${name}`, row.probabilities[name]]));
+  const rest = { used: row.used.join("|"), status: row.status.join("|"), needs_review: row.needs_review };
+  const plainly = columns.length
+    ? { label: row.given, confidence: row.confidence, ...shares, ...rest, details: row.details.join("|") }
+    : { id: row.id, label: row.given, ...shares, confidence: row.confidence, ...rest };
+  if (corrected) Object.assign(plainly, { predicted: row.label, corrected: row.given !== row.label });
+  return Object.entries(plainly).map(([name, value]) => [names[name] || name, value]);
 }
 
-export function tagCsv(rows) {
-  return lines([["guid", "tag"], ...rows.map((row) => [row.id, row.given])]);
+function table(rows, labels, opening, corrected) {
+  const flag = (value) => (value === true ? "True" : value === false ? "False" : value);
+  const answers = rows.map((row) => answer(row, labels, opening, corrected));
+  return [
+    [...opening.columns, ...answers[0].map(([name]) => name)],
+    ...rows.map((row, at) => [...row.fields.map(plain), ...answers[at].map(([, value]) => flag(value))]),
+  ];
 }
 
-export function download(name, text) {
-  const url = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
+function jsonRow(row, { columns, names }, corrected) {
+  const found = columns.map((name, at) => [name, row.fields[at]]).filter(([, json]) => json !== null);
+  const name = (key) => names[key] || key;
+  const answers = {
+    label: row.given, confidence: row.confidence, probabilities: row.probabilities, used: row.used, status: row.status,
+    needs_review: row.needs_review, details: row.details, ...(corrected ? { predicted: row.label, corrected: row.given !== row.label } : {}),
+  };
+  const parts = columns.length ? found : [["id", JSON.stringify(row.id)]];
+  parts.push(...Object.entries(answers).map(([key, value]) => [name(key), JSON.stringify(value)]));
+  return `{${parts.map(([key, json]) => `${JSON.stringify(key)}: ${json}`).join(", ")}}`;
+}
+
+// The parts of a file of answers, for a Blob.
+export function answersFile(rows, labels, opening) {
+  const format = answerFormat(opening.format);
+  const corrected = rows.some((row) => row.given !== row.label);
+  if (format === "jsonl") return rows.map((row) => jsonRow(row, opening, corrected) + "\n");
+  if (format === "json") return ["[\n", rows.map((row) => jsonRow(row, opening, corrected)).join(",\n"), "\n]\n"];
+  const cells = table(rows, labels, opening, corrected);
+  if (format === "xlsx") {
+    const typed = rows.map((row, at) => [...row.fields.map(typedField), ...cells[at + 1].slice(opening.columns.length)]);
+    return [workbook([cells[0], ...typed])];
+  }
+  return [lines(cells, format === "tsv" ? "\t" : ",")];
+}
+
+// A number of a workbook stays one where a spreadsheet keeps all its digits.
+function typedField(json) {
+  const number = json !== null && /^-?\d+(\.\d+)?(e[-+]?\d+)?$/i.test(json) ? Number(json) : NaN;
+  return Math.abs(number) <= Number.MAX_SAFE_INTEGER ? number : plain(json);
+}
+
+export function tagFile(rows) {
+  return [lines([["guid", "tag"], ...rows.map((row) => [row.id, row.given])], ",")];
+}
+
+export function download(name, parts) {
+  const type = MIME[name.split(".").pop()] || "text/csv";
+  const url = URL.createObjectURL(new Blob(parts, { type: type.startsWith("text/") ? `${type};charset=utf-8` : type }));
   const link = document.createElement("a");
   link.href = url;
   link.download = name;

@@ -19,9 +19,12 @@ const WORDS = {
     heat: "Where in the image", heatShow: "Show weights",
     heatAlt: "The image; the part that speaks most for {label} is row {row}, column {column} of {size}.",
     file: "File of posts", stop: "Stop",
-    fileHint: "CSV, TSV or JSON lines with the columns id, text, label; or a zip with train.txt or "
-      + "test_without_label.txt (guid,tag) and the folder data, or with a CSV whose image column names files in the zip.",
-    noFile: "Choose a file first.", badType: "Expected a .csv, .tsv, .jsonl or .zip file.",
+    fileHint: "A table (CSV, TSV, Excel) or JSON of posts, a post in each row; or a zip with such a table and the images "
+      + "that it names, or with train.txt or test_without_label.txt (guid,tag) and the folder data.",
+    columns: "Columns (if they are not found by themselves)",
+    columnsHint: "Which column is the text, the image, the id; all others come back as they are.",
+    noFile: "Choose a file first.", badType: "Expected a .csv, .tsv, .xlsx, .json, .jsonl or .zip file.",
+    share: "{n} · {share}", totals: "{total} posts; {review} to check by hand, {problems} with something missing",
     sending: "Sending and reading {name} …", progress: "{done} of {total} posts", done: "{total} posts labelled",
     stopped: "Stopped after {done} of {total} posts",
     broken: "The answer broke off after {done} of {total} posts.",
@@ -30,7 +33,7 @@ const WORDS = {
     sortOrder: "order in the file", sortLow: "least sure first", sortHigh: "surest first", sortLabel: "label",
     count: "{n} of {total} shown, {corrected} corrected", post: "Post", label: "Label", confidence: "Sure",
     labelOf: "Label of post {id}", before: "Previous", after: "Next", place: "page {page} of {pages}",
-    save: "Download everything (CSV)", saveTag: "Download guid,tag",
+    save: "Download with answers ({format})", saveTag: "Download guid,tag",
     wasLabel: "model: {label}",
     errors: {
       0: "The service cannot be reached.", 401: "A key is needed.", 408: "Sending took too long.",
@@ -41,9 +44,8 @@ const WORDS = {
     labels: { negative: "negative", neutral: "neutral", positive: "positive" },
     status: {
       text_missing: "no text", text_empty: "empty text", text_truncated: "text cut",
-      text_decoded_lossy: "text damaged", text_decoded_guess: "encoding guessed",
-      image_missing: "no image", image_not_found: "image not found", image_not_fetched: "image not fetched",
-      image_format_unknown: "unknown image format", image_unreadable: "image unreadable",
+      text_decoded_lossy: "text damaged", text_decoded_guess: "text's encoding guessed", image_missing: "no image",
+      image_not_found: "image not found", image_not_fetched: "image not fetched", image_format_unknown: "kind of image unknown", image_unreadable: "image unreadable",
       image_truncated: "image cut off", image_too_large: "image too large", nothing_to_read: "nothing to read",
     },
   },
@@ -65,9 +67,11 @@ const WORDS = {
     heat: "图片的哪些部分", heatShow: "显示权重",
     heatAlt: "图片；最支持“{label}”的部分在 {size} 格中的第 {row} 行第 {column} 列。",
     file: "帖子文件", stop: "停止",
-    fileHint: "CSV、TSV 或 JSON Lines，列为 id、text、label；或者 zip：内含 train.txt 或 "
-      + "test_without_label.txt（guid,tag）和 data 文件夹，或内含一个 CSV，其 image 列写明 zip 内的图片。",
-    noFile: "请先选择文件。", badType: "需要 .csv、.tsv、.jsonl 或 .zip 文件。",
+    fileHint: "每行一条帖子的表格（CSV、TSV、Excel）或 JSON；或者 zip：内含这样的表格和其中写明的图片，"
+      + "或内含 train.txt 或 test_without_label.txt（guid,tag）和 data 文件夹。",
+    columns: "列名（未能自动识别时填写）", columnsHint: "哪一列是文字、图片、编号；其余各列原样返回。",
+    noFile: "请先选择文件。", badType: "需要 .csv、.tsv、.xlsx、.json、.jsonl 或 .zip 文件。",
+    share: "{n} 条 · {share}", totals: "共 {total} 条；{review} 条需人工核对，{problems} 条内容有缺失",
     sending: "正在发送并读取 {name}……", progress: "已完成 {done} / {total} 条", done: "已标注 {total} 条",
     stopped: "已停止：完成 {done} / {total} 条",
     broken: "回答在第 {done} / {total} 条后中断。",
@@ -76,7 +80,7 @@ const WORDS = {
     sortOrder: "文件中的顺序", sortLow: "最没把握的在前", sortHigh: "最有把握的在前", sortLabel: "标签",
     count: "显示 {n} / {total} 条，已更正 {corrected} 条", post: "编号", label: "标签", confidence: "把握",
     labelOf: "帖子 {id} 的标签", before: "上一页", after: "下一页", place: "第 {page} / {pages} 页",
-    save: "下载全部结果（CSV）", saveTag: "下载 guid,tag",
+    save: "下载带结果的文件（{format}）", saveTag: "下载 guid,tag",
     wasLabel: "模型：{label}",
     errors: {
       0: "连接不上服务。", 401: "需要密钥。", 408: "发送时间过长。", 413: "内容过大。", 415: "不支持这种文件。",
@@ -86,8 +90,8 @@ const WORDS = {
     labels: { negative: "消极", neutral: "中性", positive: "积极" },
     status: {
       text_missing: "无文字", text_empty: "文字为空", text_truncated: "文字被截断", text_decoded_lossy: "文字有损坏",
-      text_decoded_guess: "编码为推测", image_missing: "无图片", image_not_found: "找不到图片",
-      image_not_fetched: "图片未下载", image_format_unknown: "图片格式未知", image_unreadable: "图片无法读取", image_truncated: "图片不完整",
+      text_decoded_guess: "文字编码为推测", image_not_found: "未找到图片", image_not_fetched: "未下载图片", image_format_unknown: "图片格式未知",
+      image_missing: "无图片", image_unreadable: "图片无法读取", image_truncated: "图片不完整",
       image_too_large: "图片过大", nothing_to_read: "没有可读内容",
     },
   },

@@ -1,0 +1,53 @@
+"""What the page's table shows of a batch, and what its downloads are made of."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import Any
+
+from moodfuse.data.images import first_image
+from moodfuse.data.posts import Post
+from moodfuse.labels import Labels
+from moodfuse.runtime.answers import Layout, free_names, prediction_object
+from moodfuse.runtime.predictor import Prediction
+from moodfuse.runtime.values import json_text, utf8
+from moodfuse.serve.uploads import Batch
+
+_EXCERPT = 400  # characters of a text that a preview shows
+_THUMBNAIL = 96  # pixels
+
+
+def preview_opening(batch: Batch, labels: Labels) -> bytes:
+    """Return the first line: the batch's format, its columns, and the names of the answer's columns beside them."""
+    plain = Layout(labels, batch.columns).names
+    names = free_names([*plain, "probabilities", "predicted", "corrected"], batch.columns)
+    return _line({"format": batch.format, "columns": batch.columns, "names": names})
+
+
+def preview_line(batch: Batch, pixels: int, post: Post, prediction: Prediction) -> bytes:
+    """Return an answer with the start of its text, a small image, and its fields.
+
+    `pixels` is the most that an image may have. Each field is JSON as text: a browser would round a 64-bit id.
+    """
+    fields = post.fields or {}
+    row: dict[str, Any] = prediction_object(prediction)
+    row["text"] = None if post.text is None else post.text[:_EXCERPT].encode("utf-8", "replace").decode()
+    row["thumbnail"] = _thumbnail(post, pixels)
+    row["fields"] = [json_text(fields[name]) if name in fields else None for name in batch.columns]
+    return _line(row)
+
+
+def _line(value: Any) -> bytes:
+    return utf8(json.dumps(value, ensure_ascii=False)) + b"\n"
+
+
+def _thumbnail(post: Post, pixels: int) -> str | None:
+    image = first_image(post.images, max_pixels=pixels)
+    if image is None:
+        return None
+    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=75)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,73 @@
+"""Where results may be written: never over what they were made from, and over another file only if that was asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from moodfuse.data.formats.base import Reading
+from moodfuse.data.formats.guid_tag import LISTINGS
+from moodfuse.data.formats.parts import part_files
+from moodfuse.data.formats.readers import source_format, stream_posts
+from moodfuse.data.posts import Post
+from moodfuse.errors import OutputError
+
+
+def check_destinations(outputs: Iterable[Path], source: Path, reading: Reading, *, force: bool = False) -> None:
+    """Raise `OutputError` where writing `outputs` would destroy something.
+
+    An input (`source`, a file of a folder of posts, a post's text or image) is never written over, however it is
+    named: by another case of letters, through a link, as a hard link. Another file is, with `force`.
+    """
+    for output in outputs:
+        if os.path.isdir(output):  # noqa: PTH112 (a Path raises where a name is too long)
+            continue  # what is no file is refused where it is opened
+        if _same(output, source) or _same_name(output, source):
+            raise OutputError(f"{output}: is the input itself; name another file")
+        if not _holds_something(output):
+            continue
+        if not force:
+            raise OutputError(f"{output}: the file exists already; name another, or write over it with --force")
+        if any(_same(output, path) for path in _inputs(output, source, reading)):
+            raise OutputError(f"{output}: belongs to the input; name another file")
+
+
+def check_new(output: Path, *, force: bool = False) -> None:
+    """Raise `OutputError` where a file that holds something is at `output`, unless it may be written over."""
+    if not force and _holds_something(output):
+        raise OutputError(f"{output}: the file exists already; name another, or write over it with --force")
+
+
+def _holds_something(path: Path) -> bool:
+    return os.path.isfile(path) and os.path.getsize(path) > 0  # noqa: PTH113, PTH202 (as above)
+
+
+def _inputs(output: Path, source: Path, reading: Reading) -> Iterator[Path]:
+    """Yield every file that is read, as far as it could be `output`; all posts are gone through."""
+    home = source if source.is_dir() else source.parent
+    if source.is_dir() and (reading.format or source_format(source)) == "parts":
+        yield from part_files(source)
+    elif source.is_dir():
+        yield from (home / name for names in LISTINGS.values() for name in names)
+        yield home / "labelResultAll.txt"
+    for post in stream_posts(source, reading):
+        yield from _files_of(post, home, output)
+
+
+def _files_of(post: Post, home: Path, output: Path) -> Iterator[Path]:
+    yield from (image.source for image in post.images if isinstance(image.source, Path))
+    if output.name == f"{post.id.strip()}.txt":  # where texts are files of their own
+        yield from (home / output.name, home / "data" / output.name)
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)  # noqa: PTH121 (a name with NUL raises ValueError either way)
+    except (OSError, ValueError):
+        return False
+
+
+def _same_name(one: Path, other: Path) -> bool:
+    """Say whether two paths differ in the case of letters alone: on many a disk, and in many a cloud, they are one."""
+    return os.path.realpath(one).casefold() == os.path.realpath(other).casefold()
