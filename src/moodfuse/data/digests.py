@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from moodfuse.data.fetching import fetch_ahead
 from moodfuse.data.images import image_bytes, read_of
 from moodfuse.data.posts import Posts
 
@@ -20,6 +21,7 @@ def post_digest(text: str | None, *images: bytes | None) -> str:
 
 def post_digests(posts: Posts) -> dict[str, str]:
     """Return `post_digest` of every post, by id."""
+    fetch_ahead(image for post in posts for image in read_of(post.images))
     return {post.id: post_digest(post.text, *map(image_bytes, read_of(post.images))) for post in posts}
 
 

@@ -28,7 +28,7 @@ def find_file(path: str) -> Path | None:
     parent = Path(folder) if folder in ("", os.sep) or os.path.isdir(folder) else find_file(folder)  # noqa: PTH112
     if parent is None:
         return None
-    alike = _listing(parent).get(_folded(name), ())
+    alike = _listing(str(parent)).get(_folded(name), ())
     return parent / alike[0] if len(alike) == 1 else None
 
 
@@ -41,7 +41,7 @@ def find_beside(folder: Path, stem: str, suffixes: Iterable[str]) -> Path | None
     start = os.path.join(folder, stem)  # noqa: PTH118 (a `Path` for every name that might be there costs time)
     if os.path.exists(start + suffixes[0]):  # noqa: PTH110
         return Path(start + suffixes[0])
-    listing = _listing(folder)
+    listing = _listing(str(folder))
     for suffix in suffixes:
         alike = [name for name in listing.get(_folded(stem + suffix), ()) if _same(name[: -len(suffix)], stem)]
         if alike:
@@ -58,7 +58,7 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).lower()
 
 
-def _listing(folder: Path) -> dict[str, tuple[str, ...]]:
+def _listing(folder: str) -> dict[str, tuple[str, ...]]:
     """Return the names in a folder by how they are compared; listed anew only when the folder has changed."""
     try:
         return _list(folder, os.stat(folder).st_mtime_ns)  # noqa: PTH116 (one call for many posts)
@@ -67,7 +67,7 @@ def _listing(folder: Path) -> dict[str, tuple[str, ...]]:
 
 
 @lru_cache(maxsize=8)
-def _list(folder: Path, _changed: int) -> dict[str, tuple[str, ...]]:
+def _list(folder: str, _changed: int) -> dict[str, tuple[str, ...]]:
     found: defaultdict[str, list[str]] = defaultdict(list)
     for name in os.listdir(folder):  # noqa: PTH208 (names, not paths: there may be a million)
         found[_folded(name)].append(name)

@@ -45,6 +45,7 @@ class ImageSource(EncoderSource):
         self, posts: Posts, *, tokens: bool = False, store: FeatureStore | None = None, progress: Progress = silent
     ) -> Features:
         images = [image for post in posts for image in read_of(post.images)]
+        fetch_ahead(images)
         outputs = ("pooled", "tokens") if tokens else ("pooled",)
         reader = cache(self.reader)  # opened where something is new
         with ThreadPoolExecutor() as pool:
@@ -63,7 +64,6 @@ class ImageSource(EncoderSource):
                 range(len(images)),
                 _CHUNK,
             )
-            fetch_ahead(images)
             return mean_features(stored_features(job, store or FeatureStore(), progress), _counts(posts))
 
     def live(self, posts: Posts, augmentation: Sequence[Augmentation] = ()) -> LiveInputs:
