@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from platformdirs import user_cache_path
+
 from moodfuse.errors import OutputError
 
 #: The error numbers of a full or failing disk.
@@ -116,6 +118,12 @@ def sweep(folder: Path, name: str = "*") -> None:
     for kind in ("part", "old"):
         for left in folder.glob(f".{name}.{'[0-9a-f]' * 8}.{kind}"):
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+
+
+def cache_folder() -> Path:
+    """Return the folder for all that can be made or fetched again; `MOODFUSE_CACHE` moves it."""
+    moved = os.environ.get("MOODFUSE_CACHE")
+    return make_folder(Path(moved) if moved else user_cache_path("moodfuse"))
 
 
 def make_folder(folder: Path) -> Path:

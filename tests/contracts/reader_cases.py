@@ -301,7 +301,7 @@ _OBJECTS = {
     "neither text nor image": b'{"id": "x"}\n',
     "a list as text": b'{"id": "x", "text": [5]}\n',
     "broken base64": b'{"id": "x", "image": {"base64": "*"}}\n',
-    "an object as image": b'{"id": "x", "image": {"url": "*"}}\n',
+    "an object as image": b'{"id": "x", "image": {"what": "*"}}\n',
     "brackets without end": b"[" * 100_000 + b"\n",
 }
 

@@ -23,7 +23,7 @@ from moodfuse.data.formats.readers import (
     stream_posts,
 )
 from moodfuse.data.formats.registry import readers
-from moodfuse.data.posts import Post
+from moodfuse.data.posts import ImageRef, Post
 
 
 @contextmanager
@@ -92,6 +92,8 @@ def test_posts_come_back_whole_and_in_order(tmp_path: Path, name: str) -> None:
 @per_example
 def test_any_text_comes_back(tmp_path: Path, name: str, texts: list[str | None]) -> None:
     folder = tmp_path / str(time.monotonic_ns())
+    if CASES[name].beside and not any(text is not None for text in texts):
+        texts = [*texts, "a list of which no post has a file is refused"]
     source, posts = sample(CASES[name], folder, texts)
     assert contents(stream_posts(source), CASES[name]) == contents(posts, CASES[name])
 
@@ -124,7 +126,9 @@ def test_runs_read_in_any_order_are_the_whole(tmp_path: Path, name: str, size: i
 def test_memory_does_not_grow_and_a_run_begins_where_it_begins(tmp_path: Path, name: str) -> None:
     case, count = CASES[name], 20_000
     filler, text = ("i" * 200, None) if case.beside else ("", "x" * 1000)
-    source = case.make(tmp_path, [Post(f"{i:05d}{filler}", text, None, "neutral") for i in range(count)])
+    image = ImageRef(b"\xff\xd8\xff") if case.beside else None  # of the first: a list without any file is refused
+    posts = [Post(f"{i:05d}{filler}", text, None if i else image, "neutral") for i in range(count)]
+    source = case.make(tmp_path, posts)
     next(stream_posts(source))  # what is imported is not what reading takes
     with little_memory():
         assert sum(1 for _ in stream_posts(source)) == count

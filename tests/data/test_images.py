@@ -18,7 +18,7 @@ from PIL import Image, ImageFile
 from pydantic import ValidationError
 
 from moodfuse.data import images
-from moodfuse.data.images import ImageSpec, open_image, pixels
+from moodfuse.data.images import ImageSpec, Picture, look, open_image, pixels
 from moodfuse.data.posts import ImageRef, Status
 
 
@@ -54,7 +54,9 @@ def test_the_six_formats_open(format: str) -> None:
 
 @pytest.mark.parametrize("format", ["ICO", "PPM", "TGA"])
 def test_other_formats_do_not(format: str) -> None:
-    assert open_image(ImageRef(encoded(noise(32, 32), format))) == (None, [Status.IMAGE_UNREADABLE])
+    named = {"ICO": "icon (ICO)", "PPM": "PPM"}  # a TGA does not say that it is an image
+    status = Status.IMAGE_FORMAT_UNKNOWN if format in named else Status.IMAGE_UNREADABLE
+    assert look(ImageRef(encoded(noise(32, 32), format))) == Picture(None, (status,), named.get(format, ""))
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
@@ -140,7 +142,7 @@ def test_broken_exif_does_no_harm() -> None:
 # What cannot be read
 
 
-@pytest.mark.parametrize("data", [b"", b"no image", b"\xff\xd8\xff", b"GIF89a", b"RIFF....WAVE", b"\0" * 1000])
+@pytest.mark.parametrize("data", [b"", b"no image", b"\xff\xd8\xff", b"GIF89a", b"RIFF....WHAT", b"\0" * 1000])
 def test_what_is_no_image_is_unreadable(data: bytes) -> None:
     assert open_image(ImageRef(data)) == (None, [Status.IMAGE_UNREADABLE])
 
@@ -150,9 +152,9 @@ def test_paths(tmp_path: Path) -> None:
     photo.write_bytes(encoded(noise(8, 8)))  # a PNG named .jpg opens: the content decides
     os.mkfifo(tmp_path / "pipe.jpg")
     assert open_image(ImageRef(photo))[1] == []
-    assert open_image(ImageRef(tmp_path / "gone.jpg")) == (None, [Status.IMAGE_MISSING])
-    assert open_image(ImageRef(photo / "x.jpg")) == (None, [Status.IMAGE_MISSING])
-    assert open_image(ImageRef(tmp_path / "nul\0.jpg")) == (None, [Status.IMAGE_MISSING])
+    assert open_image(ImageRef(tmp_path / "gone.jpg")) == (None, [Status.IMAGE_NOT_FOUND])
+    assert open_image(ImageRef(photo / "x.jpg")) == (None, [Status.IMAGE_NOT_FOUND])
+    assert open_image(ImageRef(tmp_path / "nul\0.jpg")) == (None, [Status.IMAGE_NOT_FOUND])
     assert open_image(ImageRef(tmp_path)) == (None, [Status.IMAGE_UNREADABLE])
     assert open_image(ImageRef(tmp_path / "pipe.jpg")) == (None, [Status.IMAGE_UNREADABLE])
 

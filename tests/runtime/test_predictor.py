@@ -67,8 +67,11 @@ def test_every_row_gets_an_answer_in_order_whatever_is_wrong_with_it(predictor: 
     assert status[3] == ["image_missing"]
     assert status[4] == ["text_missing"]
     assert status[5] == ["text_empty"]
-    assert status[6] == status[7] == ["image_unreadable"]
-    assert status[8] == ["image_missing"]
+    assert status[6] == ["image_unreadable"]
+    assert status[7] == ["image_format_unknown"]
+    assert status[8] == ["image_not_found"]
+    assert answers[7].details == ("image_format_unknown: web page (HTML)",)
+    assert answers[8].details == ("image_not_found: looked for /nonexistent/x.jpg",)
     assert status[9] == ["text_truncated", "image_missing"]
     assert status[10] == ["text_decoded_lossy", "image_missing"]
     assert [sorted(answer.used) for answer in answers[2:6]] == [[], ["text"], ["image"], ["image"]]

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from moodfuse.cli.progress import Bar
-from moodfuse.cli.reading import Columns, Quotes, Sheet, reading_of
+from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
 
 if TYPE_CHECKING:
     from moodfuse.data.audit.audit import Audit
@@ -41,6 +41,7 @@ def audit(
     columns: Columns = None,
     sheet: Sheet = None,
     quotes: Quotes = "double",
+    remote: Remote = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, with all ids.")] = False,
 ) -> None:
@@ -54,7 +55,7 @@ def audit(
         import moodfuse.report.page  # noqa: F401  (a missing extra fails before the work)
     config = build_config([parse_overrides(overrides or [])])
     with Bar(quiet=quiet) as bar:
-        reading = reading_of(TRAINING, columns, sheet, quotes, format=format, notify=bar.line)
+        reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
         result = run_audit(data, labels=labels, split_file=split, config=config, reading=reading, progress=bar)
         if html is not None:
             write_audit_page(result, html)

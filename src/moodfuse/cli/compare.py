@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from moodfuse.cli.progress import Bar
-from moodfuse.cli.reading import Columns, Quotes, Sheet, reading_of
+from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
 
 if TYPE_CHECKING:
     from moodfuse.records.results import ComparisonResults, MeanScore
@@ -50,6 +50,7 @@ def compare(
     columns: Columns = None,
     sheet: Sheet = None,
     quotes: Quotes = "double",
+    remote: Remote = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
@@ -67,7 +68,7 @@ def compare(
     from moodfuse.workflows.comparison.run import compare as run_comparison
 
     with Bar(quiet=quiet) as bar:
-        reading = reading_of(TRAINING, columns, sheet, quotes, format=format, notify=bar.line)
+        reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
         result = run_comparison(
             data,
             fusions=[word.strip() for word in fusions.split(",") if word.strip()],

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from moodfuse.cli.progress import Bar
-from moodfuse.cli.reading import Columns, Quotes, Sheet, reading_of
+from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
 from moodfuse.cli.train import print_scores
 
 
@@ -28,6 +28,7 @@ def evaluate(
     columns: Columns = None,
     sheet: Sheet = None,
     quotes: Quotes = "double",
+    remote: Remote = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
 ) -> None:
     """Score a bundle on labelled posts; posts that its training saw are left out, and counted."""
@@ -38,7 +39,7 @@ def evaluate(
     from moodfuse.workflows.destination import check_destinations
     from moodfuse.workflows.evaluation import evaluate_unseen
 
-    reading = reading_of(TRAINING, columns, sheet, quotes, format=format)
+    reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote)
     if predictions is not None:
         check_destinations([predictions], data, reading, force=force)
     predictor = Predictor.load(bundle)

@@ -19,22 +19,22 @@ def explain(
         Path | None, typer.Argument(metavar="[BUNDLE]", help="A bundle or run folder; by default the packaged bundle.")
     ] = None,
     text: Annotated[str | None, typer.Option(help="The post's text.")] = None,
-    image: Annotated[Path | None, typer.Option(help="The post's image.")] = None,
+    image: Annotated[list[Path] | None, typer.Option(help="The post's image; again for each of several.")] = None,
     grid: Annotated[int, typer.Option(min=2, max=14, help="Rows and columns that the image is divided into.")] = 5,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default all cores.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Explain the answer for a post: by text and image, by words, and by parts of the image."""
-    from moodfuse.data.posts import ImageRef, Post
     from moodfuse.runtime.answers import explanation_object
     from moodfuse.runtime.bundle import default_bundle
     from moodfuse.runtime.explain import explain as run_explain
+    from moodfuse.runtime.inputs import single_post
     from moodfuse.runtime.predictor import Predictor
 
-    if text is None and image is None:
+    if text is None and not image:
         raise ConfigError("expected a post to explain, found none; give --text, --image, or both")
     predictor = Predictor.load(bundle or default_bundle(), threads=threads)
-    found = run_explain(predictor, Post("0", text, ImageRef(image) if image else None), grid=grid)
+    found = run_explain(predictor, single_post(text, image), grid=grid)
     if as_json:
         print(json.dumps(explanation_object(found), ensure_ascii=False, indent=1))
     else:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from moodfuse.cli.progress import Bar
-from moodfuse.cli.reading import Columns, Quotes, Sheet, reading_of
+from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
 from moodfuse.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -55,12 +55,14 @@ def predict(
     sheet: Sheet = None,
     quotes: Quotes = "double",
     text: Annotated[str | None, typer.Option(help="Label one post: its text.")] = None,
-    image: Annotated[Path | None, typer.Option(help="Label one post: its image.")] = None,
+    image: Annotated[
+        list[Path] | None, typer.Option(help="Label one post: its image; again for each of several.")
+    ] = None,
     only: Annotated[
         Literal["text", "image"] | None, typer.Option(help="Give the model this alone of every post.")
     ] = None,
     shard: Annotated[str | None, typer.Option(help="i/n: label part i of n (from 1) alone; others do theirs.")] = None,
-    remote: Annotated[bool, typer.Option("--remote-images", help="Follow images named by a URI (s3:// ...).")] = False,
+    remote: Remote = False,
     engine: Annotated[Literal["plain", "ray"], typer.Option(help="One process, or Ray (moodfuse[ray]).")] = "plain",
     address: Annotated[str | None, typer.Option(help="Ray: host:port of a cluster; by default this machine.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Ray: workers; by default as many as fit.")] = None,
@@ -71,7 +73,7 @@ def predict(
 ) -> None:
     """Label posts: SOURCE comes back with an answer in every row. Without BUNDLE by the model that moodfuse brings."""
     answers = _Answers(output, to, short, force, as_json, quiet)
-    single = text is not None or image is not None
+    single = text is not None or bool(image)
     given = {"--shard": shard, "--to": to, "--force": force, "--text or --image": single}
     _check(engine, given | {"--address": address, "--workers": workers})
     bundle, source = _what(paths or [], single)
@@ -122,7 +124,7 @@ def _what(paths: list[Path], single: bool) -> tuple[Path | None, Path | None]:
     return (paths[0], paths[1]) if len(paths) == 2 else (None, paths[0])
 
 
-def _one(predictor: Predictor, text: str | None, image: Path | None, as_json: bool) -> None:
+def _one(predictor: Predictor, text: str | None, image: list[Path] | None, as_json: bool) -> None:
     from moodfuse.runtime.answers import prediction_row
 
     row = prediction_row(predictor.predict(text=text, image=image))

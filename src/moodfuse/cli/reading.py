@@ -22,6 +22,10 @@ Quotes = Annotated[
     typer.Option("--quotes", help='What " is in a table: around values (double), or a character as any other (none).'),
 ]
 
+Remote = Annotated[
+    bool, typer.Option("--remote-images", help="Fetch images that are named by an address (https:// s3:// ...).")
+]
+
 
 def reading_of(
     base: Reading, columns: str | None, sheet: str | None, quotes: Literal["double", "none"], **how: Any

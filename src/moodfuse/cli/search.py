@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from moodfuse.cli.progress import Bar
-from moodfuse.cli.reading import Columns, Quotes, Sheet, reading_of
+from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
 
 
 def search(
@@ -31,6 +31,7 @@ def search(
     columns: Columns = None,
     sheet: Sheet = None,
     quotes: Quotes = "double",
+    remote: Remote = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
@@ -49,7 +50,7 @@ def search(
 
     config = model_config(recipe, [parse_overrides(overrides or [])])
     with Bar(quiet=quiet) as bar:
-        reading = reading_of(TRAINING, columns, sheet, quotes, format=format, notify=bar.line)
+        reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
         posts = read_posts(data, reading, labels=Labels(config.labels))
         result = run_search(
             posts, config, trials=trials, name=name or recipe, searches=searches, progress=bar, notify=bar.line

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from moodfuse.cli.progress import Bar, console
-from moodfuse.cli.reading import Columns, Quotes, Sheet, reading_of
+from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
 
 if TYPE_CHECKING:
     from moodfuse.records.metrics import EstimatedScores
@@ -36,6 +36,7 @@ def train(
     columns: Columns = None,
     sheet: Sheet = None,
     quotes: Quotes = "double",
+    remote: Remote = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
@@ -58,7 +59,7 @@ def train(
     layers += [{"train": {"device": device}}] if device is not None else []
     resolved = resolve_config(recipe or (None if config else "concat"), file=config, overrides=layers)
     with Bar(quiet=quiet) as bar:
-        reading = reading_of(TRAINING, columns, sheet, quotes, format=format, notify=bar.line)
+        reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
         posts = read_posts(data, reading, labels=Labels(resolved.labels))
         result = run_training(
             posts,

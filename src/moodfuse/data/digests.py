@@ -6,21 +6,23 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from moodfuse.data.images import image_bytes
+from moodfuse.data.fetching import fetch_ahead
+from moodfuse.data.images import image_bytes, read_of
 from moodfuse.data.posts import Posts
 
 
-def post_digest(text: str | None, image: bytes | None) -> str:
-    """Return 16 hexadecimal digits that a post with this text and these image bytes always has."""
+def post_digest(text: str | None, *images: bytes | None) -> str:
+    """Return 16 hexadecimal digits that a post with this text and the bytes of these images always has."""
     digest = hashlib.blake2b(digest_size=8)
-    for part in (b"" if text is None else text.strip().encode("utf-8", "replace"), image or b""):
-        digest.update(len(part).to_bytes(8, "big") + part)
+    for part in (b"" if text is None else text.strip().encode("utf-8", "replace"), *(images or (None,))):
+        digest.update(len(part or b"").to_bytes(8, "big") + (part or b""))
     return digest.hexdigest()
 
 
 def post_digests(posts: Posts) -> dict[str, str]:
     """Return `post_digest` of every post, by id."""
-    return {post.id: post_digest(post.text, image_bytes(post.image)) for post in posts}
+    fetch_ahead(image for post in posts for image in read_of(post.images))
+    return {post.id: post_digest(post.text, *map(image_bytes, read_of(post.images))) for post in posts}
 
 
 def data_sha256(posts: Posts, digests: Mapping[str, str], extra: str = "") -> str:

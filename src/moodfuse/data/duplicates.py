@@ -12,7 +12,7 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from moodfuse.data.images import image_bytes, open_image
+from moodfuse.data.fetching import fetch_ahead
+from moodfuse.data.images import image_bytes, look_at, read_of
 from moodfuse.data.posts import ImageRef, Posts
 from moodfuse.errors import MissingExtraError
 from moodfuse.files import write_json
@@ -101,14 +102,14 @@ class Groups:
 
 
 def group_duplicates(
-    posts: Posts, *, progress: Progress | None = None, fingerprints: Mapping[str, Fingerprint | None] | None = None
+    posts: Posts, *, progress: Progress | None = None, fingerprints: Mapping[str, Sequence[Fingerprint]] | None = None
 ) -> Groups:
     """Group posts that have the same text or the same image, or nearly so.
 
     Texts are compared after `normalise`; images by their bytes and by the 64-bit DCT hash of Zauner (2010), as
     `imagehash.phash` computes it. Texts under three words, unreadable images and, but for identical bytes,
-    images with hardly any contrast never bring posts together. `fingerprints`, by id, spares decoding the images
-    once more; `None` stands for an image that cannot be read.
+    images with hardly any contrast never bring posts together. Posts of several images belong
+    together where they share any of them. `fingerprints`, of each post's images by id, spares decoding them once more.
     """
     by_text = _group_texts(posts)
     by_image = _group_images(_fingerprints(posts, progress) if fingerprints is None else fingerprints)
@@ -163,35 +164,56 @@ def _near_texts(texts: list[str], block: int = 256) -> Iterator[tuple[int, int]]
             yield int(order[start + row]), int(order[start + column])
 
 
-def _fingerprints(posts: Posts, progress: Progress | None) -> dict[str, Fingerprint | None]:
-    pictured = [(post.id, post.image) for post in posts if post.image is not None]
-    found: dict[str, Fingerprint | None] = {}
+def _fingerprints(posts: Posts, progress: Progress | None) -> dict[str, list[Fingerprint]]:
+    pictured = [(post.id, image) for post in posts for image in read_of(post.images)]
+    fetch_ahead(image for _, image in pictured)
+    found: dict[str, list[Fingerprint]] = {id: [] for id, _ in pictured}
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for (id, _), one in zip(pictured, pool.map(_hash_image, (image for _, image in pictured)), strict=True):
-            found[id] = one
+        hashed = pool.map(_hash_image, (image for _, image in pictured))
+        for done, ((id, _), one) in enumerate(zip(pictured, hashed, strict=True), start=1):
+            if one is not None:
+                found[id].append(one)
             if progress is not None:
-                progress(len(found), len(pictured))
+                progress(done, len(pictured))
     return found
 
 
-def _group_images(fingerprints: Mapping[str, Fingerprint | None]) -> dict[str, int]:
+def _group_images(fingerprints: Mapping[str, Sequence[Fingerprint]]) -> dict[str, int]:
     number: dict[bytes, int] = {}  # digest of the bytes -> its place among the different ones
     hashes: list[NDArray[np.bool_] | None] = []
-    image_of: dict[str, int] = {}
+    images_of: dict[str, list[int]] = {}
     for id, found in fingerprints.items():
-        if found is not None:
-            if found.digest not in number:
-                number[found.digest] = len(number)
-                hashes.append(found.bits)
-            image_of[id] = number[found.digest]
+        for one in found:
+            if one.digest not in number:
+                number[one.digest] = len(number)
+                hashes.append(one.bits)
+            images_of.setdefault(id, []).append(number[one.digest])
     leader = _lead(len(hashes), _near_images(hashes))
-    return {id: leader[i] for id, i in image_of.items()}
+    groups = {id: [leader[i] for i in images] for id, images in images_of.items()}
+    joined = _joined(groups.values())
+    return {id: joined.get(group[0], group[0]) for id, group in groups.items()}
+
+
+def _joined(groups: Iterable[Sequence[int]]) -> dict[int, int]:
+    """Return, for image groups that stand in one post, the first of all that are joined so."""
+    first: dict[int, int] = {}
+
+    def find(group: int) -> int:
+        while (above := first.get(group, group)) != group:
+            group = above
+        return group
+
+    for several in groups:
+        for group in several[1:]:
+            one, other = find(several[0]), find(group)
+            first[max(one, other)] = min(one, other)
+    return {group: find(group) for group in first}
 
 
 def _hash_image(ref: ImageRef) -> Fingerprint | None:
     """Return the fingerprint of an image, `None` for one that cannot be read."""
     data = image_bytes(ref)
-    image = None if data is None else open_image(ImageRef(data))[0]
+    image = None if data is None else look_at(data).image
     return None if data is None or image is None else fingerprint(image, data)
 
 

@@ -2,59 +2,37 @@
 
 from __future__ import annotations
 
-import io
+import errno
 import math
 import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, Literal, NamedTuple
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.GifImagePlugin import GifImageFile
-from PIL.ImageFile import ImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 from pydantic import AfterValidator, Field
 
 from moodfuse.config import Section
-from moodfuse.data.posts import ImageRef, ImageUri, Status
+from moodfuse.data.image_decoding import decode
+from moodfuse.data.image_formats import unknown_format
+from moodfuse.data.posts import ImageRef, ImageUri, Status, Unread
 from moodfuse.data.remote import read_uri
 
 #: Largest image that is decoded, in pixels.
 MAX_PIXELS = 64_000_000
 #: Largest encoded image that is read, in bytes.
 MAX_BYTES = 256 * 2**20
+#: Most images of a post that are read: the mean of more would hardly move.
+MAX_IMAGES = 32
 
 #: Beyond this ratio of long to short side only the window that the crop keeps is resized: a 1 x 60,000 image
 #: at 224 pixels would be 3 gigapixels otherwise.
 _WINDOWED_RATIO = 16
 
-# Pillow's own classes, by the first bytes. `Image.open` is not used because it warns of large images, and
-# warnings can be silenced for all threads of a process only; the size is checked here, before decoding.
-_FORMATS: tuple[tuple[tuple[bytes, ...], type[ImageFile]], ...] = (
-    ((b"\xff\xd8\xff",), JpegImageFile),
-    ((b"\x89PNG\r\n\x1a\n",), PngImageFile),
-    ((b"GIF87a", b"GIF89a"), GifImageFile),
-    ((b"RIFF",), WebPImageFile),
-    ((b"BM",), BmpImageFile),
-    ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffImageFile),
-)
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_ORIENTATION = 0x0112  # EXIF tag
-_JPEG_TABLE = b"\xff\xc4"
-_END_OF_JPEG = b"\xff\xd9" * 512  # an end for every look ahead that the decoder takes
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -97,30 +75,68 @@ class ImageSpec(Section):
     scale: float = Field(1 / 255, gt=0, allow_inf_nan=False, description="multiplies the values 0..255 first")
 
 
-def open_image(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image | None, list[Status]]:
-    """Decode an image to RGB, turned upright, transparency on white, first frame of several.
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What became of an image: `image` is `None` where there is nothing to see, `status` empty where all is well.
 
-    Returns `None` where there is nothing to see, and what is to be said of it (an empty list where all is well).
+    `detail` says what a status alone does not: the path that was tried, the format that was found.
+    """
+
+    image: Image.Image | None
+    status: tuple[Status, ...] = ()
+    detail: str = ""
+
+
+def look(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Decode an image to RGB, turned upright, transparency on white (black where it would vanish), first of several.
+
     An image of more than `max_pixels` is not decoded; `MAX_PIXELS` is the most there can be.
     An image whose end is missing comes back as far as it goes (`image_truncated`); one of which nothing but a single
     colour is left is unreadable. Never raises for what a file holds. Thread-safe.
     """
     data = read_image(ref)
-    if isinstance(data, Status):
-        return None, [data]
+    if isinstance(data, Unread):
+        return Picture(None, (data.status,), data.detail)
+    return look_at(data, max_pixels=max_pixels)
+
+
+def look_at(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Decode an image from its bytes, as `look` does."""
     if len(data) > MAX_BYTES:
-        return None, [Status.IMAGE_TOO_LARGE]
+        return Picture(None, (Status.IMAGE_TOO_LARGE,))
+    if (format := unknown_format(data)) is not None:
+        return Picture(None, (Status.IMAGE_FORMAT_UNKNOWN,), format)
     try:
-        image = parse_header(data)
-        if image.width * image.height > min(max_pixels, MAX_PIXELS):
-            return None, [Status.IMAGE_TOO_LARGE]
-        loaded, truncated = _load(image, data)
-        rgb = _to_rgb(_upright(loaded))
+        image, truncated = decode(data, min(max_pixels, MAX_PIXELS))
     except Image.DecompressionBombError:
-        return None, [Status.IMAGE_TOO_LARGE]
+        return Picture(None, (Status.IMAGE_TOO_LARGE,))
     except Exception:  # Pillow raises nearly everything for hostile bytes, and one post must not end a job
-        return None, [Status.IMAGE_UNREADABLE]
-    return rgb, [Status.IMAGE_TRUNCATED] if truncated else []
+        return Picture(None, (Status.IMAGE_UNREADABLE,), "" if data else "empty")
+    return Picture(image, (Status.IMAGE_TRUNCATED,) if truncated else ())
+
+
+def open_image(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image | None, list[Status]]:
+    """Return the image and the states of what `look` finds."""
+    found = look(ref, max_pixels=max_pixels)
+    return found.image, list(found.status)
+
+
+def first_image(refs: Sequence[ImageRef], *, max_pixels: int = MAX_PIXELS) -> Image.Image | None:
+    """Decode the first of a post's images that can be read; `None` where none can."""
+    opened = (look(ref, max_pixels=max_pixels).image for ref in read_of(refs))
+    return next((image for image in opened if image is not None), None)
+
+
+def read_of(refs: Sequence[ImageRef]) -> Sequence[ImageRef]:
+    """Return those of a post's images that are read: the first `MAX_IMAGES`."""
+    return refs[:MAX_IMAGES]
+
+
+def name_of(ref: ImageRef) -> str:
+    """Return what a person knows an image by: its path or address, "" for bytes."""
+    if isinstance(ref, ImageUri):
+        return ref.uri
+    return str(ref.source) if isinstance(ref.source, Path) else ""
 
 
 def pixels(image: Image.Image, spec: ImageSpec) -> npt.NDArray[np.float32]:
@@ -186,115 +202,26 @@ def _table(spec: ImageSpec) -> npt.NDArray[np.float32]:
 def image_bytes(ref: ImageRef | None) -> bytes | None:
     """Return an encoded image as `read_image` does, `None` where there is none or it may not be read."""
     data = None if ref is None else read_image(ref)
-    return None if isinstance(data, Status) else data
+    return None if isinstance(data, Unread) else data
 
 
-def read_image(ref: ImageRef) -> bytes | Status:
+def read_image(ref: ImageRef) -> bytes | Unread:
     """Return an encoded image, or why there is none. Never raises, and opens neither pipes, devices nor giants."""
     if isinstance(ref, ImageUri):
-        return read_uri(ref.uri, MAX_BYTES)
+        return read_uri(ref, MAX_BYTES)
     if isinstance(path := ref.source, bytes):
         return path
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
-            return Status.IMAGE_UNREADABLE
+            return Unread(Status.IMAGE_UNREADABLE, "not a file")
         if found.st_size > MAX_BYTES:
-            return Status.IMAGE_TOO_LARGE
+            return Unread(Status.IMAGE_TOO_LARGE)
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a name no file can have
-        return Status.IMAGE_MISSING
-    except OSError:
-        return Status.IMAGE_UNREADABLE
-
-
-def parse_header(data: bytes) -> ImageFile:
-    """Read the header. Raises anything for bytes that are no image of a known format."""
-    for magic, kind in _FORMATS:
-        if data.startswith(magic):
-            return kind(io.BytesIO(data))
-    raise ValueError("no image of a known format")
-
-
-def _load(image: ImageFile, data: bytes) -> tuple[Image.Image, bool]:
-    """Decode, and say whether the end was missing. Raises where next to nothing could be decoded.
-
-    `ImageFile.LOAD_TRUNCATED_IMAGES` would do the same but holds for all threads, so that a truncated image that
-    another thread decodes meanwhile would pass for whole. Pillow decodes into `image` row by row, so what was
-    decoded before an error is there still; it must only be told not to try again.
-    """
-    try:
-        image.load()
-    except Exception:
-        if isinstance(image, JpegImageFile):  # a progressive JPEG gives its scans only once it has seen an end
-            image = _reload_jpeg(data)
-        image.tile = []
-        image.load()
-        if _blank(image):
-            raise
-        return image, True
-    return image, False
-
-
-def _blank(image: ImageFile) -> bool:
-    """Say whether what was decoded is one colour; a JPEG's first blocks aside, which its added end fills with noise."""
-    margin = 64 if isinstance(image, JpegImageFile) and max(image.size) > 64 else 0
-    width, height = image.size
-    for box in ((0, margin, width, height), (margin, 0, width, height)):
-        if box[0] < width and box[1] < height:
-            extremes: Any = image.crop(box).getextrema()
-            if any(low != high for low, high in (extremes if isinstance(extremes[0], tuple) else [extremes])):
-                return False
-    return True
-
-
-def _reload_jpeg(data: bytes) -> ImageFile:
-    """Decode a JPEG with an end added: after its last byte or, where that lies within a table, before the table."""
-    for end in (len(data), data.rfind(_JPEG_TABLE)):
-        image = parse_header(data[:end] + _END_OF_JPEG)
-        try:
-            image.load()
-        except Exception:
-            continue
-        break
-    return image
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Turn the image as its EXIF data says; data that cannot be read says nothing."""
-    try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-    except Exception:
-        return image
-    if turn is None:
-        return image
-    turned = image.transpose(turn)
-    turned.info = image.info  # holds the transparent colour, which transpose drops for some modes
-    return turned
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        return _to_8_bit(image).convert("RGB")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
-
-
-def _to_8_bit(image: Image.Image) -> Image.Image:
-    """Scale grey values to 0..255. Pillow's own conversion clips them, so that most of the image turns white.
-
-    16 bits: 65535 is white. Integers and floats of no stated range: the smallest of 1 (floats), 255, 65535 that
-    holds the image is white, else its largest value.
-    """
-    values = np.nan_to_num(np.asarray(image).astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    largest = float(values.max())
-    if image.mode.startswith("I;16"):
-        white = 65535.0
-    else:
-        scales = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
-        white = next((scale for scale in scales if largest <= scale), largest)
-    return Image.fromarray(np.clip(np.rint(values * (255 / white)), 0, 255).astype(np.uint8))
+        return Unread(Status.IMAGE_NOT_FOUND, f"looked for {path}")
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return Unread(Status.IMAGE_NOT_FOUND, f"looked for {str(path)[:200]}")
+        return Unread(Status.IMAGE_UNREADABLE, error.strerror or "")

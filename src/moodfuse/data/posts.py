@@ -41,9 +41,21 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True)
 class ImageUri(ImageRef):
-    """An encoded image that another file system holds (s3://, gs://, hdfs://, file://); `source` is empty."""
+    """An encoded image that is named by an address (https://, s3://, gs://, hdfs:// ...); `source` is empty.
+
+    It is fetched only where `follow` says so: a table of posts may come from anywhere.
+    """
 
     uri: str
+    follow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Why an image could not be read; `detail` says what a status alone does not: where it was looked for."""
+
+    status: Status
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,7 @@ class Post:
     """One post as it was read.
 
     `text` is `None` where there is none (no file, an empty cell means an empty text instead); `image` is
-    `None` where none is named or the file named does not exist. `encoding` is the one its text bytes were
+    `None` where none is named. `encoding` is the one its text bytes were
     decoded with, `None` where the source was text already; `lossy` says that characters were replaced then, `guessed`
     that the encoding was a guess. `more_images` stand beside `image`. `fields` are the values of all of the source's
     columns by name, where they were asked for.

@@ -1,4 +1,4 @@
-"""Images that another file system holds, read through pyarrow: s3://, gs://, hdfs://, abfs://, file://."""
+"""Images that are named by an address: of the web, and of the stores that pyarrow reads (s3://, gs://, hdfs:// ...)."""
 
 from __future__ import annotations
 
@@ -6,31 +6,41 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from moodfuse.data.posts import Status
+from moodfuse.data.fetching import fetcher, is_web
+from moodfuse.data.posts import ImageUri, Status, Unread
 from moodfuse.errors import MissingExtraError
 
 
-def read_uri(uri: str, limit: int) -> bytes | Status:
-    """Return the bytes that `uri` names, or why there are none: of more than `limit`, none.
+def read_uri(ref: ImageUri, limit: int) -> bytes | Unread:
+    """Return the bytes that an address names, or why there are none: of more than `limit`, none.
 
-    Raises `MissingExtraError` without pyarrow, and nothing else: what a table of posts names may be anything.
+    Raises `MissingExtraError` for a store without pyarrow, and nothing else: a table of posts may name anything.
     """
-    arrow = pyarrow_fs()
+    if not ref.follow:
+        return Unread(Status.IMAGE_NOT_FETCHED, "--remote-images fetches it")
+    if is_web(ref.uri):
+        return fetcher().read(ref.uri)
     try:
-        system, path = _place(uri)
-        info = system.get_file_info(path)
-        if info.type == arrow.FileType.NotFound:
-            return Status.IMAGE_MISSING
-        if info.type != arrow.FileType.File:
-            return Status.IMAGE_UNREADABLE
-        if (info.size or 0) > limit:
-            return Status.IMAGE_TOO_LARGE
-        with system.open_input_stream(path) as stream:
-            return bytes(stream.read(limit + 1))
+        return _read_stored(ref.uri, limit)
+    except MissingExtraError:
+        raise
     except FileNotFoundError:
-        return Status.IMAGE_MISSING
-    except Exception:  # a store's client raises anything, and one post must not end a job
-        return Status.IMAGE_UNREADABLE
+        return Unread(Status.IMAGE_NOT_FETCHED, "not found")
+    except Exception as error:  # a store's client raises anything, and one post must not end a job
+        return Unread(Status.IMAGE_NOT_FETCHED, " ".join(str(error).split())[:200] or type(error).__name__)
+
+
+def _read_stored(uri: str, limit: int) -> bytes | Unread:
+    arrow = pyarrow_fs()
+    system, path = _place(uri)
+    info = system.get_file_info(path)
+    if info.type != arrow.FileType.File:
+        found = "not found" if info.type == arrow.FileType.NotFound else "not a file"
+        return Unread(Status.IMAGE_NOT_FETCHED, found)
+    if (info.size or 0) > limit:
+        return Unread(Status.IMAGE_TOO_LARGE)
+    with system.open_input_stream(path) as stream:
+        return bytes(stream.read(limit + 1))
 
 
 def pyarrow_fs() -> Any:
@@ -39,14 +49,14 @@ def pyarrow_fs() -> Any:
         import pyarrow.fs
     except ImportError as error:
         raise MissingExtraError(
-            f"images named by a URI need {error.name}, which is not installed; pip install 'moodfuse[tables]'"
+            f"images in a store need {error.name}, which is not installed; pip install 'moodfuse[tables]'"
         ) from None
     return pyarrow.fs
 
 
 def _place(uri: str) -> tuple[Any, str]:
     parts = urlsplit(uri)
-    system, root = _system(parts.scheme, parts.netloc, parts.query)
+    system, root = _system(parts.scheme.lower(), parts.netloc, parts.query)
     # The path stands behind the store's name (a bucket) where there is one, as it is: nothing in it is unquoted.
     return system, f"{root}{parts.path}"
 

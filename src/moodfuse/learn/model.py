@@ -186,8 +186,12 @@ class FusionModel(nn.Module):
     def _encode(self, modality: Modality, inputs: Inputs | None) -> Encoded | None:
         if isinstance(inputs, tuple):
             if self.fusion.reads(modality) == "pixels":
-                return unencoded(*inputs)
-            encoded: Encoded = self.encoders[modality](*inputs)
+                pixels, *counts = inputs
+                return unencoded(pixels[counts[0].cumsum(0) - counts[0]] if counts else pixels)
+            taken = len(self.encoders[modality].inputs)  # type: ignore[arg-type]
+            encoded: Encoded = self.encoders[modality](*inputs[:taken])
+            if len(inputs) > taken:  # where posts have several images: how many, (B,)
+                encoded = encoded.mean_of(inputs[taken])
             return encoded if self.fusion.consumes == "tokens" else Encoded(encoded.pooled)
         return inputs
 

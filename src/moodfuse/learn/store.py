@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +11,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
-from platformdirs import user_cache_path
 
 from moodfuse import files
 
@@ -30,12 +28,6 @@ CREATE INDEX IF NOT EXISTS features_used ON features (used);
 """
 
 
-def cache_folder() -> Path:
-    """Return the folder for the store and for exported encoders; `MOODFUSE_CACHE` moves it."""
-    moved = os.environ.get("MOODFUSE_CACHE")
-    return files.make_folder(Path(moved) if moved else user_cache_path("moodfuse"))
-
-
 class FeatureStore:
     """Keeps float16 arrays under 32-byte keys. Losing the store costs time, never a result.
 
@@ -44,7 +36,7 @@ class FeatureStore:
     """
 
     def __init__(self, path: Path | None = None, *, cap_bytes: int = CAP_BYTES) -> None:
-        self.path = path or cache_folder() / "features.sqlite"
+        self.path = path or files.cache_folder() / "features.sqlite"
         self._cap = cap_bytes
         self._broken = False
         with self._guarded(), closing(self._connect()) as connection:

@@ -137,7 +137,9 @@ def _image_facts(facts: dict[str, Any]) -> list[tuple[str, Value]]:
     return [
         ("images", facts["posts"] - facts["missing"]),
         ("missing", facts["missing"]),
-        ("unreadable, truncated, too large", f"{facts['unreadable']}, {facts['truncated']}, {facts['too_large']}"),
+        ("not found, not fetched", f"{facts['not_found']}, {facts['not_fetched']}"),
+        ("unknown format, unreadable", f"{facts['format_unknown']}, {facts['unreadable']}"),
+        ("truncated, too large", f"{facts['truncated']}, {facts['too_large']}"),
         ("width, pixels", _range(facts["width"])),
         ("height, pixels", _range(facts["height"])),
         ("bytes", _range(facts["bytes"])),
@@ -223,6 +225,9 @@ def _various(audit: Audit, group: Sequence[str]) -> list[str]:
 
 def _unreadable(audit: Audit) -> list[tuple[str, Value]]:
     checks = {
+        "image_not_found": "images that are named and not there",
+        "image_not_fetched": "images that were not fetched",
+        "image_format_unknown": "images of a format that is not read",
         "image_unreadable": "images that cannot be read",
         "image_too_large": "images too large to decode",
         "image_truncated": "images whose end is missing",

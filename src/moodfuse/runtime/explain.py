@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from moodfuse.config import Modality
-from moodfuse.data.images import ImageSpec, open_image
-from moodfuse.data.posts import ImageRef, Post
+from moodfuse.data.images import ImageSpec, first_image
+from moodfuse.data.posts import Post
 from moodfuse.data.text import prepare_text
 from moodfuse.runtime.graphs import Encoding
 from moodfuse.runtime.predictor import Prediction, Predictor, PreparedPost
@@ -46,6 +46,7 @@ class Word:
 class Regions:
     """Weights of the image's parts, row by row: how far the answer's probability falls where a part is greyed out.
 
+    Of several images the first that could be read is meant; the others stay as they are.
     `seen` is the part of the image that the encoder sees: left, top, right, bottom as shares of its width and height.
     """
 
@@ -104,7 +105,7 @@ def explain(predictor: Predictor, post: Post, *, max_words: int = MAX_WORDS, gri
             for (start, end), weight in zip(kept, fall[: len(kept)], strict=True)
         ),
         len(places) - len(kept),
-        _regions(predictor, post.image, fall[len(kept) :], grid) if occluded else None,
+        _regions(predictor, post, fall[len(kept) :], grid) if occluded else None,
     )
 
 
@@ -166,9 +167,9 @@ def _greyed(pixels: np.ndarray, row: int, column: int, grid: int) -> np.ndarray:
     return copy
 
 
-def _regions(predictor: Predictor, image: ImageRef | None, weights: Sequence[float] | np.ndarray, grid: int) -> Regions:
+def _regions(predictor: Predictor, post: Post, weights: Sequence[float] | np.ndarray, grid: int) -> Regions:
     spec = predictor.manifest.image
-    opened = None if image is None else open_image(image)[0]
+    opened = first_image(post.images)
     assert spec is not None
     assert opened is not None  # its pixels were occluded
     rows = np.asarray(weights, dtype=float).reshape(grid, grid)

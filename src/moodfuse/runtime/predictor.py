@@ -15,13 +15,15 @@ import numpy as np
 from onnxruntime import InferenceSession
 
 from moodfuse.config import Modality
-from moodfuse.data.images import MAX_PIXELS, open_image
-from moodfuse.data.posts import ImageRef, Post, Status
+from moodfuse.data.fetching import fetch_ahead, forget_ahead
+from moodfuse.data.images import MAX_PIXELS, read_of
+from moodfuse.data.posts import Post, Status
 from moodfuse.data.text import prepare_text
 from moodfuse.errors import BundleError, DataError
 from moodfuse.runtime import views
 from moodfuse.runtime.bundle import GRAPHS, Bundle, default_bundle, needed_files, read_bundle
 from moodfuse.runtime.graphs import Encoding, head_feed, map_graph, open_session
+from moodfuse.runtime.inputs import ImageSource, read_images, single_post
 from moodfuse.runtime.processes import OncePerProcess
 
 WINDOW = 128  # posts in flight: enough to sort texts by length, and the bound of what memory holds
@@ -53,6 +55,9 @@ class PreparedPost:
     token_ids: views.EncoderInput | None
     pixels: views.EncoderInput | None
     status: list[Status]
+    #: Further images of the post, as `pixels` is its first that could be read.
+    more_pixels: tuple[views.EncoderInput, ...] = ()
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +125,9 @@ class Predictor:
         """
         return cls(read_bundle(default_bundle() if folder is None else Path(folder)), threads=threads)
 
-    def predict(self, text: str | None = None, image: str | Path | bytes | None = None) -> Prediction:
-        """Predict one post from its text, its image (a path or encoded bytes), or both."""
-        if text is not None and not isinstance(text, str):
-            raise DataError(f"text: expected str or None, found {type(text).__name__}")
-        if image is not None and not isinstance(image, str | Path | bytes):
-            raise DataError(f"image: expected a path, bytes or None, found {type(image).__name__}")
-        source = Path(image) if isinstance(image, str) else image
-        post = Post("0", text=text, image=None if source is None else ImageRef(source))
-        return next(self.stream([post]))
+    def predict(self, text: str | None = None, image: ImageSource | Sequence[ImageSource] | None = None) -> Prediction:
+        """Predict one post from its text, its image (a path or encoded bytes; a list of several), or both."""
+        return next(self.stream([single_post(text, image)]))
 
     @property
     def _text(self) -> views.TextReader | None:
@@ -150,7 +149,9 @@ class Predictor:
                 while True:
                     if os.getpid() != process:  # its threads stayed behind: waiting for them would never end
                         raise DataError("a stream of predictions cannot go on in a forked process; begin it there")
-                    if chunk := list(islice(source, window)):
+                    if chunk := list(_window(source, window)):
+                        if self._image is not None:
+                            fetch_ahead(image for post in chunk for image in read_of(post.images))
                         pending.append([pool.submit(self.prepare, post) for post in chunk])
                     if not pending:
                         return
@@ -158,11 +159,14 @@ class Predictor:
                         yield from self.run([future.result() for future in pending.popleft()])
             finally:  # the consumer may stop early: what it never asked for is not worth waiting for
                 pool.shutdown(wait=False, cancel_futures=True)
+                forget_ahead()
 
     def prepare(self, post: Post) -> PreparedPost:
         """Clean, tokenise and decode a post: what needs no graph, and may run in many threads at once."""
         status: list[Status] = []
-        token_ids = array = None
+        token_ids = None
+        arrays: list[views.EncoderInput] = []
+        details: list[str] = []
         if self._text is not None:
             text, found = prepare_text(post.text, self._text.spec.cleaning, lossy=post.lossy, guessed=post.guessed)
             status += found
@@ -171,11 +175,12 @@ class Predictor:
                 if cut and Status.TEXT_TRUNCATED not in status:
                     status.append(Status.TEXT_TRUNCATED)
         if self._image is not None:
-            array, found = _pixels(post.image, self._image, self._max_pixels)
+            arrays, found, details = read_images(post.images, self._image, self._max_pixels)
             status += found
-        if token_ids is None and array is None:
+        if token_ids is None and not arrays:
             status.append(Status.NOTHING_TO_READ)
-        return PreparedPost(post.id, token_ids, array, status or [Status.OK])
+        first = arrays[0] if arrays else None
+        return PreparedPost(post.id, token_ids, first, status or [Status.OK], tuple(arrays[1:]), tuple(details))
 
     def run(self, posts: Sequence[PreparedPost]) -> Iterator[Prediction]:
         """Yield the prediction of each prepared post. Meant for one thread: the graphs use all cores by themselves."""
@@ -221,6 +226,7 @@ class Predictor:
             used=used,
             status=tuple(post.status),
             needs_review=not used or confidence < self.manifest.review_threshold,
+            details=post.details,
         )
 
     def _encode_texts(self, posts: Sequence[PreparedPost]) -> list[Encoding | None]:
@@ -229,12 +235,25 @@ class Predictor:
         return [None if post.token_ids is None else next(encoded) for post in posts]
 
     def _encode_images(self, posts: Sequence[PreparedPost]) -> list[Encoding | None]:
-        arrays = [post.pixels for post in posts if post.pixels is not None]
+        arrays = [one for post in posts if post.pixels is not None for one in (post.pixels, *post.more_pixels)]
         encoded = iter(self._image.encode(arrays, self._outputs("image")) if self._image and arrays else ())
-        return [None if post.pixels is None else next(encoded) for post in posts]
+        return [
+            None if post.pixels is None else views.mean_encoding(list(islice(encoded, 1 + len(post.more_pixels))))
+            for post in posts
+        ]
 
     def _outputs(self, modality: str) -> list[str]:
         return [kind for kind in ("pooled", "tokens", "pixels") if f"{modality}_{kind}" in self.manifest.head_inputs]
+
+
+def _window(posts: Iterator[Post], size: int) -> Iterator[Post]:
+    """Yield the next posts: as many as have `size` images, counting those without one as if they had one."""
+    images = 0
+    for post in posts:
+        yield post
+        images += max(1, len(read_of(post.images)))
+        if images >= size:
+            return
 
 
 def map_graphs(bundle: Bundle, folder: Path) -> Path:
@@ -243,15 +262,6 @@ def map_graphs(bundle: Bundle, folder: Path) -> Path:
         if name.endswith(".onnx"):
             map_graph(bundle.path(name), folder / name)
     return folder
-
-
-def _pixels(
-    image: ImageRef | None, reader: views.ImageReader, max_pixels: int
-) -> tuple[views.EncoderInput | None, list[Status]]:
-    if image is None:
-        return None, [Status.IMAGE_MISSING]
-    opened, status = open_image(image, max_pixels=max_pixels)
-    return (None if opened is None else reader.prepare(opened)), status
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -87,6 +87,17 @@ def join_encodings(views: Iterable[Encoding]) -> Encoding:
     return views[0] | {"pooled": np.concatenate([view["pooled"] for view in views])}
 
 
+def mean_encoding(images: Sequence[Encoding]) -> Encoding:
+    """Return the encodings of a post's images as one: the mean of vectors and of regions, and the first's pixels.
+
+    A post of one image has that image's encoding, bit for bit.
+    """
+    if len(images) == 1:
+        return images[0]
+    several = {kind: np.stack([one[kind] for one in images]) for kind in images[0]}
+    return {kind: each[0] if kind == "pixels" else each.mean(0, dtype=np.float32) for kind, each in several.items()}
+
+
 def open_texts(bundle: Bundle, *, threads: int, graphs: Path | None = None) -> TextReader:
     """Open all that the bundle's model reads of a text; `graphs` is a folder of mapped graphs.
 

@@ -23,7 +23,6 @@ from moodfuse.data.formats.parquet import pyarrow
 from moodfuse.data.formats.parts import part_files
 from moodfuse.data.formats.readers import run_posts, source_format, source_runs, stream_posts
 from moodfuse.data.formats.registry import format_name, readers
-from moodfuse.data.remote import pyarrow_fs
 from moodfuse.errors import DataError, OutputError
 from moodfuse.labels import Labels
 from moodfuse.runtime.answers import Layout, layout_of, stream_answers
@@ -129,8 +128,6 @@ def plan_job(bundle: Bundle, source: Path, destination: Path, **options: Any) ->
         )
     job = Job(source, destination, bundle.folder.absolute(), **options)
     next(stream_posts(source, replace(job.reading, fields=False)), None)  # its first post can be read
-    if job.remote:
-        pyarrow_fs()
     return job
 
 

@@ -34,11 +34,12 @@ class Quarantine:
     def posts(self, posts: Iterable[Post]) -> Iterator[Post]:
         """Yield the posts; an image that kills the process becomes one that cannot be read."""
         for post in posts:
-            yield post if self.survives(post.image) else replace(post, image=_UNREADABLE)
+            images = [image if self.survives(image) else _UNREADABLE for image in post.images]
+            yield replace(post, image=images[0] if images else None, more_images=tuple(images[1:]))
 
-    def survives(self, image: ImageRef | None) -> bool:
+    def survives(self, image: ImageRef) -> bool:
         """Say whether decoding an image leaves the process alive."""
-        if image is None or isinstance(image, ImageUri):  # fetched later, and once: not tried
+        if isinstance(image, ImageUri):  # fetched later, and once: not tried
             return True
         data = image_bytes(image)
         if data is None:  # not there, or too large: never decoded

@@ -7,7 +7,7 @@ import io
 import json
 from typing import Any
 
-from moodfuse.data.images import open_image
+from moodfuse.data.images import first_image
 from moodfuse.data.posts import Post
 from moodfuse.labels import Labels
 from moodfuse.runtime.answers import Layout, free_names, prediction_object
@@ -44,7 +44,7 @@ def _line(value: Any) -> bytes:
 
 
 def _thumbnail(post: Post, pixels: int) -> str | None:
-    image = None if post.image is None else open_image(post.image, max_pixels=pixels)[0]
+    image = first_image(post.images, max_pixels=pixels)
     if image is None:
         return None
     image.thumbnail((_THUMBNAIL, _THUMBNAIL))

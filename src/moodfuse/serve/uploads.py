@@ -12,7 +12,7 @@ from pathlib import Path
 from moodfuse.data.formats.base import Reading, Role
 from moodfuse.data.formats.guid_tag import LISTINGS
 from moodfuse.data.formats.readers import came_as, stream_posts
-from moodfuse.data.posts import ImageRef, Post
+from moodfuse.data.posts import ImageRef, ImageUri, Post
 from moodfuse.errors import DataError
 from moodfuse.serve.archives import check_workbook, unpack
 from moodfuse.serve.limits import Limits
@@ -30,6 +30,7 @@ CONTENT_TYPES = {
     "text/tab-separated-values": "posts.tsv",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "posts.xlsx",
 }
+_ELSEWHERE = ImageRef(Path("outside the batch\0"))  # a name no file can have
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".xlsx")
 
 
@@ -73,15 +74,18 @@ def open_batch(path: Path, limits: Limits, reading: Reading) -> Batch:
     if not count:
         raise Problem(422, "the batch holds no post")
     with _own_words(source):
-        return Batch(source, came_as(source), count, stream_posts(source, reading).columns, reading.columns)
+        return Batch(
+            source, came_as(source), count, stream_posts(source, reading, trusted=False).columns, reading.columns
+        )
 
 
 def read_batch(source: Path, reading: Reading) -> Iterator[Post]:
-    """Yield the posts of a batch in order. An image that lies outside its folder counts as missing, as if not there."""
+    """Yield the posts of a batch in order. An image that lies outside its folder counts as not found."""
     home = _home(source)
     with _own_words(source):
-        for post in stream_posts(source, reading):
-            yield replace(post, image=_confined(post.image, home), more_images=())
+        for post in stream_posts(source, reading, trusted=False):
+            images = [_confined(image, home) for image in post.images]
+            yield replace(post, image=images[0] if images else None, more_images=tuple(images[1:]))
 
 
 @contextmanager
@@ -98,11 +102,17 @@ def _home(source: Path) -> Path:
     return source if source.is_dir() else source.parent
 
 
-def _confined(image: ImageRef | None, home: Path) -> ImageRef | None:
-    if image is None or isinstance(image.source, bytes):
+def _confined(image: ImageRef, home: Path) -> ImageRef:
+    """Return an image of the batch; one of another place becomes one that is not there, and nothing is fetched."""
+    if isinstance(image, ImageUri):
+        return replace(image, follow=False)
+    if isinstance(image.source, bytes):
         return image
-    real = Path(os.path.realpath(image.source))
-    return image if real.is_relative_to(os.path.realpath(home)) and real.is_file() else None
+    try:
+        real = Path(os.path.realpath(image.source))
+    except ValueError:  # a name no file can have
+        return _ELSEWHERE
+    return image if real.is_relative_to(os.path.realpath(home)) else _ELSEWHERE
 
 
 def _table_of(folder: Path) -> Path:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from moodfuse import files
 from moodfuse.version import __version__
 
 _BASE = ("numpy", "onnxruntime", "pillow", "tokenizers", "pydantic", "pyyaml", "rich", "typer", "platformdirs")
@@ -89,9 +90,7 @@ def _accelerator() -> Check:
 
 
 def _cache() -> Check:
-    from moodfuse.learn.store import cache_folder
-
-    folder = cache_folder()
+    folder = files.cache_folder()
     with tempfile.NamedTemporaryFile(dir=folder):
         pass
     free = shutil.disk_usage(folder).free

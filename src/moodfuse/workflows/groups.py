@@ -24,9 +24,7 @@ class GroupedPosts:
 
 def cached_groups(posts: Posts, data_hash: str, progress: Progress) -> Groups:
     """Return the groups of the posts, from the cache if an earlier command had the same posts (`data_hash`)."""
-    from moodfuse.learn.store import cache_folder
-
-    path = files.make_folder(cache_folder() / "groups") / f"{GROUPING}-{data_hash[:32]}.json"
+    path = files.make_folder(files.cache_folder() / "groups") / f"{GROUPING}-{data_hash[:32]}.json"
     try:
         return Groups.load(path)
     except (OSError, ValueError, TypeError):  # missing or incomplete: computed again

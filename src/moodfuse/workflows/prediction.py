@@ -14,7 +14,6 @@ from moodfuse.data.formats.base import PREDICTING, Reading
 from moodfuse.data.formats.readers import came_as, count_posts, stream_posts
 from moodfuse.data.formats.shards import Shard, shard_posts
 from moodfuse.data.posts import Post
-from moodfuse.data.remote import pyarrow_fs
 from moodfuse.errors import OutputError
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.answers import Layout, layout_of, stream_answers
@@ -64,8 +63,6 @@ def predict_source(
     came = came_as(source, reading.format)
     style = _style(came, output, answers)
     reading = replace(reading, labels=predictor.labels, fields=not answers.short and style != "guid_tag")
-    if reading.remote:
-        pyarrow_fs()  # where it is not installed, say so before the work
     total, posts, columns = _posts(source, reading, shard)
     layout = layout_of(source, predictor.labels, columns)
     if output is not None:

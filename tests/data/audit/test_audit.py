@@ -117,7 +117,8 @@ def images() -> dict[str, bytes]:
     noise = np.random.default_rng(0).integers(0, 256, (100, 100, 3)).astype(np.uint8)
     whole = encoded(Image.fromarray(noise), "jpeg", quality=90)
     return {
-        "image_unreadable": b"<html>404</html>",
+        "image_unreadable": b"\xff\xd8\xff and no more",
+        "image_format_unknown": b"<html>404</html>",
         "image_truncated": whole[: len(whole) * 2 // 3],
         "image_too_large": bomb(),
         "image_tiny": picture(900, size=(60, 90)),
@@ -151,13 +152,14 @@ def test_missing_and_empty_files_and_files_of_another_format_are_found(
         }
     )
     assert checks(audit) == {
-        "image_missing": 3, "image_unreadable": 1, "image_misnamed": 1, "text_empty": 1, "nothing_to_read": 1,
+        "image_missing": 2, "image_not_found": 1, "image_unreadable": 1, "image_misnamed": 1,
+        "text_empty": 1, "nothing_to_read": 1,
     }  # fmt: skip
     unreadable, missing = audit.finding("image_unreadable"), audit.finding("image_missing")
     assert unreadable is not None
     assert unreadable.what.endswith("1 of them empty file")
     assert missing is not None
-    assert missing.ids == ("p1", "p2", "p5")
+    assert missing.ids == ("p1", "p5")
 
 
 def test_a_set_whose_images_all_fail_is_an_error_and_one_without_any_a_warning(clean: list[Post]) -> None:

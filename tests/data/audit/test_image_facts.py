@@ -31,9 +31,11 @@ def test_an_image_is_told_as_its_file_has_it(tmp_path: Path) -> None:
 
 
 def test_what_is_no_image_has_a_status(tmp_path: Path) -> None:
-    assert examine_image(ImageRef(tmp_path / "gone")) == ImageFacts((Status.IMAGE_MISSING,))
-    assert examine_image(ImageRef(tmp_path)) == ImageFacts((Status.IMAGE_UNREADABLE,))
-    assert examine_image(ImageRef(b"")) == ImageFacts((Status.IMAGE_UNREADABLE,), 0)
+    gone, folder, nothing = ImageRef(tmp_path / "gone"), ImageRef(tmp_path), ImageRef(b"")
+    looked = f"looked for {tmp_path / 'gone'}"
+    assert examine_image(gone) == ImageFacts((Status.IMAGE_NOT_FOUND,), detail=looked, ref=gone)
+    assert examine_image(folder) == ImageFacts((Status.IMAGE_UNREADABLE,), detail="not a file", ref=folder)
+    assert examine_image(nothing) == ImageFacts((Status.IMAGE_UNREADABLE,), 0, detail="empty", ref=nothing)
 
 
 def test_groups_from_the_facts_are_those_from_the_files() -> None:
@@ -41,7 +43,8 @@ def test_groups_from_the_facts_are_those_from_the_files() -> None:
     posts = Posts(Post(str(i), None, None if data is None else ImageRef(data)) for i, data in enumerate(sources))
     seen: list[tuple[int, int]] = []
     facts = examine_images(posts, lambda _what, done, total: seen.append((done, total)))
-    groups = group_duplicates(posts, fingerprints={id: one.fingerprint for id, one in facts.items()})
+    fingerprints = {id: [one.fingerprint for one in found if one.fingerprint] for id, found in facts.items()}
+    groups = group_duplicates(posts, fingerprints=fingerprints)
     assert groups == group_duplicates(posts)
     assert groups.by_image == {"0": 0, "1": 1, "2": 0, "3": 1}
     assert list(facts) == ["0", "1", "2", "3", "4"]

@@ -12,6 +12,7 @@ from moodfuse.errors import DataError
 def folder(path: Path, train: str | None, to_predict: str | None) -> Path:
     (path / "data").mkdir(parents=True)
     (path / "data" / "1.txt").write_text("one")
+    (path / "data" / "3.txt").write_text("three")
     for name, rows in (("train.txt", train), ("test_without_label.txt", to_predict)):
         if rows is not None:
             (path / name).write_text("guid,tag\n" + rows)

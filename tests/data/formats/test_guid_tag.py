@@ -22,9 +22,9 @@ def test_a_folder(tmp_path: Path) -> None:
 
 
 def test_the_part_of_a_folder(tmp_path: Path) -> None:
-    guid_tag_folder(tmp_path, "guid,tag\n1,positive\n", {})
+    guid_tag_folder(tmp_path, "guid,tag\n1,positive\n", {"1.txt": b"one"})
     assert [post.id for post in stream_posts(tmp_path, part="predict")] == ["1"]
-    guid_tag_folder(tmp_path, "guid,tag\n2,null\n", {}, name="test_without_label.txt")
+    guid_tag_folder(tmp_path, "guid,tag\n2,null\n", {"2.txt": b"two"}, name="test_without_label.txt")
     assert [post.id for post in stream_posts(tmp_path, part="predict")] == ["2"]
     assert [post.id for post in stream_posts(tmp_path)] == ["1"]
 

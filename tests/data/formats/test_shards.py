@@ -107,17 +107,18 @@ def test_an_image_named_by_a_uri_is_followed_only_if_asked(tmp_path: Path) -> No
     picture = io.BytesIO()
     Image.new("RGB", (3, 2), "red").save(picture, "PNG")
     (tmp_path / "a b.png").write_bytes(picture.getvalue())
-    names = [f"file://{tmp_path}/a b.png", f"file://{tmp_path}/none.png", "nosuch://store/a.png", f"file://{tmp_path}"]
+    names = ["nosuch://store/a.png", f"file://{tmp_path}/a b.png", f"file://{tmp_path}/none.png", f"file://{tmp_path}"]
     path = tmp_path / "in.csv"
     path.write_text("image\n" + "\n".join(names) + "\n")
-    assert [post.image for post in stream_posts(path)] == [None] * 4
-    images = [post.image for post in stream_posts(path, remote=True)]
-    assert images[0] == ImageUri(b"", names[0])
-    opened = [open_image(image) for image in images if image is not None]
-    assert opened[0][0] is not None
-    assert opened[0][0].size == (3, 2)
-    unreadable = [Status.IMAGE_UNREADABLE]
-    assert [status for _, status in opened] == [[], [Status.IMAGE_MISSING], unreadable, unreadable]
+    for remote in (False, True):
+        images = [post.image for post in stream_posts(path, remote=remote)]
+        assert images[0] == ImageUri(b"", names[0], follow=remote)
+        opened = [open_image(image) for image in images if image is not None]
+        assert [status for _, status in opened] == [
+            [Status.IMAGE_NOT_FETCHED], [], [Status.IMAGE_NOT_FOUND], [Status.IMAGE_UNREADABLE]
+        ]  # fmt: skip
+        assert opened[1][0] is not None
+        assert opened[1][0].size == (3, 2)
 
 
 def test_a_run_of_parquet_holds_its_own_rows_only(tmp_path: Path) -> None:

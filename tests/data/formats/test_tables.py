@@ -21,7 +21,7 @@ def test_csv_in_any_order_with_columns_of_its_own(tmp_path: Path) -> None:
     assert list(stream_posts(path)) == [
         Post("007", 'say "hé",\nnow', ImageRef(tmp_path / "a.png"), "neutral", "utf-8"),
         Post("b", "", None, None, "ascii"),
-        Post("c", "c", None, None, "ascii"),
+        Post("c", "c", ImageRef(tmp_path / "gone.png"), None, "ascii"),
     ]
 
 

@@ -123,7 +123,8 @@ def audit_posts(
     text_facts, findings = check_texts(posts)
     images = examine_images(posts, progress)
     image_facts, image_findings = check_images(posts, images)
-    groups = group_duplicates(posts, fingerprints={id: one.fingerprint for id, one in images.items()})
+    fingerprints = {id: [one.fingerprint for one in facts if one.fingerprint] for id, facts in images.items()}
+    groups = group_duplicates(posts, fingerprints=fingerprints)
     duplicate_facts, duplicate_findings = check_duplicates(posts, images, groups)
     findings += image_findings + duplicate_findings
     findings += [

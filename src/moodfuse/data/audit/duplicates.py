@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from moodfuse.data.audit.findings import Finding, Severity, are, flat, out_of
@@ -20,7 +20,7 @@ _BOTH = "the label is of text and image together, so some of them may be right: 
 
 
 def check_duplicates(
-    posts: Posts, images: Mapping[str, ImageFacts], groups: Groups
+    posts: Posts, images: Mapping[str, Sequence[ImageFacts]], groups: Groups
 ) -> tuple[dict[str, Any], list[Finding]]:
     """Return how many posts stand twice, ready for JSON, and what is wrong with it.
 
@@ -28,7 +28,8 @@ def check_duplicates(
     ones are told apart. `groups` are those of all `posts`.
     """
     texts = {post.id: post.text for post in posts if post.text and post.text.strip()}
-    digests = {id: one.fingerprint.digest for id, one in images.items() if one.fingerprint}
+    seen = {id: tuple(one.fingerprint.digest for one in facts if one.fingerprint) for id, facts in images.items()}
+    digests = {id: found for id, found in seen.items() if found}
     whole = {id: (text, digests[id]) for id, text in texts.items() if id in digests}
     exact: dict[str, Mapping[str, Hashable]] = {"post": whole, "text": texts, "image": digests}
     pool = posts.labelled().ids or posts.ids

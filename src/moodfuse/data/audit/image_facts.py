@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from moodfuse.data.duplicates import Fingerprint, fingerprint
-from moodfuse.data.images import open_image, parse_header, read_image
-from moodfuse.data.posts import ImageRef, Posts, Status
+from moodfuse.data.fetching import fetch_ahead
+from moodfuse.data.image_decoding import parse_header
+from moodfuse.data.images import look_at, read_image, read_of
+from moodfuse.data.posts import ImageRef, Posts, Status, Unread
 from moodfuse.progress import Progress, silent
 
 
@@ -28,6 +31,10 @@ class ImageFacts:
     width: int | None = None
     height: int | None = None
     fingerprint: Fingerprint | None = None
+    #: what a status alone does not say
+    detail: str = ""
+    #: where the image comes from
+    ref: ImageRef | None = None
 
     @property
     def readable(self) -> bool:
@@ -35,32 +42,35 @@ class ImageFacts:
         return self.fingerprint is not None
 
 
-def examine_images(posts: Posts, progress: Progress = silent) -> dict[str, ImageFacts]:
-    """Decode every image once and return what it is, by id; posts without one are left out."""
-    pictured = [(post.id, post.image) for post in posts if post.image is not None]
-    found: dict[str, ImageFacts] = {}
+def examine_images(posts: Posts, progress: Progress = silent) -> dict[str, tuple[ImageFacts, ...]]:
+    """Decode every image once and return what each is, by its post's id; posts without one are left out."""
+    pictured = [(post.id, image) for post in posts for image in read_of(post.images)]
+    fetch_ahead(image for _, image in pictured)
+    found: defaultdict[str, tuple[ImageFacts, ...]] = defaultdict(tuple)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for (id, _), facts in zip(pictured, pool.map(examine_image, (ref for _, ref in pictured)), strict=True):
-            found[id] = facts
-            progress("looking at images", len(found), len(pictured))
-    return found
+        examined = pool.map(examine_image, (ref for _, ref in pictured))
+        for done, ((id, _), facts) in enumerate(zip(pictured, examined, strict=True), start=1):
+            found[id] += (facts,)
+            progress("looking at images", done, len(pictured))
+    return dict(found)
 
 
 def examine_image(ref: ImageRef) -> ImageFacts:
     """Decode an image and return what it is. Never raises for what a file holds."""
     data = read_image(ref)
-    if isinstance(data, Status):
-        return ImageFacts((data,))
-    image, status = open_image(ImageRef(data))
+    if isinstance(data, Unread):
+        return ImageFacts((data.status,), detail=data.detail, ref=ref)
+    found = look_at(data)
+    known = ImageFacts(found.status, len(data), detail=found.detail, ref=ref)
     try:
         header = parse_header(data)
     except Exception:  # Pillow raises nearly everything for hostile bytes
-        return ImageFacts(tuple(status), len(data))
-    return ImageFacts(
-        tuple(status),
-        len(data),
-        header.format,
-        header.mode,
-        *header.size,
-        None if image is None else fingerprint(image, data),
+        return known
+    return replace(
+        known,
+        format=header.format,
+        mode=header.mode,
+        width=header.width,
+        height=header.height,
+        fingerprint=None if found.image is None else fingerprint(found.image, data),
     )

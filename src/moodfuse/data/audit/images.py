@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,35 +21,44 @@ LONG_RATIO = 3.0
 #: Share of unreadable images from which on something is wrong with the whole set, not with single files.
 _MOST = 0.5
 _SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg"), "PNG": (".png",), "GIF": (".gif",), "WEBP": (".webp",), "BMP": (".bmp",),
-    "TIFF": (".tif", ".tiff"), "MPO": (".jpg", ".jpeg", ".mpo"),
+    "JPEG": (".jpg", ".jpeg", ".jfif"), "PNG": (".png",), "GIF": (".gif",), "WEBP": (".webp",), "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"), "MPO": (".jpg", ".jpeg", ".mpo"), "AVIF": (".avif",), "HEIF": (".heic", ".heif"),
 }  # fmt: skip
+#: The id of a post and what one of its images is.
+_Each = tuple[str, ImageFacts]
 
 
-def check_images(posts: Posts, facts: Mapping[str, ImageFacts]) -> tuple[dict[str, Any], list[Finding]]:
-    """Return what the images are like, ready for JSON, and what is wrong with them; `facts` are by id."""
-    status = Counter(str(name) for one in facts.values() for name in one.status)
-    sized = [(one.width, one.height) for one in facts.values() if one.width and one.height]
+def check_images(posts: Posts, facts: Mapping[str, Sequence[ImageFacts]]) -> tuple[dict[str, Any], list[Finding]]:
+    """Return what the images are like, ready for JSON, and what is wrong with them; `facts` are by the post's id."""
+    each = [(id, one) for id, found in facts.items() for one in found]
+    status = Counter(str(name) for _, one in each for name in one.status)
+    sized = [(one.width, one.height) for _, one in each if one.width and one.height]
+    absent = {Status.IMAGE_NOT_FOUND, Status.IMAGE_NOT_FETCHED}
+    gone = sum(all(absent & set(one.status) for one in found) for found in facts.values())
     summary = {
         "posts": len(posts),
-        "missing": len(posts) - len(facts) + status[Status.IMAGE_MISSING],
+        "images": len(each),
+        "missing": len(posts) - len(facts) + gone,
+        "not_found": status[Status.IMAGE_NOT_FOUND],
+        "not_fetched": status[Status.IMAGE_NOT_FETCHED],
+        "format_unknown": status[Status.IMAGE_FORMAT_UNKNOWN],
         "unreadable": status[Status.IMAGE_UNREADABLE],
         "truncated": status[Status.IMAGE_TRUNCATED],
         "too_large": status[Status.IMAGE_TOO_LARGE],
-        "formats": dict(Counter(one.format for one in facts.values() if one.format).most_common()),
-        "modes": dict(Counter(one.mode for one in facts.values() if one.mode).most_common()),
+        "formats": dict(Counter(one.format for _, one in each if one.format).most_common()),
+        "modes": dict(Counter(one.mode for _, one in each if one.mode).most_common()),
         "width": quantiles([width for width, _ in sized]),
         "height": quantiles([height for _, height in sized]),
-        "bytes": quantiles([one.size for one in facts.values() if one.size is not None]),
+        "bytes": quantiles([one.size for _, one in each if one.size is not None]),
     }
-    return summary, [*_absent(posts, facts), *_broken(facts), *_odd(posts, facts)]
+    return summary, [*_absent(posts, facts, each), *_broken(each), *_odd(each)]
 
 
-def check_nothing_to_read(posts: Posts, facts: Mapping[str, ImageFacts]) -> Iterator[Finding]:
+def check_nothing_to_read(posts: Posts, facts: Mapping[str, Sequence[ImageFacts]]) -> Iterator[Finding]:
     """Yield the posts that have neither a text nor an image that can be read."""
 
     def blind(post: Post) -> bool:
-        return not (post.text or "").strip() and not (post.id in facts and facts[post.id].readable)
+        return not (post.text or "").strip() and not any(one.readable for one in facts.get(post.id, ()))
 
     if nothing := tuple(post.id for post in posts if blind(post)):
         yield Finding(
@@ -64,9 +73,8 @@ def check_nothing_to_read(posts: Posts, facts: Mapping[str, ImageFacts]) -> Iter
         )
 
 
-def _absent(posts: Posts, facts: Mapping[str, ImageFacts]) -> Iterator[Finding]:
-    gone = {id for id, one in facts.items() if Status.IMAGE_MISSING in one.status}
-    missing = tuple(post.id for post in posts if post.image is None or post.id in gone)
+def _absent(posts: Posts, facts: Mapping[str, Sequence[ImageFacts]], each: Sequence[_Each]) -> Iterator[Finding]:
+    missing = tuple(post.id for post in posts if post.id not in facts)
     if missing:
         none = f"none of {len(posts):,} posts has an image" if len(missing) == len(posts) else ""
         yield Finding(
@@ -78,95 +86,137 @@ def _absent(posts: Posts, facts: Mapping[str, ImageFacts]) -> Iterator[Finding]:
             "the model sees their text only; if they should have one, check the files' names and the paths",
             missing,
         )
+    if gone := _having(each, Status.IMAGE_NOT_FOUND):
+        yield _finding(
+            "image_not_found",
+            _weight(gone, each),
+            gone,
+            each,
+            f"{are(len(gone))} named and not there ({gone[0][1].detail})",
+            "mend the paths, or put the files where they say; as it is, the model sees the posts' text only",
+        )
+    if away := _having(each, Status.IMAGE_NOT_FETCHED):
+        reasons = Counter(one.detail for _, one in away).most_common(3)
+        yield _finding(
+            "image_not_fetched",
+            _weight(away, each),
+            away,
+            each,
+            f"{are(len(away))} named by an address and not fetched "
+            f"({', '.join(f'{reason}: {count:,}' for reason, count in reasons)})",
+            "--remote-images fetches addresses; as it is, the model sees the posts' text only",
+        )
 
 
-def _broken(facts: Mapping[str, ImageFacts]) -> Iterator[Finding]:
-    unreadable = _having(facts, Status.IMAGE_UNREADABLE)
-    if unreadable:
-        empty = sum(facts[id].size == 0 for id in unreadable)
-        yield Finding(
+def _broken(each: Sequence[_Each]) -> Iterator[Finding]:
+    if unknown := _having(each, Status.IMAGE_FORMAT_UNKNOWN):
+        formats = Counter(one.detail for _, one in unknown).most_common()
+        yield _finding(
+            "image_format_unknown",
+            _weight(unknown, each),
+            unknown,
+            each,
+            f"{are(len(unknown))} of a format that is not read "
+            f"({', '.join(f'{name}: {count:,}' for name, count in formats)})",
+            "convert them, or fetch web pages anew; as they are, their posts count as posts without an image",
+        )
+    if unreadable := _having(each, Status.IMAGE_UNREADABLE):
+        empty = sum(one.size == 0 for _, one in unreadable)
+        yield _finding(
             "image_unreadable",
-            Severity.ERROR if len(unreadable) >= _MOST * len(facts) else Severity.WARNING,
-            len(unreadable),
-            len(facts),
-            f"{out_of(len(unreadable), len(facts), 'images')} {are(len(unreadable), 'is', 'are')} unreadable"
+            _weight(unreadable, each),
+            unreadable,
+            each,
+            f"{are(len(unreadable))} unreadable"
             + (f", {empty:,} of them empty {are(empty, 'file', 'files')}" if empty else ""),
             "fetch them again; as they are, their posts count as posts without an image",
-            unreadable,
         )
-    if truncated := _having(facts, Status.IMAGE_TRUNCATED):
-        yield Finding(
+    if truncated := _having(each, Status.IMAGE_TRUNCATED):
+        yield _finding(
             "image_truncated",
             Severity.WARNING,
-            len(truncated),
-            len(facts),
-            f"{out_of(len(truncated), len(facts), 'images')} {are(len(truncated), 'lacks its', 'lack their')} end",
-            "they are used as far as they go; fetch them again",
             truncated,
+            each,
+            are(len(truncated), "lacks its end", "lack their end"),
+            "they are used as far as they go; fetch them again",
         )
-    if large := _having(facts, Status.IMAGE_TOO_LARGE):
-        yield Finding(
+    if large := _having(each, Status.IMAGE_TOO_LARGE):
+        yield _finding(
             "image_too_large",
             Severity.WARNING,
-            len(large),
-            len(facts),
-            f"{out_of(len(large), len(facts), 'images')} {are(len(large), 'is', 'are')} larger than "
-            f"{MAX_PIXELS // 10**6} megapixels or {MAX_BYTES // 2**20} MiB and never decoded (some are made as bombs)",
-            "make them smaller; as they are, their posts count as posts without an image",
             large,
+            each,
+            f"{are(len(large))} larger than {MAX_PIXELS // 10**6} megapixels or {MAX_BYTES // 2**20} MiB and never "
+            "decoded (some are made as bombs)",
+            "make them smaller; as they are, their posts count as posts without an image",
         )
 
 
-def _odd(posts: Posts, facts: Mapping[str, ImageFacts]) -> Iterator[Finding]:
-    seen = {id: one for id, one in facts.items() if one.readable and one.width and one.height}
-    sides = {id: sorted((one.width or 0, one.height or 0)) for id, one in seen.items()}
-    odd_modes = Counter(str(one.mode) for one in seen.values() if one.mode != "RGB").most_common()
+def _finding(
+    check: str, severity: Severity, some: Sequence[_Each], each: Sequence[_Each], what: str, advice: str
+) -> Finding:
+    """Return a finding on some of the images; it names their posts, each once."""
+    line = f"{out_of(len(some), len(each), 'images')} {what}"
+    return Finding(check, severity, len(some), len(each), line, advice, tuple(dict.fromkeys(id for id, _ in some)))
+
+
+def _weight(some: Sequence[_Each], each: Sequence[_Each]) -> Severity:
+    """Return how grave it is that some of the images are not read."""
+    return Severity.ERROR if len(some) >= _MOST * len(each) else Severity.WARNING
+
+
+def _odd(each: Sequence[_Each]) -> Iterator[Finding]:
+    seen = [(pair, min(sides), max(sides)) for pair in each if (sides := _sides(pair[1]))]
+    odd_modes = Counter(str(one.mode) for (_, one), _, _ in seen if one.mode != "RGB").most_common()
     modes = ", ".join(f"{mode} {count:,}" for mode, count in odd_modes)
     named = {
         "image_tiny": (
-            [id for id, (short, _) in sides.items() if short < TINY_SIDE],
+            [pair for pair, short, _ in seen if short < TINY_SIDE],
             f"under {TINY_SIDE} pixels on their shorter side",
             "little can be seen there; fetch larger copies",
         ),
         "image_huge": (
-            [id for id, (short, long) in sides.items() if short * long >= HUGE_PIXELS],
+            [pair for pair, short, long in seen if short * long >= HUGE_PIXELS],
             f"of {HUGE_PIXELS // 10**6} megapixels or more",
             "encoders see some 224 x 224 of them: smaller copies save most of the time",
         ),
         "image_long": (
-            [id for id, (short, long) in sides.items() if long > LONG_RATIO * short],
+            [pair for pair, short, long in seen if long > LONG_RATIO * short],
             f"more than {LONG_RATIO:.0f} times as long as they are wide",
             "a centre crop sees a third or less of them; cut them by hand where it matters",
         ),
         "image_mode": (
-            [id for id, one in seen.items() if one.mode != "RGB"],
+            [pair for pair, _, _ in seen if pair[1].mode != "RGB"],
             f"not RGB ({modes})",
-            "moodfuse turns them into RGB (transparency on white, 16 bits scaled)",
+            "moodfuse turns them into RGB (transparency on white, on black where it would vanish; 16 bits scaled)",
         ),
         "image_flat": (
-            [id for id, one in seen.items() if one.fingerprint and one.fingerprint.bits is None],
+            [pair for pair, _, _ in seen if pair[1].fingerprint and pair[1].fingerprint.bits is None],
             "of nearly one colour",
             "often a placeholder for a photo that was deleted: if so, remove the file, so that it counts as missing",
         ),
         "image_misnamed": (
-            [post.id for post in posts if post.id in seen and _misnamed(post, seen[post.id])],
+            [pair for pair, _, _ in seen if _misnamed(pair[1])],
             "of another format than their name says",
             "moodfuse goes by the bytes; other tools may not: rename them",
         ),
     }
-    for check, (ids, what, advice) in named.items():
-        if ids:
-            line = f"{out_of(len(ids), len(facts), 'images')} {are(len(ids))} {what}"
-            yield Finding(check, Severity.NOTE, len(ids), len(facts), line, advice, tuple(ids))
+    for check, (some, what, advice) in named.items():
+        if some:
+            yield _finding(check, Severity.NOTE, some, each, f"{are(len(some))} {what}", advice)
 
 
-def _misnamed(post: Post, facts: ImageFacts) -> bool:
-    if post.image is None or not isinstance(post.image.source, Path):
+def _sides(facts: ImageFacts) -> tuple[int, int] | None:
+    return (facts.width, facts.height) if facts.readable and facts.width and facts.height else None
+
+
+def _misnamed(facts: ImageFacts) -> bool:
+    if facts.ref is None or not isinstance(facts.ref.source, Path):
         return False
-    suffix = post.image.source.suffix.lower()
+    suffix = facts.ref.source.suffix.lower()
     known = {one for names in _SUFFIXES.values() for one in names}
     return suffix in known and suffix not in _SUFFIXES.get(str(facts.format), (suffix,))
 
 
-def _having(facts: Mapping[str, ImageFacts], status: Status) -> tuple[str, ...]:
-    return tuple(id for id, one in facts.items() if status in one.status)
+def _having(each: Sequence[_Each], status: Status) -> list[_Each]:
+    return [(id, one) for id, one in each if status in one.status]

@@ -33,7 +33,8 @@ class Reading:
     which role, before names are looked at. `sheet` is a workbook's, `quotes` what quotation marks of a table are:
     around values ("double"), or characters as any other ("none"). `remote` follows images that are named by an
     address. `fields` asks for the values of all columns, so that they can come back. `notify` is told in lines what
-    was taken for what.
+    was taken for what. A source that is not `trusted` comes from a stranger: no error tells what this machine holds
+    where its paths lead.
     """
 
     format: str | None = None
@@ -46,6 +47,7 @@ class Reading:
     remote: bool = False
     fields: bool = False
     notify: Notify = mute
+    trusted: bool = True
 
 
 #: How posts with labels are read.

@@ -10,16 +10,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from moodfuse.data.formats.encodings import decode
-from moodfuse.data.formats.lines import cannot_read, open_file, read_capped
-from moodfuse.data.posts import ImageRef, ImageUri
-from moodfuse.data.text import Decoded
+from moodfuse.data.formats.lines import cannot_read
 from moodfuse.errors import DataError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".JPG", ".JPEG", ".PNG")
-_MAX_TEXT_BYTES = 16 * 2**20
 _DATA_URI = re.compile(r"\A\s*data:[^,]{0,200};base64,", re.IGNORECASE)
-_URI = re.compile(r"[a-z][a-z0-9+.-]+://")
 
 
 def unique_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -31,31 +25,6 @@ def unique_names(names: Iterable[str]) -> tuple[str, ...]:
             number, free = number + 1, f"{name}_{number + 1}"
         found[free] = None
     return tuple(found)
-
-
-def files_beside(folder: Path, guid: str, strict: bool) -> tuple[Decoded | None, ImageRef | None]:
-    """Read GUID.txt and find GUID.jpg (or another image) in `folder`; `None` for each that is not there.
-
-    A guid that could name a file elsewhere has no files. Raises `DataError` if `strict` and the text may not be read.
-    """
-    if not names_files(guid):
-        return None, None
-    # Names, not paths: a `Path` for every name that might be there costs time, and a place in a table of Python's own.
-    start = os.path.join(folder, guid)  # noqa: PTH118
-    names = (start + suffix for suffix in IMAGE_SUFFIXES)
-    image = next((ImageRef(Path(name)) for name in names if os.path.exists(name)), None)  # noqa: PTH110 (Path raises on NUL)
-    if not os.path.exists(f"{start}.txt"):  # noqa: PTH110
-        return None, image
-    text = Path(f"{start}.txt")
-    try:
-        with open_file(text) as file:
-            return decode(read_capped(file, _MAX_TEXT_BYTES)), image
-    except (OSError, DataError) as error:
-        if not strict:
-            return None, image
-        if isinstance(error, OSError):
-            cannot_read(text, error)
-        raise
 
 
 def names_files(guid: str) -> bool:
@@ -76,33 +45,6 @@ def in_words(held: Sequence[str]) -> str:
     """Return what a folder holds for an error message: five names at most, and how many more there are."""
     more = f" and {len(held) - 5:,} more" if len(held) > 5 else ""
     return ", ".join(held[:5]) + more if held else "nothing"
-
-
-def image_file(folder: Path, value: str | None) -> ImageRef | None:
-    """Return the image that a cell names, relative to `folder` or by a URI; `None` where it names no file there is."""
-    if not value or not value.strip():
-        return None
-    if _URI.match(value.strip()):
-        return ImageUri(b"", value.strip())
-    path = folder / value.strip()
-    return ImageRef(path) if os.path.exists(path) else None  # noqa: PTH110
-
-
-def image_refs(folder: Path, value: str | None) -> list[ImageRef]:
-    """Return the images that a cell names: one, several with semicolons, bars or line ends between, or a JSON list."""
-    if not value or not value.strip():
-        return []
-    names = [value]
-    if value.lstrip().startswith("["):
-        try:
-            listed = json.loads(value)
-        except (ValueError, RecursionError):
-            listed = None
-        if isinstance(listed, list):
-            names = [name for name in listed if isinstance(name, str)]
-    elif any(sign in value for sign in ";|\n") and image_file(folder, value) is None:
-        names = re.split(r"[;|\n]", value)
-    return [image for name in names if (image := image_file(folder, name)) is not None]
 
 
 def json_object(line: str, where: str) -> dict[str, Any]:
@@ -133,28 +75,6 @@ def json_text(value: Any, where: str, strict: bool) -> str | None:
     if strict and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise DataError(f"{where}: expected a string or null as text, found {short(value)}")
     return as_text(value)
-
-
-def json_images(value: Any, folder: Path, where: str, strict: bool) -> list[ImageRef]:
-    """Return the images of `null`, a path or several, `{"base64": ...}`, or a list of those.
-
-    Raises `DataError` if `strict` for anything else; otherwise that is no image, and broken base64 an image that
-    cannot be read.
-    """
-    if value is None or isinstance(value, str):
-        return image_refs(folder, value)
-    if isinstance(value, list) and all(isinstance(one, str | dict | None) for one in value):
-        return [image for one in value for image in json_images(one, folder, where, strict)]
-    if isinstance(value, dict) and set(value) == {"base64"} and isinstance(value["base64"], str):
-        try:
-            return [ImageRef(base64_bytes(value["base64"]))]
-        except ValueError:
-            if not strict:
-                return [ImageRef(b"")]
-            raise DataError(f"{where}: the image is no valid base64") from None
-    if not strict:
-        return []
-    raise DataError(f'{where}: expected null, a path or {{"base64": ...}} as image, found {short(value)}')
 
 
 def as_text(value: Any) -> str:

@@ -7,19 +7,23 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from moodfuse.data.formats.base import Part, Reader, Reading, Row, Target, Writer
 from moodfuse.data.formats.columns import assign_columns, rank_of
 from moodfuse.data.formats.dialect import header_columns
-from moodfuse.data.formats.fields import files_beside, held_in, in_words, names_files, short, unique_names
-from moodfuse.data.formats.image_files import image_suffix, open_image_bytes
+from moodfuse.data.formats.fields import held_in, in_words, names_files, short, unique_names
+from moodfuse.data.formats.files_beside import files_beside, refuse_if_none_has_files
+from moodfuse.data.formats.image_files import image_suffix, note_left_out, open_image_bytes
 from moodfuse.data.formats.lines import csv_line, first_line, line_ends
 from moodfuse.data.formats.records import Records, fitted
 from moodfuse.data.formats.registry import reader, writer
 from moodfuse.data.posts import Post
 from moodfuse.errors import DataError
 from moodfuse.files import replacing_folder
+from moodfuse.progress import mute
 
 #: The lists of a folder, by what they are for; the first that is there is read.
 LISTINGS: dict[Part, tuple[str, ...]] = {"train": ("train.txt",), "predict": ("test_without_label.txt", "train.txt")}
@@ -51,6 +55,9 @@ class GuidTagReader(Reader):
         named = table.dialect.delimiter == "," or "guid" in map(str.lower, names)
         if "id" not in places or not named:
             raise DataError(f"{listing} line 1: expected the header guid,tag, found {short(first_line(listing))}")
+        others = islice(Records.of(listing, ",", replace(reading, notify=mute)), 1, None)
+        at = places["id"]
+        refuse_if_none_has_files(listing, data, (cells[at].strip() for _, cells, _ in others if len(cells) > at))
         for line, values, _ in table:
             cells = values if len(values) == len(names) else fitted(table, line, values, reading)
             guid = cells[places["id"]] or ""
@@ -112,6 +119,7 @@ def _write_files(folder: Path, post: Post, notes: Counter[str]) -> None:
         mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
         with (folder / f"{post.id}.txt").open("xb") as file:
             file.write(mark + data)
+    note_left_out(post, notes)
     with open_image_bytes(post.image, notes) as image:
         if image is not None:
             with (folder / f"{post.id}{image_suffix(image)}").open("xb") as file:

@@ -6,20 +6,22 @@ import io
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from moodfuse.data.formats.fields import IMAGE_SUFFIXES
 from moodfuse.data.formats.lines import open_file
+from moodfuse.data.image_finding import IMAGE_SUFFIXES
 from moodfuse.data.images import image_bytes
-from moodfuse.data.posts import ImageRef
+from moodfuse.data.posts import ImageRef, ImageUri, Post
 from moodfuse.errors import DataError, OutputError
 from moodfuse.files import replacing_folder
 
 _SIGNATURES = ((b"\x89PNG", ".png"), (b"GIF8", ".gif"), (b"RIFF", ".webp"), (b"BM", ".bmp"))
 _UNREADABLE = "image file that cannot be read: written without it"
+
+_SEVERAL = "post of several images: written with the first"
 
 
 @contextmanager
@@ -27,6 +29,9 @@ def open_image_bytes(image: ImageRef | None, notes: Counter[str]) -> Iterator[Bi
     """Open an encoded image; `None` where there is none, or where its file cannot be read, which `notes` counts."""
     if image is None:
         yield None
+    elif isinstance(image, ImageUri):
+        data = bytes_to_embed(image, notes)
+        yield None if data is None else io.BytesIO(data)
     elif isinstance(image.source, bytes):
         yield io.BytesIO(image.source)
     else:
@@ -45,6 +50,11 @@ def bytes_to_embed(image: ImageRef | None, notes: Counter[str]) -> bytes | None:
     data = image_bytes(image)
     notes[_UNREADABLE] += image is not None and data is None
     return data
+
+
+def note_left_out(post: Post, notes: Counter[str]) -> None:
+    """Count in `notes` a post whose images are more than a format can hold."""
+    notes[_SEVERAL] += bool(post.more_images)
 
 
 def image_suffix(image: BinaryIO) -> str:
@@ -69,10 +79,14 @@ class ImagePaths:
         self._part: Path | None = None
         self._written = 0
 
-    def path_of(self, image: ImageRef | None) -> str | None:
-        """Return the path that stands for an image, `None` for no image. Separators are `/` everywhere."""
-        if image is None:
-            return None
+    def paths_of(self, images: Iterable[ImageRef]) -> list[str]:
+        """Return the path or address that stands for each image. Separators are `/` everywhere."""
+        return [path for image in images if (path := self.path_of(image)) is not None]
+
+    def path_of(self, image: ImageRef) -> str | None:
+        """Return the path or address that stands for an image, `None` where it cannot be read."""
+        if isinstance(image, ImageUri):
+            return image.uri
         if isinstance(image.source, Path) and (path := self._relative(image.source)) is not None:
             return path
         with open_image_bytes(image, self._notes) as file:

@@ -98,6 +98,7 @@ class JsonLinesWriter(LineWriter):
     suffixes = (".jsonl", ".ndjson")
     embeds = True
 
-    def line(self, post: Post, image: str | dict[str, str] | None) -> bytes:
+    def line(self, post: Post, images: list[str | dict[str, str]]) -> bytes:
+        image = images if len(images) > 1 else next(iter(images), None)
         row = {"id": post.id, "text": post.text, "image": image, "label": post.label}
         return json.dumps(row, ensure_ascii=False).encode() + b"\n"

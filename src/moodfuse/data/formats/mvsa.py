@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from moodfuse.data.formats.base import Reader, Reading, Row
-from moodfuse.data.formats.fields import files_beside, held_in, short
+from moodfuse.data.formats.fields import held_in, short
+from moodfuse.data.formats.files_beside import files_beside, refuse_if_none_has_files
 from moodfuse.data.formats.lines import decoded_lines, first_line, line_ends
 from moodfuse.data.formats.registry import reader
 from moodfuse.errors import DataError
@@ -39,6 +40,7 @@ class MvsaReader(Reader):
             raise DataError(f"{listing} line 1: expected the header ID, tab, text,image, found {short(header)}")
         data = listing.parent / "data"
         data = data if data.is_dir() else listing.parent
+        refuse_if_none_has_files(listing, data, _ids(listing))
         for line, decoded in enumerate(decoded_lines(listing), start=1):
             if line == 1 or not decoded.text.strip():
                 continue
@@ -54,6 +56,12 @@ class MvsaReader(Reader):
 
     def count(self, path: Path, reading: Reading) -> int:
         return max(0, line_ends(path / LISTING if path.is_dir() else path) - 1)
+
+
+def _ids(listing: Path) -> Iterator[str]:
+    for line, decoded in enumerate(decoded_lines(listing), start=1):
+        if line > 1 and decoded.text.strip():
+            yield decoded.text.split("\t")[0].strip()
 
 
 def _annotators(header: str) -> int:

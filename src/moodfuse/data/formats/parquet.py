@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from moodfuse.data.formats.base import Reader, Reading, Role, Row, Run, Target, Writer
-from moodfuse.data.formats.image_files import ImagePaths, bytes_to_embed
+from moodfuse.data.formats.image_files import ImagePaths, bytes_to_embed, note_left_out
 from moodfuse.data.formats.lines import open_file
 from moodfuse.data.formats.registry import reader, writer
 from moodfuse.data.formats.values import Typed, typed
@@ -227,8 +227,9 @@ class ParquetWriter(Writer):
                 if target.embed:
                     data = bytes_to_embed(post.image, target.notes)
                     image = None if data is None else {"bytes": data, "path": None}
+                    note_left_out(post, target.notes)
                 else:
-                    image = paths.path_of(post.image)
+                    image = ";".join(paths.paths_of(post.images)) or None
                 add({"id": post.id, "text": post.text, "image": image, "label": post.label})
 
             yield write

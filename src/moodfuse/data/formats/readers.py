@@ -12,11 +12,12 @@ from typing import Any
 
 from moodfuse.data.formats.base import PREDICTING, TRAINING, Reader, Reading, Row, Run
 from moodfuse.data.formats.fields import held_in, in_words, short
+from moodfuse.data.formats.image_refs import watched
 from moodfuse.data.formats.lines import first_line, opening
 from moodfuse.data.formats.objects import object_columns, object_count, object_name, object_rows
 from moodfuse.data.formats.parts import part_files
 from moodfuse.data.formats.registry import format_name, readers
-from moodfuse.data.posts import ImageUri, Post, Posts
+from moodfuse.data.posts import ImageRef, ImageUri, Post, Posts
 from moodfuse.errors import DataError, MoodfuseError, suggest
 from moodfuse.progress import mute
 
@@ -172,7 +173,7 @@ def _rows(source: Any, reading: Reading) -> Iterator[Row]:
             raise DataError(
                 f"{object_name(source)}: expected no format with an object, found {reading.format!r}; leave it out"
             )
-        return object_rows(source, reading)
+        return watched(object_rows(source, reading), reading.notify)
     path, labels = Path(source), reading.labels
     reader = _reader(path, reading.format)
     if reading.strict and reader.labels is not None and set(reader.labels.names) != set(labels.names):
@@ -180,7 +181,8 @@ def _rows(source: Any, reading: Reading) -> Iterator[Row]:
             f"{path}: the labels of this format are {', '.join(reader.labels.names)}, "
             f"but {', '.join(labels.names)} are asked for; leave `labels` as it is by default"
         )
-    return reader.rows(path, reading)
+    rows = reader.rows(path, reading)
+    return watched(rows, reading.notify) if reading.trusted else rows
 
 
 def _post(row: Row, reading: Reading) -> Post:
@@ -189,9 +191,8 @@ def _post(row: Row, reading: Reading) -> Post:
     label = row.label if not row.label or row.label in reading.labels.names else _label(row, reading)
     # No address is followed that nobody asked to follow: a table of posts may come from anywhere.
     image, more, text = row.image, row.more_images, row.text
-    if image is not None and not reading.remote:
-        image = None if isinstance(image, ImageUri) else image
-        more = tuple(one for one in more if not isinstance(one, ImageUri))
+    if image is not None and reading.remote:
+        image, more = _followed(image), tuple(map(_followed, more))
     if text is None:
         return Post(row.id, None, image, label or None, None, False, False, more, row.fields)
     return Post(row.id, text.text, image, label or None, text.encoding, text.lossy, text.guessed, more, row.fields)
@@ -205,3 +206,7 @@ def _label(row: Row, reading: Reading) -> str | None:
         if reading.strict:
             raise
         return None
+
+
+def _followed(image: ImageRef) -> ImageRef:
+    return replace(image, follow=True) if isinstance(image, ImageUri) else image

@@ -10,11 +10,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from moodfuse.data.formats.base import Reading, Row, Run
-from moodfuse.data.formats.fields import IMAGE_SUFFIXES, json_images, json_object
+from moodfuse.data.formats.fields import json_object
+from moodfuse.data.formats.image_refs import image_refs
 from moodfuse.data.formats.json_items import item_id, item_label, item_text, item_value
 from moodfuse.data.formats.jsonl import JsonLinesReader
 from moodfuse.data.formats.lines import located_lines
 from moodfuse.data.formats.registry import reader
+from moodfuse.data.image_finding import IMAGE_SUFFIXES
 from moodfuse.data.posts import ImageRef, ImageUri
 
 _COMMENT, _SUBMISSION = re.compile(r'"body"\s*:'), re.compile(r'"(?:selftext|title)"\s*:')
@@ -54,7 +56,7 @@ class RedditReader(JsonLinesReader):
             where = f"{run.path} line {line}"
             found = json_object(decoded.text, where)
             added = item_value(found, "image", reading, found.get("image"))
-            given = json_images(added, run.path.parent, where, reading.strict)
+            given = image_refs(run.path.parent, added, where=where, strict=reading.strict)
             images: tuple[ImageRef, ...] = tuple(given or _images(found))
             text = item_text(found, reading, _text(found))
             yield Row(

@@ -12,7 +12,8 @@ from typing import ClassVar
 from moodfuse.data.formats.base import Reader, Reading, Row, Run
 from moodfuse.data.formats.columns import Columns, assign_columns, need_text_or_image, rank_of
 from moodfuse.data.formats.dialect import Dialect, find_dialect, header_columns, separator_line
-from moodfuse.data.formats.fields import image_refs, unique_names
+from moodfuse.data.formats.fields import unique_names
+from moodfuse.data.formats.image_refs import image_refs
 from moodfuse.data.formats.lines import csv_line, line_ends
 from moodfuse.data.formats.records import Records, fitted
 from moodfuse.data.formats.registry import reader, writer
@@ -149,8 +150,8 @@ class CsvWriter(LineWriter):
     delimiter = ","
     keeps_missing_text = False
 
-    def line(self, post: Post, image: str | dict[str, str] | None) -> bytes:
-        return csv_line([post.id, post.text or "", str(image or ""), post.label or ""], self.delimiter)
+    def line(self, post: Post, images: list[str | dict[str, str]]) -> bytes:
+        return csv_line([post.id, post.text or "", ";".join(map(str, images)), post.label or ""], self.delimiter)
 
 
 @writer

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from moodfuse.data.formats.base import Reader, Reading, Row
-from moodfuse.data.formats.fields import held_in, image_file, in_words
+from moodfuse.data.formats.fields import held_in, in_words
+from moodfuse.data.formats.image_refs import image_refs
 from moodfuse.data.formats.json_items import count_matches, head_of, item_id, item_label, item_text, json_items
 from moodfuse.data.formats.registry import reader
 from moodfuse.data.posts import ImageRef
@@ -89,4 +90,6 @@ def _image(message: dict[str, Any], folder: Path) -> ImageRef | None:
     kind = message.get("mime_type")
     is_image = isinstance(kind, str) and kind.startswith("image/")
     path = message.get("photo") or (message.get("file") if is_image else None)
-    return image_file(folder, path) if isinstance(path, str) else None
+    if not isinstance(path, str) or path.startswith("("):  # "(File not included. Change data exporting settings ...)"
+        return None
+    return next(iter(image_refs(folder, path)), None)

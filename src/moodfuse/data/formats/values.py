@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,13 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image
 
 from moodfuse.data.formats.base import Reading, Row
 from moodfuse.data.formats.columns import Columns, assign_columns, need_text_or_image, rank_of
 from moodfuse.data.formats.encodings import Encoding, decode
-from moodfuse.data.formats.fields import image_refs, json_id, json_images, json_text, short
-from moodfuse.data.posts import ImageRef
+from moodfuse.data.formats.fields import json_id, json_text
+from moodfuse.data.formats.image_refs import image_refs
 from moodfuse.data.text import Decoded
 from moodfuse.errors import DataError
 
@@ -52,7 +50,8 @@ class Typed:
         place, strict, places = f"{self.where} {unit} {line or number}", self.reading.strict, self.columns.places
         found = {role: _plain(values[at]) for role, at in places.items()}
         at_images = [places[role] for role in ("image",) if role in places] + [*self.columns.more_images]
-        images = [image for at in at_images for image in _images(_plain(values[at]), self.folder, place, strict)]
+        given = [_plain(values[at]) for at in at_images]
+        images = [ref for one in given for ref in image_refs(self.folder, one, where=place, strict=strict)]
         return Row(
             self.where,
             line or number,
@@ -152,36 +151,6 @@ def _text(value: Any, place: str, strict: bool, encoding: Encoding | None) -> De
     if text is None:
         return None
     return Decoded(text, "utf-8") if encoding is None else encoding.decoded(text)
-
-
-def _images(value: Any, folder: Path, place: str, strict: bool) -> list[ImageRef]:
-    """Read a path, bytes, a Pillow image, the {bytes, path} of Hugging Face `datasets`, or a list of those."""
-    if isinstance(value, list | tuple | np.ndarray):
-        return [image for one in value for image in _images(_plain(one), folder, place, strict)]
-    if isinstance(value, Mapping) and "bytes" in value and set(value) <= {"bytes", "path"}:
-        value = value.get("path") if value["bytes"] is None else value["bytes"]
-    if isinstance(value, bytes | bytearray | memoryview):
-        return [ImageRef(bytes(value))]
-    if isinstance(value, Path):
-        return image_refs(folder, str(value))
-    if isinstance(value, Image.Image):
-        return [ImageRef(_encoded(value))]
-    if value is None or isinstance(value, str | dict):
-        return json_images(value, folder, place, strict)
-    if not strict:
-        return []
-    raise DataError(
-        f"{place}: expected a path, bytes, {{bytes, path}} or a Pillow image as image, found {short(value)}"
-    )
-
-
-def _encoded(image: Image.Image) -> bytes:
-    """Return a Pillow image as PNG, which keeps every pixel."""
-    if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
-        image = image.convert("RGB")
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _label(value: Any, names: Sequence[str] | None, place: str, strict: bool) -> str | None:

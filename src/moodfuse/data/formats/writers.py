@@ -61,8 +61,8 @@ class LineWriter(Writer):
     header = b""
 
     @abstractmethod
-    def line(self, post: Post, image: str | dict[str, str] | None) -> bytes:
-        """Return a post's line; `image` is a path relative to the file, or base64."""
+    def line(self, post: Post, images: list[str | dict[str, str]]) -> bytes:
+        """Return a post's line; `images` are paths relative to the file, addresses, or base64."""
 
     @contextmanager
     def open(self, target: Target) -> Iterator[Callable[[Post], None]]:
@@ -72,12 +72,12 @@ class LineWriter(Writer):
             file.write(self.header)
 
             def write(post: Post) -> None:
-                image: str | dict[str, str] | None
+                images: list[str | dict[str, str]]
                 if target.embed:
-                    data = bytes_to_embed(post.image, target.notes)
-                    image = None if data is None else {"base64": base64.b64encode(data).decode()}
+                    found = [bytes_to_embed(image, target.notes) for image in post.images]
+                    images = [{"base64": base64.b64encode(data).decode()} for data in found if data is not None]
                 else:
-                    image = paths.path_of(post.image)
-                file.write(self.line(post, image))
+                    images = [*paths.paths_of(post.images)]
+                file.write(self.line(post, images))
 
             yield write

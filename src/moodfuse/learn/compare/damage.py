@@ -94,10 +94,13 @@ def _damage(post: Post, number: int, damage: Damage, level: float) -> Post:
     generator = np.random.default_rng([number, list(DAMAGES).index(damage), round(1000 * level)])
     if damage == "typos":
         return post if post.text is None else replace(post, text=add_typos(post.text, level, generator))
-    image = None if post.image is None else open_image(post.image)[0]
-    if image is None:
-        return post
-    return replace(post, image=ImageRef(degrade(image, damage, level, generator)))
+    images = [_degraded(image, damage, level, generator) for image in post.images]
+    return replace(post, image=images[0] if images else None, more_images=tuple(images[1:]))
+
+
+def _degraded(ref: ImageRef, damage: Damage, level: float, generator: np.random.Generator) -> ImageRef:
+    image = open_image(ref)[0]
+    return ref if image is None else ImageRef(degrade(image, damage, level, generator))
 
 
 def _predict(

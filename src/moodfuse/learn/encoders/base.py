@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor, nn
 
 
@@ -30,6 +31,21 @@ class Encoded:
             tokens=None if self.tokens is None else function(self.tokens),
             mask=None if self.mask is None else function(self.mask),
             pixels=None if self.pixels is None else function(self.pixels),
+        )
+
+    def mean_of(self, counts: Tensor) -> Encoded:
+        """Return the mean of each post's images, of which this holds (N, ...): `counts` (B,) each, in order."""
+        owner = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)  # (N,)
+        first = counts.cumsum(0) - counts  # (B,)
+
+        def mean(values: Tensor) -> Tensor:
+            total = values.new_zeros((len(counts), *values.shape[1:])).index_add(0, owner, values)  # (B, ...)
+            return total / counts.view(-1, *[1] * (values.dim() - 1))
+
+        return Encoded(
+            mean(self.pooled),
+            None if self.tokens is None else mean(self.tokens),
+            None if self.mask is None else self.mask[first],
         )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from moodfuse.learn.store import FeatureStore
 from moodfuse.progress import Progress
 from moodfuse.runtime.graphs import Encoding
-from moodfuse.runtime.views import join_encodings
+from moodfuse.runtime.views import join_encodings, mean_encoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,21 @@ def stored_features(job: EncodingJob, store: FeatureStore, progress: Progress) -
         if content is not None and rows[i] is None:
             rows[i] = rows[first[content]]
     return Features(rows, _width(rows))
+
+
+def mean_features(each: Features, counts: Sequence[int]) -> Features:
+    """Return the features of posts from those of their images in order: `counts` says how many each post has.
+
+    A post has the mean of its images' encodings, and lacks the modality where none of them has one.
+    """
+    if all(count == 1 for count in counts):
+        return each
+    left = iter(each.rows)
+    rows: list[Encoding | None] = []
+    for count in counts:
+        there = [row for row in islice(left, count) if row is not None]
+        rows.append(mean_encoding(there) if there else None)
+    return Features(rows, each.width)
 
 
 def join_features(parts: Sequence[Features]) -> Features:

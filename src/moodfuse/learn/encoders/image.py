@@ -14,10 +14,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from moodfuse.config import Augmentation, Modality
-from moodfuse.data.images import ImageSpec, image_bytes, open_image, pixels
+from moodfuse.data.fetching import fetch_ahead
+from moodfuse.data.images import ImageSpec, image_bytes, open_image, pixels, read_of
 from moodfuse.data.posts import ImageRef, Posts
 from moodfuse.learn.augmentation import Draw, augment
-from moodfuse.learn.encoders.features import EncodingJob, Features, stored_features
+from moodfuse.learn.encoders.features import EncodingJob, Features, mean_features, stored_features
 from moodfuse.learn.encoders.source import EncoderSource, LiveInputs
 from moodfuse.learn.store import FeatureStore
 from moodfuse.progress import Progress, silent
@@ -43,7 +44,8 @@ class ImageSource(EncoderSource):
     def features(
         self, posts: Posts, *, tokens: bool = False, store: FeatureStore | None = None, progress: Progress = silent
     ) -> Features:
-        images = [post.image for post in posts]
+        images = [image for post in posts for image in read_of(post.images)]
+        fetch_ahead(images)
         outputs = ("pooled", "tokens") if tokens else ("pooled",)
         reader = cache(self.reader)  # opened only if something is new
         with ThreadPoolExecutor() as pool:
@@ -62,7 +64,7 @@ class ImageSource(EncoderSource):
                 range(len(images)),
                 _CHUNK,
             )
-            return stored_features(job, store or FeatureStore(), progress)
+            return mean_features(stored_features(job, store or FeatureStore(), progress), _counts(posts))
 
     def live(self, posts: Posts, augmentation: Sequence[Augmentation] = ()) -> LiveInputs:
         return PixelInputs(posts, self.spec, augmentation)
@@ -72,27 +74,37 @@ class PixelInputs:
     """Pixels of images, decoded again for every batch, so that memory use does not grow."""
 
     def __init__(self, posts: Posts, spec: ImageSpec, augmentation: Sequence[Augmentation] = ()) -> None:
-        self._images = [post.image for post in posts]
         self._augmentation = augmentation
         self._spec = spec
         self.lengths: Sequence[int] | None = None
-        readable = [image is not None and open_image(image)[0] is not None for image in self._images]
-        self.present = np.array(readable, dtype=bool)
+        fetch_ahead(image for post in posts for image in read_of(post.images))
+        # Those that can be read, of each post.
+        self._images = [[one for one in read_of(post.images) if open_image(one)[0] is not None] for post in posts]
+        self.present = np.array([bool(images) for images in self._images], dtype=bool)
 
     def batch(self, indices: Sequence[int], random: Draw | None = None) -> tuple[torch.Tensor, ...]:
-        """Return pixels (B, 3, S, S); zeros if a post has no image."""
-        blank = np.zeros((3, self._spec.size, self._spec.size), np.float32)
-        arrays = [blank if (array := self._decode(i, random)) is None else array for i in indices]
-        return (torch.from_numpy(np.stack(arrays)),)
+        """Return pixels (B, 3, S, S); zeros if a post has no image.
 
-    def _decode(self, i: int, random: Draw | None) -> np.ndarray | None:
-        image = self._images[i]
-        if image is None or not self.present[i]:
-            return None
+        Where a post has several, all images of all posts (N, 3, S, S) and how many each post has of them (B,).
+        """
+        blank = np.zeros((3, self._spec.size, self._spec.size), np.float32)
+        arrays, counts = [], []
+        for i in indices:
+            found = [array for one in self._images[i] if (array := self._decode(one, i, random)) is not None]
+            arrays += found or [blank]
+            counts.append(max(1, len(found)))
+        pixels = torch.from_numpy(np.stack(arrays))
+        return (pixels,) if len(arrays) == len(counts) else (pixels, torch.tensor(counts))
+
+    def _decode(self, image: ImageRef, i: int, random: Draw | None) -> np.ndarray | None:
         if random is None or not self._augmentation:
             return _decode(image, self._spec)
         opened = open_image(image)[0]
         return None if opened is None else pixels(augment(opened, self._augmentation, random(i)), self._spec)
+
+
+def _counts(posts: Posts) -> list[int]:
+    return [len(read_of(post.images)) for post in posts]
 
 
 def regions(features: Tensor) -> Tensor:
@@ -111,11 +123,11 @@ def all_visible(tokens: Tensor) -> Tensor:
     return torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
 
 
-def _decode(image: ImageRef | None, spec: ImageSpec) -> np.ndarray | None:
-    opened = None if image is None else open_image(image)[0]
+def _decode(image: ImageRef, spec: ImageSpec) -> np.ndarray | None:
+    opened = open_image(image)[0]
     return None if opened is None else pixels(opened, spec)
 
 
-def _digest(image: ImageRef | None) -> bytes | None:
-    content = None if image is None else image_bytes(image)
+def _digest(image: ImageRef) -> bytes | None:
+    content = image_bytes(image)
     return None if content is None else hashlib.blake2b(content, digest_size=32).digest()

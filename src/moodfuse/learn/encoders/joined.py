@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from moodfuse.config import Augmentation, Precision
+from moodfuse.config import Augmentation, Modality, Precision
 from moodfuse.data.images import ImageSpec
 from moodfuse.data.posts import Posts
 from moodfuse.data.text import TextSpec
@@ -82,7 +82,7 @@ class JoinedSource(EncoderSource):
         )
 
     def live(self, posts: Posts, augmentation: Sequence[Augmentation] = ()) -> LiveInputs:
-        return JoinedInputs([part.live(posts, augmentation) for part in self._parts])
+        return JoinedInputs([part.live(posts, augmentation) for part in self._parts], self.modality)
 
     def graphs(self, trained: Encoder | None = None, *, place: int = 0) -> dict[str, bytes | Path]:
         contents: dict[str, bytes | Path] = {}
@@ -109,14 +109,18 @@ class JoinedSource(EncoderSource):
 class JoinedInputs:
     """The inputs of several encoders of a modality, in order."""
 
-    def __init__(self, parts: Sequence[LiveInputs]) -> None:
+    def __init__(self, parts: Sequence[LiveInputs], modality: Modality) -> None:
         self._parts = parts
+        self._modality = modality
         self.present = np.logical_and.reduce([part.present for part in parts])
         self.lengths = parts[0].lengths
 
     def batch(self, indices: Sequence[int], random: Draw | None = None) -> tuple[Tensor, ...]:
-        """Return the inputs of the first encoder, then those of the second, and so on."""
-        return tuple(tensor for part in self._parts for tensor in part.batch(indices, random))
+        """Return the inputs of the first encoder, then those of the second, and so on; counts of images at the end."""
+        each = [part.batch(indices, random) for part in self._parts]
+        if self._modality == "image":
+            return (*(inputs[0] for inputs in each), *each[0][1:])
+        return tuple(tensor for inputs in each for tensor in inputs)
 
 
 def _named(parts: Iterable[str]) -> str:

@@ -23,7 +23,7 @@ from moodfuse.learn.augmentation import Draw
 from moodfuse.learn.encoders.base import Encoder, VectorPart
 from moodfuse.learn.encoders.features import Features
 from moodfuse.learn.encoders.graph import encoder_graph
-from moodfuse.learn.store import FeatureStore, cache_folder
+from moodfuse.learn.store import FeatureStore
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.bundle import ViewSpec, graph_name
 from moodfuse.runtime.graphs import open_session, output_width
@@ -125,7 +125,7 @@ class EncoderSource(ABC):
 
     def graph(self) -> Path:
         """Return the frozen encoder's ONNX graph; the first time, export it."""
-        path = (self.graph_folder or cache_folder() / "encoders") / f"{self.fingerprint()}.onnx"
+        path = (self.graph_folder or files.cache_folder() / "encoders") / f"{self.fingerprint()}.onnx"
         if not path.is_file():
             files.make_folder(path.parent)
             files.write_bytes(path, encoder_graph(self.load(), self.precision))

@@ -1,0 +1,217 @@
+"""From encoded bytes to an RGB image, whatever they hold."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageStat
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from moodfuse.data.image_formats import is_avif, is_heic
+
+# Pillow's own classes, by the first bytes. `Image.open` is not used because it warns of large images, and
+# warnings can be silenced for all threads of a process only; the size is checked by the caller, before decoding.
+_FORMATS: tuple[tuple[tuple[bytes, ...], type[ImageFile]], ...] = (
+    ((b"\xff\xd8\xff",), JpegImageFile),
+    ((b"\x89PNG\r\n\x1a\n",), PngImageFile),
+    ((b"GIF87a", b"GIF89a"), GifImageFile),
+    ((b"BM",), BmpImageFile),
+    ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffImageFile),
+)
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ORIENTATION = 0x0112  # EXIF tag
+_JPEG_TABLE = b"\xff\xc4"
+_JPEG_SCAN = b"\xff\xda"
+_JPEG_END = b"\xff\xd9"
+_END_OF_JPEG = _JPEG_END * 512  # an end for every look ahead that the decoder takes
+_ZEROED = bytes(32)  # no JPEG's scan ends like this
+_PNG_PIXELS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+#: Least standard deviation of the grey levels (0..255) of a picture that can be seen against its background.
+_LEAST_CONTRAST = 6.0
+
+
+def parse_header(data: bytes) -> ImageFile:
+    """Read the header. Raises anything for bytes that are no image of a known format."""
+    for magic, kind in _FORMATS:
+        if data.startswith(magic):
+            return kind(io.BytesIO(data))
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return WebPImageFile(io.BytesIO(data))
+    if is_avif(data):
+        from PIL.AvifImagePlugin import AvifImageFile
+
+        return AvifImageFile(io.BytesIO(data))
+    if is_heic(data):
+        from pillow_heif.as_plugin import HeifImageFile
+
+        return HeifImageFile(io.BytesIO(data))  # type: ignore[no-any-return]
+    raise ValueError("no image of a known format")
+
+
+def decode(data: bytes, max_pixels: int) -> tuple[Image.Image, bool]:
+    """Return the image as RGB, upright, first frame of several, and whether its end was missing.
+
+    Raises `Image.DecompressionBombError` for more than `max_pixels`, and anything for what is no image or next to
+    none: Pillow raises nearly everything for hostile bytes.
+    """
+    loaded, truncated = _open(data, max_pixels)
+    return _to_rgb(_upright(loaded)), truncated
+
+
+def _open(data: bytes, max_pixels: int) -> tuple[Image.Image, bool]:
+    try:
+        image, truncated = _load(_header(data, max_pixels), data)
+    except Image.DecompressionBombError:
+        raise
+    except Exception:
+        if (bare := _without_metadata(data)) is None:
+            raise
+        return _load(_header(bare, max_pixels), bare)
+    if truncated and (bare := _without_metadata(data)) is not None:
+        return _load(_header(bare, max_pixels), bare)
+    return image, truncated
+
+
+def _header(data: bytes, max_pixels: int) -> ImageFile:
+    image = parse_header(data)
+    if image.width * image.height > max_pixels:
+        raise Image.DecompressionBombError(f"{image.width} x {image.height}")
+    return image
+
+
+def _load(image: ImageFile, data: bytes) -> tuple[ImageFile, bool]:
+    """Decode, and say whether the end was missing. Raises where next to nothing could be decoded.
+
+    `ImageFile.LOAD_TRUNCATED_IMAGES` would do the same but holds for all threads, so that a truncated image that
+    another thread decodes meanwhile would pass for whole. Pillow decodes into `image` row by row, so what was
+    decoded before an error is there still; it must only be told not to try again.
+    """
+    try:
+        image.load()
+    except Exception:
+        if isinstance(image, JpegImageFile):  # a progressive JPEG gives its scans only once it has seen an end
+            image = _reload_jpeg(data)
+        image.tile = []
+        image.load()
+        if _blank(image):
+            raise
+        return image, True
+    if isinstance(image, JpegImageFile) and _zeroed(data):
+        if _blank(image):
+            raise ValueError("nothing but zeros behind the header")
+        return image, True
+    return image, False
+
+
+def _zeroed(data: bytes) -> bool:
+    """Say whether a JPEG ends in zeros without an end: a download that was cut off in a file of full size.
+
+    Nothing may follow the end but what somebody appended, zeros too; within a scan its mark cannot stand.
+    """
+    return data.endswith(_ZEROED) and data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN)
+
+
+def _without_metadata(data: bytes) -> bytes | None:
+    """Return a PNG with what makes its pixels alone: texts may be broken, or larger than Pillow takes."""
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return None
+    return data[:8] + b"".join(chunk for name, chunk in _png_chunks(data) if name in _PNG_PIXELS)
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = 8
+    while at + 8 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        yield data[at + 4 : at + 8], data[at:end]
+        at = end
+
+
+def _blank(image: ImageFile) -> bool:
+    """Say whether what was decoded is one colour; a JPEG's first blocks aside, which its added end fills with noise."""
+    margin = 64 if isinstance(image, JpegImageFile) and max(image.size) > 64 else 0
+    width, height = image.size
+    for box in ((0, margin, width, height), (margin, 0, width, height)):
+        if box[0] < width and box[1] < height:
+            extremes: Any = image.crop(box).getextrema()
+            if any(low != high for low, high in (extremes if isinstance(extremes[0], tuple) else [extremes])):
+                return False
+    return True
+
+
+def _reload_jpeg(data: bytes) -> ImageFile:
+    """Decode a JPEG with an end added: after its last byte or, where that lies within a table, before the table."""
+    for end in (len(data), data.rfind(_JPEG_TABLE)):
+        image = parse_header(data[:end] + _END_OF_JPEG)
+        try:
+            image.load()
+        except Exception:
+            continue
+        break
+    return image
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn the image as its EXIF data says; data that cannot be read says nothing."""
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:
+        return image
+    if turn is None:
+        return image
+    turned = image.transpose(turn)
+    turned.info = image.info  # holds the transparent colour, which transpose drops for some modes
+    return turned
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        return _to_8_bit(image).convert("RGB")
+    if image.has_transparency_data:
+        return _on_background(image.convert("RGBA"))
+    return image.convert("RGB")
+
+
+def _on_background(picture: Image.Image) -> Image.Image:
+    """Lay a picture that is transparent in part on white, on black where it would vanish: white letters, for one."""
+    white, black = (
+        Image.alpha_composite(Image.new("RGBA", picture.size, colour), picture).convert("RGB")
+        for colour in ("white", "black")
+    )
+    return black if _contrast(white) < _LEAST_CONTRAST <= _contrast(black) else white
+
+
+def _contrast(image: Image.Image) -> float:
+    return ImageStat.Stat(image.convert("L")).stddev[0]
+
+
+def _to_8_bit(image: Image.Image) -> Image.Image:
+    """Scale grey values to 0..255. Pillow's own conversion clips them, so that most of the image turns white.
+
+    16 bits: 65535 is white. Integers and floats of no stated range: the smallest of 1 (floats), 255, 65535 that
+    holds the image is white, else its largest value.
+    """
+    values = np.nan_to_num(np.asarray(image).astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    largest = float(values.max())
+    if image.mode.startswith("I;16"):
+        white = 65535.0
+    else:
+        scales = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
+        white = next((scale for scale in scales if largest <= scale), largest)
+    return Image.fromarray(np.clip(np.rint(values * (255 / white)), 0, 255).astype(np.uint8))

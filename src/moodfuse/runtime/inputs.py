@@ -1,0 +1,64 @@
+"""What is made of a post's images before an encoder runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from moodfuse.data.formats.image_refs import file_image
+from moodfuse.data.images import MAX_IMAGES, MAX_PIXELS, Picture, look, name_of, read_of
+from moodfuse.data.posts import ImageRef, Post, Status
+from moodfuse.errors import DataError
+from moodfuse.runtime.views import EncoderInput, ImageReader
+
+#: An image as a caller gives it: a path, or its encoded bytes.
+ImageSource = str | Path | bytes
+
+
+def single_post(text: str | None, image: ImageSource | Sequence[ImageSource] | None) -> Post:
+    """Return the post of a text and one image or several. Raises `DataError` for anything else."""
+    if text is not None and not isinstance(text, str):
+        raise DataError(f"text: expected str or None, found {type(text).__name__}")
+    given: list[Any] = list(image) if isinstance(image, list | tuple) else [] if image is None else [image]
+    for one in given:
+        if not isinstance(one, str | Path | bytes):
+            raise DataError(f"image: expected a path, bytes, a list of them or None, found {type(one).__name__}")
+    images = [ImageRef(one) if isinstance(one, bytes) else file_image(Path(one)) for one in given]
+    return Post("0", text=text, image=images[0] if images else None, more_images=tuple(images[1:]))
+
+
+def read_images(
+    images: Sequence[ImageRef], reader: ImageReader, max_pixels: int = MAX_PIXELS
+) -> tuple[list[EncoderInput], list[Status], list[str]]:
+    """Return what an encoder takes of those images that can be read, their states in order, and what these don't say.
+
+    Of several images the details name the one that they are about.
+    """
+    if not images:
+        return [], [Status.IMAGE_MISSING], []
+    arrays: list[EncoderInput] = []
+    status: list[Status] = []
+    details: list[str] = []
+    for place, ref in enumerate(read_of(images), start=1):
+        found = look(ref, max_pixels=max_pixels)
+        if found.image is not None:
+            arrays.append(reader.prepare(found.image))
+        status += found.status
+        if told := _told(found, ref, place if len(images) > 1 else 0):
+            details.append(told)
+    if len(images) > MAX_IMAGES:
+        status.append(Status.IMAGE_TOO_LARGE)
+        details.append(f"images {MAX_IMAGES + 1} to {len(images)}: not read; {MAX_IMAGES} a post are the most")
+    return arrays, list(dict.fromkeys(status)), details
+
+
+def _told(found: Picture, ref: ImageRef, place: int) -> str:
+    """Return what is to be said of an image: the `place`-th of several from 1, 0 for a post's only one."""
+    if not found.status or not (place or found.detail):
+        return ""
+    if not place:
+        return f"{found.status[0]}: {found.detail}"
+    name = name_of(ref)
+    said = f"image {place}" + (f" ({name})" if name and name not in found.detail else "")
+    return f"{said}: {', '.join(found.status)}" + (f" ({found.detail})" if found.detail else "")
