@@ -150,6 +150,7 @@ def test_report_is_still_a_name_of_guid_tag(folder: Path, tmp_path: Path, capsys
 
 def test_the_command_prints_what_was_dropped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "labelResultAll.txt").write_text("ID\ttext,image\n1\tpositive,negative\n2\tneutral,neutral\n")
+    (tmp_path / "2.txt").write_text("two")
     assert run(["convert", str(tmp_path), str(tmp_path / "a.csv"), "--quiet"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "dropped 1 text and image of opposite sentiment" in out

@@ -118,7 +118,8 @@ def test_whatever_is_wrong_with_a_post_it_keeps_its_row_and_says_so(predictor: P
     assert [row["id"] for row in found] == [*ids, ids[0]]
     assert [row["status"] for row in found] == [
         "text_missing", "image_missing", "text_missing|image_missing|nothing_to_read", "text_empty",
-        "image_unreadable", "image_truncated", "image_unreadable", "image_too_large", "text_truncated", "text_missing",
+        "image_unreadable", "image_truncated", "image_format_unknown", "image_too_large", "text_truncated",
+        "text_missing",
     ]  # fmt: skip
     assert [row["used"] for row in found[:4]] == ["image", "text", "", "image"]
 

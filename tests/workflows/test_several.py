@@ -19,7 +19,7 @@ from moodfuse.data.formats.readers import read_posts, stream_posts
 from moodfuse.data.posts import ImageRef, Post, Posts
 from moodfuse.errors import BundleError
 from moodfuse.learn.recipes import resolve_config
-from moodfuse.runtime import predictor as predictor_module
+from moodfuse.runtime import inputs as inputs_module
 from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.predictor import Prediction, Predictor
 from moodfuse.workflows.training import RunResult, train
@@ -115,13 +115,13 @@ def test_a_missing_modality_is_one_state_for_all_views(predictor: Predictor) -> 
 
 def test_an_image_is_decoded_once_for_all_views(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[ImageRef] = []
-    once = predictor_module.open_image
+    once = inputs_module.look
 
     def count(image: ImageRef, **options: object) -> object:
         decoded.append(image)
         return once(image, **options)
 
-    monkeypatch.setattr(predictor_module, "open_image", count)
+    monkeypatch.setattr(inputs_module, "look", count)
     buffer = io.BytesIO()
     Image.new("RGB", (300, 200), (250, 210, 40)).save(buffer, "PNG")
     assert predictor.predict("what a great day", buffer.getvalue()).status == ("ok",)
