@@ -104,7 +104,7 @@ def test_several_images_a_post(tmp_path: Path) -> None:
     assert [image.source.name for image in lines_of(listed)[0][0].images] == ["a.png", "c.png"]
 
 
-def test_the_option(tmp_path: Path) -> None:
+def test_the_option() -> None:
     assert parse_columns("text=tweet, full,image=photo url") == {"text": "tweet, full", "image": "photo url"}
     assert parse_columns(None) == {}
     for wrong, part in (("tweet", "ROLE=NAME"), ("txt=a", "did you mean text"), ("text=a,text=b", "twice")):
