@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from scale_cases import answers, same, write_posts
+from scale_cases import answers, pa, pq, same, write_posts
 
 from moodfuse.data.posts import ImageRef, Post
 from moodfuse.data.synthetic import write_synthetic
@@ -15,7 +15,7 @@ from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.scale.blocks import FINISHED, GIVEN_UP_AFTER, MANIFEST, Job, Ledger, plan_job, predict_block
 from moodfuse.scale.quarantine import Quarantine
-from moodfuse.workflows.prediction import predict_source
+from moodfuse.workflows.prediction import Answers, predict_source
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,31 @@ def work(predictor: Predictor, job: Job, indexes: set[int] | None = None) -> Led
         if (indexes is None or block.index in indexes) and block.index not in ledger.finished:
             ledger.add(block.index, predict_block(predictor, job, block))
     return ledger
+
+
+def test_parts_hold_the_columns_of_the_source(predictor: Predictor, text_run: Path, tmp_path: Path) -> None:
+    columns = {
+        "text": ["good", "bad", None],
+        "label": ["a", None, "b"],
+        "n": pa.array([1, None, 2**60]),
+        "x": [[1.5], [], None],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "in.parquet")
+    (tmp_path / "in.jsonl").write_text('{"text": "good", "n": 5}\n{"text": "bad", "more": {"a": 1}, "label": "x"}\n')
+    for name, kept in (("in.parquet", ["text", "label", "n", "x"]), ("in.jsonl", ["text", "n", "more", "label"])):
+        job = plan_job(read_bundle(text_run), tmp_path / name, tmp_path / f"out-{name}", rows_a_block=1)
+        done = work(predictor, job).summary
+        found = pq.read_table(job.destination)
+        assert found.schema.names[:5] == [*kept, "moodfuse_label"]
+        predict_source(predictor, job.source, tmp_path / "whole.parquet", answers=Answers(force=True))
+        assert same(found.to_pylist(), answers(tmp_path / "whole.parquet"))
+        assert found.schema == pq.read_schema(tmp_path / "whole.parquet")
+        again = [predict_block(predictor, job, block) for block in job.blocks()]  # parts that are there are counted
+        assert sum(one.posts for one in again) == done.posts == len(found)
+    assert pq.read_schema(tmp_path / "out-in.parquet" / "part-00000000.parquet").field("n").type == pa.int64()
+    short = plan_job(read_bundle(text_run), tmp_path / "in.jsonl", tmp_path / "short", rows_a_block=2, short=True)
+    work(predictor, short)
+    assert pq.read_table(short.destination).schema.names[:2] == ["id", "label"]
 
 
 def test_the_blocks_in_order_are_what_one_process_writes(predictor: Predictor, job: Job, tmp_path: Path) -> None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from xml.etree import ElementTree
 
 import pytest
 from service_cases import Server, picture, started_server, wait_until, zipped
+
+from moodfuse.runtime.predictor import Predictor
+from moodfuse.workflows.prediction import predict_source
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -153,10 +159,69 @@ def test_a_batch_is_labelled_filtered_corrected_and_downloaded(visit: Visit, syn
     table = list(csv.DictReader(io.StringIO(Path(waiting.value.path()).read_text("utf-8"))))
     listed = (synthetic_folder / "test_without_label.txt").read_text().split()[1:]
     assert [row["id"] for row in table] == [line.split(",")[0] for line in listed]
-    assert [row["predicted"] for row in table if row["corrected"] == "true"] == [given]
+    assert [row["predicted"] for row in table if row["corrected"] == "True"] == [given]
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download guid,tag").click()
     assert Path(waiting.value.path()).read_text().startswith("guid,tag\n")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_download_is_what_came_in_with_its_answers(
+    visit: Visit, trained_run: Path, tmp_path: Path, suffix: str
+) -> None:
+    source = tmp_path / f"in.{suffix}"
+    if suffix == "csv":
+        source.write_text('10,text,label,"a ""b"", c"\n9007199254740993,"good, day",x,é\n2,bad,,"two\nlines"\n')
+    else:
+        lines = ['{"10": 9007199254740993, "text": "good day", "label": "x"}', '{"more": {"a": [1.50]}, "text": "bad"}']
+        source.write_text("\n".join(lines) + "\n")
+    page = visit.page
+    page.get_by_role("tab", name="Many posts").click()
+    page.get_by_label("Show", exact=True).select_option("") if page.locator("#mf-results").is_visible() else None
+    page.get_by_label("File of posts").set_input_files(source)
+    page.get_by_role("button", name="Label the posts").click()
+    page.locator("#mf-bar-text", has_text="2 posts labelled").wait_for()
+    assert "2 posts" in page.locator("#mf-totals").inner_text()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=f"Download with answers ({suffix.upper()})").click()
+    assert waiting.value.suggested_filename == f"in_answers.{suffix}"
+    expected = tmp_path / f"out.{suffix}"
+    predict_source(Predictor.load(trained_run, threads=1), source, expected)
+    found = Path(waiting.value.path()).read_text("utf-8")
+    wanted = expected.read_text("utf-8")
+    if suffix == "csv":
+        number = re.compile(r"\b\d(\.\d+)?(e-\d+)?(?=,)")  # noise of the batch, and how small numbers are written
+        assert number.sub("", found) == number.sub("", wanted)
+    else:
+        for one, other in zip(found.splitlines(), wanted.splitlines(), strict=True):
+            ours, theirs = json.loads(one), json.loads(other)
+            assert sorted(ours) == sorted(theirs)
+            assert {**ours, "probabilities": 0, "confidence": 0} == {**theirs, "probabilities": 0, "confidence": 0}
+
+
+def test_the_page_writes_workbooks_that_hold_text_as_text(visit: Visit) -> None:
+    row = {
+        "id": "1", "given": "neutral", "label": "neutral", "probabilities": {"neutral": 0.8}, "confidence": 0.8,
+        "used": ["text"], "status": ["ok"], "needs_review": False, "details": [],
+        "fields": ["9007199254740993", json.dumps("=1+1 <&>\x01 😡\ud83d"), "1.5", None],
+    }  # fmt: skip
+    opening = {"format": "xlsx", "columns": ["id", "text", "n", "x"], "names": {"label": "moodfuse_label"}}
+    script = """async ([row, opening]) => {
+      const { answersFile, download } = await import("/page/download.js");
+      download("a.xlsx", answersFile([row], ["neutral"], opening));
+    }"""
+    with visit.page.expect_download() as waiting:
+        visit.page.evaluate(script, [row, opening])
+    with zipfile.ZipFile(waiting.value.path()) as archive:
+        assert archive.testzip() is None
+        sheet = ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
+    space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    lines = ([(cell.get("t", "n"), "".join(cell.itertext())) for cell in one] for one in sheet.iter(f"{space}row"))
+    head, found = lines
+    assert [text for _, text in head][:5] == ["id", "text", "n", "x", "moodfuse_label"]
+    assert [text for _, text in found[:4]] == ["9007199254740993", "=1+1 <&>_x0001_ 😡\ufffd", "1.5", ""]
+    assert [kind for kind, _ in found[:3]] == ["inlineStr", "inlineStr", "n"]
+    assert ("b", "0") in found
 
 
 def test_a_batch_that_cannot_be_read_is_told(visit: Visit) -> None:

@@ -18,7 +18,7 @@ function plain(json) {
 }
 
 function cell(value, separator) {
-  const text = String(value);
+  const text = typeof value === "boolean" ? { true: "True", false: "False" }[value] : String(value);
   return /["\r\n]/.test(text) || text.includes(separator) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
@@ -38,11 +38,10 @@ function answer(row, labels, { columns, names }, corrected) {
 }
 
 function table(rows, labels, opening, corrected) {
-  const flag = (value) => (value === true ? "True" : value === false ? "False" : value);
   const answers = rows.map((row) => answer(row, labels, opening, corrected));
   return [
     [...opening.columns, ...answers[0].map(([name]) => name)],
-    ...rows.map((row, at) => [...row.fields.map(plain), ...answers[at].map(([, value]) => flag(value))]),
+    ...rows.map((row, at) => [...row.fields.map(plain), ...answers[at].map(([, value]) => value)]),
   ];
 }
 

@@ -53,6 +53,7 @@ function escaped(text) {
 }
 
 function cell(value) {
+  if (typeof value === "boolean") return `<c t="b"><v>${Number(value)}</v></c>`;
   if (typeof value === "number") return `<c><v>${value}</v></c>`;
   return `<c t="inlineStr"><is><t xml:space="preserve">${escaped(String(value))}</t></is></c>`;
 }

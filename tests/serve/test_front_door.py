@@ -1,0 +1,136 @@
+"""What people send: forms of a browser, data URIs, zips of other machines, posts with fields of their own."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import zipfile
+from typing import Any
+
+import pytest
+from service_cases import b64, picture, zip_of
+from starlette.testclient import TestClient
+
+from moodfuse.data.formats.registry import readers
+
+CSV, ZIP = {"Content-Type": "text/csv"}, {"Content-Type": "application/zip"}
+LINES = {"Content-Type": "application/jsonl"}
+URI = "data:image/jpeg;base64," + base64.b64encode(picture()).decode()
+
+
+def lines_of(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def form(*parts: tuple[str, bytes]) -> dict[str, Any]:
+    """A body as browsers make it: each part is what stands behind `form-data; ` and its content."""
+    start = b"--x\r\nContent-Disposition: form-data; "
+    body = b"".join(start + head.encode() + b"\r\n\r\n" + data + b"\r\n" for head, data in parts)
+    return {"content": body + b"--x--\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}
+
+
+@pytest.mark.parametrize("path", ["/v1/predict", "/v1/explain"])
+def test_a_form_in_which_no_file_was_chosen_has_no_image(client: TestClient, path: str) -> None:
+    sent = form(
+        ('name="text"', b"good day"), ('name="image"; filename=""\r\nContent-Type: application/octet-stream', b"")
+    )
+    answer = client.post(path, **sent)
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["id"], answer.json()["status"]) == ("0", ["image_missing"])
+    assert client.post(path, **form(('name="image"; filename=""', b""))).status_code == 422  # neither text nor image
+    assert client.post(path, **form(('name="image"; filename="a.jpg"', b""))).status_code == 422  # a chosen, empty file
+
+
+def test_a_form_may_name_its_post(client: TestClient) -> None:
+    sent = client.post("/v1/predict", data={"id": "007", "text": "good"}, files={"image": ("a.jpg", picture())})
+    assert sent.json()["id"] == "007"
+    assert client.post("/v1/predict", **form(('name="id"', b"7" * 201), ('name="text"', b"good"))).status_code == 422
+    assert client.post("/v1/predict", files={"id": ("id", b"7"), "image": ("a", picture())}).status_code >= 400
+
+
+STARTS = [URI[:23], " " + URI[:23].upper(), "data:image/svg+xml;charset=x;base64,", "data:;base64,"]
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_the_beginning_of_a_data_uri_is_passed_over(client: TestClient, start: str) -> None:
+    uri = start + URI[23:]
+    plain = client.post("/v1/predict", json={"image": b64(picture())}).json()
+    assert client.post("/v1/predict", json={"image": {"base64": uri}}).json() == plain
+    batch = client.post("/v1/predict/batch", content=json.dumps({"image": {"base64": uri}}), headers=LINES)
+    assert batch.json()["label"] == plain["label"]
+    assert client.post("/v1/predict", json={"image": {"base64": "data:image/jpeg,abc"}}).status_code == 422
+
+
+def old_zip(names: dict[bytes, bytes]) -> bytes:
+    """A zip whose names have no mark of UTF-8: their bytes are in whatever the maker's machine wrote."""
+    marks = {name: f"NAME{i:03d}".ljust(len(name), "_")[: len(name)] for i, name in enumerate(names)}
+    data = zip_of({marks[name]: content for name, content in names.items()})
+    for name, mark in marks.items():
+        data = data.replace(mark.encode(), name)
+    return data
+
+
+@pytest.mark.parametrize("codec", ["gbk", "utf-8", "cp437"])
+def test_names_of_other_machines_in_a_zip_are_read(client: TestClient, codec: str) -> None:
+    image = "fotos/café über.jpg" if codec == "cp437" else "我的图片/乗车照片.jpg"  # GBK's 乗 ends in a backslash
+    table = f"id,text,image\n1,good,{image}\n".encode()
+    data = old_zip({b"posts\\liste.csv": table, b"posts\\" + image.replace("/", "\\").encode(codec): picture()})
+    answer = client.post("/v1/predict/batch", content=data, headers=ZIP)
+    assert answer.status_code == 200, answer.text
+    assert lines_of(answer.text)[0]["status"] == ["ok"]
+
+
+def test_the_fields_of_a_post_come_back_beside_its_answer(client: TestClient) -> None:
+    posts = [
+        {"id": "a", "text": "good", "label": None, "user": {"n": 9007199254740993}, "confidence": 1},
+        {"text": "bad", "image": b64(picture()), "likes": 2},
+    ]
+    body = "\n".join(map(json.dumps, posts))
+    first, second = lines_of(client.post("/v1/predict/batch", content=body, headers=LINES).text)
+    assert list(first)[:4] == ["id", "user", "confidence", "label"]
+    assert (first["user"], first["confidence"]) == (posts[0]["user"], 1)
+    assert 0 < first["moodfuse_confidence"] <= 1
+    assert (second["id"], second["likes"]) == ("2", 2)
+    assert not {"text", "image"} & set(second)
+    listed = client.post("/v1/predict/batch", content=body, headers=LINES | {"Accept": "application/json"})
+    assert listed.headers["content-type"] == "application/json"
+    assert [post["id"] for post in listed.json()] == ["a", "2"]
+    as_csv = client.post("/v1/predict/batch", content=body, headers=LINES | {"Accept": "text/csv"}).text
+    rows = list(csv.DictReader(io.StringIO(as_csv)))
+    assert rows[0]["user"] == '{"n": 9007199254740993}'
+    assert {"text", "image", "moodfuse_label"} <= set(rows[0])
+
+
+def test_a_tsv_comes_back_as_one_if_asked(client: TestClient) -> None:
+    headers = {"Content-Type": "text/tab-separated-values", "Accept": "text/tab-separated-values;q=0.9, */*"}
+    answer = client.post("/v1/predict/batch", content="text\tx\ngood\t1\n", headers=headers)
+    assert answer.headers["content-type"] == "text/tab-separated-values; charset=utf-8"
+    assert answer.text.startswith("text\tx\tlabel\tconfidence\t")
+
+
+@pytest.mark.parametrize("columns", ["tweet", "mood=x", "text=", "=x", "text=a,b"])
+def test_columns_that_cannot_be_meant_are_refused(client: TestClient, columns: str) -> None:
+    answer = client.post("/v1/predict/batch", params={"columns": columns}, content="text\ngood\n", headers=CSV)
+    assert answer.status_code == 422
+    assert "columns: expected" in answer.json()["detail"]
+
+
+@pytest.mark.skipif("xlsx" not in readers(), reason="no reader of Excel files")
+def test_a_workbook_is_answered_and_a_bomb_is_not(client: TestClient, serving: Any) -> None:
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    buffer = io.BytesIO()
+    book = xlsxwriter.Workbook(buffer)
+    sheet = book.add_worksheet()
+    for number, row in enumerate([["text", "note"], ["good", "x"], ["bad", 7]]):
+        sheet.write_row(number, 0, row)
+    book.close()
+    headers = {"Content-Type": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+    assert len(lines_of(client.post("/v1/predict/batch", content=buffer.getvalue(), headers=headers).text)) == 2
+    with serving({"unpacked_bytes": 1000}) as small:
+        assert small.post("/v1/predict/batch", content=buffer.getvalue(), headers=headers).status_code == 413
+    broken = io.BytesIO()
+    with zipfile.ZipFile(broken, "w") as archive:
+        archive.writestr("xl/workbook.xml", "<nothing")
+    assert client.post("/v1/predict/batch", content=broken.getvalue(), headers=headers).status_code == 422
