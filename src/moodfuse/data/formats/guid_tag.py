@@ -12,7 +12,7 @@ from pathlib import Path
 from moodfuse.data.formats.base import Part, Reader, Reading, Row, Target, Writer
 from moodfuse.data.formats.columns import assign_columns, rank_of
 from moodfuse.data.formats.dialect import header_columns
-from moodfuse.data.formats.fields import files_beside, held_in, in_words, names_files, short, unique_names
+from moodfuse.data.formats.fields import files_beside, held_in, in_words, names_files, short
 from moodfuse.data.formats.image_files import image_suffix, open_image_bytes
 from moodfuse.data.formats.lines import csv_line, first_line, line_ends
 from moodfuse.data.formats.records import Records, fitted
@@ -47,21 +47,16 @@ class GuidTagReader(Reader):
         data = data if data.is_dir() else listing.parent
         table = Records.of(listing, ",", reading)
         header = next(table).values
-        names, places = unique_names(header), assign_columns(header, f"{listing} line 1", reading).places
-        named = table.dialect.delimiter == "," or "guid" in map(str.lower, names)
+        places = assign_columns(header, f"{listing} line 1", reading).places
+        named = table.dialect.delimiter == "," or "guid" in map(str.lower, header)
         if "id" not in places or not named:
             raise DataError(f"{listing} line 1: expected the header guid,tag, found {short(first_line(listing))}")
         for line, values, _ in table:
-            cells = values if len(values) == len(names) else fitted(table, line, values, reading)
+            cells = values if len(values) == len(header) else fitted(table, line, values, reading)
             guid = cells[places["id"]] or ""
             text, image = files_beside(data, guid.strip(), reading.strict)
             label = cells[places["label"]] if "label" in places else None
-            fields = dict(zip(names, cells, strict=True)) if reading.fields else None
-            yield Row(listing, line, guid, text, image, label, fields=fields)
-
-    def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
-        listing = self._listing(path, reading.part) if path.is_dir() else path
-        return unique_names(next(Records.of(listing, ",", reading)).values)
+            yield Row(listing, line, guid, text, image, label)
 
     def count(self, path: Path, reading: Reading) -> int:
         return max(0, line_ends(self._listing(path, reading.part) if path.is_dir() else path) - 1)
