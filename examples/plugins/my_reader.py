@@ -26,7 +26,7 @@ from pathlib import Path
 
 from moodfuse.data.formats.base import Reader, Reading, Row
 from moodfuse.data.formats.columns import assign_columns
-from moodfuse.data.formats.fields import image_file
+from moodfuse.data.formats.image_refs import image_refs
 from moodfuse.data.formats.lines import decoded_lines, first_line
 from moodfuse.data.text import Decoded
 from moodfuse.errors import DataError
@@ -77,11 +77,13 @@ class NotesReader(Reader):
         body = [decoded for _, decoded in lines[end + 1 :]]
         text = "".join(decoded.text for decoded in body).removesuffix("\n")
         encoding = next((one.encoding for one in body if one.encoding != "ascii"), "ascii")
+        images = image_refs(path.parent, found.get("image"))
         return Row(
             path,
             begins,
             found.get("id", str(number)),
             Decoded(text, encoding, any(one.lossy for one in body)) if end < len(lines) else None,
-            image_file(path.parent, found.get("image")),
+            images[0] if images else None,
             found.get("label"),
+            more_images=tuple(images[1:]),
         )

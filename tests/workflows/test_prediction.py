@@ -124,14 +124,14 @@ def test_whatever_is_wrong_with_a_post_it_keeps_its_row_and_says_so(predictor: P
     assert [row["used"] for row in found[:4]] == ["image", "text", "", "image"]
 
 
-def test_a_table_that_breaks_off_leaves_the_old_answers_alone(predictor: Predictor, tmp_path: Path) -> None:
-    source, output = tmp_path / "in.csv", tmp_path / "out.csv"
-    source.write_text("id,text\n" + "".join(f'{i},"fine"\n' for i in range(3 * WINDOW)) + 'x,"never closed\n')
+def test_a_source_that_breaks_off_leaves_the_old_answers_alone(predictor: Predictor, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.json", tmp_path / "out.csv"
+    source.write_text("[" + "".join(f'{{"id": {i}, "text": "fine"}},\n' for i in range(3 * WINDOW)) + '{"text": "never')
     output.write_text("before")
-    with pytest.raises(DataError, match=rf"in\.csv line {3 * WINDOW + 2}"):
+    with pytest.raises(DataError, match=rf"in\.json row {3 * WINDOW + 1}"):
         predict_source(predictor, source, output, answers=Answers(force=True))
     assert output.read_text() == "before"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "out.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.json", "out.csv"]
 
 
 def test_an_output_that_cannot_be_written_is_told_before_any_work(predictor: Predictor, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from moodfuse.data.formats.base import Part, Reader, Reading, Row, Target, Writer
 from moodfuse.data.formats.columns import assign_columns, rank_of
 from moodfuse.data.formats.dialect import header_columns
-from moodfuse.data.formats.fields import held_in, in_words, names_files, short, unique_names
+from moodfuse.data.formats.fields import held_in, in_words, names_files, short
 from moodfuse.data.formats.files_beside import files_beside, refuse_if_none_has_files
 from moodfuse.data.formats.image_files import image_suffix, note_left_out, open_image_bytes
 from moodfuse.data.formats.lines import csv_line, first_line, line_ends
@@ -51,24 +51,19 @@ class GuidTagReader(Reader):
         data = data if data.is_dir() else listing.parent
         table = Records.of(listing, ",", reading)
         header = next(table).values
-        names, places = unique_names(header), assign_columns(header, f"{listing} line 1", reading).places
-        named = table.dialect.delimiter == "," or "guid" in map(str.lower, names)
+        places = assign_columns(header, f"{listing} line 1", reading).places
+        named = table.dialect.delimiter == "," or "guid" in map(str.lower, header)
         if "id" not in places or not named:
             raise DataError(f"{listing} line 1: expected the header guid,tag, found {short(first_line(listing))}")
         others = islice(Records.of(listing, ",", replace(reading, notify=mute)), 1, None)
         at = places["id"]
         refuse_if_none_has_files(listing, data, (cells[at].strip() for _, cells, _ in others if len(cells) > at))
         for line, values, _ in table:
-            cells = values if len(values) == len(names) else fitted(table, line, values, reading)
+            cells = values if len(values) == len(header) else fitted(table, line, values, reading)
             guid = cells[places["id"]] or ""
             text, image = files_beside(data, guid.strip(), reading.strict)
             label = cells[places["label"]] if "label" in places else None
-            fields = dict(zip(names, cells, strict=True)) if reading.fields else None
-            yield Row(listing, line, guid, text, image, label, fields=fields)
-
-    def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
-        listing = self._listing(path, reading.part) if path.is_dir() else path
-        return unique_names(next(Records.of(listing, ",", reading)).values)
+            yield Row(listing, line, guid, text, image, label)
 
     def count(self, path: Path, reading: Reading) -> int:
         return max(0, line_ends(self._listing(path, reading.part) if path.is_dir() else path) - 1)
