@@ -7,6 +7,7 @@ import pytest
 from format_cases import error_of, written
 
 from moodfuse.data.formats.readers import read_posts, source_format, stream_posts
+from moodfuse.data.posts import ImageRef
 
 ROWS = [{"id": 1, "text": "what a day"}, {"id": "007", "text": "bad", "label": "negative", "more": {"a": [1]}}]
 
