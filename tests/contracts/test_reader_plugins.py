@@ -100,6 +100,23 @@ def test_the_example_keeps_the_contract_of_readers(example: dict[str, str]) -> N
     assert int(done.stdout.split(" passed")[0].split()[-1]) > 25
 
 
+def test_a_reader_of_another_package_is_no_business_of_the_suite_until_it_hands_its_case_in(tmp_path: Path) -> None:
+    code = EXAMPLE.read_text().replace('"notes"', '"letters"').replace(".notes", ".letters")
+    env = installed(tmp_path / "site", code, "my_reader:NotesReader")
+    (tmp_path / "site" / "letters_case.py").write_text(
+        "from reader_cases import Case, add_note, make_notes\n"
+        "def make(folder, posts):\n"
+        "    return make_notes(folder, posts).rename(folder / 'sample.letters')\n"
+        "CASES = {'letters': Case(make, add_note)}\n"
+    )
+    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(HERE / "test_readers.py"), "-k"]
+    chosen = "letters or has_a_case or csv and says_what_it_is"
+    for case, passed in (({}, 2), ({"MOODFUSE_READER_CASES": "letters_case"}, 10)):
+        done = subprocess.run([*words, chosen], env=env | case, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+        assert int(done.stdout.split(" passed")[0].split()[-1]) >= passed
+
+
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_broken_plug_in_is_a_line_of_warning_and_no_more(tmp_path: Path, what: str) -> None:
     code, entry, told = BROKEN[what]
