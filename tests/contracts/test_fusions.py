@@ -271,6 +271,6 @@ def test_adding_a_fusion_takes_one_class() -> None:
 
         assert make_model("toy")(make_batch(2)).logits.shape == (2, 3)
         with pytest.raises(ConfigError, match="two fusions"):
-            fusion(type("Other", (Fusion,), {"name": "toy"}))
+            fusion(type("Other", (Toy,), {}))
     finally:
         fusions().pop("toy", None)
