@@ -10,7 +10,7 @@ from pathlib import Path
 
 from moodfuse import files
 from moodfuse.learn.diagram import draw_fusion
-from moodfuse.learn.fusion import FUSIONS, fusion_options
+from moodfuse.learn.fusion import fusion_options, fusions
 
 HERE = Path(__file__).parent
 HEAD = """# Fusions
@@ -23,7 +23,7 @@ image regions. `moodfuse fusions` lists them, `moodfuse fusions NAME` draws one.
 
 def main() -> None:
     parts = [HEAD]
-    for name, cls in sorted(FUSIONS.items()):
+    for name, cls in sorted(fusions().items()):
         files.write_text(files.make_folder(HERE / "fusions") / f"{name}.svg", draw_fusion(name).to_svg())
         options = ", ".join(f"`{option}={value}`" for option, value in fusion_options(cls).items())
         reads = " and ".join(f"{modality} ({cls.reads(modality)})" for modality in cls.modalities)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from moodfuse.config import Config, build_config, describe_fields, load_yaml, parse_overrides
 from moodfuse.errors import ConfigError
 from moodfuse.learn.encoders import HUB_MODELS
-from moodfuse.learn.fusion import FUSIONS, find_fusion
+from moodfuse.learn.fusion import find_fusion, fusions
 from moodfuse.learn.recipes import original_names, recipe_layers, recipe_names, resolve_config
 
 
@@ -145,7 +145,7 @@ def test_an_original_recipe_is_its_system_with_encoders_of_the_reports(name: str
 
 
 def test_every_fusion_has_a_recipe() -> None:
-    assert set(FUSIONS) <= set(recipe_names())
+    assert set(fusions()) <= set(recipe_names())
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from moodfuse.labels import Labels
 from moodfuse.learn.assembly import encoder_sources
 from moodfuse.learn.compare.cell import CellData, fit_cell
 from moodfuse.learn.feature_folder import feature_folder
-from moodfuse.learn.fusion import FUSIONS, find_fusion
+from moodfuse.learn.fusion import find_fusion, fusions
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.learn.store import FeatureStore
 
@@ -78,7 +78,7 @@ def _epochs(posts: Posts, a_post: float) -> list[Row]:
     count = len(labelled) * 9 // 10
     rows = {"train": range(count), "validation": range(count, len(labelled))}
     found: list[Row] = []
-    for name in sorted(FUSIONS):
+    for name in sorted(fusions()):
         kinds = _reads(name)
         if "pixels" in kinds:
             continue

@@ -19,21 +19,21 @@ from PIL import Image
 
 from moodfuse.config import DataConfig, Modality
 from moodfuse.data.posts import ImageRef, Post, Posts
-from moodfuse.learn.encoders import ENCODERS, Encoded, Encoder, EncoderSource, TokenSource, encoder, find_encoder
+from moodfuse.learn.encoders import Encoded, Encoder, EncoderSource, TokenSource, encoder, encoders, find_encoder
 from moodfuse.plugins import load_plugins
 from tiny_checkpoints import EXPORTED, checkpoint, hub_cache
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plugins" / "my_encoder.py"
 PLUGIN = "colour-histogram"
 CASES: list[tuple[str, Modality]] = [
-    *((name, cls.modality) for name, cls in sorted(ENCODERS.items())),
+    *((name, cls.modality) for name, cls in sorted(encoders().items())),
     *EXPORTED,
     (PLUGIN, "image"),
 ]
 every = pytest.mark.parametrize(("name", "modality"), CASES)
 TEXTS = [name for name, modality in CASES if modality == "text"]
 every_text = pytest.mark.parametrize("name", TEXTS)
-_TOKENS = [name for name in TEXTS if issubclass(ENCODERS.get(name, TokenSource), TokenSource)]
+_TOKENS = [name for name in TEXTS if issubclass(encoders().get(name, TokenSource), TokenSource)]
 every_tokens = pytest.mark.parametrize("name", _TOKENS)
 every_image = pytest.mark.parametrize("name", [name for name, modality in CASES if modality == "image"])
 
@@ -59,7 +59,7 @@ def plugin_installed() -> Iterator[None]:
         importlib.invalidate_caches()
         load_plugins("moodfuse.encoders", encoder)
         yield
-        ENCODERS.pop(PLUGIN, None)
+        encoders().pop(PLUGIN, None)
         sys.modules.pop(EXAMPLE.stem, None)
 
 

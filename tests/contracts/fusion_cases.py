@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from moodfuse.learn.encoders import Encoded
-from moodfuse.learn.fusion import FUSIONS, Fusion, Shapes, build_fusion, fusion_options
+from moodfuse.learn.fusion import Fusion, Shapes, build_fusion, fusion_options, fusions
 from moodfuse.learn.model import Batch, Branch, FusionModel
 
 SHAPES = Shapes(text=24, image=40, classes=3)
@@ -12,7 +12,7 @@ BRANCHES = {"text": Branch(SHAPES.text), "image": Branch(SHAPES.image)}
 TOKENS, REGIONS, SIDE = 7, 9, 16
 WIDEST = 64  # hidden widths are cut to this, which tiny inputs do not miss
 
-every = pytest.mark.parametrize("name", sorted(FUSIONS))
+every = pytest.mark.parametrize("name", sorted(fusions()))
 
 
 def small(name: str, shapes: Shapes = SHAPES) -> Fusion:
@@ -23,7 +23,7 @@ def small(name: str, shapes: Shapes = SHAPES) -> Fusion:
             return tuple(cut(one) for one in value)
         return min(value, WIDEST) if type(value) is int else value
 
-    return build_fusion(name, shapes, {option: cut(value) for option, value in fusion_options(FUSIONS[name]).items()})
+    return build_fusion(name, shapes, {option: cut(value) for option, value in fusion_options(fusions()[name]).items()})
 
 
 def make_model(name: str, **options: object) -> FusionModel:

@@ -1,12 +1,15 @@
 """A sample of every format, for the contract of readers: how to write posts, and how to add a row that nobody checked.
 
-A format with a writer has its sample from there. A new reader gets its case here, and the whole contract with it.
+A format with a writer has its sample from there. A new reader gets its case here, and the whole contract with it. A
+reader of another package hands its case in: `MOODFUSE_READER_CASES` names a module with `CASES` of its own.
 """
 
 from __future__ import annotations
 
 import csv
+import importlib
 import json
+import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -375,7 +378,9 @@ CASES = {
     "notes": Case(make_notes, add_note, broken={"no key": b"nothing to see\n\ntext\n---\n"}),
 }
 
-NAMES = list(readers())
+if _others := os.environ.get("MOODFUSE_READER_CASES"):
+    CASES |= importlib.import_module(_others).CASES
+NAMES = [name for name in readers() if name in CASES]
 every = pytest.mark.parametrize("name", NAMES)
 per_example = settings(
     deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True

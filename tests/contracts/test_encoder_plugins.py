@@ -18,9 +18,13 @@ from moodfuse.data.images import ImageSpec
 from moodfuse.data.posts import ImageRef, Post, Posts
 from moodfuse.errors import ConfigError
 from moodfuse.learn.assembly import check_model
-from moodfuse.learn.encoders import ENCODERS, PIXEL_INPUTS, Encoded, Encoder, ImageSource, encoder, find_encoder
+from moodfuse.learn.encoders import PIXEL_INPUTS, Encoded, Encoder, ImageSource, encoder, encoders, find_encoder
 from moodfuse.learn.store import FeatureStore
 from moodfuse.plugins import load_plugins
+from moodfuse.workflows.doctor import _encoders
+
+#: The example as its package names it alone, so that something can be wrong with it.
+UNREGISTERED = EXAMPLE.read_text("utf-8").replace("@encoder\n", "")
 
 
 class Toy(Encoder):
@@ -81,7 +85,7 @@ def test_adding_an_encoder_takes_one_class(store: FeatureStore, posts: Posts) ->
                 build_config([parse_overrides(["model.image=own", "train.regime=end_to_end", "train.tune=[image]"])])
             )
     finally:
-        ENCODERS.pop("own", None)
+        encoders().pop("own", None)
 
 
 def test_two_classes_or_two_widths_over_the_same_weights_share_nothing(store: FeatureStore, posts: Posts) -> None:
@@ -95,16 +99,18 @@ def test_two_classes_or_two_widths_over_the_same_weights_share_nothing(store: Fe
     ("what", "message"),
     [
         (len, "expected a subclass of EncoderSource"),
-        (type("Half", (ImageSource,), {"name": "half", "summary": "s"}), "encoder Half lacks load, spec"),
-        (type("Nameless", (ToySource,), {}), "encoder Nameless: expected a text as its name"),
+        (type("Half", (ImageSource,), {"name": "half", "summary": "s"}), "Half lacks load, spec"),
+        (type("Nameless", (ToySource,), {}), "Nameless: expected a text as its name, found None"),
         (type("Mute", (ToySource,), {"name": "mute", "summary": None}), "expected a text as its summary"),
+        (type("Blind", (ToySource,), {"name": "b", "modality": None}), "expected text or image as its modality"),
+        (type("Deaf", (ToySource,), {"name": "d", "modality": "sound"}), "as its modality, found 'sound'"),
     ],
 )
 def test_what_is_no_encoder_is_not_registered(what: object, message: str) -> None:
-    before = dict(ENCODERS)
+    before = dict(encoders())
     with pytest.raises(ConfigError, match=message):
         encoder(what)  # type: ignore[type-var]
-    assert before == ENCODERS
+    assert before == encoders()
 
 
 def test_an_entry_point_is_found_by_name_and_gone_with_its_package() -> None:
@@ -123,6 +129,7 @@ def test_an_entry_point_is_found_by_name_and_gone_with_its_package() -> None:
         ("raise SystemExit(3)", "SystemExit"),
         ("other = 1", "AttributeError"),
         ("ColourHistogram = print", "expected a subclass of EncoderSource"),
+        (UNREGISTERED + "ColourHistogram.modality = None", "expected text or image as its modality, found None"),
     ],
 )
 def test_a_broken_package_is_one_warning_line(
@@ -135,7 +142,7 @@ def test_a_broken_package_is_one_warning_line(
     monkeypatch.syspath_prepend(install(tmp_path, "broken_encoder"))
     if content is not None:
         (tmp_path / "broken_encoder.py").write_text(content)
-    before = dict(ENCODERS)
+    before = dict(encoders())
     with caplog.at_level(logging.WARNING):
         load_plugins("moodfuse.encoders", encoder)
     sys.modules.pop("broken_encoder", None)
@@ -143,7 +150,25 @@ def test_a_broken_package_is_one_warning_line(
     assert "\n" not in message
     assert message.startswith("plug-in its-name of broken_encoder (moodfuse.encoders) is left out: ")
     assert reason in message
-    assert before == ENCODERS
+    assert before == encoders()
+
+
+def test_the_doctor_goes_on_after_an_encoder_that_fails() -> None:
+    try:
+
+        @encoder
+        class Ill(ToySource):
+            name = "ill"
+
+            def load(self) -> Toy:
+                raise RuntimeError("no such\nfile")
+
+        check = _encoders()
+        assert not check.ok
+        assert "ill fails: RuntimeError: no such file" in check.found
+        assert "minilm (384 wide)" in check.found
+    finally:
+        encoders().pop("ill", None)
 
 
 def test_the_command_line_shows_the_good_package_and_warns_of_the_broken_one(tmp_path: Path) -> None:

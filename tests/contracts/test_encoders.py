@@ -27,7 +27,7 @@ from encoder_cases import (
 from moodfuse.config import DataConfig, Modality
 from moodfuse.data.posts import ImageRef, Post, Posts
 from moodfuse.errors import ConfigError
-from moodfuse.learn.encoders import ENCODERS, find_encoder
+from moodfuse.learn.encoders import encoders, find_encoder
 from moodfuse.learn.store import FeatureStore
 
 
@@ -52,7 +52,7 @@ def test_it_says_what_it_is(name: str, modality: Modality) -> None:
     assert found.summary
     assert "\n" not in found.summary
     other: Modality = "image" if modality == "text" else "text"
-    if name in ENCODERS:
+    if name in encoders():
         with pytest.raises(ConfigError, match=f"{name!r} is an encoder of {modality}, expected an encoder of {other}"):
             find_encoder(name, other, DataConfig())
 

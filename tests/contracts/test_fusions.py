@@ -24,7 +24,7 @@ from fusion_cases import (
 from moodfuse.errors import ConfigError
 from moodfuse.learn.encoders import Encoded
 from moodfuse.learn.export import head_graph, head_inputs
-from moodfuse.learn.fusion import FUSIONS, Fusion, Shapes, build_fusion, fusion, fusion_options
+from moodfuse.learn.fusion import Fusion, Shapes, build_fusion, fusion, fusion_options, fusions
 from moodfuse.learn.fusion.attention import Attention
 from moodfuse.learn.model import Batch, FusionModel
 from moodfuse.runtime.graphs import open_session
@@ -102,7 +102,7 @@ def test_each_modality_it_names_moves_the_logits_and_no_other_does(name: str) ->
     }
     for modality, variant in changed.items():
         moved = (logits(model, variant) - before).abs().max() > 1e-4
-        assert moved == (modality in FUSIONS[name].modalities), modality
+        assert moved == (modality in fusions()[name].modalities), modality
 
 
 @every
@@ -122,7 +122,7 @@ def test_a_missing_modality_is_a_state_that_the_model_knows(name: str, gone: tup
         batch.targets,
     )
     torch.testing.assert_close(answer, logits(model, without(there, *gone)), atol=1e-6, rtol=0)
-    if set(FUSIONS[name].modalities) <= set(gone):
+    if set(fusions()[name].modalities) <= set(gone):
         torch.testing.assert_close(answer.softmax(-1), torch.tensor([[0.2, 0.3, 0.5]]).expand(4, 3))
 
 
@@ -225,7 +225,7 @@ def test_a_signal_in_the_combination_alone_is_learned_where_the_class_says_so(na
             break  # it has learned what there is: the slow ones need no more steps
     text, image, targets = planted(512, seed=2)
     accuracy = right(model, Batch(text, image, there, there, targets))
-    if FUSIONS[name].interacts:
+    if fusions()[name].interacts:
         assert accuracy >= 0.9
     else:
         assert accuracy <= 0.6
@@ -244,7 +244,7 @@ def test_an_unknown_option_is_refused_by_name(name: str) -> None:
 @every
 @pytest.mark.parametrize("value", ["nonsense", -1, None])
 def test_a_bad_value_of_an_option_is_refused_by_the_options_name(name: str, value: object) -> None:
-    for option in fusion_options(FUSIONS[name]):
+    for option in fusion_options(fusions()[name]):
         with pytest.raises(ConfigError, match=f"option {option}: expected .*, found {value!r}"):
             build_fusion(name, SHAPES, {option: value})
 
@@ -271,6 +271,6 @@ def test_adding_a_fusion_takes_one_class() -> None:
 
         assert make_model("toy")(make_batch(2)).logits.shape == (2, 3)
         with pytest.raises(ConfigError, match="two fusions"):
-            fusion(type("Other", (Fusion,), {"name": "toy"}))
+            fusion(type("Other", (Toy,), {}))
     finally:
-        FUSIONS.pop("toy", None)
+        fusions().pop("toy", None)

@@ -25,6 +25,8 @@ It rained.
 """
 
 TOLD = "is left out"
+# A reader that would do, were it not for one attribute.
+READER = "from moodfuse.data.formats.tables import CsvReader\nclass X(CsvReader):\n name = 'x'\n priority = 99\n"
 BROKEN = {
     "it cannot be imported": ("import no_such_package", "my_reader:X", TOLD),
     "its module is no Python": ("class X(:", "my_reader:X", TOLD),
@@ -41,6 +43,12 @@ BROKEN = {
         "my_reader:X",
         "two formats are called 'csv'",
     ),
+    "it has no suffixes": (READER + " suffixes = None", "my_reader:X", TOLD),
+    "its suffixes are a text": (READER + " suffixes = '.x'", "my_reader:X", TOLD),
+    "a suffix is a number": (READER + " suffixes = ('.x', 7)", "my_reader:X", TOLD),
+    "its priority is none": (READER + " priority = None", "my_reader:X", TOLD),
+    "its name is empty": (READER + " name = ''", "my_reader:X", TOLD),
+    "it cannot be made": (READER + " def __init__(self): raise RuntimeError('a\\nb')", "my_reader:X", TOLD),
     "it fails where it is asked": (
         "from moodfuse.data.formats.tables import CsvReader\n"
         "class X(CsvReader):\n name = 'x'\n priority = 1\n"
@@ -92,16 +100,35 @@ def test_the_example_keeps_the_contract_of_readers(example: dict[str, str]) -> N
     assert int(done.stdout.split(" passed")[0].split()[-1]) > 25
 
 
+def test_a_reader_of_another_package_is_no_business_of_the_suite_until_it_hands_its_case_in(tmp_path: Path) -> None:
+    code = EXAMPLE.read_text().replace('"notes"', '"letters"').replace(".notes", ".letters")
+    env = installed(tmp_path / "site", code, "my_reader:NotesReader")
+    (tmp_path / "site" / "letters_case.py").write_text(
+        "from reader_cases import Case, add_note, make_notes\n"
+        "def make(folder, posts):\n"
+        "    return make_notes(folder, posts).rename(folder / 'sample.letters')\n"
+        "CASES = {'letters': Case(make, add_note)}\n"
+    )
+    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(HERE / "test_readers.py"), "-k"]
+    chosen = "letters or has_a_case or csv and says_what_it_is"
+    for case, passed in (({}, 2), ({"MOODFUSE_READER_CASES": "letters_case"}, 10)):
+        done = subprocess.run([*words, chosen], env=env | case, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+        assert int(done.stdout.split(" passed")[0].split()[-1]) >= passed
+
+
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_broken_plug_in_is_a_line_of_warning_and_no_more(tmp_path: Path, what: str) -> None:
     code, entry, told = BROKEN[what]
     env = installed(tmp_path / "site", code, entry)
-    (tmp_path / "a.csv").write_text("id,text\n1,good\n")
-    done = moodfuse("convert", str(tmp_path / "a.csv"), str(tmp_path / "a.jsonl"), "-q", env=env)
-    assert done.returncode == 0, done.stderr
-    assert told in done.stderr
-    assert len(done.stderr.splitlines()) == 1, done.stderr
-    assert (tmp_path / "a.jsonl").read_text().count("good") == 1
+    (tmp_path / "many").mkdir()
+    (tmp_path / "many" / "a.csv").write_text("id,text\n1,good\n")
+    for source, output in (("many/a.csv", "a.jsonl"), ("many", "b.jsonl")):
+        done = moodfuse("convert", str(tmp_path / source), str(tmp_path / output), "-q", env=env)
+        assert done.returncode == 0, done.stderr
+        assert told in done.stderr
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        assert (tmp_path / output).read_text().count("good") == 1
 
 
 def test_no_plug_in_is_looked_for_before_a_file_of_posts_is(tmp_path: Path) -> None:

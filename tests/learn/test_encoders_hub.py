@@ -17,7 +17,7 @@ from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, Repo
 from moodfuse.cli.main import run
 from moodfuse.config import DataConfig
 from moodfuse.errors import ConfigError
-from moodfuse.learn.encoders import ENCODERS, HUB_MODELS, find_encoder
+from moodfuse.learn.encoders import HUB_MODELS, encoders, find_encoder
 from moodfuse.learn.encoders.hub import FILES, is_hub_id
 from tiny_checkpoints import checkpoint, hub_cache, load
 
@@ -162,11 +162,11 @@ def test_what_is_missing_of_a_cached_model_is_asked_for(
 def test_the_list_holds_every_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["encoders", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert {row["name"] for row in rows} == {*ENCODERS, *HUB_MODELS}
-    assert {row["name"] for row in rows if row["needs"] == "nothing"} == set(ENCODERS)
+    assert {row["name"] for row in rows} == {*encoders(), *HUB_MODELS}
+    assert {row["name"] for row in rows if row["needs"] == "nothing"} == set(encoders())
     assert run(["encoders"]) == 0
     shown = capsys.readouterr().out
-    assert all(name in shown for name in (*ENCODERS, *HUB_MODELS))
+    assert all(name in shown for name in (*encoders(), *HUB_MODELS))
 
 
 def test_a_folder_goes_before_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

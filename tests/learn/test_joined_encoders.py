@@ -16,7 +16,7 @@ from moodfuse.learn.encoders.base import VectorPart
 from moodfuse.learn.encoders.features import join_features
 from moodfuse.learn.encoders.joined import JoinedSource
 from moodfuse.learn.feature_folder import feature_folder
-from moodfuse.learn.fusion import FUSIONS
+from moodfuse.learn.fusion import fusions
 from moodfuse.learn.model import MissingToken
 
 SEVERAL = {"text": "model.text=[minilm,vader]", "image": "model.image=[efficientnet-lite0,efficientnet-lite2]"}
@@ -27,10 +27,10 @@ def config(*words: str) -> Config:
 
 
 @pytest.mark.parametrize("modality", ["text", "image"])
-@pytest.mark.parametrize("name", sorted(FUSIONS))
+@pytest.mark.parametrize("name", sorted(fusions()))
 def test_every_fusion_takes_several_or_says_why_not(name: str, modality: Modality) -> None:
     several = config(f"model.fusion={name}", SEVERAL[modality])
-    reads = FUSIONS[name].reads(modality) if modality in FUSIONS[name].modalities else "nothing"
+    reads = fusions()[name].reads(modality) if modality in fusions()[name].modalities else "nothing"
     if reads in {"pooled", "nothing"}:
         check_model(several)
         return

@@ -16,8 +16,8 @@ from moodfuse.report.document import (
     Gallery,
     Listing,
     Notice,
+    PageSection,
     Paragraph,
-    Section,
     Table,
     Verdicts,
     numeric,
@@ -39,7 +39,7 @@ def evil_document() -> Document:
         Listing(EVIL, EVIL),
         Gallery([Card(EVIL, None, EVIL, [(EVIL, EVIL)])]),
     ]
-    return Document(EVIL, EVIL, EVIL, [Section("a", EVIL, blocks)], [{"score": EVIL, "value": 1.0}])
+    return Document(EVIL, EVIL, EVIL, [PageSection("a", EVIL, blocks)], [{"score": EVIL, "value": 1.0}])
 
 
 def test_no_text_becomes_markup() -> None:
@@ -58,7 +58,9 @@ def test_a_page_loads_nothing_and_forbids_to() -> None:
 
 
 def test_the_contents_lead_to_the_sections() -> None:
-    page = document_page(Document("k", "t", "", [Section("one", "The first", []), Section("two", "Second", [])]))
+    page = document_page(
+        Document("k", "t", "", [PageSection("one", "The first", []), PageSection("two", "Second", [])])
+    )
     for name in re.findall(r'<a href="#(\w+)">', page):
         assert f'<section id="{name}">' in page
     assert '<a href="#two">Second</a>' in page
@@ -100,7 +102,7 @@ def test_a_text_is_shown_without_what_would_turn_or_hide_it() -> None:
 
 
 def test_texts_have_a_direction_of_their_own() -> None:
-    page = document_page(Document("k", "t", "", [Section("a", "A", [Gallery([Card("1", None, "שלום", [])])])]))
+    page = document_page(Document("k", "t", "", [PageSection("a", "A", [Gallery([Card("1", None, "שלום", [])])])]))
     assert '<bdi dir="auto">שלום</bdi>' in page
     assert "no image" in page
 
@@ -124,7 +126,7 @@ def test_markdown_takes_no_text_for_markup() -> None:
     outside = text.split("```")[0] + text.split("```")[2]  # a listing stands as it is, in its fence
     assert "\\<script\\>" in outside
     assert not re.search(r"(?<!\\)<", outside)
-    bars = markdown(Document("k", "t", "", [Section("a", "A", [Table(["x", "y"], [["a|b", "c"]])])]))
+    bars = markdown(Document("k", "t", "", [PageSection("a", "A", [Table(["x", "y"], [["a|b", "c"]])])]))
     assert "| a\\|b | c |" in bars
 
 

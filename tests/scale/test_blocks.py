@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from scale_cases import answers, pa, pq, same, write_posts
 
+from moodfuse.data.formats.registry import _READERS, reader
+from moodfuse.data.formats.tables import CsvReader
 from moodfuse.data.posts import ImageRef, Post
 from moodfuse.data.synthetic import write_synthetic
 from moodfuse.errors import DataError, OutputError
@@ -144,6 +146,26 @@ def test_a_destination_that_will_not_do(job: Job, text_run: Path, tmp_path: Path
     ):
         with pytest.raises(OutputError, match=told):
             Ledger(plan_job(read_bundle(text_run), job.source, tmp_path / name, rows_a_block=40))
+
+
+def test_a_folder_of_files_that_cannot_be_cut_will_not_do(text_run: Path, tmp_path: Path) -> None:
+    class Whole(CsvReader):
+        name = "whole"
+        suffixes = (".whole",)
+        splits = False
+
+        def recognises(self, path: Path, header: str | None) -> bool:
+            return False
+
+    folder = tmp_path / "many"
+    folder.mkdir()
+    (folder / "a.whole").write_text("id,text\n1,good\n")
+    try:
+        reader(Whole)
+        with pytest.raises(DataError, match=r"can be read in blocks \(.*csv.*\), found whole; moodfuse convert"):
+            plan_job(read_bundle(text_run), folder, tmp_path / "out", rows_a_block=4)
+    finally:
+        _READERS.pop("whole", None)
 
 
 def test_a_source_that_will_not_do(text_run: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def fusions(
         return
     rows = _rows()
     if as_json:
-        print(json.dumps(rows, indent=1))
+        print(json.dumps(rows, indent=1, default=str))  # an option of a plug-in may be anything
         return
     table = Table("name", "family", "reads", "learns combinations", "weights", "source", box=None, pad_edge=False)
     for row in rows:
@@ -40,20 +40,20 @@ def fusions(
 
 
 def _rows() -> list[dict[str, Any]]:
-    from moodfuse.learn.diagram import draw_fusion
-    from moodfuse.learn.fusion import FUSIONS, fusion_options
+    from moodfuse.learn.diagram import draw_fusions
+    from moodfuse.learn.fusion import find_fusion, fusion_options
 
     return [
         {
             "name": name,
-            "family": cls.family,
+            "family": (cls := find_fusion(name)).family,
             "reads": f"{' + '.join(cls.modalities)} ({cls.consumes})",
             "interacts": cls.interacts,
-            "weights": draw_fusion(name).weights,  # over the packaged encoders
+            "weights": drawing.weights,  # over the packaged encoders
             "options": fusion_options(cls),
             "source": cls.source,
         }
-        for name, cls in sorted(FUSIONS.items())
+        for name, drawing in draw_fusions().items()
     ]
 
 

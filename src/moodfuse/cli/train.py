@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from moodfuse.records.metrics import EstimatedScores
     from moodfuse.workflows.training import RunResult
 
+Data = Annotated[
+    Path, typer.Argument(metavar="DATA", help="Labelled posts: a folder with train.txt, a CSV, TSV or JSONL file.")
+]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings: optim.lr=3e-4 ...")]
+
 
 def train(
-    data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="Labelled posts: a folder with train.txt, a CSV, TSV or JSONL file.")
-    ],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings: optim.lr=3e-4 ...")
-    ] = None,
+    data: Data,
+    overrides: Overrides = None,
     recipe: Annotated[str | None, typer.Option(help="The system to train: see `moodfuse fusions`.")] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file that overrides the recipe.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the run; by default the recipe's.")] = None,
@@ -46,7 +47,6 @@ def train(
     require_training()
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
-    from moodfuse.config import parse_overrides
     from moodfuse.data.formats.base import TRAINING
     from moodfuse.data.formats.readers import read_posts
     from moodfuse.labels import Labels
@@ -54,9 +54,7 @@ def train(
     from moodfuse.workflows.training import train as run_training
     from moodfuse.workflows.training import write_run_report
 
-    layers: list[dict[str, Any]] = [parse_overrides(overrides or [])]
-    layers += [{"seed": seed}] if seed is not None else []
-    layers += [{"train": {"device": device}}] if device is not None else []
+    layers = _layers(overrides or [], seed, device)
     resolved = resolve_config(recipe or (None if config else "concat"), file=config, overrides=layers)
     with Bar(quiet=quiet) as bar:
         reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
@@ -78,6 +76,15 @@ def train(
         _print_result(result, report, held_out=resolved.split.hold_out)
     if result.resumed and not quiet:
         console.print("this run had finished before; nothing was trained", markup=False)
+
+
+def _layers(overrides: list[str], seed: int | None, device: str | None) -> list[dict[str, Any]]:
+    from moodfuse.config import parse_overrides
+
+    layers = [parse_overrides(overrides)]
+    layers += [{"seed": seed}] if seed is not None else []
+    layers += [{"train": {"device": device}}] if device is not None else []
+    return layers
 
 
 def _print_result(result: RunResult, report: Path | None, *, held_out: bool) -> None:

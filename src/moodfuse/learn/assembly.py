@@ -13,7 +13,7 @@ from moodfuse.errors import ConfigError, TrainingError
 from moodfuse.learn.batches import FrozenData, ModalityData
 from moodfuse.learn.encoders import Encoder, EncoderSource, Features, find_encoder
 from moodfuse.learn.encoders.joined import JoinedSource
-from moodfuse.learn.fusion import FUSIONS, Fusion, Shapes, build_fusion, find_fusion
+from moodfuse.learn.fusion import Fusion, Shapes, build_fusion, find_fusion, fusions
 from moodfuse.learn.tuned import is_run, run_encoder
 from moodfuse.progress import Progress, silent
 
@@ -146,7 +146,7 @@ def _check_encoders(modality: Modality, sources: Sequence[EncoderSource], config
             f"{', '.join(names)}"
         )
     if reads == "tokens" and len(names) > 1:
-        pooled = [n for n, cls in FUSIONS.items() if modality in cls.modalities and cls.reads(modality) == "pooled"]
+        pooled = [n for n, cls in fusions().items() if modality in cls.modalities and cls.reads(modality) == "pooled"]
         raise ConfigError(
             f"{where}fusion {fusion} reads tokens, which come from one encoder, so {', '.join(names[1:])} would be "
             f"ignored; name {names[0]} alone, or take a fusion that reads vectors ({', '.join(sorted(pooled))})"

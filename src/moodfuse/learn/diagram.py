@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -11,7 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from moodfuse.learn.encoders import Encoded, unencoded
-from moodfuse.learn.fusion import Shapes, build_fusion, find_fusion
+from moodfuse.learn.fusion import Shapes, build_fusion, find_fusion, fusions
+from moodfuse.plugins import describe
+
+LOG = logging.getLogger("moodfuse.plugins")
 
 # Sizes that occur nowhere else in a shape, so that they can be printed as B, T, R.
 _BATCH, _TOKENS, _REGIONS, _SIDE = 2, 11, 9, 224
@@ -87,6 +91,20 @@ class Drawing:
         return _SVG.format(
             width=_WIDTH, height=height, body="\n".join(parts), label=escape(f"the fusion {self.fusion}")
         )
+
+
+def draw_fusions() -> dict[str, Drawing]:
+    """Return the drawing of every fusion with its defaults, by name, in alphabetical order.
+
+    A fusion that cannot be built or run is left out with a warning: a plug-in's fault breaks no command.
+    """
+    drawings = {}
+    for name in sorted(fusions()):
+        try:
+            drawings[name] = draw_fusion(name)
+        except Exception as error:
+            LOG.warning("the fusion %s is left out: %s", name, describe(error))
+    return drawings
 
 
 def draw_fusion(name: str, options: Mapping[str, Any] | None = None, *, text: int = 384, image: int = 1280) -> Drawing:

@@ -14,9 +14,9 @@ from moodfuse.report.document import (
     Facts,
     Listing,
     Notice,
+    PageSection,
     Paragraph,
     Row,
-    Section,
     Value,
     Verdicts,
 )
@@ -44,7 +44,7 @@ def comparison_document(comparison: Comparison) -> Document:
             ("configuration", "Configuration", _configuration(comparison.plan)),
             ("environment", "Environment", environment_blocks(comparison.plan.environment)),
         ]
-    sections = [Section(id, title, blocks) for id, title, blocks in candidates if blocks]
+    sections = [PageSection(id, title, blocks) for id, title, blocks in candidates if blocks]
     return Document("Comparison", comparison.name, _subtitle(comparison.plan), sections, comparison_rows(comparison))
 
 

@@ -139,7 +139,7 @@ Block = Heading | Paragraph | Verdicts | Notice | Table | Figure | Figures | Pic
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class PageSection:
     """A part of a report with its own heading; links use `id`."""
 
     id: str
@@ -154,7 +154,7 @@ class Document:
     kind: str
     title: str
     subtitle: str
-    sections: Sequence[Section]
+    sections: Sequence[PageSection]
     rows: Sequence[Row] = field(default_factory=tuple)
 
 

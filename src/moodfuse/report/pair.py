@@ -20,8 +20,8 @@ from moodfuse.report.document import (
     Figure,
     Figures,
     Notice,
+    PageSection,
     Paragraph,
-    Section,
     Table,
     Value,
     Verdicts,
@@ -87,12 +87,12 @@ def pair_document(a: Run, b: Run, test: PairTest | None, refusal: str) -> Docume
     """Return the report of two runs; `refusal` says why there is no test."""
     names = _names(a, b)
     sections = [
-        Section("summary", "In short", _summary(a, b, names, test, refusal)),
-        Section("scores", "Side by side", _scores(a, b, names)),
-        *([Section("test", "On the same posts", _tested(names, test))] if test else []),
-        Section("configuration", "What differs", _differences(a, b, names)),
+        PageSection("summary", "In short", _summary(a, b, names, test, refusal)),
+        PageSection("scores", "Side by side", _scores(a, b, names)),
+        *([PageSection("test", "On the same posts", _tested(names, test))] if test else []),
+        PageSection("configuration", "What differs", _differences(a, b, names)),
         *[
-            Section(f"training-{key}", f"Training of {name}", training_blocks(run, prefix=f"{key}-"))
+            PageSection(f"training-{key}", f"Training of {name}", training_blocks(run, prefix=f"{key}-"))
             for key, name, run in zip("ab", names, (a, b), strict=True)
             if any(run.histories.values())
         ],

@@ -17,9 +17,9 @@ from moodfuse.report.document import (
     Figures,
     Gallery,
     Notice,
+    PageSection,
     Paragraph,
     Picture,
-    Section,
     Table,
     Value,
     Verdicts,
@@ -59,7 +59,7 @@ def run_document(run: Run, extra: Extra) -> Document:
         ("configuration", "Configuration", configuration_blocks(run.config)),
         ("environment", "Environment", environment_blocks(run.environment)),
     ]
-    sections = [Section(id, title, blocks) for id, title, blocks in candidates if blocks]
+    sections = [PageSection(id, title, blocks) for id, title, blocks in candidates if blocks]
     fusion = run.metrics.training.fusion if run.metrics else run.config.fusion or "?"
     text, image = run.config.encoder("text") or "?", run.config.encoder("image") or "?"
     subtitle = f"fusion {fusion} over {text} (text) and {image} (image)"

@@ -12,8 +12,8 @@ from moodfuse.report.document import (
     Figure,
     Figures,
     Notice,
+    PageSection,
     Paragraph,
-    Section,
     Table,
     Value,
     Verdicts,
@@ -33,7 +33,7 @@ def search_document(search: Search) -> Document:
         ("configuration", "Configuration searched from", configuration_blocks(search.config)),
         ("environment", "Environment", environment_blocks(search.plan.environment if search.plan else None)),
     ]
-    sections = [Section(id, title, blocks) for id, title, blocks in candidates if blocks]
+    sections = [PageSection(id, title, blocks) for id, title, blocks in candidates if blocks]
     subtitle = f"settings for {search.config.fusion or '?'}"
     return Document("Search", search.path.resolve().name, subtitle, sections, trial_rows(search.trials))
 

@@ -20,7 +20,7 @@ from moodfuse import files
 from moodfuse.config import Modality
 from moodfuse.data.formats.base import PREDICTING, Reading, Role, Run
 from moodfuse.data.formats.parquet import pyarrow
-from moodfuse.data.formats.parts import part_files
+from moodfuse.data.formats.parts import PartsReader, part_files, part_format
 from moodfuse.data.formats.readers import run_posts, source_format, source_runs, stream_posts
 from moodfuse.data.formats.registry import format_name, readers
 from moodfuse.errors import DataError, OutputError
@@ -121,6 +121,8 @@ def plan_job(bundle: Bundle, source: Path, destination: Path, **options: Any) ->
     source, destination = Path(os.path.abspath(source)), Path(os.path.abspath(destination))  # noqa: PTH100
     found = format_name(options.get("format") or source_format(source))
     able = [name for name, reader in readers().items() if reader.splits]
+    if found == PartsReader.name:
+        found = part_format(source)  # a file of the folder is cut where its own reader can cut it
     if found not in able:
         raise DataError(
             f"{source}: expected a format that can be read in blocks ({', '.join(able)}), found {found}; "

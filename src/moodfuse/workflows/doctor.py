@@ -11,9 +11,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from moodfuse import files
+from moodfuse.plugins import describe
 from moodfuse.version import __version__
+
+if TYPE_CHECKING:
+    from moodfuse.learn.encoders import EncoderSource
 
 _BASE = ("numpy", "onnxruntime", "pillow", "tokenizers", "pydantic", "pyyaml", "rich", "typer", "platformdirs")
 _EXTRAS = {
@@ -39,6 +44,7 @@ _EXTRAS = {
     ),
 }
 _ROOM_BYTES = 2_000_000_000
+_REMEDY = "fix what this line says, then run `moodfuse doctor` again"
 
 
 @dataclass(frozen=True)
@@ -79,8 +85,8 @@ def _packages(name: str, packages: Iterable[str], remedy: str, *, required: bool
 def _try(name: str, look: Callable[[], Check]) -> Check:
     try:
         return look()
-    except Exception as error:  # an encoder of another package may raise anything
-        return Check(name, False, str(error), "fix what this line says, then run `moodfuse doctor` again")
+    except Exception as error:
+        return Check(name, False, str(error), _REMEDY)
 
 
 def _accelerator() -> Check:
@@ -104,14 +110,22 @@ def _cache() -> Check:
 
 def _encoders() -> Check:
     from moodfuse.config import DataConfig
-    from moodfuse.learn.encoders import ENCODERS, find_encoder
+    from moodfuse.learn.encoders import encoders
+
+    found, failed = [], []
+    for name, cls in encoders().items():
+        try:
+            found.append(f"{name} ({_width(cls(DataConfig()))} wide)")
+        except Exception as error:  # an encoder of another package may raise anything
+            failed.append(f"{name} fails: {describe(error)}")
+    return Check("encoders", not failed, "; ".join([*failed, ", ".join(found)]), _REMEDY if failed else "")
+
+
+def _width(source: EncoderSource) -> int:
+    """Return how wide an encoder's vectors are, all its graphs opened."""
     from moodfuse.runtime.graphs import open_session
 
-    told: list[str] = []
-    for name, cls in ENCODERS.items():
-        source = find_encoder(name, cls.modality, DataConfig())
-        for file in source.graphs().values():
-            if isinstance(file, Path):
-                open_session(file)
-        told.append(f"{name} ({source.width()} wide)")
-    return Check("encoders", True, ", ".join(told))
+    for file in source.graphs().values():
+        if isinstance(file, Path):
+            open_session(file)
+    return source.width()

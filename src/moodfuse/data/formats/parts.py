@@ -58,6 +58,11 @@ def part_files(path: Path) -> list[Path]:
     return [file for file, _ in _readers(path)] if path.is_dir() else [path]
 
 
+def part_format(path: Path) -> str:
+    """Return the one format of the files in a folder. Raises `DataError` for a folder without, or of several."""
+    return _readers(path)[0][1].name
+
+
 def _readers(path: Path) -> list[tuple[Path, Reader]]:
     known = _by_suffix()
     found = [(file, known[file.suffix.lower()]) for file in _files(path)]
@@ -66,6 +71,11 @@ def _readers(path: Path) -> list[tuple[Path, Reader]]:
     if not found:
         raise DataError(f"{path}: expected files that end in {', '.join(known)}, found none")
     return found
+
+
+def part_suffixes() -> list[str]:
+    """Return what the names of files end with that a folder can be made of, in alphabetical order."""
+    return sorted(_by_suffix())
 
 
 def _by_suffix() -> dict[str, Reader]:

@@ -15,7 +15,7 @@ from moodfuse.data.formats.fields import held_in, in_words, short
 from moodfuse.data.formats.image_refs import watched
 from moodfuse.data.formats.lines import first_line, opening
 from moodfuse.data.formats.objects import object_columns, object_count, object_name, object_rows
-from moodfuse.data.formats.parts import part_files
+from moodfuse.data.formats.parts import part_files, part_suffixes
 from moodfuse.data.formats.registry import format_name, readers
 from moodfuse.data.posts import ImageRef, ImageUri, Post, Posts
 from moodfuse.errors import DataError, MoodfuseError, suggest
@@ -35,8 +35,8 @@ def source_format(path: str | Path) -> str:
     if header is None:
         raise DataError(
             f"{path}: expected train.txt or test_without_label.txt (guid,tag) in this folder, labelResultAll.txt "
-            f"(MVSA), or CSV, TSV, JSONL or Parquet files; found {in_words(held_in(path))}; add one of them, or name "
-            f"the format ({known})"
+            f"(MVSA), or files that end in {', '.join(part_suffixes())}; found {in_words(held_in(path))}; add one of "
+            f"them, or name the format ({known})"
         )
     raise DataError(
         f"{path}: expected JSON lines, Parquet, or a header line such as guid,tag or id,text,image,label; "

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from moodfuse.data import formats
 from moodfuse.data.formats.base import Reader, Writer
 from moodfuse.errors import ConfigError
-from moodfuse.plugins import load_plugins
+from moodfuse.plugins import TEXT, WHOLE_NUMBER, YES_OR_NO, Declared, check_class, load_plugins, tuple_of
 
 #: Names that formats had before: they go on meaning the same.
 ALIASES = {"report": "guid_tag"}
@@ -23,18 +23,24 @@ _READERS: dict[str, Reader] = {}
 _WRITERS: dict[str, Writer] = {}
 _AReader = TypeVar("_AReader", bound=type[Reader])
 _AWriter = TypeVar("_AWriter", bound=type[Writer])
+_SUFFIX = Declared(
+    "like '.csv', lower case", lambda value: isinstance(value, str) and value[:1] == "." and value == value.lower()
+)
+_OF_A_READER = {"name": TEXT, "priority": WHOLE_NUMBER, "suffixes": tuple_of(_SUFFIX), "splits": YES_OR_NO}
 
 
 def reader(cls: _AReader) -> _AReader:
     """Register a reader class under its `name`. Raises `ConfigError` for what is none, and for a name that is taken."""
-    _check(cls, Reader, _READERS)
+    check_class(cls, Reader, _OF_A_READER)
+    _check_free(cls, _READERS)
     _READERS[cls.name] = cls()
     return cls
 
 
 def writer(cls: _AWriter) -> _AWriter:
     """Register a writer class under its `name`. Raises `ConfigError` for what is none, and for a name that is taken."""
-    _check(cls, Writer, _WRITERS)
+    check_class(cls, Writer, {"name": TEXT})
+    _check_free(cls, _WRITERS)
     _WRITERS[cls.name] = cls()
     return cls
 
@@ -58,18 +64,18 @@ def format_name(name: str) -> str:
 
 @cache
 def _load() -> None:
-    for module in iter_modules(formats.__path__):
-        import_module(f"{formats.__name__}.{module.name}")
+    _import_own()
     load_plugins("moodfuse.readers", reader)
 
 
-def _check(cls: Any, kind: type[Reader | Writer], known: Mapping[str, Reader | Writer]) -> None:
-    if not (isinstance(cls, type) and issubclass(cls, kind)):
-        raise ConfigError(f"expected a subclass of {kind.__name__}, found {cls!r}")
-    name = getattr(cls, "name", None)
-    if not isinstance(name, str) or not name:
-        raise ConfigError(f"{cls.__name__}: expected a name for its format as the class attribute `name`")
-    if issubclass(cls, Reader) and not isinstance(cls.priority, int):
-        raise ConfigError(f"{cls.__name__}: expected a whole number as `priority`, found {cls.priority!r}")
-    if name in ALIASES or (name in known and type(known[name]) is not cls):
-        raise ConfigError(f"two formats are called {name!r}")
+@cache
+def _import_own() -> None:
+    for module in iter_modules(formats.__path__):
+        import_module(f"{formats.__name__}.{module.name}")
+
+
+def _check_free(cls: type[Reader | Writer], known: Mapping[str, Reader | Writer]) -> None:
+    if not cls.__module__.startswith("moodfuse."):
+        _import_own()  # a plug-in that is imported before the first look-up takes no name of theirs
+    if cls.name in ALIASES or (cls.name in known and type(known[cls.name]) is not cls):
+        raise ConfigError(f"two formats are called {cls.name!r}")

@@ -10,7 +10,8 @@ from moodfuse.config import Config, Modality
 from moodfuse.errors import ConfigError, suggest
 from moodfuse.learn.assembly import check_model
 from moodfuse.learn.compare.work import check_comparable
-from moodfuse.learn.fusion import FUSIONS, find_fusion
+from moodfuse.learn.diagram import draw_fusions
+from moodfuse.learn.fusion import find_fusion, fusions
 from moodfuse.learn.recipes import original_names, recipe_names, resolve_config
 from moodfuse.records.configuration import StoredConfig
 from moodfuse.records.plan import PlannedArm, PlannedModel
@@ -55,8 +56,8 @@ class ComparedModel:
 def choose_models(names: Sequence[str], overrides: Sequence[Mapping[str, Any]]) -> list[ComparedModel]:
     """Return the models that `names` of recipes, fusions and `GROUPS` stand for, each once.
 
-    A group leaves out fusions that read pixels. Raises `ConfigError` for an unknown name, for settings that a model
-    does not take, and for an empty list of names.
+    A group leaves out fusions that read pixels and, with a warning, fusions that cannot be built. Raises `ConfigError`
+    for an unknown name, for settings that a model does not take, and for an empty list of names.
     """
     wanted: dict[str, None] = {}
     for name in names:
@@ -67,21 +68,18 @@ def choose_models(names: Sequence[str], overrides: Sequence[Mapping[str, Any]]) 
 
 
 def _group(group: str) -> list[str]:
-    chosen = [n for n, cls in sorted(FUSIONS.items()) if group in ("all", cls.consumes) and _is_encoded(cls.consumes)]
+    consumed = ("pooled", "tokens") if group == "all" else (group,)
+    chosen = [name for name in draw_fusions() if find_fusion(name).consumes in consumed]
     return [*(name for name in chosen if name not in _SINGLE), *_SINGLE]
-
-
-def _is_encoded(consumes: str) -> bool:
-    return consumes != "pixels"
 
 
 def model_config(name: str, overrides: Sequence[Mapping[str, Any]]) -> Config:
     """Return the configuration of a recipe, or of a fusion without a recipe. Raises `ConfigError` for other names."""
     if name in (*recipe_names(), *original_names()):
         return resolve_config(name, overrides=overrides)
-    if name in FUSIONS:
+    if name in fusions():
         return resolve_config(overrides=[{"model": {"fusion": name}}, *overrides])
-    raise ConfigError(suggest(name, {*FUSIONS, *recipe_names(), *original_names(), *GROUPS}, what="fusion"))
+    raise ConfigError(suggest(name, {*fusions(), *recipe_names(), *original_names(), *GROUPS}, what="fusion"))
 
 
 def _model(name: str, overrides: Sequence[Mapping[str, Any]]) -> ComparedModel:

@@ -1,4 +1,4 @@
-"""Encoders. Each module of this package and each plug-in is imported here, so that its classes register themselves."""
+"""Encoders. Each module of this package is imported here, so that its classes register themselves."""
 
 from importlib import import_module
 from pkgutil import iter_modules
@@ -7,17 +7,14 @@ from moodfuse.learn.encoders.base import PIXEL_INPUTS, TOKEN_INPUTS, Encoded, En
 from moodfuse.learn.encoders.features import Features
 from moodfuse.learn.encoders.hub import HUB_MODELS
 from moodfuse.learn.encoders.image import ImageSource, all_visible, regions
-from moodfuse.learn.encoders.registry import ENCODERS, encoder, find_encoder, list_encoders
+from moodfuse.learn.encoders.registry import encoder, encoders, find_encoder, list_encoders
 from moodfuse.learn.encoders.source import EncoderSource
 from moodfuse.learn.encoders.text import TextSource, TokenSource
-from moodfuse.plugins import load_plugins
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
-load_plugins("moodfuse.encoders", encoder)
 
 __all__ = [
-    "ENCODERS",
     "HUB_MODELS",
     "PIXEL_INPUTS",
     "TOKEN_INPUTS",
@@ -30,6 +27,7 @@ __all__ = [
     "TokenSource",
     "all_visible",
     "encoder",
+    "encoders",
     "find_encoder",
     "list_encoders",
     "regions",

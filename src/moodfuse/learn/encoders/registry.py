@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -12,10 +13,11 @@ from moodfuse.learn.encoders.hub import HUB_MODELS, hub_folder, is_hub_id
 from moodfuse.learn.encoders.image_folder import ImageFolder
 from moodfuse.learn.encoders.source import EncoderSource
 from moodfuse.learn.encoders.text_folder import TextFolder
+from moodfuse.plugins import TEXT, check_class, load_plugins, one_of
 
-#: Encoders that need no network, by name.
-ENCODERS: dict[str, type[EncoderSource]] = {}
+_ENCODERS: dict[str, type[EncoderSource]] = {}
 _Class = TypeVar("_Class", bound=type[EncoderSource])
+_DECLARED = {"name": TEXT, "modality": one_of("text", "image"), "summary": TEXT}
 
 
 def encoder(cls: _Class) -> _Class:
@@ -23,16 +25,22 @@ def encoder(cls: _Class) -> _Class:
 
     Raises `ConfigError` if `cls` is no source class, lacks a required member, or has a name that is taken.
     """
-    if not (isinstance(cls, type) and issubclass(cls, EncoderSource)):
-        raise ConfigError(f"expected a subclass of EncoderSource, found {cls!r}")
-    if lacking := sorted(getattr(cls, "__abstractmethods__", ())):
-        raise ConfigError(f"encoder {cls.__name__} lacks {', '.join(lacking)}")
-    if undeclared := [field for field in ("name", "summary") if not isinstance(getattr(cls, field, None), str)]:
-        raise ConfigError(f"encoder {cls.__name__}: expected a text as its {undeclared[0]}")
-    if cls.name in ENCODERS and ENCODERS[cls.name] is not cls:
+    check_class(cls, EncoderSource, _DECLARED)
+    if _ENCODERS.setdefault(cls.name, cls) is not cls:
         raise ConfigError(f"two encoders are called {cls.name!r}")
-    ENCODERS[cls.name] = cls
     return cls
+
+
+def encoders() -> dict[str, type[EncoderSource]]:
+    """Return the registry: every encoder that needs no network, by name. The first call loads the plug-ins."""
+    _load()
+    return _ENCODERS
+
+
+@cache
+def _load() -> None:
+    # Not as this package is imported: a plug-in imports it, too, and would be asked for while it is half imported.
+    load_plugins("moodfuse.encoders", encoder)
 
 
 def find_encoder(name: str, modality: Modality, data: DataConfig) -> EncoderSource:
@@ -42,7 +50,7 @@ def find_encoder(name: str, modality: Modality, data: DataConfig) -> EncoderSour
     Raises `ConfigError` for an unknown name, a folder without a model, a model of the other modality, or a model that
     cannot be downloaded.
     """
-    if name in ENCODERS:
+    if name in encoders():
         return _registered(name, modality, data)
     if name and Path(name).is_dir():
         folder = Path(name)
@@ -55,7 +63,7 @@ def find_encoder(name: str, modality: Modality, data: DataConfig) -> EncoderSour
 
 
 def _registered(name: str, modality: Modality, data: DataConfig) -> EncoderSource:
-    cls = ENCODERS[name]
+    cls = encoders()[name]
     if cls.modality != modality:
         raise ConfigError(
             f"model.{modality}: {name!r} is an encoder of {cls.modality}, expected an encoder of {modality}"
@@ -70,7 +78,7 @@ def _check_known(name: str, modality: Modality) -> None:
 
 
 def _names(modality: Modality) -> list[str]:
-    registered = [name for name, cls in ENCODERS.items() if cls.modality == modality]
+    registered = [name for name, cls in encoders().items() if cls.modality == modality]
     return registered + [name for name, model in HUB_MODELS.items() if modality in model.modalities]
 
 
@@ -85,7 +93,7 @@ class Listed(NamedTuple):
 
 def list_encoders() -> list[Listed]:
     """Return the registered encoders, then the models of the Hub that are known by name."""
-    registered = [Listed(name, (cls.modality,), cls.summary, "nothing") for name, cls in ENCODERS.items()]
+    registered = [Listed(name, (cls.modality,), cls.summary, "nothing") for name, cls in encoders().items()]
     once = "a download, once"
     return registered + [Listed(name, *model, once) for name, model in HUB_MODELS.items()]
 

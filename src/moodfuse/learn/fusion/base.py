@@ -6,6 +6,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, Literal, TypeVar
 
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from moodfuse.config import Modality
 from moodfuse.errors import ConfigError, suggest
 from moodfuse.learn.encoders.base import Encoded
+from moodfuse.plugins import TEXT, YES_OR_NO, check_class, load_plugins, one_of, tuple_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +60,46 @@ class Fusion(nn.Module, ABC):
         return None
 
 
-FUSIONS: dict[str, type[Fusion]] = {}
+_FUSIONS: dict[str, type[Fusion]] = {}
 _Class = TypeVar("_Class", bound=type[Fusion])
+_DECLARED = {
+    "name": TEXT,
+    "family": TEXT,
+    "source": TEXT,
+    "consumes": one_of("pooled", "tokens", "pixels"),
+    "modalities": tuple_of(one_of("text", "image"), least=1),
+    "interacts": YES_OR_NO,
+}
 
 
 def fusion(cls: _Class) -> _Class:
-    """Register a fusion class under its `name`. Raises `ConfigError` for another class or a name that is taken."""
-    if not (isinstance(cls, type) and issubclass(cls, Fusion)):
-        raise ConfigError(f"expected a subclass of Fusion, found {cls!r}")
-    if cls.name in FUSIONS and FUSIONS[cls.name] is not cls:
+    """Register a fusion class under its `name`.
+
+    Raises `ConfigError` if `cls` is no fusion class, lacks a required member, or has a name that is taken.
+    """
+    check_class(cls, Fusion, _DECLARED)
+    if _FUSIONS.setdefault(cls.name, cls) is not cls:
         raise ConfigError(f"two fusions are called {cls.name!r}")
-    FUSIONS[cls.name] = cls
     return cls
+
+
+def fusions() -> dict[str, type[Fusion]]:
+    """Return the registry: every fusion class by name. The first call loads the plug-ins."""
+    _load()
+    return _FUSIONS
+
+
+@cache
+def _load() -> None:
+    # Not as this package is imported: a plug-in imports it, too, and would be asked for while it is half imported.
+    load_plugins("moodfuse.fusions", fusion)
 
 
 def find_fusion(name: str) -> type[Fusion]:
     """Return the fusion class called `name`. Raises `ConfigError` with the nearest names otherwise."""
-    if name not in FUSIONS:
-        raise ConfigError(suggest(name, FUSIONS, what="fusion"))
-    return FUSIONS[name]
+    if name not in fusions():
+        raise ConfigError(suggest(name, fusions(), what="fusion"))
+    return fusions()[name]
 
 
 def fusion_options(cls: type[Fusion]) -> dict[str, Any]:
