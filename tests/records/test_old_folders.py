@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 from old_folders import ON_ALL_METRICS, write_comparison, write_run, write_search
 
-from moodfuse.config import build_config, load_yaml
-from moodfuse.errors import DataError
+from moodfuse.config import Config, build_config, load_yaml
+from moodfuse.data.duplicates import Groups
+from moodfuse.data.splits import Split
+from moodfuse.errors import ConfigError, DataError
 from moodfuse.labels import Labels
 from moodfuse.records.cells import CellKey, read_cell
-from moodfuse.records.comparison import load_comparison, read_comparison
+from moodfuse.records.claim import Claim
+from moodfuse.records.comparison import load_comparison, open_comparison, read_comparison
+from moodfuse.records.configuration import StoredConfig
 from moodfuse.records.metrics import RunMetrics
 from moodfuse.records.plan import ComparisonPlan
 from moodfuse.records.record import Record, read_record
@@ -117,6 +121,48 @@ def test_a_run_and_a_search_are_gone_on_in(tmp_path: Path) -> None:
     search = write_search(tmp_path / "search")
     there = read_search(search).config.resolved()
     assert open_search(tmp_path, "search", there, "9b1c").path == search
+
+
+def test_a_comparison_is_gone_on_in_by_a_version_with_more_settings(tmp_path: Path) -> None:
+    comparison = load_comparison(write_comparison(tmp_path / "first"))
+    models = [
+        model.model_copy(update={"config": StoredConfig.from_config(model.config.resolved())})
+        for model in comparison.plan.models
+    ]
+    assert len(models[0].config.flat()) > len(comparison.plan.models[0].config.flat())
+    now = comparison.plan.model_copy(update={"models": models})
+    claim = Claim("comparison", tmp_path, "first")
+    split, groups = Split.load(comparison.split), Groups.load(comparison.groups)
+    assert open_comparison(claim, now, split, groups).plan == comparison.plan
+
+
+WIDE, WIDE_AND_DROPPED = {"width": 64}, {"width": 64, "dropout": 0.2}
+
+
+@pytest.mark.parametrize(("first", "second"), [(WIDE_AND_DROPPED, WIDE), (WIDE, WIDE_AND_DROPPED)])
+def test_an_option_left_out_is_another_configuration(
+    first: dict[str, float], second: dict[str, float], tmp_path: Path
+) -> None:
+    before, now = (build_config([{"model": {"options": options}}]) for options in (first, second))
+    run = open_run(tmp_path, "run", before, "9b1c")
+    Split({"1": 0}).save(run.split)
+    with pytest.raises(ConfigError, match=r"holds a run with another configuration \(model\.options\.dropout: "):
+        open_run(tmp_path, "run", now, "9b1c")
+    open_search(tmp_path, "search", before, "9b1c")
+    with pytest.raises(ConfigError, match=r"holds a search with another configuration \(model\.options\.dropout: "):
+        open_search(tmp_path, "search", now, "9b1c")
+    comparison = load_comparison(write_comparison(tmp_path / "first"))
+    split, groups = Split.load(comparison.split), Groups.load(comparison.groups)
+    claim = Claim("comparison", tmp_path, "second")
+    open_comparison(claim, _with(comparison.plan, before), split, groups)
+    with pytest.raises(ConfigError, match=r"another configuration \(gated: model\.options\.dropout: "):
+        open_comparison(claim, _with(comparison.plan, now), split, groups)
+
+
+def _with(plan: ComparisonPlan, config: Config) -> ComparisonPlan:
+    first, *rest = plan.models
+    changed = first.model_copy(update={"config": StoredConfig.from_config(config)})
+    return plan.model_copy(update={"models": [changed, *rest]})
 
 
 @pytest.mark.parametrize("how", ["gone", "cut", "list", "empty"])
