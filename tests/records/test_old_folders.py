@@ -115,9 +115,9 @@ def test_keys_of_a_newer_version_are_passed_over(tmp_path: Path) -> None:
 
 def test_a_run_and_a_search_are_gone_on_in(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
-    assert open_run(tmp_path, "run", build_config([load_yaml(run / "config.yaml")]), "9b1c").path == run
+    assert open_run(Claim("run", tmp_path, "run"), build_config([load_yaml(run / "config.yaml")]), "9b1c").path == run
     with pytest.raises(DataError, match=r"holds a run on other posts or on another --split; give another --name"):
-        open_run(tmp_path, "run", build_config([load_yaml(run / "config.yaml")]), "other")
+        open_run(Claim("run", tmp_path, "run"), build_config([load_yaml(run / "config.yaml")]), "other")
     search = write_search(tmp_path / "search")
     there = read_search(search).config.resolved()
     assert open_search(tmp_path, "search", there, "9b1c").path == search
@@ -144,10 +144,10 @@ def test_an_option_left_out_is_another_configuration(
     first: dict[str, float], second: dict[str, float], tmp_path: Path
 ) -> None:
     before, now = (build_config([{"model": {"options": options}}]) for options in (first, second))
-    run = open_run(tmp_path, "run", before, "9b1c")
+    run = open_run(Claim("run", tmp_path, "run"), before, "9b1c")
     Split({"1": 0}).save(run.split)
     with pytest.raises(ConfigError, match=r"holds a run with another configuration \(model\.options\.dropout: "):
-        open_run(tmp_path, "run", now, "9b1c")
+        open_run(Claim("run", tmp_path, "run"), now, "9b1c")
     open_search(tmp_path, "search", before, "9b1c")
     with pytest.raises(ConfigError, match=r"holds a search with another configuration \(model\.options\.dropout: "):
         open_search(tmp_path, "search", now, "9b1c")

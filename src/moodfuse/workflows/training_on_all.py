@@ -88,7 +88,7 @@ def train_on_all(
         posts,
         {"train": posts.ids, "validation": []},
         config,
-        run.path,
+        run,
         groups.group_of,
         lambda stage: Hooks(lambda rows: write_csv(run.stage_history(stage), rows), progress),
     )
