@@ -203,22 +203,24 @@ def read_run(path: Path) -> Run:
     return Run(
         path=path,
         histories={
-            stage: folder.numbers(run.stage_history(stage).name, whats.get(stage, "")) for stage in run.stages()
+            stage: folder.history(run.stage_history(stage).name, whats.get(stage, "")) for stage in run.stages()
         },
         config=folder.config(run.config.name, "the configuration"),
         metrics=folder.record(run.metrics.name, RunMetrics, "scores"),
-        predictions=_tested(folder.rows(run.predictions.name, "predictions of single posts")),
+        predictions=_tested(folder.rows(run.predictions.name, _TESTED, "predictions of single posts")),
         environment=folder.record(run.environment.name, Environment, "the environment"),
         split=_split(folder, run.split),
         missing=folder.missing,
     )
 
 
+_TESTED = ("id", "label", "predicted")  # the columns that `predictions.csv` must have
+
+
 def _tested(rows: list[dict[str, str]]) -> list[HeldOutPost]:
     return [
         HeldOutPost(row["id"], row["label"], row["predicted"], real(row.get("confidence")), row.get("status", ""))
         for row in rows
-        if {"id", "label", "predicted"} <= set(row)
     ]
 
 
