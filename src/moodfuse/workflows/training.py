@@ -29,8 +29,6 @@ from moodfuse.workflows.groups import GroupedPosts, cached_groups
 from moodfuse.workflows.leaks import borrowed_seen, refuse_leaks
 from moodfuse.workflows.training_on_all import check_fixed_budget, train_on_all
 
-REVIEW_SHARE = 0.2  # the least confident fifth of the validation posts sets the review threshold
-
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
@@ -224,7 +222,7 @@ def _calibrate(
         for prediction, row in zip(raw, softmax(logits / temperature), strict=True)
     ]
     correct = [prediction.label == post.label for prediction, post in zip(result, validation, strict=True)]
-    review = review_threshold([prediction.confidence for prediction in result], correct, share=REVIEW_SHARE)
+    review = review_threshold([prediction.confidence for prediction in result], correct)
     bundle = update_manifest(bundle, temperature=temperature, review_threshold=review.threshold)
     scores = score_predictions(validation, result, predictor.labels, groups)
     return bundle, ValidationScores(**scores.as_json(), review=ReviewShares(**asdict(review)))

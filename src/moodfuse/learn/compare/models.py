@@ -8,6 +8,7 @@ from typing import Any
 
 from moodfuse.config import Config, Modality
 from moodfuse.errors import ConfigError, suggest
+from moodfuse.evaluate.verdicts import SINGLE
 from moodfuse.learn.assembly import check_model
 from moodfuse.learn.compare.work import check_comparable
 from moodfuse.learn.fusion import FUSIONS, find_fusion
@@ -17,7 +18,6 @@ from moodfuse.records.plan import PlannedArm, PlannedModel
 
 #: Groups of fusions by what they read. Each includes `text` and `image`, which show whether fusing pays at all.
 GROUPS = ("all", "pooled", "tokens")
-_SINGLE = ("text", "image")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def choose_models(names: Sequence[str], overrides: Sequence[Mapping[str, Any]]) 
 
 def _group(group: str) -> list[str]:
     chosen = [n for n, cls in sorted(FUSIONS.items()) if group in ("all", cls.consumes) and _is_encoded(cls.consumes)]
-    return [*(name for name in chosen if name not in _SINGLE), *_SINGLE]
+    return [*(name for name in chosen if name not in SINGLE), *SINGLE]
 
 
 def _is_encoded(consumes: str) -> bool:
