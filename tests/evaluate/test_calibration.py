@@ -123,9 +123,19 @@ def test_reliability_bins_hold_every_post_and_give_the_calibration_error() -> No
     generator = np.random.default_rng(0)
     probabilities = generator.dirichlet([1, 1, 1], 500)
     true = generator.integers(0, 3, 500)
-    bins = reliability(probabilities, true, bins=10)
+    bins = reliability(probabilities.max(1), probabilities.argmax(1) == true, bins=10)
     assert sum(one.posts for one in bins) == 500
     assert all(one.low < one.confidence <= one.high for one in bins)
     assert bins[0].low >= 0.3  # no confidence of three classes is below a third
     error = sum(one.posts * abs(one.accuracy - one.confidence) for one in bins) / 500
     assert error == pytest.approx(expected_calibration_error(probabilities, true, bins=10))
+
+
+def test_reliability_bins_are_open_below_and_closed_above() -> None:
+    bins = reliability([0.05, 0.35, 0.4, 0.95, 1.0], [True, False, True, True, False], bins=10)
+    assert sum(one.posts for one in bins) == 5
+    last = bins[-1]
+    assert (last.low, last.high, last.posts, last.accuracy) == (0.9, 1.0, 2, 0.5)
+    assert last.confidence == pytest.approx(0.975)
+    assert [round(one.high, 1) for one in bins] == [0.1, 0.4, 1.0]  # open below, closed above; empty ones left out
+    assert reliability([], []) == []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_probabilities_count_by_their_largest() -> None:
 
 @pytest.mark.parametrize("predicted", [[1], [0], [2]])
 def test_one_post_gives_finite_numbers(predicted: list[int]) -> None:
-    content = score([1], predicted, SENTIMENT).to_dict()
+    content = asdict(score([1], predicted, SENTIMENT))
     assert json.loads(json.dumps(content, allow_nan=False)) == content
     assert content["accuracy"] == content["macro_f1"] == float(predicted == [1])
 

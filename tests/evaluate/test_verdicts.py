@@ -1,5 +1,7 @@
 """Holm's correction by hand, and verdicts in words."""
 
+from dataclasses import asdict
+
 import pytest
 
 from moodfuse.errors import ConfigError
@@ -39,7 +41,7 @@ def test_a_pair_seen_from_the_other_side() -> None:
     assert turned.verdict == "loses to"
     assert (turned.bootstrap.low, turned.bootstrap.high) == (-0.03, -0.01)
     assert (turned.mcnemar.only_a, turned.mcnemar.only_b) == (4, 12)
-    assert turned.turned().to_dict() == pair(0.02, 0.01, 0.03, 0.001).to_dict()
+    assert asdict(turned.turned()) == asdict(pair(0.02, 0.01, 0.03, 0.001))
     with pytest.raises(ConfigError, match="were not compared"):
         find_pair([], "a", "b")
 

@@ -37,11 +37,17 @@ def test_other_posts_and_other_settings_are_refused(tmp_path: Path) -> None:
     claim.check_posts("abc", "abc")
     with pytest.raises(DataError, match="holds a search on other posts; give another --name"):
         claim.check_posts(None, "abc")
-    claim.check_settings({"seeds": [0], "gone": 1}, {"seeds": [0]})
-    with pytest.raises(ConfigError, match=r"another configuration \(seeds: 0 there, 0, 1 now; a: None there, x now\)"):
+    claim.check_settings({"seeds": [0]}, {"seeds": [0]})
+    with pytest.raises(ConfigError, match=r"another configuration \(dropout: 0\.2 there, not set now\)"):
+        claim.check_settings({"width": 64, "dropout": 0.2}, {"width": 64})
+    with pytest.raises(ConfigError, match=r"another configuration \(dropout: None there, not set now\)"):
+        claim.check_settings({"width": 64, "dropout": None}, {"width": 64})
+    with pytest.raises(
+        ConfigError, match=r"another configuration \(seeds: 0 there, 0, 1 now; a: not set there, x now\)"
+    ):
         claim.check_settings({"seeds": [0]}, {"seeds": [0, 1], "a": "x"})
     many = dict.fromkeys("abcdefgh", 1)
-    with pytest.raises(ConfigError, match=r"\(a: None there, 1 now; b: .*; c: None there, 1 now\);"):
+    with pytest.raises(ConfigError, match=r"\(a: not set there, 1 now; b: .*; c: not set there, 1 now\);"):
         claim.check_settings({}, many)
 
 

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from moodfuse.evaluate.calibration import reliability
 from moodfuse.report.document import Estimate
 from moodfuse.report.figures import (
     Scales,
@@ -13,7 +14,6 @@ from moodfuse.report.figures import (
     forest_figure,
     importance_figure,
     lines_figure,
-    reliability_bins,
     reliability_figure,
     scatter_figure,
     search_figure,
@@ -25,7 +25,7 @@ FIGURES = {
         "f", {"$x$": ([1, 2], [0.1, 0.2]), "y": ([1], [0.3])}, Scales("epoch", "loss"), kept=1
     ),
     "one epoch": lambda: lines_figure("f", {"x": ([1], [0.5])}, Scales("epoch", "loss", whole=True), small=True),
-    "reliability": lambda: reliability_figure("f", {"m": reliability_bins([0.4, 0.9, 1.0], [True, False, True])}),
+    "reliability": lambda: reliability_figure("f", {"m": reliability([0.4, 0.9, 1.0], [True, False, True])}),
     "forest": lambda: forest_figure(
         "f", [("a", Estimate(0.5, 0.4, 0.6), 0), ("b", Estimate(0.4), 3)], x="F1", zero=True
     ),
@@ -72,12 +72,3 @@ def test_every_mark_leads_to_what_it_draws() -> None:
     svg = FIGURES["lines"]()
     assert set(re.findall(r'xlink:href="#([^"]+)"', svg)) <= set(re.findall(r'\bid="([^"]+)"', svg))
     assert set(re.findall(r"url\(#([^)]+)\)", svg)) <= set(re.findall(r'\bid="([^"]+)"', svg))
-
-
-def test_reliability_bins_hold_every_post() -> None:
-    bins = reliability_bins([0.05, 0.35, 0.4, 0.95, 1.0], [True, False, True, True, False])
-    assert sum(one.posts for one in bins) == 5
-    last = bins[-1]
-    assert (last.low, last.high, last.posts, last.accuracy) == (0.9, 1.0, 2, 0.5)
-    assert last.confidence == pytest.approx(0.975)
-    assert [round(one.high, 1) for one in bins] == [0.1, 0.4, 1.0]  # open below, closed above; empty ones left out

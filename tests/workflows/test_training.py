@@ -15,6 +15,7 @@ from moodfuse.data.posts import Posts
 from moodfuse.data.splits import Split
 from moodfuse.errors import BundleError, ConfigError, DataError, TrainingError
 from moodfuse.learn.recipes import resolve_config
+from moodfuse.records.claim import Claim, working_alone
 from moodfuse.records.run import open_run
 from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.predictor import Predictor
@@ -155,10 +156,25 @@ def test_a_name_that_holds_something_else_is_refused(trained_run: Path, posts: P
     assert state(trained_run) == before
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_folder_where_another_training_runs_is_not_touched(
+    begun: bool, posts: Posts, config: Config, tmp_path: Path
+) -> None:
+    with working_alone(tmp_path / "run"):  # as the other training does, before and after it has fixed its split
+        run = open_run(Claim("run", tmp_path, "run"), config, "hash")
+        if begun:
+            Split({post.id: 0 for post in posts}).save(run.split)
+        (run.path / ".log.txt.0123abcd.part").write_text("half of a line")
+        before = state(run.path)
+        with pytest.raises(TrainingError, match="another training is running there"):
+            train(posts, config.model_copy(update={"seed": 9}), name="run", runs=tmp_path)
+        assert state(run.path) == before
+
+
 @pytest.mark.parametrize("name", ["../x", "", ".", "a/b", "x" * 300])
 def test_a_name_that_cannot_be_a_folder_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^--name: expected .*found"):
-        open_run(tmp_path, name, Config(), "hash")
+        open_run(Claim("run", tmp_path, name), Config(), "hash")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -166,7 +182,7 @@ def test_a_folder_with_other_things_in_it_is_never_made_a_run(tmp_path: Path) ->
     (tmp_path / "posts").mkdir()
     (tmp_path / "posts" / "train.txt").write_text("guid,tag\n")
     with pytest.raises(ConfigError, match=r"found a folder with train\.txt"):
-        open_run(tmp_path, "posts", Config(), "hash")
+        open_run(Claim("run", tmp_path, "posts"), Config(), "hash")
     assert [path.name for path in (tmp_path / "posts").iterdir()] == ["train.txt"]
 
 

@@ -18,6 +18,8 @@ except ImportError as error:
 
 #: Smallest and largest temperature: if every post is right, the most likely temperature would be 0.
 TEMPERATURES = (0.1, 10.0)
+#: The share of posts, the least confident, that a person is to check.
+REVIEW_SHARE = 0.2
 #: Smallest probability to take the logarithm of: a table on disk may hold 0.
 _LEAST = 1e-12
 
@@ -76,17 +78,18 @@ class Bin:
     accuracy: float
 
 
-def reliability(probabilities: ArrayLike, true: ArrayLike, *, bins: int = 15) -> list[Bin]:
+def reliability(confidence: ArrayLike, correct: ArrayLike, *, bins: int = 15) -> list[Bin]:
     """Return the reliability curve: bins of equal width from 0 to 1, without the empty bins.
 
-    `probabilities`: (N, C); `true`: ids, (N,). Source: Guo et al. (2017). Raises the errors of `fit_temperature`.
+    `confidence`: (N,), 0..1; `correct`: (N,) bool. Source: Guo et al. (2017). Raises `ConfigError` for no bins.
     """
-    confidence, right, place = _binned(probabilities, true, bins)
+    sure, right = np.asarray(confidence, dtype=np.float64), np.asarray(correct, dtype=bool)
+    place = _places(sure, bins)
     count = np.bincount(place, minlength=bins)
-    sure = np.bincount(place, weights=confidence, minlength=bins)
-    correct = np.bincount(place, weights=right, minlength=bins)
+    total = np.bincount(place, weights=sure, minlength=bins)
+    hits = np.bincount(place, weights=right, minlength=bins)
     return [
-        Bin(i / bins, (i + 1) / bins, int(count[i]), float(sure[i] / count[i]), float(correct[i] / count[i]))
+        Bin(i / bins, (i + 1) / bins, int(count[i]), float(total[i] / count[i]), float(hits[i] / count[i]))
         for i in range(bins)
         if count[i]
     ]
@@ -98,12 +101,16 @@ def expected_calibration_error(probabilities: ArrayLike, true: ArrayLike, *, bin
     `probabilities`: (N, C); `true`: ids, (N,). Source: Naeini et al. (2015), Guo et al. (2017). Raises the errors of
     `fit_temperature`.
     """
-    confidence, right, place = _binned(probabilities, true, bins)
+    table = _matrix(probabilities, "probabilities")
+    (truth,) = check_ids(true, count=table.shape[1])
+    _check_length(table, truth)
+    confidence, right = table.max(1), table.argmax(1) == truth
+    place = _places(confidence, bins)
     gap = np.bincount(place, weights=right - confidence, minlength=bins)  # (bins,) count x (accuracy - confidence)
     return float(np.abs(gap).sum() / len(right))
 
 
-def review_threshold(confidence: ArrayLike, correct: ArrayLike, *, share: float = 0.2) -> Review:
+def review_threshold(confidence: ArrayLike, correct: ArrayLike, *, share: float = REVIEW_SHARE) -> Review:
     """Return the confidence below which the least confident `share` of the posts is.
 
     `confidence`: (N,), 0..1; `correct`: (N,) bool. Posts of equal confidence stay together, at or above it. Raises
@@ -129,19 +136,12 @@ def review_threshold(confidence: ArrayLike, correct: ArrayLike, *, share: float 
     )
 
 
-def _binned(
-    probabilities: ArrayLike, true: ArrayLike, bins: int
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:
-    """Return each post's confidence, whether it is right, and its bin, each (N,)."""
+def _places(confidence: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
+    """Return each confidence's bin, (N,)."""
     if bins < 1:
         raise ConfigError(f"bins: expected 1 or more, found {bins}")
-    table = _matrix(probabilities, "probabilities")
-    (truth,) = check_ids(true, count=table.shape[1])
-    _check_length(table, truth)
-    confidence = table.max(1)
     # Bins are open below and closed above, as in the paper: a confidence of 1 is in the last bin.
-    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    return confidence, table.argmax(1) == truth, place
+    return np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
 
 
 def _matrix(values: ArrayLike, what: str) -> NDArray[np.float64]:

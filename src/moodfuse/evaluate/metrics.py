@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,10 +44,6 @@ class Scores:
     weighted_f1: float
     per_class: dict[str, ClassScores]
     confusion: list[list[int]]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the scores as numbers, lists and mappings for JSON."""
-        return asdict(self)
 
 
 def score(true: ArrayLike, predicted: ArrayLike, labels: Labels) -> Scores:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +16,8 @@ from moodfuse.evaluate.resampling import Resampler
 
 Verdict = Literal["beats", "loses to", "cannot be told apart"]
 METRIC_NAMES = {"macro_f1": "macro-F1", "weighted_f1": "weighted-F1", "accuracy": "accuracy"}
-_SINGLE = ("text", "image")
+#: The systems of one modality: fusing pays if it beats both.
+SINGLE = ("text", "image")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +60,10 @@ class Pair:
         beyond = low > 0 or high < 0
         return words + (f": not after correction for {self.comparisons} comparisons" if beyond else "")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the pair as numbers and texts for JSON."""
-        return {
-            "a": self.a,
-            "b": self.b,
-            "metric": self.bootstrap.metric,
-            "difference": self.bootstrap.difference,
-            "low": self.bootstrap.low,
-            "high": self.bootstrap.high,
-            "p_bootstrap": self.bootstrap.p_value,
-            "p": self.p,
-            "mcnemar": {
-                "only_a": self.mcnemar.only_a,
-                "only_b": self.mcnemar.only_b,
-                "p_exact": self.mcnemar.p_value,
-                "p": self.mcnemar_p,
-            },
-            "verdict": self.verdict,
-        }
-
 
 def spoken(name: str) -> str:
     """Return a system's name as used in a sentence."""
-    return f"{name} alone" if name in _SINGLE else name
+    return f"{name} alone" if name in SINGLE else name
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

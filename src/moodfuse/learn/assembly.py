@@ -14,8 +14,9 @@ from moodfuse.learn.batches import FrozenData, ModalityData
 from moodfuse.learn.encoders import Encoder, EncoderSource, Features, find_encoder
 from moodfuse.learn.encoders.joined import JoinedSource
 from moodfuse.learn.fusion import Fusion, Shapes, build_fusion, find_fusion, fusions
-from moodfuse.learn.tuned import is_run, run_encoder
+from moodfuse.learn.tuned import run_encoder
 from moodfuse.progress import Progress, silent
+from moodfuse.records.run import RunFolder, borrowed_runs, has_trained_encoders
 
 #: Returns a frozen encoder's data and features; the flag asks for tokens beside the pooled vectors.
 FrozenOpener = Callable[[EncoderSource, bool], tuple[ModalityData, Features]]
@@ -59,7 +60,7 @@ def _check_stacker(fusion: Fusion, config: Config) -> None:
             "stacking needs logits for posts that nothing was trained on; with train.regime="
             f"{config.train.regime} the encoders have seen them all: use train.regime=frozen"
         )
-    if is_run(config.model.text) or is_run(config.model.image):
+    if borrowed_runs(config):
         raise ConfigError(
             "stacking needs logits for posts that nothing was trained on, and an encoder of another run has seen its "
             "training posts: name encoders that no run has trained"
@@ -98,8 +99,8 @@ def encoder_sources(config: Config) -> dict[Modality, EncoderSource]:
         precision = config.export.text if modality == "text" else config.export.image
         parts = [
             (
-                run_encoder(Path(name), modality, config.data)
-                if is_run(name)
+                run_encoder(RunFolder(Path(name)), modality, config.data)
+                if has_trained_encoders(Path(name))
                 else find_encoder(name, modality, config.data)
             ).at(precision)
             for name in config.model.encoders(modality)

@@ -95,10 +95,10 @@ class PostBatches(Dataset[int]):
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The rank of this process among `of` processes; each takes its share of every batch."""
+    """The rank of this process among `count` processes; each takes its share of every batch."""
 
     rank: int = 0
-    of: int = 1
+    count: int = 1
 
 
 WHOLE = Share()
@@ -108,8 +108,8 @@ class LengthBatches(Sampler[list[int]]):
     """Batches of positions; if lengths are given, posts of similar length share a batch.
 
     The order is a function of (seed, epoch) alone, so that a resumed run continues like an uninterrupted run. `epoch`
-    is called at the start of each pass; `None` keeps the order fixed. `share` takes the positions rank, rank + of, ...
-    of every batch. No batch holds a single post, nor does a share of a batch.
+    is called at the start of each pass; `None` keeps the order fixed. `share` takes the positions rank, rank + count
+    and so on of every batch. No batch holds a single post, nor does a share of a batch.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class LengthBatches(Sampler[list[int]]):
 
     def __len__(self) -> int:
         full, rest = divmod(self.size, self.batch_size)
-        return max(1, full + (rest >= 2 * self.share.of))
+        return max(1, full + (rest >= 2 * self.share.count))
 
     def __iter__(self) -> Iterator[list[int]]:
         order = list(range(self.size))
@@ -146,12 +146,12 @@ class LengthBatches(Sampler[list[int]]):
                 for position in sorted(order[start : start + span], key=self.lengths.__getitem__)
             ]
         batches = [order[start : start + self.batch_size] for start in range(0, self.size, self.batch_size)]
-        if len(batches) > 1 and len(batches[-1]) < 2 * self.share.of:
+        if len(batches) > 1 and len(batches[-1]) < 2 * self.share.count:
             few = batches.pop()
             batches[-1] += few
         if random:
             random.shuffle(batches)
-        yield from (batch[self.share.rank :: self.share.of] for batch in batches)
+        yield from (batch[self.share.rank :: self.share.count] for batch in batches)
 
 
 def loader(part: PostBatches, batches: LengthBatches) -> DataLoader[Batch]:

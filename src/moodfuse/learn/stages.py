@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from moodfuse.config import Config, Modality
 from moodfuse.data.posts import Posts
@@ -14,6 +13,7 @@ from moodfuse.learn.fit.history import Hooks
 from moodfuse.learn.parts import fit_parts, open_data
 from moodfuse.learn.tuned import tuned_source
 from moodfuse.progress import Progress
+from moodfuse.records.run import RunFolder
 
 
 def stage_config(config: Config, modality: Modality) -> Config:
@@ -37,19 +37,19 @@ def tune_encoders(
     posts: Posts,
     parts: Mapping[str, Sequence[str]],
     config: Config,
-    folder: Path,
+    run: RunFolder,
     hooks: Callable[[Modality], Hooks],
 ) -> dict[Modality, EncoderSource]:
     """Fine-tune each encoder in `train.tune` on `parts["train"]` and choose its best state on `parts["validation"]`.
 
     Returns the sources of all modalities that the fusion reads; a tuned source replaces its base. Checkpoints go to
-    `folder/stage-MODALITY`; an encoder that is tuned already is not tuned again. `hooks` returns a stage's callbacks.
+    `run.stage(modality)`; an encoder that is tuned already is not tuned again. `hooks` returns a stage's callbacks.
     """
     sources = encoder_sources(config)
     for modality in config.train.tune:
         if modality not in sources:
             continue
-        stage, place, told = stage_config(config, modality), folder / f"stage-{modality}", hooks(modality)
+        stage, place, told = stage_config(config, modality), run.stage(modality), hooks(modality)
         data = open_data(posts, parts, stage, told.progress)
         fit_parts(data, stage, place, Hooks(told.save_history, _of_stage(modality, told.progress)))
         sources[modality] = tuned_source(sources[modality], place / kept_checkpoint(stage.train))

@@ -12,6 +12,7 @@ from moodfuse.data.text import TextSpec
 from moodfuse.errors import ConfigError, TrainingError
 from moodfuse.learn.encoders import Encoder, EncoderSource, ImageSource, TokenSource, find_encoder
 from moodfuse.learn.fit.checkpoints import kept_checkpoint, load_model_state
+from moodfuse.records.run import RunFolder
 
 
 class _Tuned(EncoderSource):
@@ -80,27 +81,21 @@ def tuned_source(base: EncoderSource, checkpoint: Path) -> EncoderSource:
     return _TUNED[base.modality](base, checkpoint)
 
 
-def is_run(names: str | tuple[str, ...]) -> bool:
-    """Return whether an encoder's name, or any of several, is the folder of a run, whose encoder can be reused."""
-    folders = [Path(name) for name in ((names,) if isinstance(names, str) else names)]
-    return any((folder / "config.yaml").is_file() and (folder / "checkpoints").is_dir() for folder in folders)
-
-
-def run_encoder(folder: Path, modality: Modality, data: DataConfig) -> EncoderSource:
-    """Return the encoder that the run in `folder` has fine-tuned. Raises `ConfigError` if it has not.
+def run_encoder(run: RunFolder, modality: Modality, data: DataConfig) -> EncoderSource:
+    """Return the encoder that a run has fine-tuned. Raises `ConfigError` if it has not.
 
     The workflow, which knows the split, checks whether the run that reuses the encoder may evaluate on its own posts.
     """
-    config = build_config([load_yaml(folder / "config.yaml")])
+    config = build_config([load_yaml(run.config)])
     kept = kept_checkpoint(config.train)
     places: dict[str, Path] = {
-        "end_to_end": folder / "checkpoints" / kept,
-        "two_stage": folder / "checkpoints" / f"stage-{modality}" / kept,
+        "end_to_end": run.checkpoints / kept,
+        "two_stage": run.stage(modality) / kept,
     }
     checkpoint = places.get(config.train.regime)
     if checkpoint is None or modality not in config.train.tune or not checkpoint.is_file():
         raise ConfigError(
-            f"model.{modality}: the run in {folder} has fine-tuned no {modality} encoder; name the encoder itself"
+            f"model.{modality}: the run in {run.path} has fine-tuned no {modality} encoder; name the encoder itself"
         )
     [name] = config.model.encoders(modality)  # a modality whose encoder trains has a single encoder
     return tuned_source(find_encoder(name, modality, data), checkpoint)

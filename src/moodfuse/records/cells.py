@@ -174,7 +174,7 @@ def read_trained_cells(comparison: Path) -> dict[str, list[TrainedCell]]:
         if _NAME.fullmatch(path.name):
             folder = Folder(path)
             if metrics := folder.record(_METRICS, CellMetrics):
-                cell = TrainedCell(path.name, metrics, folder.numbers(_HISTORY))
+                cell = TrainedCell(path.name, metrics, folder.history(_HISTORY))
                 found.setdefault(path.parent.name, []).append(cell)
     return found
 

@@ -65,11 +65,14 @@ class Claim:
             raise DataError(f"{self.folder}: holds a {self.kind} on other {what}; {_REMEDY}")
 
     def check_settings(self, there: Mapping[str, JsonValue], now: Mapping[str, JsonValue]) -> None:
-        """Raise `ConfigError` if the folder's settings are different; both mappings have dotted names."""
+        """Raise `ConfigError` if the folder's settings are different; both mappings have dotted names.
+
+        Both come from whole configurations, with the defaults of this version: a key of one side alone is a difference.
+        """
         changed = [
-            f"{key}: {_shown(there.get(key))} there, {_shown(value)} now"
-            for key, value in now.items()
-            if there.get(key) != value
+            f"{key}: {_shown(there, key)} there, {_shown(now, key)} now"
+            for key in {**there, **now}
+            if key not in there or key not in now or there[key] != now[key]
         ]
         if changed:
             raise ConfigError(
@@ -105,5 +108,6 @@ def claims_folder(folder: Path) -> Path:
     return files.make_folder(folder / _CLAIMS)
 
 
-def _shown(value: JsonValue) -> str:
+def _shown(settings: Mapping[str, JsonValue], key: str) -> str:
+    value = settings.get(key, "not set")
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from moodfuse import files
-from moodfuse.config import Config, build_config, load_yaml
+from moodfuse.config import Config, Modality, build_config, load_yaml
 from moodfuse.data.splits import Split
 from moodfuse.errors import DataError
 from moodfuse.records.claim import Claim
@@ -45,6 +45,14 @@ class RunFolder:
         return ["", *names]
 
     @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    def stage(self, modality: Modality) -> Path:
+        """Return the checkpoints of the stage that fine-tunes a modality's encoder."""
+        return self.checkpoints / f"stage-{modality}"
+
+    @property
     def metrics(self) -> Path:
         return self.path / "metrics.json"
 
@@ -69,6 +77,11 @@ class RunFolder:
         return self.path / "bundle"
 
     @property
+    def unfinished(self) -> Path:
+        """The bundle until it is calibrated and scored: nobody must take it for a finished bundle."""
+        return self.path / "bundle.unfinished"
+
+    @property
     def cross_validation(self) -> Claim:
         """The comparison of a single model, within the folder of a run that trains on every post."""
         return Claim("comparison", self.path, "cross-validation")
@@ -79,12 +92,12 @@ class RunFolder:
         return self.metrics.is_file() and (self.bundle / "manifest.json").is_file()
 
 
-def open_run(runs: Path, name: str, config: Config, data_hash: str, source: str = "") -> RunFolder:
+def open_run(claim: Claim, config: Config, data_hash: str, source: str = "") -> RunFolder:
     """Make the run's folder, or continue in it if it has the same configuration and data; `source` is recorded.
 
-    Raises `ConfigError` if it has another configuration, `DataError` if it has other posts.
+    The caller holds `working_alone`: files are replaced, and half-written files removed. Raises `ConfigError` if the
+    run has another configuration, `DataError` if it has other posts.
     """
-    claim = Claim("run", runs, name)
     run = RunFolder(claim.folder)
     if not run.split.is_file():  # nothing was fitted yet: a run that failed before may come back corrected
         claim.refuse_foreign({run.config.name, run.environment.name, run.log.name})
@@ -171,6 +184,18 @@ def is_run(folder: Path) -> bool:
     return run.config.is_file() and run.environment.is_file()
 
 
+def has_trained_encoders(folder: Path) -> bool:
+    """Return whether `folder` holds a run's checkpoints, whose encoders another configuration may name."""
+    run = RunFolder(folder)
+    return run.config.is_file() and run.checkpoints.is_dir()
+
+
+def borrowed_runs(config: Config) -> list[RunFolder]:
+    """Return the runs whose encoders a configuration names, sorted by path."""
+    names = {*config.model.encoders("text"), *config.model.encoders("image")}
+    return [RunFolder(Path(name)) for name in sorted(names) if has_trained_encoders(Path(name))]
+
+
 def read_run(path: Path) -> Run:
     """Read the files of a run's folder; `missing` lists those that are absent or damaged."""
     run, folder = RunFolder(path), Folder(path)
@@ -178,22 +203,24 @@ def read_run(path: Path) -> Run:
     return Run(
         path=path,
         histories={
-            stage: folder.numbers(run.stage_history(stage).name, whats.get(stage, "")) for stage in run.stages()
+            stage: folder.history(run.stage_history(stage).name, whats.get(stage, "")) for stage in run.stages()
         },
         config=folder.config(run.config.name, "the configuration"),
         metrics=folder.record(run.metrics.name, RunMetrics, "scores"),
-        predictions=_tested(folder.rows(run.predictions.name, "predictions of single posts")),
+        predictions=_tested(folder.rows(run.predictions.name, _TESTED, "predictions of single posts")),
         environment=folder.record(run.environment.name, Environment, "the environment"),
         split=_split(folder, run.split),
         missing=folder.missing,
     )
 
 
+_TESTED = ("id", "label", "predicted")  # the columns that `predictions.csv` must have
+
+
 def _tested(rows: list[dict[str, str]]) -> list[HeldOutPost]:
     return [
         HeldOutPost(row["id"], row["label"], row["predicted"], real(row.get("confidence")), row.get("status", ""))
         for row in rows
-        if {"id", "label", "predicted"} <= set(row)
     ]
 
 

@@ -162,7 +162,7 @@ def read_search(path: Path) -> Search:
     """Read the files of a search's folder; `missing` lists those that are absent or damaged."""
     search, folder = SearchFolder(path), Folder(path)
     summary = folder.record(search.summary.name, SearchSummary, "the result of the search")
-    rows = folder.rows(search.trials.name, "the trials")
+    rows = folder.rows(search.trials.name, ["number"], "the trials")
     trials = [trial for row in rows if (trial := _trial(row)) is not None]
     return Search(path, summary, trials, folder.record(search.plan.name, SearchPlan), folder.missing)
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -37,23 +38,30 @@ class Folder:
             self._unreadable(name, "JSON", what, error)
             return None
 
-    def rows(self, name: str, what: str = "") -> list[dict[str, str]]:
-        """Return the rows of a CSV file, none if the file is missing; incomplete rows are left out."""
+    def rows(self, name: str, columns: Collection[str], what: str = "") -> list[dict[str, str]]:
+        """Return the complete rows of a CSV file, none if the file is missing or lacks one of `columns`."""
         content = self._text(name, what)
         if content is None:
             return []
         csv.field_size_limit(_FIELD_LIMIT)
         try:
-            return [row for row in csv.DictReader(io.StringIO(content)) if None not in row and None not in row.values()]
+            reader = csv.DictReader(io.StringIO(content))
+            if lacking := [column for column in columns if column not in (reader.fieldnames or ())]:
+                raise csv.Error(f"no column {lacking[0]}")
+            rows = list(reader)
         except csv.Error as error:
             self._unreadable(name, "CSV", what, error)
             return []
+        whole = [row for row in rows if None not in row and None not in row.values()]
+        if left_out := len(rows) - len(whole):
+            self.missing.append(f"{name}: {left_out} incomplete {'row is' if left_out == 1 else 'rows are'} left out.")
+        return whole
 
-    def numbers(self, name: str, what: str = "") -> list[dict[str, float]]:
-        """Return the rows of a CSV file of numbers; a value that is not a number is left out of its row."""
+    def history(self, name: str, what: str = "") -> list[dict[str, float]]:
+        """Return a history's rows, one per epoch; a value that is not a number is left out of its row."""
         return [
             {key: value for key, text in row.items() if (value := real(text)) is not None}
-            for row in self.rows(name, what)
+            for row in self.rows(name, ["epoch"], what)
         ]
 
     def config(self, name: str, what: str = "") -> StoredConfig:

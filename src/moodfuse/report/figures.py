@@ -13,8 +13,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, NullFormatter
-from numpy.typing import ArrayLike
 
+from moodfuse.evaluate.calibration import Bin
 from moodfuse.records.results import ReliabilityBin
 from moodfuse.report.canvas import INK, LINES, SERIES, SOFT, WIDTH, canvas, line_style, to_svg
 from moodfuse.report.document import Estimate, number, readable
@@ -23,7 +23,6 @@ from moodfuse.report.document import Estimate, number, readable
 Line = tuple[Sequence[float], Sequence[float]]
 _LABEL = 34  # most characters of a label beside an axis
 _WIDE = 8.5  # largest width of a figure of many bars, in inches
-_BINS = 10  # bins of a reliability curve
 
 
 def confusion_figure(name: str, matrix: Sequence[Sequence[float]], labels: Sequence[str]) -> str:
@@ -95,7 +94,7 @@ def lines_figure(
 
 
 def reliability_figure(
-    name: str, curves: Mapping[str, Sequence[ReliabilityBin]], *, styles: Mapping[str, int] | None = None
+    name: str, curves: Mapping[str, Sequence[Bin | ReliabilityBin]], *, styles: Mapping[str, int] | None = None
 ) -> str:
     """Draw accuracy over confidence: a point for each bin, its area by the number of posts."""
     with canvas(3.3 + 0.17 * ((len(curves) + 1) // 2), width=4.2) as (drawing, axes):
@@ -250,29 +249,6 @@ def scatter_figure(name: str, points: Sequence[tuple[str, float, float, int]], *
         axes.margins(x=0.18, y=0.1)
         axes.set(xlabel=x, ylabel=y)
         return to_svg(drawing, name, f"{y} over {x}")
-
-
-def reliability_bins(confidence: ArrayLike, correct: ArrayLike) -> list[ReliabilityBin]:
-    """Return the reliability bins that hold posts, of ten bins of equal width.
-
-    `confidence`: (N,), 0..1; `correct`: (N,) bool. Bins are open below, as in `expected_calibration_error`.
-    """
-    sure, right = np.asarray(confidence, dtype=float), np.asarray(correct, dtype=float)
-    place = np.clip(np.ceil(sure * _BINS).astype(int) - 1, 0, _BINS - 1)
-    result = []
-    for i in range(_BINS):
-        inside = place == i
-        if inside.any():
-            result.append(
-                ReliabilityBin(
-                    low=i / _BINS,
-                    high=(i + 1) / _BINS,
-                    posts=int(inside.sum()),
-                    confidence=float(sure[inside].mean()),
-                    accuracy=float(right[inside].mean()),
-                )
-            )
-    return result
 
 
 def _legend(drawing: Any, axes: Axes, count: int) -> None:

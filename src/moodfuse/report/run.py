@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from moodfuse.evaluate.calibration import reliability
 from moodfuse.records.run import Run
 from moodfuse.report.context import configuration_blocks, environment_blocks
 from moodfuse.report.document import (
@@ -24,9 +25,10 @@ from moodfuse.report.document import (
     Value,
     Verdicts,
 )
-from moodfuse.report.figures import Line, Scales, lines_figure, reliability_bins, reliability_figure
+from moodfuse.report.figures import Line, Scales, lines_figure, reliability_figure
 from moodfuse.report.run_scores import ablation_blocks, score_blocks, score_rows, verdict_lines
 
+_BINS = 10  # a held-out part has too few posts for the 15 bins of the calibration error
 #: How to read a reliability curve.
 RELIABILITY = (
     "Accuracy over confidence in bins: the larger a point, the more posts. On the dashed line, confidence equals "
@@ -136,7 +138,7 @@ def _calibration(run: Run) -> list[Block]:
     if not run.predictions:
         return []
     sure = [(post.confidence, post.right) for post in run.predictions if post.confidence is not None]
-    bins = reliability_bins([confidence for confidence, _ in sure], [right for _, right in sure])
+    bins = reliability([confidence for confidence, _ in sure], [right for _, right in sure], bins=_BINS)
     figure = Figure(reliability_figure("reliability", {"held-out posts": bins}), RELIABILITY)
     return [*_temperature(run), *_review(run, sure), figure]
 

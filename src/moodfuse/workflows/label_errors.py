@@ -7,6 +7,7 @@ of a logistic regression on the frozen encoders' pooled features; near-duplicate
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -19,6 +20,7 @@ from moodfuse.data.splits import make_split
 from moodfuse.errors import ConfigError
 from moodfuse.labels import Labels
 from moodfuse.progress import Progress, silent
+from moodfuse.records.run import has_trained_encoders
 from moodfuse.workflows.extras import require_training
 
 FOLDS = 5
@@ -38,10 +40,9 @@ def find_label_errors(posts: Posts, groups: Groups, config: Config, progress: Pr
     `ConfigError` for an encoder that a run trained, `MissingExtraError` without the `train` extra.
     """
     require_training()
-    from moodfuse.learn.tuned import is_run
-
     for modality in get_args(Modality):
-        if is_run(names := config.model.encoders(modality)):
+        names = config.model.encoders(modality)
+        if any(has_trained_encoders(Path(name)) for name in names):
             raise ConfigError(
                 f"model.{modality}: {' + '.join(names)}: an encoder that a run has trained may have seen the labels "
                 "that are to be checked; name encoders that no run has trained"

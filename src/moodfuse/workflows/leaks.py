@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from moodfuse.config import Config
 from moodfuse.errors import DataError
-from moodfuse.records.run import RunFolder
+from moodfuse.records.run import borrowed_runs
 from moodfuse.workflows.evaluation import SEEN, read_seen
 
 
@@ -17,7 +16,7 @@ def refuse_leaks(config: Config, parts: Mapping[str, Sequence[str]], digests: Ma
     Raises `DataError` if such a run trained on posts that this run validates or tests on, or selected on posts that
     this run tests on: the encoder would already know them.
     """
-    for run in _borrowed(config):
+    for run in borrowed_runs(config):
         if not (run.bundle / SEEN).is_file():
             raise DataError(f"{run.path}: not finished, so its training posts are not known; finish it first")
         seen = read_seen(run.bundle / SEEN)
@@ -34,13 +33,7 @@ def refuse_leaks(config: Config, parts: Mapping[str, Sequence[str]], digests: Ma
 def borrowed_seen(config: Config) -> dict[str, set[str]]:
     """Return the digests of the posts that the encoders of other runs were trained and selected on."""
     seen: dict[str, set[str]] = {"train": set(), "validation": set()}
-    for run in _borrowed(config):
+    for run in borrowed_runs(config):
         for part, digests in read_seen(run.bundle / SEEN).items():
             seen[part] |= digests
     return seen
-
-
-def _borrowed(config: Config) -> list[RunFolder]:
-    names = {*config.model.encoders("text"), *config.model.encoders("image")}
-    runs = [RunFolder(Path(name)) for name in sorted(names)]
-    return [run for run in runs if run.config.is_file()]

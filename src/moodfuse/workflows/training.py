@@ -17,7 +17,7 @@ from moodfuse.evaluate.calibration import fit_temperature, logits_of, review_thr
 from moodfuse.files import write_csv
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
-from moodfuse.records.claim import working_alone
+from moodfuse.records.claim import Claim, working_alone
 from moodfuse.records.metrics import EstimatedScores, Protocol, ReviewShares, RunMetrics, ValidationScores
 from moodfuse.records.record import read_record
 from moodfuse.records.run import RunFolder, open_run
@@ -28,8 +28,6 @@ from moodfuse.workflows.finishing import bundle_facts, finish_run, training_fact
 from moodfuse.workflows.groups import GroupedPosts, cached_groups
 from moodfuse.workflows.leaks import borrowed_seen, refuse_leaks
 from moodfuse.workflows.training_on_all import check_fixed_budget, train_on_all
-
-REVIEW_SHARE = 0.2  # the least confident fifth of the validation posts sets the review threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +80,12 @@ def train(
     digests = post_digests(labelled)
     given = split_file.read_text("utf-8", "replace") if split_file and split_file.is_file() else ""
     data_hash = data_sha256(labelled, digests, given)
-    run = open_run(runs, name, config, data_hash, posts.source)
-    if run.finished:
-        return RunResult(run, read_record(run.metrics, RunMetrics), resumed=True)
-    log = _Log(run, notify)
-    with working_alone(run.path):
+    claim = Claim("run", runs, name)
+    with working_alone(claim.folder):
+        run = open_run(claim, config, data_hash, posts.source)
+        if run.finished:
+            return RunResult(run, read_record(run.metrics, RunMetrics), resumed=True)
+        log = _Log(run, notify)
         grouped = GroupedPosts(labelled, digests, cached_groups(labelled, data_hash, progress))
         if config.split.hold_out:
             split = _fixed_split(run, labelled, config, grouped.groups, split_file, log)
@@ -110,7 +109,7 @@ def _train_held_out(
         posts,
         {part: parts[part] for part in ("train", "validation")},
         config,
-        run.path,
+        run,
         groups.group_of,
         lambda stage: Hooks(lambda rows: write_csv(run.stage_history(stage), rows), progress),
     )
@@ -223,7 +222,7 @@ def _calibrate(
         for prediction, row in zip(raw, softmax(logits / temperature), strict=True)
     ]
     correct = [prediction.label == post.label for prediction, post in zip(result, validation, strict=True)]
-    review = review_threshold([prediction.confidence for prediction in result], correct, share=REVIEW_SHARE)
+    review = review_threshold([prediction.confidence for prediction in result], correct)
     bundle = update_manifest(bundle, temperature=temperature, review_threshold=review.threshold)
     scores = score_predictions(validation, result, predictor.labels, groups)
     return bundle, ValidationScores(**scores.as_json(), review=ReviewShares(**asdict(review)))

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from moodfuse.learn.compare.models import ComparedModel
 
 CELL_COUNT = 5
-REVIEW_SHARE = 0.2  # the least confident fifth of the posts, predicted by models that had not seen them
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ def train_on_all(
         posts,
         {"train": posts.ids, "validation": []},
         config,
-        run.path,
+        run,
         groups.group_of,
         lambda stage: Hooks(lambda rows: write_csv(run.stage_history(stage), rows), progress),
     )
@@ -132,7 +131,7 @@ def cross_validated(
     temperature = fit_temperature(logits, true)
     probabilities = softmax(logits / temperature)  # (N x seeds, C)
     correct = probabilities.argmax(1) == true
-    review = review_threshold(probabilities.max(1).tolist(), correct.tolist(), share=REVIEW_SHARE)
+    review = review_threshold(probabilities.max(1).tolist(), correct.tolist())
     ids = [i for cell in cells for i in cell.ids]
     # Cells are in order of seeds, and each seed answers every post once. A mean over seeds would be an ensemble.
     first = dict(zip(ids[: len(posts)], probabilities, strict=False))

@@ -8,6 +8,7 @@ from typing import Any
 
 from moodfuse.config import Config, Modality
 from moodfuse.errors import ConfigError, suggest
+from moodfuse.evaluate.verdicts import SINGLE
 from moodfuse.learn.assembly import check_model
 from moodfuse.learn.compare.work import check_comparable
 from moodfuse.learn.diagram import draw_fusions
@@ -18,7 +19,6 @@ from moodfuse.records.plan import PlannedArm, PlannedModel
 
 #: Groups of fusions by what they read. Each includes `text` and `image`, which show whether fusing pays at all.
 GROUPS = ("all", "pooled", "tokens")
-_SINGLE = ("text", "image")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def choose_models(names: Sequence[str], overrides: Sequence[Mapping[str, Any]]) 
 def _group(group: str) -> list[str]:
     consumed = ("pooled", "tokens") if group == "all" else (group,)
     chosen = [name for name in draw_fusions() if find_fusion(name).consumes in consumed]
-    return [*(name for name in chosen if name not in _SINGLE), *_SINGLE]
+    return [*(name for name in chosen if name not in SINGLE), *SINGLE]
 
 
 def model_config(name: str, overrides: Sequence[Mapping[str, Any]]) -> Config:
@@ -83,7 +83,7 @@ def model_config(name: str, overrides: Sequence[Mapping[str, Any]]) -> Config:
 
 
 def _model(name: str, overrides: Sequence[Mapping[str, Any]]) -> ComparedModel:
-    if "fusion" in next((dict(layer["model"]) for layer in overrides if "model" in layer), {}):
+    if any("fusion" in (layer.get("model") or {}) for layer in overrides):
         raise ConfigError("model.fusion: each model of a comparison has its own; name fusions with --fusions")
     return compared(name, model_config(name, overrides))
 

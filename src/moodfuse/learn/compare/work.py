@@ -14,10 +14,10 @@ from moodfuse.labels import Labels
 from moodfuse.learn.compare.cell import CellData, CellResult, cell_scores, run_cell
 from moodfuse.learn.feature_folder import FeatureFolder
 from moodfuse.learn.fusion import find_fusion
-from moodfuse.learn.tuned import is_run
 from moodfuse.progress import Progress, silent
 from moodfuse.records.cells import FORMAT, CellKey, CellMetrics, CellSeconds, PartSizes, StoredCell, write_cell
 from moodfuse.records.configuration import StoredConfig
+from moodfuse.records.run import borrowed_runs
 
 #: The number of cells that ten folds make.
 PAIRS = 5
@@ -83,7 +83,7 @@ def check_comparable(config: Config) -> None:
 
     Such an earlier training would have seen posts that the cell tests on.
     """
-    if config.train.regime == "two_stage" or is_run(config.model.text) or is_run(config.model.image):
+    if config.train.regime == "two_stage" or borrowed_runs(config):
         raise ConfigError("cross-validation takes frozen and end_to_end, with encoders that no other run has trained")
 
 

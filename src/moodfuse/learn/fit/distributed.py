@@ -66,10 +66,10 @@ def fit_distributed(model: FusionModel, parts: Parts, config: Config, folder: Pa
 
 def _rank(job: _Job, share: Share, port: int, parent: Parent) -> None:
     """Run a process of a training."""
-    lightning = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": share.of, "LOCAL_RANK": share.rank}
+    lightning = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": share.count, "LOCAL_RANK": share.rank}
     os.environ |= {name: str(value) for name, value in lightning.items()}
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // share.of))
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // share.count))
 
     def tell(kind: str, content: object) -> None:
         if share.rank == 0:

@@ -13,8 +13,7 @@ from moodfuse.learn.fit.adapters import low_rank
 from moodfuse.learn.fit.checkpoints import MERGED, kept_checkpoint, save_model_state
 from moodfuse.learn.fit.distributed import fit_distributed
 from moodfuse.learn.fit.history import SILENT, FitResult, History, Hooks
-from moodfuse.learn.fit.loop import Parts
-from moodfuse.learn.fit.loop import fit_one as fit_here
+from moodfuse.learn.fit.loop import Parts, fit_one
 from moodfuse.learn.model import FusionModel
 
 _APART = 7_919  # distance between the seeds of members, so that members of runs with neighbouring seeds differ
@@ -30,7 +29,7 @@ def fit(
     their best weights, so it predicts at the cost of a single model. Source: Wortsman et al., 2022, "Model soups".
     """
     count = config.train.members
-    fit_one = fit_here if config.train.devices == 1 else fit_distributed
+    fit_member = fit_one if config.train.devices == 1 else fit_distributed
     start = _cloned(model.state_dict()) if count > 1 else {}
     total: dict[str, Tensor] = {}
     rows: History = []
@@ -39,7 +38,7 @@ def fit(
             model.load_state_dict(start)
         own, place, told = _member(number, config, folder, hooks, rows)
         with low_rank(model.encoders, own.train.lora, own.seed):
-            result = fit_one(model, parts, own, place, told)
+            result = fit_member(model, parts, own, place, told)
         _keep(model, place, own)
         rows = _joined(rows, result.history)
         if count > 1:

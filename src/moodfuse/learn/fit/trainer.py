@@ -91,11 +91,11 @@ def make_trainer(
         callbacks = [*callbacks, Patience(watched.name, mode=watched.mode, patience=config.train.patience)]
     bf16 = resolve_precision(config, model) == "bf16"
     # A learned token that no post of a batch needs, or a head without a loss, has no gradient.
-    strategy = DDPStrategy(find_unused_parameters=True) if share.of > 1 else "auto"
+    strategy = DDPStrategy(find_unused_parameters=True) if share.count > 1 else "auto"
     with quiet_lightning():
         return lightning.Trainer(
             accelerator=config.train.device,
-            devices=share.of,
+            devices=share.count,
             strategy=strategy,
             max_epochs=config.train.epochs,
             gradient_clip_val=config.optim.clip or None,

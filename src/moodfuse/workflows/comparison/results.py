@@ -164,7 +164,7 @@ def _calibration(gathered: Gathered, arm: Arm) -> ArmCalibration:
         ece=expected_calibration_error(after, true),
         ece_before=expected_calibration_error(before, true),
         temperatures=[cell.metrics.temperature for cell in gathered.cells_of(arm.model)],
-        bins=[ReliabilityBin(**asdict(found)) for found in reliability(after, true)],
+        bins=[ReliabilityBin(**asdict(found)) for found in reliability(after.max(1), after.argmax(1) == true)],
     )
 
 

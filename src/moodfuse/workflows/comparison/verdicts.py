@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from moodfuse.evaluate.selection import BestOf, best_of
-from moodfuse.evaluate.verdicts import METRIC_NAMES, Pair, compare_pairs, enough_resamples, find_pair, spoken
+from moodfuse.evaluate.verdicts import METRIC_NAMES, SINGLE, Pair, compare_pairs, enough_resamples, find_pair, spoken
 from moodfuse.records.results import BestArm, CorrectedTests, McNemarCounts, PairRow, VerdictRow
 from moodfuse.workflows.comparison.arms import Arm, Gathered
 
 METRIC = "macro_f1"
 _LEVEL = 0.05
-_SINGLE = ("text", "image")
 _LISTED = 6  # most names in a sentence
 #: The resamples (R,) of each score.
 Draws = Mapping[str, np.ndarray]
@@ -67,7 +66,7 @@ def _against_single(models: Sequence[Arm], pairs: Sequence[Pair]) -> list[tuple[
     names, fusions = [arm.name for arm in models], [arm.name for arm in models if arm.reads == "both"]
     return [
         (f"against {single}", find_pair(pairs, fusion, single))
-        for single in _SINGLE
+        for single in SINGLE
         if single in names
         for fusion in fusions
     ]
