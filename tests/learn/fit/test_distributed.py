@@ -84,5 +84,5 @@ def test_an_interrupt_ends_all_and_the_next_run_goes_on(posts: Posts, tmp_path: 
 
 
 def test_a_batch_must_hold_two_posts_for_each_process() -> None:
-    with pytest.raises(ConfigError, match=r"less than two posts for each of 4 devices"):
+    with pytest.raises(ConfigError, match=r"fewer than two posts for each of 4 devices"):
         resolve_config("concat", overrides=[{"train": {"devices": 4, "batch_size": 6}}])
