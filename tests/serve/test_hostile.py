@@ -15,7 +15,7 @@ from PIL import Image
 from service_cases import b64, picture, zip_of
 from starlette.testclient import TestClient
 
-from moodfuse.labels import SENTIMENT
+from moodfuse.data.formats.base import PREDICTING
 from moodfuse.serve.limits import Limits
 from moodfuse.serve.problems import Problem
 from moodfuse.serve.uploads import open_batch
@@ -163,7 +163,7 @@ def test_a_zip_of_a_list_without_end_is_refused_before_the_list_is_read(tmp_path
     assert len(zipfile.ZipFile(tmp_path / "posts.zip").infolist()) == 200_000  # it is one, and cheap to make
     tracemalloc.start()
     with pytest.raises(Problem, match="200,000 files, too many for 10,000 posts"):
-        open_batch(tmp_path / "posts.zip", Limits(), SENTIMENT)
+        open_batch(tmp_path / "posts.zip", Limits(), PREDICTING)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 20 * 2**20  # the list alone takes 100 MiB

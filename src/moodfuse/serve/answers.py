@@ -66,9 +66,8 @@ async def answer_batch(
     Raises `Problem` and `DataError` for what is no batch, before any answer is sent.
     """
     labels = engine.predictor.labels
-    reading = replace(
-        PREDICTING, labels=labels, columns=parse_columns(wanted.columns, "columns"), fields=True, trusted=False
-    )
+    columns = parse_columns(wanted.columns, "columns")
+    reading = replace(PREDICTING, labels=labels, columns=columns, fields=True, trusted=False)
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batch-", dir=folder)))
         path = await receive_batch(request.stream(), request.headers.get("content-type", ""), home)
