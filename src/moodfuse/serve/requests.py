@@ -38,8 +38,8 @@ async def read_post(request: Request, limits: Limits) -> Post:
         raise Problem(422, f"text: {len(text):,} characters; at most {limits.text_chars:,} are taken")
     for image in images:
         _refuse_polyglot(image)
-    first, *more = [*map(ImageRef, images)] or [None]
-    return Post(id, text, first, more_images=tuple(more))
+    refs = [ImageRef(image) for image in images]
+    return Post(id, text, refs[0] if refs else None, more_images=tuple(refs[1:]))
 
 
 def refuse_unread(prediction: Prediction, limits: Limits) -> None:

@@ -78,7 +78,7 @@ def open_batch(path: Path, limits: Limits, reading: Reading) -> Batch:
 
 
 def read_batch(source: Path, reading: Reading) -> Iterator[Post]:
-    """Yield the posts of a batch in order, trusting none: an image outside its folder is not found, and none fetched."""
+    """Yield the posts of a batch in order, trusting none: an image outside its folder is not found, none is fetched."""
     home = _home(source)
     with _own_words(source):
         for post in stream_posts(source, replace(reading, trusted=False, remote=False)):
