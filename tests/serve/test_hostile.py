@@ -117,9 +117,7 @@ BATCHES: dict[str, tuple[int, dict[str, str], Any]] = {
     "an empty batch": (422, CSV, ""),
     "a header alone": (422, CSV, "id,text\n"),
     "no known column": (422, CSV, "a,b\n1,2\n"),
-    "quotes that do not pair up": (422, CSV, 'id,text\n1,"a\n2,b\n'),
     "binary data": (422, CSV, b"id,te\0xt\n\0\0"),
-    "a line that is no object": (422, LINES, '{"text": "a"}\n[1]\n'),
     "NUL bytes": (422, LINES, b"\0" * 100),
     "a type that is no batch": (415, {"Content-Type": "text/html"}, "[]"),
     "a zip that is none": (422, ZIP, b"PK nothing"),
@@ -144,6 +142,25 @@ def test_a_bad_batch_is_refused_before_any_answer(client: TestClient, name: str)
     status, headers, body = BATCHES[name]
     assert refused(client.post("/v1/predict/batch", content=body, headers=headers), status)
     assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "odd"),
+    [
+        (CSV, 'id,text\n1,good\n2,"a\n3,b\n', ["2", "3"]),
+        (LINES, '{"id": 1, "text": "good"}\n[1]\n{"text": "b"}', ["2", "3"]),
+    ],
+    ids=["quotes that do not pair up", "a line that is no object"],
+)
+def test_an_odd_row_is_answered_and_stops_nobody(
+    client: TestClient, headers: dict[str, str], body: str, odd: list[str]
+) -> None:
+    answer = client.post("/v1/predict/batch", content=body, headers=headers)
+    assert answer.status_code == 200
+    answers = [json.loads(line) for line in answer.text.splitlines()]
+    assert [one["id"] for one in answers] == ["1", *odd]
+    alone = client.post("/v1/predict", json={"text": "good"}).json()
+    assert answers[0]["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-5)
 
 
 def test_a_zip_that_lies_about_its_sizes_is_stopped_while_unpacking(serving: Callable[..., Any]) -> None:
