@@ -145,20 +145,15 @@ def test_a_bad_batch_is_refused_before_any_answer(client: TestClient, name: str)
 
 
 @pytest.mark.parametrize(
-    ("headers", "body", "odd"),
-    [
-        (CSV, 'id,text\n1,good\n2,"a\n3,b\n', ["2", "3"]),
-        (LINES, '{"id": 1, "text": "good"}\n[1]\n{"text": "b"}', ["2", "3"]),
-    ],
+    ("headers", "body"),
+    [(CSV, 'id,text\n1,good\n2,"a\n3,b\n'), (LINES, '{"id": 1, "text": "good"}\n[1]\n{"text": "b"}')],
     ids=["quotes that do not pair up", "a line that is no object"],
 )
-def test_an_odd_row_is_answered_and_stops_nobody(
-    client: TestClient, headers: dict[str, str], body: str, odd: list[str]
-) -> None:
+def test_an_odd_row_is_answered_and_stops_nobody(client: TestClient, headers: dict[str, str], body: str) -> None:
     answer = client.post("/v1/predict/batch", content=body, headers=headers)
     assert answer.status_code == 200
     answers = [json.loads(line) for line in answer.text.splitlines()]
-    assert [one["id"] for one in answers] == ["1", *odd]
+    assert [one["id"] for one in answers] == ["1", "2", "3"]
     alone = client.post("/v1/predict", json={"text": "good"}).json()
     assert answers[0]["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-5)
 
