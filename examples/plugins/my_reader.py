@@ -77,12 +77,13 @@ class NotesReader(Reader):
         body = [decoded for _, decoded in lines[end + 1 :]]
         text = "".join(decoded.text for decoded in body).removesuffix("\n")
         encoding = next((one.encoding for one in body if one.encoding != "ascii"), "ascii")
+        lossy, guessed = any(one.lossy for one in body), any(one.guessed for one in body)
         images = image_refs(path.parent, found.get("image"))
         return Row(
             path,
             begins,
             found.get("id", str(number)),
-            Decoded(text, encoding, any(one.lossy for one in body)) if end < len(lines) else None,
+            Decoded(text, encoding, lossy, guessed) if end < len(lines) else None,
             images[0] if images else None,
             found.get("label"),
             more_images=tuple(images[1:]),

@@ -7,13 +7,17 @@ import csv
 import io
 import json
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from service_cases import b64, picture, zip_of
 from starlette.testclient import TestClient
 
 from moodfuse.data.formats.registry import readers
+from moodfuse.runtime.predictor import Predictor
 
 CSV, ZIP = {"Content-Type": "text/csv"}, {"Content-Type": "application/zip"}
 LINES = {"Content-Type": "application/jsonl"}
@@ -110,11 +114,22 @@ def test_a_tsv_comes_back_as_one_if_asked(client: TestClient) -> None:
     assert answer.text.startswith("text\tx\tlabel\tconfidence\t")
 
 
-@pytest.mark.parametrize("columns", ["tweet", "mood=x", "text=", "=x", "text=a,b"])
-def test_columns_that_cannot_be_meant_are_refused(client: TestClient, columns: str) -> None:
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ("tweet", "columns: expected ROLE=NAME"),
+        ("text=", "columns: expected ROLE=NAME"),
+        ("=x", "columns: unknown role ''"),
+        ("mood=x", "columns: unknown role 'mood'"),
+        ("text=text,text=b", "columns: text is named twice"),
+        ("text=a,b", "has no column 'a,b' for the text; it has 'text'"),
+    ],
+)
+def test_columns_that_cannot_be_meant_are_refused(client: TestClient, columns: str, told: str) -> None:
     answer = client.post("/v1/predict/batch", params={"columns": columns}, content="text\ngood\n", headers=CSV)
     assert answer.status_code == 422
-    assert "columns: expected" in answer.json()["detail"]
+    assert told in answer.json()["detail"]
+    assert "--" not in answer.json()["detail"]
 
 
 @pytest.mark.skipif("xlsx" not in readers(), reason="no reader of Excel files")
@@ -134,3 +149,108 @@ def test_a_workbook_is_answered_and_a_bomb_is_not(client: TestClient, serving: A
     with zipfile.ZipFile(broken, "w") as archive:
         archive.writestr("xl/workbook.xml", "<nothing")
     assert client.post("/v1/predict/batch", content=broken.getvalue(), headers=headers).status_code == 422
+
+
+HEADER = ["tweet_id", "photo_url", "note, mine", "tweet_text"]
+ROWS = [
+    ["007", "https://example.org/a.jpg", "1,5", "what a wonderful day; I love it"],
+    ["9007199254740993", "", "x", "this is awful, I hate it"],
+]
+EXCEL = {"Content-Type": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+
+
+def semicolons(header: list[str]) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer, delimiter=";").writerows([header, *ROWS])
+    return buffer.getvalue().encode()
+
+
+def workbook(header: list[str]) -> bytes:
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    buffer = io.BytesIO()
+    book = xlsxwriter.Workbook(buffer)
+    sheet = book.add_worksheet()
+    for number, row in enumerate([header, *ROWS]):
+        for column, value in enumerate(row):
+            sheet.write_string(number, column, value)
+    book.close()
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("content", "headers"), [(semicolons, CSV), (workbook, EXCEL)], ids=["semicolons", "Excel"])
+@pytest.mark.parametrize("columns", ["", "id=code,image=where,text=what, said"])
+def test_a_table_of_any_dialect_is_answered_by_its_columns_and_comes_back(
+    client: TestClient, content: Callable[[list[str]], bytes], headers: dict[str, str], columns: str
+) -> None:
+    header = ["code", "where", "note, mine", "what, said"] if columns else HEADER
+    body, parameters = content(header), {"columns": columns}
+    answers = lines_of(client.post("/v1/predict/batch", params=parameters, content=body, headers=headers).text)
+    assert [answer["id"] for answer in answers] == ["007", "9007199254740993"]
+    assert [answer["status"] for answer in answers] == [["image_not_fetched"], ["image_missing"]]
+    for answer, row in zip(answers, ROWS, strict=True):
+        alone = client.post("/v1/predict", json={"text": row[3]}).json()
+        assert answer["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-5)
+        assert answer["note, mine"] == row[2]
+    # The download is the table with its answers, every column as it was.
+    download = client.post(
+        "/v1/predict/batch", params=parameters, content=body, headers=headers | {"Accept": "text/csv"}
+    )
+    rows = list(csv.DictReader(io.StringIO(download.text)))
+    assert list(rows[0])[:5] == [*header, "label"]
+    assert [[row[name] for name in header] for row in rows] == ROWS
+    assert [row["label"] for row in rows] == [answer["label"] for answer in answers]
+    preview = client.post("/v1/predict/batch", params=parameters | {"preview": "true"}, content=body, headers=headers)
+    opening, *shown = lines_of(preview.text)
+    assert opening["columns"] == header
+    assert [[json.loads(value) for value in row["fields"]] for row in shown] == ROWS
+
+
+def test_every_image_of_a_post_in_a_batch_is_confined(client: TestClient, tmp_path: Path) -> None:
+    (tmp_path / "secret.jpg").write_bytes(picture())
+    names = ["pics/a.jpg", f"{tmp_path}/secret.jpg", "../../secret.jpg", "http://127.0.0.1:9/a.jpg", "gone.jpg"]
+    post = {"id": "x", "text": "day", "image": names}
+    data = zip_of({"x/posts.jsonl": json.dumps(post).encode(), "x/pics/a.jpg": picture()})
+    [answer] = lines_of(client.post("/v1/predict/batch", content=data, headers=ZIP).text)
+    assert answer["status"] == ["image_not_found", "image_not_fetched"]
+    assert answer["used"] == ["image", "text"]
+    assert [detail.partition(":")[0] for detail in answer["details"]] == [
+        "image 2",
+        "image 3",
+        "image 4 (http",
+        "image 5",
+    ]
+    assert str(tmp_path) not in str(answer)
+    assert str(client.folder) not in str(answer)  # type: ignore[attr-defined]
+    assert "looked for gone.jpg" in answer["details"][3]
+    assert not any(ord(character) < 32 for detail in answer["details"] for character in detail)
+    # The thumbnail is of the one image that is there, whatever its place.
+    post["image"] = names[1:] + names[:1]
+    data = zip_of({"x/posts.jsonl": json.dumps(post).encode(), "x/pics/a.jpg": picture()})
+    preview = client.post("/v1/predict/batch", params={"preview": "true"}, content=data, headers=ZIP)
+    assert lines_of(preview.text)[1]["thumbnail"].startswith("data:image/jpeg;base64,")
+
+
+@pytest.mark.parametrize("path", ["/v1/predict", "/v1/explain"])
+def test_a_post_may_have_several_images(client: TestClient, predictor: Predictor, path: str) -> None:
+    images = [picture(), picture((90, 30), "PNG"), gradient()]
+    expected = predictor.predict(text="a day", image=images).probabilities.values()
+    alone = predictor.predict(text="a day", image=images[0]).probabilities.values()
+    listed = client.post(path, json={"text": "a day", "image": [b64(image) for image in images]})
+    form = client.post(path, data={"text": "a day"}, files=[("image", (f"{i}", one)) for i, one in enumerate(images)])
+    for answer in (listed, form):
+        assert answer.status_code == 200, answer.text
+        found = list(answer.json()["probabilities"].values())
+        assert found == pytest.approx(list(expected), abs=1e-5)
+        assert found != pytest.approx(list(alone), abs=1e-5)
+    one_bad = client.post(path, json={"text": "a", "image": [b64(images[0]), b64(b"GIF89a nothing")]})
+    assert one_bad.status_code == 422
+    assert "image 2" in one_bad.json()["detail"]
+    assert client.post(path, json={"text": "a", "image": [b64(images[0])] * 33}).status_code == 422
+    assert client.post(path, json={"text": "a", "image": ["http://127.0.0.1/a.jpg"]}).status_code == 422
+    assert client.post(path, json={"image": []}).status_code == 422
+
+
+def gradient() -> bytes:
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").save(buffer, "PNG")
+    return buffer.getvalue()

@@ -15,7 +15,7 @@ from PIL import Image
 from service_cases import b64, picture, zip_of
 from starlette.testclient import TestClient
 
-from moodfuse.labels import SENTIMENT
+from moodfuse.data.formats.base import PREDICTING
 from moodfuse.serve.limits import Limits
 from moodfuse.serve.problems import Problem
 from moodfuse.serve.uploads import open_batch
@@ -117,9 +117,7 @@ BATCHES: dict[str, tuple[int, dict[str, str], Any]] = {
     "an empty batch": (422, CSV, ""),
     "a header alone": (422, CSV, "id,text\n"),
     "no known column": (422, CSV, "a,b\n1,2\n"),
-    "quotes that do not pair up": (422, CSV, 'id,text\n1,"a\n2,b\n'),
     "binary data": (422, CSV, b"id,te\0xt\n\0\0"),
-    "a line that is no object": (422, LINES, '{"text": "a"}\n[1]\n'),
     "NUL bytes": (422, LINES, b"\0" * 100),
     "a type that is no batch": (415, {"Content-Type": "text/html"}, "[]"),
     "a zip that is none": (422, ZIP, b"PK nothing"),
@@ -146,6 +144,20 @@ def test_a_bad_batch_is_refused_before_any_answer(client: TestClient, name: str)
     assert client.get("/healthz").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [(CSV, 'id,text\n1,good\n2,"a\n3,b\n'), (LINES, '{"id": 1, "text": "good"}\n[1]\n{"text": "b"}')],
+    ids=["quotes that do not pair up", "a line that is no object"],
+)
+def test_an_odd_row_is_answered_and_stops_nobody(client: TestClient, headers: dict[str, str], body: str) -> None:
+    answer = client.post("/v1/predict/batch", content=body, headers=headers)
+    assert answer.status_code == 200
+    answers = [json.loads(line) for line in answer.text.splitlines()]
+    assert [one["id"] for one in answers] == ["1", "2", "3"]
+    alone = client.post("/v1/predict", json={"text": "good"}).json()
+    assert answers[0]["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-5)
+
+
 def test_a_zip_that_lies_about_its_sizes_is_stopped_while_unpacking(serving: Callable[..., Any]) -> None:
     data = bytearray(zip_of({"train.txt": b"guid,tag\n" + b"1,null\n" * 600_000}))
     real = struct.pack("<I", 9 + 7 * 600_000)
@@ -163,7 +175,7 @@ def test_a_zip_of_a_list_without_end_is_refused_before_the_list_is_read(tmp_path
     assert len(zipfile.ZipFile(tmp_path / "posts.zip").infolist()) == 200_000  # it is one, and cheap to make
     tracemalloc.start()
     with pytest.raises(Problem, match="200,000 files, too many for 10,000 posts"):
-        open_batch(tmp_path / "posts.zip", Limits(), SENTIMENT)
+        open_batch(tmp_path / "posts.zip", Limits(), PREDICTING)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 20 * 2**20  # the list alone takes 100 MiB

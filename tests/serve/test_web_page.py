@@ -15,8 +15,11 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import pytest
+import xlsxwriter
 from service_cases import Server, picture, started_server, wait_until, zipped
 
+from moodfuse.data.formats.base import PREDICTING
+from moodfuse.data.formats.readers import stream_posts
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.prediction import predict_source
 
@@ -197,6 +200,41 @@ def test_a_download_is_what_came_in_with_its_answers(
             ours, theirs = json.loads(one), json.loads(other)
             assert sorted(ours) == sorted(theirs)
             assert {**ours, "probabilities": 0, "confidence": 0} == {**theirs, "probabilities": 0, "confidence": 0}
+
+
+@pytest.mark.parametrize("kind", ["semicolons", "workbook"])
+def test_a_file_as_people_have_it_is_labelled_and_comes_back(visit: Visit, tmp_path: Path, kind: str) -> None:
+    table = [
+        ["tweet_id", "photo_url", "note", "tweet_text"],
+        ["007", "https://example.org/a.jpg", "1,5", "what a day; I love it"],
+        ["9007199254740993", "", "", "awful, I hate it"],
+    ]
+    if kind == "workbook":
+        source = tmp_path / "in.xlsx"
+        with xlsxwriter.Workbook(source) as book:
+            sheet = book.add_worksheet()
+            for line, row in enumerate(table):
+                for at, value in enumerate(row):
+                    sheet.write_string(line, at, value)
+    else:
+        source = tmp_path / "in.csv"
+        with source.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, delimiter=";").writerows(table)
+    page = visit.page
+    page.get_by_role("tab", name="Many posts").click()
+    page.get_by_label("Show", exact=True).select_option("") if page.locator("#mf-results").is_visible() else None
+    page.get_by_label("File of posts").set_input_files(source)
+    page.get_by_role("button", name="Label the posts").click()
+    page.locator("#mf-bar-text", has_text="2 posts labelled").wait_for()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download with answers").click()
+    found = tmp_path / waiting.value.suggested_filename
+    assert found.name == f"in_answers{source.suffix}"
+    waiting.value.save_as(found)
+    rows = [dict(post.fields or {}) for post in stream_posts(found, PREDICTING, fields=True)]
+    assert [[row[name] for name in table[0]] for row in rows] == table[1:]
+    assert [row["status"] for row in rows] == ["image_not_fetched", "image_missing"]
+    assert {row["label"] for row in rows} <= {"negative", "neutral", "positive"}
 
 
 def test_the_page_writes_workbooks_that_hold_text_as_text(visit: Visit) -> None:

@@ -18,6 +18,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from moodfuse.data.formats.base import PREDICTING, Role
+from moodfuse.data.formats.columns import parse_columns
 from moodfuse.data.posts import Post
 from moodfuse.labels import Labels
 from moodfuse.runtime.answers import Layout
@@ -26,8 +27,7 @@ from moodfuse.serve.batching import Engine
 from moodfuse.serve.limits import Limits
 from moodfuse.serve.metrics import Metrics
 from moodfuse.serve.preview import preview_line, preview_opening
-from moodfuse.serve.problems import Problem
-from moodfuse.serve.uploads import Batch, open_batch, read_batch, receive_batch
+from moodfuse.serve.uploads import Batch, in_own_words, open_batch, read_batch, receive_batch
 
 COUNT = "Moodfuse-Posts"  # header: how many answers will come
 #: What answers may come as, by the media type that the header Accept names; the first where it names none.
@@ -66,7 +66,8 @@ async def answer_batch(
     Raises `Problem` and `DataError` for what is no batch, before any answer is sent.
     """
     labels = engine.predictor.labels
-    reading = replace(PREDICTING, labels=labels, columns=column_roles(wanted.columns), fields=True)
+    columns = parse_columns(wanted.columns, "columns")
+    reading = replace(PREDICTING, labels=labels, columns=columns, fields=True, trusted=False)
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batch-", dir=folder)))
         path = await receive_batch(request.stream(), request.headers.get("content-type", ""), home)
@@ -81,7 +82,9 @@ async def answer_batch(
                 if wanted.preview:
                     yield preview_opening(batch, labels)
                 with start_writing(sink, style, layout) as write:
-                    async for post, prediction in stream:
+                    async for post, answer in stream:
+                        told = tuple(in_own_words(detail, batch.source) for detail in answer.details)
+                        prediction = replace(answer, details=told)
                         metrics.posts.labels(prediction.label).inc()
                         if wanted.preview:
                             yield await engine.aside(partial(preview_line, batch, limits.pixels, post, prediction))
@@ -101,18 +104,6 @@ def accepted(headers: Headers) -> tuple[str, Format]:
     asked = (one.partition(";")[0].strip().lower() for one in headers.get("accept", "").split(","))
     found = next((one for one in asked if one in ACCEPTED), next(iter(ACCEPTED)))
     return found, ACCEPTED[found]
-
-
-def column_roles(text: str) -> dict[Role, str]:
-    """Return the columns that `role=name,...` gives. Raises `Problem` 422 for anything else."""
-    found: dict[Role, str] = {}
-    for part in filter(None, text.split(",")):
-        role, equals, name = part.partition("=")
-        known = next((one for one in get_args(Role) if one == role.strip()), None)
-        if known is None or not equals or not name.strip():
-            raise Problem(422, f"columns: expected id, text, image or label = NAME, found {part.strip()[:80]!r}")
-        found[known] = name.strip()
-    return found
 
 
 def _shown(batch: Batch, style: Format, labels: Labels) -> tuple[Layout, Callable[[Post], dict[str, Any]]]:

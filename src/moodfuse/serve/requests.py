@@ -12,6 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
 from moodfuse.data.formats.fields import base64_bytes, json_id
+from moodfuse.data.images import MAX_IMAGES
 from moodfuse.data.posts import ImageRef, Post, Status
 from moodfuse.runtime.predictor import Prediction
 from moodfuse.serve.limits import Limits
@@ -25,23 +26,24 @@ async def read_post(request: Request, limits: Limits) -> Post:
     """Return the post of a request. Raises `Problem` for a request that is none."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
-        id, text, image = _from_json(await request.body())
+        id, text, images = _from_json(await request.body())
     elif kind == "multipart/form-data":
-        async with request.form(max_files=1, max_fields=2, max_part_size=limits.body_bytes) as form:
-            id, text, image = await _from_form(form)
+        async with request.form(max_files=MAX_IMAGES, max_fields=3, max_part_size=limits.body_bytes) as form:
+            id, text, images = await _from_form(form)
     else:
         raise Problem(415, f"expected application/json or multipart/form-data, found {kind[:100] or 'no content type'}")
-    if text is None and image is None:
+    if text is None and not images:
         raise Problem(422, "expected a text, an image or both, found neither")
     if text is not None and len(text) > limits.text_chars:
         raise Problem(422, f"text: {len(text):,} characters; at most {limits.text_chars:,} are taken")
-    if image is not None:
+    for image in images:
         _refuse_polyglot(image)
-    return Post(id, text, None if image is None else ImageRef(image))
+    refs = [ImageRef(image) for image in images]
+    return Post(id, text, refs[0] if refs else None, more_images=tuple(refs[1:]))
 
 
 def refuse_unread(prediction: Prediction, limits: Limits) -> None:
-    """Raise `Problem` where the one image of a request could not be read; in a batch that is a status."""
+    """Raise `Problem` where an image of a request could not be read; in a batch that is a status."""
     if Status.IMAGE_TOO_LARGE in prediction.status:
         raise Problem(413, f"image: too large; at most {limits.pixels:,} pixels are decoded")
     if {Status.IMAGE_UNREADABLE, Status.IMAGE_FORMAT_UNKNOWN} & set(prediction.status):
@@ -49,7 +51,7 @@ def refuse_unread(prediction: Prediction, limits: Limits) -> None:
         raise Problem(422, f"image: cannot be read{found}; expected JPEG, PNG, WEBP, GIF, BMP or TIFF")
 
 
-def _from_json(body: bytes) -> tuple[str, str | None, bytes | None]:
+def _from_json(body: bytes) -> tuple[str, str | None, list[bytes]]:
     try:
         value = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):  # bytes in no Unicode are a ValueError too
@@ -60,7 +62,7 @@ def _from_json(body: bytes) -> tuple[str, str | None, bytes | None]:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part)[:40] for part in first["loc"]) or "the body"
         raise Problem(422, f"{place[:120]}: {first['msg'][:200]}") from None
-    return json_id(post.id, "id"), post.text, None if post.image is None else _decoded(post.image.base64)
+    return json_id(post.id, "id"), post.text, [_decoded(image.base64) for image in post.image]
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -74,22 +76,23 @@ def _decoded(value: str) -> bytes:
         raise Problem(422, "image.base64: is no valid base64") from None
 
 
-async def _from_form(form: FormData) -> tuple[str, str | None, bytes | None]:
+async def _from_form(form: FormData) -> tuple[str, str | None, list[bytes]]:
     fields: dict[str, Any] = dict(form)
     if unknown := [name for name in fields if name not in ("id", "text", "image")]:
         raise Problem(422, f"expected the parts id, text and image, found {unknown[0][:40]!r}")
-    id, text, image = fields.get("id", "0"), fields.get("text"), fields.get("image")
+    id, text = fields.get("id", "0"), fields.get("text")
     for name, value in (("id", id), ("text", text)):
         if isinstance(value, UploadFile):
             raise Problem(422, f"{name}: expected a field, found a file")
     if len(id) > MAX_ID:
         raise Problem(422, f"id: expected {MAX_ID} characters at most, found {len(id):,}")
-    return json_id(id, "id"), text, await _form_image(image)
+    images = [await _form_image(part) for part in form.getlist("image")]
+    return json_id(id, "id"), text, [image for image in images if image is not None]
 
 
 async def _form_image(image: Any) -> bytes | None:
-    """Return the bytes of the part `image`; a form in which no file was chosen has none, and sends an empty part."""
-    if image is None or image == "":
+    """Return the bytes of a part `image`; a form in which no file was chosen has none, and sends an empty part."""
+    if image == "":
         return None
     if not isinstance(image, UploadFile):
         raise Problem(422, "image: expected a file, found a field; addresses and paths are never followed")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from moodfuse.config import Modality
+from moodfuse.data.images import MAX_IMAGES
 from moodfuse.data.posts import Status
 
 MAX_ID = 200  # characters
@@ -23,11 +24,19 @@ class Base64Image(_Body):
 
 
 class PostBody(_Body):
-    """One post: a text, an image, or both."""
+    """One post: a text, one or several images, or both."""
 
     id: str = Field("0", max_length=MAX_ID)
     text: str | None = None
-    image: Base64Image | None = None
+    image: list[Base64Image] = Field([], max_length=MAX_IMAGES)
+
+    @field_validator("image", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> list[Any]:
+        """Take one image, and `null` for none, beside a list of them."""
+        if value is None:
+            return []
+        return value if isinstance(value, list) else [value]
 
 
 class Answer(BaseModel):
@@ -94,13 +103,14 @@ class Health(BaseModel):
 
 
 # Written out: a schema within a schema could not point to the document's own definitions.
+_IMAGE = Base64Image.model_json_schema()
 _POST: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
         "id": {"type": "string", "maxLength": MAX_ID, "default": "0"},
         "text": {"anyOf": [{"type": "string"}, {"type": "null"}]},
-        "image": {"anyOf": [Base64Image.model_json_schema(), {"type": "null"}]},
+        "image": {"anyOf": [_IMAGE, {"type": "array", "items": _IMAGE, "maxItems": MAX_IMAGES}, {"type": "null"}]},
     },
 }
 POST_BODY: dict[str, Any] = {
@@ -115,7 +125,7 @@ POST_BODY: dict[str, Any] = {
                     "properties": {
                         "id": {"type": "string", "maxLength": MAX_ID, "default": "0"},
                         "text": {"type": "string"},
-                        "image": {"type": "string", "format": "binary"},
+                        "image": {"type": "string", "format": "binary", "description": "may stand several times"},
                     },
                 }
             },

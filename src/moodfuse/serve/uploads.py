@@ -30,7 +30,7 @@ CONTENT_TYPES = {
     "text/tab-separated-values": "posts.tsv",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "posts.xlsx",
 }
-_ELSEWHERE = ImageRef(Path("outside the batch\0"))  # a name no file can have
+_ELSEWHERE = ImageRef(Path("a file outside the batch\0"))  # a name no file can have
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".xlsx")
 
 
@@ -74,16 +74,14 @@ def open_batch(path: Path, limits: Limits, reading: Reading) -> Batch:
     if not count:
         raise Problem(422, "the batch holds no post")
     with _own_words(source):
-        return Batch(
-            source, came_as(source), count, stream_posts(source, reading, trusted=False).columns, reading.columns
-        )
+        return Batch(source, came_as(source), count, stream_posts(source, reading).columns, reading.columns)
 
 
 def read_batch(source: Path, reading: Reading) -> Iterator[Post]:
-    """Yield the posts of a batch in order. An image that lies outside its folder counts as not found."""
+    """Yield the posts of a batch in order, trusting none: an image outside its folder is not found, none is fetched."""
     home = _home(source)
     with _own_words(source):
-        for post in stream_posts(source, reading, trusted=False):
+        for post in stream_posts(source, replace(reading, trusted=False, remote=False)):
             images = [_confined(image, home) for image in post.images]
             yield replace(post, image=images[0] if images else None, more_images=tuple(images[1:]))
 
@@ -91,11 +89,16 @@ def read_batch(source: Path, reading: Reading) -> Iterator[Post]:
 @contextmanager
 def _own_words(source: Path) -> Iterator[None]:
     """Leave out of errors where the batch lies: the client knows nothing of this folder, and need not."""
-    home = _home(source)
     try:
         yield
     except DataError as error:
-        raise DataError(str(error).replace(f"{home}{os.sep}", "").replace(str(home), "the batch")) from None
+        raise DataError(in_own_words(str(error), source)) from None
+
+
+def in_own_words(message: str, source: Path) -> str:
+    """Return a message about a batch without the folder that it lies in, on one line that any table can hold."""
+    home = _home(source)
+    return message.replace(f"{home}{os.sep}", "").replace(str(home), "the batch").replace("\0", "")
 
 
 def _home(source: Path) -> Path:

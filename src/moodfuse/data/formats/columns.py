@@ -117,19 +117,19 @@ def need_text_or_image(found: Columns, names: Iterable[str], where: str) -> None
         )
 
 
-def parse_columns(text: str | None) -> dict[Role, str]:
+def parse_columns(text: str | None, where: str = "--columns") -> dict[Role, str]:
     """Read `ROLE=NAME,ROLE=NAME`; a name may hold commas.
 
-    Raises `DataError` for a role that is none or stands twice.
+    Raises `DataError`, which says `where` the text stood, for a role that is none or stands twice.
     """
     result: dict[Role, str] = {}
     for part in re.split(r",(?=\s*\w+\s*=)", text) if text else ():
         role, equals, name = part.partition("=")
         if not equals or not name.strip():
-            raise DataError(f"--columns: expected ROLE=NAME (text=tweet,image=photo), found {part.strip()!r}")
-        known = _role(role.strip(), "--columns")
+            raise DataError(f"{where}: expected ROLE=NAME (text=tweet,image=photo), found {part.strip()!r}")
+        known = _role(role.strip(), where)
         if known in result:
-            raise DataError(f"--columns: {known} is named twice; name one column for it")
+            raise DataError(f"{where}: {known} is named twice; name one column for it")
         result[known] = name.strip()
     return result
 
