@@ -79,13 +79,15 @@ def clean(text: str, cleaning: Cleaning) -> str:
     nobody sees go, but for those that make an emoji. Only the first `MAX_CHARS` characters count. Cleaning a clean
     text changes nothing, unless what stood beside something taken out has come to look like it.
     """
-    text = _plain(text[:MAX_CHARS])
+    text = text[:MAX_CHARS]
+    if "&" in text or not text.isascii():
+        text = _plain(text)
     if cleaning.lower:
         text = text.lower() if text.isascii() else _composed(text.lower())
     if not text.isprintable():
         text = _CONTROL.sub(" ", text)
     text = _collapse(text)
-    if cleaning.urls and ("/" in text or "…" in text or "www." in text.lower()):
+    if cleaning.urls and ("/" in text or "…" in text or ("." in text and "www." in text.lower())):
         text = _collapse(_URL.sub(" ", text))
     if "@" not in text and "#" not in text:
         return text
@@ -157,4 +159,6 @@ def _clean_tag(tag: re.Match[str], cleaning: Cleaning) -> str:
 
 
 def _collapse(text: str) -> str:
+    if "  " not in text and text.isprintable() and text[:1] != " " != text[-1:]:
+        return text  # as most are; of all blanks only the usual one is printable
     return " ".join(text.split())

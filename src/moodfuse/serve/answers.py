@@ -27,7 +27,7 @@ from moodfuse.serve.limits import Limits
 from moodfuse.serve.metrics import Metrics
 from moodfuse.serve.preview import preview_line, preview_opening
 from moodfuse.serve.problems import Problem
-from moodfuse.serve.uploads import Batch, open_batch, read_batch, receive_batch
+from moodfuse.serve.uploads import UploadedBatch, open_batch, read_batch, receive_batch
 
 COUNT = "Moodfuse-Posts"  # header: how many answers will come
 #: What answers may come as, by the media type that the header Accept names; the first where it names none.
@@ -115,7 +115,7 @@ def column_roles(text: str) -> dict[Role, str]:
     return found
 
 
-def _shown(batch: Batch, style: Format, labels: Labels) -> tuple[Layout, Callable[[Post], dict[str, Any]]]:
+def _shown(batch: UploadedBatch, style: Format, labels: Labels) -> tuple[Layout, Callable[[Post], dict[str, Any]]]:
     """Return the layout of the answers to a batch, and the function that gives the fields of a post beside them.
 
     A table comes back whole. In JSON the id and what the service does not know of a post come back: not its image.
