@@ -84,9 +84,9 @@ def clean(text: str, cleaning: Cleaning) -> str:
         text = _plain(text)
     if cleaning.lower:
         text = text.lower() if text.isascii() else _composed(text.lower())
-    if not text.isprintable():
-        text = _CONTROL.sub(" ", text)
     text = _collapse(text)
+    if not text.isprintable():
+        text = _collapse(_CONTROL.sub(" ", text))
     if cleaning.urls and ("/" in text or "…" in text or ("." in text and "www." in text.lower())):
         text = _collapse(_URL.sub(" ", text))
     if "@" not in text and "#" not in text:

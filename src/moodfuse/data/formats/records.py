@@ -107,7 +107,8 @@ class Records(Iterator[Record]):
             except csv.Error as error:
                 values = self._as_characters(start, error)
             if values and (values[0].strip() or any(map(str.strip, values))):
-                self.width = self.width or len(values)
+                if not self.width:
+                    self.width = len(values)
                 if len(seen) > 1:
                     self._look(start, values)
                 yield _new(Record, (start, values, seen[0][0]))

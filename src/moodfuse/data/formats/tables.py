@@ -120,8 +120,8 @@ def _rows(path: Path, table: Records, header: Header, before: int, reading: Read
             images[0] if images else None,
             None if label_at < 0 else values[label_at],
             "line",
-            None,
-            tuple(images[1:]),
+            None,  # not left out
+            tuple(images[1:]) if images else (),
             dict(zip(header.names, values, strict=True)) if kept else None,
         )
 
