@@ -84,9 +84,7 @@ def clean(text: str, cleaning: Cleaning) -> str:
         text = _plain(text)
     if cleaning.lower:
         text = text.lower() if text.isascii() else _composed(text.lower())
-    text = _collapse(text)
-    if not text.isprintable():
-        text = _collapse(_CONTROL.sub(" ", text))
+    text = _on_a_line(text)
     if cleaning.urls and ("/" in text or "…" in text or ("." in text and "www." in text.lower())):
         text = _collapse(_URL.sub(" ", text))
     if "@" not in text and "#" not in text:
@@ -158,7 +156,13 @@ def _clean_tag(tag: re.Match[str], cleaning: Cleaning) -> str:
     return {"keep": tag[0], "strip": f" {word}", "drop": " "}[cleaning.hashtags]
 
 
+def _on_a_line(text: str) -> str:
+    """Return a text without control characters and with one blank between words; most are so already."""
+    if text.isprintable():  # of all blanks only the usual one is
+        return _collapse(text) if "  " in text or text[:1] == " " or text[-1:] == " " else text
+    text = _collapse(text)
+    return text if text.isprintable() else _collapse(_CONTROL.sub(" ", text))
+
+
 def _collapse(text: str) -> str:
-    if "  " not in text and text.isprintable() and text[:1] != " " != text[-1:]:
-        return text  # as most are; of all blanks only the usual one is printable
     return " ".join(text.split())
