@@ -142,7 +142,7 @@ def _join(found: re.Match[str]) -> str:
         return ""
     if _SHAPED.match(before):
         return next((sign for sign in reversed(run) if sign in "\u200c\u200d"), "")
-    if before.isalnum() or before == "_":
+    if before.isalnum() or before == "_" or unicodedata.combining(before):  # an accent: it may become part of a letter
         return "\ufe0f" if "\ufe0f" in run and text[end : end + 1] == "\u20e3" else ""
     return "".join(sign for sign in "\ufe0e\ufe0f\u200d" if sign in run)
 
