@@ -117,9 +117,14 @@ def prepare_text(
 
 
 def _plain(text: str) -> str:
-    """Undo entities, other dresses of letters, and what shows nothing."""
+    """Undo entities, other dresses of letters, and what shows nothing, be it written as an entity or in one."""
     if "&" in text:
-        text = _ENTITY.sub(lambda found: html.unescape(f"&{found[1]}"), text)
+        text = _ENTITY.sub(lambda found: html.unescape(f"&{found[1]}"), _bare(text))
+    return _bare(text)
+
+
+def _bare(text: str) -> str:
+    """Undo other dresses of letters, and what shows nothing."""
     if text.isascii():
         return text
     if not _HIDDEN.search(text):
