@@ -18,7 +18,7 @@ from PIL import Image, ImageFile
 from pydantic import ValidationError
 
 from moodfuse.data import images
-from moodfuse.data.images import ImageSpec, Picture, look, open_image, pixels
+from moodfuse.data.images import ImageSpec, Seen, look, open_image, pixels
 from moodfuse.data.posts import ImageRef, Status
 
 
@@ -56,7 +56,7 @@ def test_the_six_formats_open(format: str) -> None:
 def test_other_formats_do_not(format: str) -> None:
     named = {"ICO": "icon (ICO)", "PPM": "PPM"}  # a TGA does not say that it is an image
     status = Status.IMAGE_FORMAT_UNKNOWN if format in named else Status.IMAGE_UNREADABLE
-    assert look(ImageRef(encoded(noise(32, 32), format))) == Picture(None, (status,), named.get(format, ""))
+    assert look(ImageRef(encoded(noise(32, 32), format))) == Seen(None, (status,), named.get(format, ""))
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -198,6 +198,9 @@ def test_a_guess_is_told() -> None:
 
 
 @given(st.text(alphabet="a&mp;#39lt\u200b\u200d\ufe0f👩❤Ａ𝗜\u0301eﾞｶ\u00ad @#🏴\U000e0067", max_size=40))
+@example("a\u0301\u200d")
+@example("&l\u200bt;")
+@example("a\u200d\u0301\u200d")
 def test_undoing_is_idempotent(text: str) -> None:
     once = clean(text, ALL_OFF)
     assert clean(once, ALL_OFF) == once

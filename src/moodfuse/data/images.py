@@ -76,7 +76,7 @@ class ImageSpec(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Seen:
     """What became of an image: `image` is `None` where there is nothing to see, `status` empty where all is well.
 
     `detail` says what a status alone does not: the path that was tried, the format that was found.
@@ -87,7 +87,7 @@ class Picture:
     detail: str = ""
 
 
-def look(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> Picture:
+def look(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> Seen:
     """Decode an image to RGB, turned upright, transparency on white (black where it would vanish), first of several.
 
     An image of more than `max_pixels` is not decoded; `MAX_PIXELS` is the most there can be.
@@ -96,23 +96,23 @@ def look(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """
     data = read_image(ref)
     if isinstance(data, Unread):
-        return Picture(None, (data.status,), data.detail)
+        return Seen(None, (data.status,), data.detail)
     return look_at(data, max_pixels=max_pixels)
 
 
-def look_at(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
+def look_at(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Seen:
     """Decode an image from its bytes, as `look` does."""
     if len(data) > MAX_BYTES:
-        return Picture(None, (Status.IMAGE_TOO_LARGE,))
+        return Seen(None, (Status.IMAGE_TOO_LARGE,))
     if (format := unknown_format(data)) is not None:
-        return Picture(None, (Status.IMAGE_FORMAT_UNKNOWN,), format)
+        return Seen(None, (Status.IMAGE_FORMAT_UNKNOWN,), format)
     try:
         image, truncated = decode(data, min(max_pixels, MAX_PIXELS))
     except Image.DecompressionBombError:
-        return Picture(None, (Status.IMAGE_TOO_LARGE,))
+        return Seen(None, (Status.IMAGE_TOO_LARGE,))
     except Exception:  # Pillow raises nearly everything for hostile bytes, and one post must not end a job
-        return Picture(None, (Status.IMAGE_UNREADABLE,), "" if data else "empty")
-    return Picture(image, (Status.IMAGE_TRUNCATED,) if truncated else ())
+        return Seen(None, (Status.IMAGE_UNREADABLE,), "" if data else "empty")
+    return Seen(image, (Status.IMAGE_TRUNCATED,) if truncated else ())
 
 
 def open_image(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image | None, list[Status]]:

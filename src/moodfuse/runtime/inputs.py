@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from moodfuse.data.formats.image_refs import file_image
-from moodfuse.data.images import MAX_IMAGES, MAX_PIXELS, Picture, look, name_of, read_of
+from moodfuse.data.images import MAX_IMAGES, MAX_PIXELS, Seen, look, name_of, read_of
 from moodfuse.data.posts import ImageRef, Post, Status
 from moodfuse.errors import DataError
 from moodfuse.runtime.views import EncoderInput, ImageReader
@@ -53,7 +53,7 @@ def read_images(
     return arrays, list(dict.fromkeys(status)), details
 
 
-def _told(found: Picture, ref: ImageRef, place: int) -> str:
+def _told(found: Seen, ref: ImageRef, place: int) -> str:
     """Return what is to be said of an image: the `place`-th of several from 1, 0 for a post's only one."""
     if not found.status or not (place or found.detail):
         return ""

@@ -27,7 +27,7 @@ from moodfuse.serve.batching import Engine
 from moodfuse.serve.limits import Limits
 from moodfuse.serve.metrics import Metrics
 from moodfuse.serve.preview import preview_line, preview_opening
-from moodfuse.serve.uploads import Batch, in_own_words, open_batch, read_batch, receive_batch
+from moodfuse.serve.uploads import UploadedBatch, in_own_words, open_batch, read_batch, receive_batch
 
 COUNT = "Moodfuse-Posts"  # header: how many answers will come
 #: What answers may come as, by the media type that the header Accept names; the first where it names none.
@@ -106,7 +106,7 @@ def accepted(headers: Headers) -> tuple[str, Format]:
     return found, ACCEPTED[found]
 
 
-def _shown(batch: Batch, style: Format, labels: Labels) -> tuple[Layout, Callable[[Post], dict[str, Any]]]:
+def _shown(batch: UploadedBatch, style: Format, labels: Labels) -> tuple[Layout, Callable[[Post], dict[str, Any]]]:
     """Return the layout of the answers to a batch, and the function that gives the fields of a post beside them.
 
     A table comes back whole. In JSON the id and what the service does not know of a post come back: not its image.

@@ -13,20 +13,20 @@ from moodfuse.labels import Labels
 from moodfuse.runtime.answers import Layout, free_names, prediction_object
 from moodfuse.runtime.predictor import Prediction
 from moodfuse.runtime.values import json_text, utf8
-from moodfuse.serve.uploads import Batch
+from moodfuse.serve.uploads import UploadedBatch
 
 _EXCERPT = 400  # characters of a text that a preview shows
 _THUMBNAIL = 96  # pixels
 
 
-def preview_opening(batch: Batch, labels: Labels) -> bytes:
+def preview_opening(batch: UploadedBatch, labels: Labels) -> bytes:
     """Return the first line: the batch's format, its columns, and the names of the answer's columns beside them."""
     plain = Layout(labels, batch.columns).names
     names = free_names([*plain, "probabilities", "predicted", "corrected"], batch.columns)
     return _line({"format": batch.format, "columns": batch.columns, "names": names})
 
 
-def preview_line(batch: Batch, pixels: int, post: Post, prediction: Prediction) -> bytes:
+def preview_line(batch: UploadedBatch, pixels: int, post: Post, prediction: Prediction) -> bytes:
     """Return an answer with the start of its text, a small image, and its fields.
 
     `pixels` is the most that an image may have. Each field is JSON as text: a browser would round a 64-bit id.

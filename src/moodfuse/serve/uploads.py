@@ -47,7 +47,7 @@ async def receive_batch(body: AsyncIterator[bytes], content_type: str, folder: P
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class UploadedBatch:
     """A batch that was read once, and can be read again."""
 
     source: Path
@@ -58,7 +58,7 @@ class Batch:
     roles: Mapping[Role, str]
 
 
-def open_batch(path: Path, limits: Limits, reading: Reading) -> Batch:
+def open_batch(path: Path, limits: Limits, reading: Reading) -> UploadedBatch:
     """Unpack a zip, and read all posts once: what is wrong shows before the first answer.
 
     Raises `Problem` for a zip that is not safe and for too many posts, `DataError` for what is no post.
@@ -74,7 +74,7 @@ def open_batch(path: Path, limits: Limits, reading: Reading) -> Batch:
     if not count:
         raise Problem(422, "the batch holds no post")
     with _own_words(source):
-        return Batch(source, came_as(source), count, stream_posts(source, reading).columns, reading.columns)
+        return UploadedBatch(source, came_as(source), count, stream_posts(source, reading).columns, reading.columns)
 
 
 def read_batch(source: Path, reading: Reading) -> Iterator[Post]:

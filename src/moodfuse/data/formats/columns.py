@@ -19,7 +19,7 @@ NAMES: dict[Role, tuple[tuple[str, ...], ...]] = {
     "id": (
         ("id", "guid"),
         ("tweet_id", "id_str", "post_id", "status_id", "message_id", "comment_id", "item_id", "sample_id", "mid"),
-        ("uuid", "text_id", "image_id", "row_id", "textID"),
+        ("uuid", "text_id", "image_id", "row_id"),
     ),
     "text": (
         ("text",),

@@ -66,7 +66,7 @@ def separator_line(line: str) -> str | None:
     return found[1] if found else None
 
 
-def cells(line: str, delimiter: str) -> list[str]:
+def split_line(line: str, delimiter: str) -> list[str]:
     """Split a line alone; nothing where it cannot be."""
     try:
         return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
@@ -76,7 +76,7 @@ def cells(line: str, delimiter: str) -> list[str]:
 
 def header_columns(header: str | None) -> list[tuple[str, list[str]]]:
     """Return the column names that a first line has by each separator, lower case, where it has several."""
-    split = ((delimiter, cells(header or "", delimiter)) for delimiter in DELIMITERS)
+    split = ((delimiter, split_line(header or "", delimiter)) for delimiter in DELIMITERS)
     return [(delimiter, [name.strip().lower() for name in names]) for delimiter, names in split if len(names) > 1]
 
 
@@ -87,11 +87,11 @@ def _separator(lines: list[str], default: str, reading: Reading) -> str:
     wanted = {name.strip().lower() for name in reading.columns.values()}
 
     def score(delimiter: str) -> tuple[int, float, bool]:
-        names = cells(lines[0], delimiter)
+        names = split_line(lines[0], delimiter)
         known = sum(_weight(name, wanted) for name in names)
         if len(names) < 2:
             return known, 0.0, delimiter == default
-        same = sum(len(cells(line, delimiter)) == len(names) for line in lines[1:])
+        same = sum(len(split_line(line, delimiter)) == len(names) for line in lines[1:])
         return known, 1.0 + same / len(lines), delimiter == default
 
     return max(DELIMITERS, key=score)
@@ -110,6 +110,6 @@ def _blanks_before_quotes(lines: list[str], delimiter: str) -> bool:
     for line in lines:
         if before.search(line):
             plain = next(csv.reader([line], delimiter=delimiter), [])
-            if plain != cells(line, delimiter) and any(cell.lstrip(" ").startswith('"') for cell in plain):
+            if plain != split_line(line, delimiter) and any(value.lstrip(" ").startswith('"') for value in plain):
                 return True
     return False

@@ -62,6 +62,8 @@ def json_id(value: Any, where: str, strict: bool = True) -> str:
     """Return an id: a string or a whole number, nothing as "". Raises `DataError` if `strict` for anything else."""
     if value is None:
         return ""
+    if isinstance(value, str) and value.isascii():
+        return value
     if strict and (isinstance(value, bool) or not isinstance(value, str | int)):
         raise DataError(f"{where}: expected a string or a whole number as id, found {short(value)}")
     # A lone surrogate could not be written out.

@@ -57,12 +57,12 @@ class GuidTagReader(Reader):
             raise DataError(f"{listing} line 1: expected the header guid,tag, found {short(first_line(listing))}")
         others = islice(Records.of(listing, ",", replace(reading, notify=mute)), 1, None)
         at = places["id"]
-        refuse_if_none_has_files(listing, data, (cells[at].strip() for _, cells, _ in others if len(cells) > at))
+        refuse_if_none_has_files(listing, data, (values[at].strip() for _, values, _ in others if len(values) > at))
         for line, values, _ in table:
-            cells = values if len(values) == len(header) else fitted(table, line, values, reading)
-            guid = cells[places["id"]] or ""
+            found = values if len(values) == len(header) else fitted(table, line, values, reading)
+            guid = found[places["id"]] or ""
             text, image = files_beside(data, guid.strip(), reading.strict)
-            label = cells[places["label"]] if "label" in places else None
+            label = found[places["label"]] if "label" in places else None
             yield Row(listing, line, guid, text, image, label)
 
     def count(self, path: Path, reading: Reading) -> int:

@@ -93,6 +93,9 @@ def watched(rows: Iterator[Row], notify: Notify) -> Iterator[Row]:
     named, texts = 0, False
     missing: tuple[Row, Path] | None = None
     for row in rows:
+        if texts and row.image is None and not row.more_images:
+            yield row
+            continue
         if _is_there(row):
             yield from [*held, row]
             yield from rows

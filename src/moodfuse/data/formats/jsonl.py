@@ -64,7 +64,7 @@ class JsonLinesReader(Reader):
                 continue
             number += 1
             try:
-                yield objects.row(json_object(text, f"{path} line {line}"), number, line=line)
+                yield objects.row(json_object(text, f"{path!s} line {line}"), number, line=line)
             except DataError as error:
                 if reading.strict:
                     raise

@@ -17,7 +17,7 @@ from moodfuse.data.formats.lines import first_line, opening
 from moodfuse.data.formats.objects import object_columns, object_count, object_name, object_rows
 from moodfuse.data.formats.parts import part_files, part_suffixes
 from moodfuse.data.formats.registry import format_name, readers
-from moodfuse.data.posts import ImageRef, ImageUri, Post, Posts
+from moodfuse.data.posts import ImageRef, ImageUri, Post, Posts, post_of
 from moodfuse.errors import DataError, MoodfuseError, suggest
 from moodfuse.progress import mute
 
@@ -194,8 +194,8 @@ def _post(row: Row, reading: Reading) -> Post:
     if image is not None and reading.remote:
         image, more = _followed(image), tuple(map(_followed, more))
     if text is None:
-        return Post(row.id, None, image, label or None, None, False, False, more, row.fields)
-    return Post(row.id, text.text, image, label or None, text.encoding, text.lossy, text.guessed, more, row.fields)
+        return post_of(row.id, None, image, label or None, None, False, False, more, row.fields)
+    return post_of(row.id, text.text, image, label or None, text.encoding, text.lossy, text.guessed, more, row.fields)
 
 
 def _label(row: Row, reading: Reading) -> str | None:

@@ -28,6 +28,9 @@ class Record(NamedTuple):
     offset: int
 
 
+_new = tuple.__new__  # five times as fast as calling the class
+
+
 @dataclass(slots=True)
 class Doubts:
     """Places where what was read may not be what was meant."""
@@ -104,10 +107,11 @@ class Records(Iterator[Record]):
             except csv.Error as error:
                 values = self._as_characters(start, error)
             if values and (values[0].strip() or any(map(str.strip, values))):
-                self.width = self.width or len(values)
+                if not self.width:
+                    self.width = len(values)
                 if len(seen) > 1:
                     self._look(start, values)
-                yield Record(start, values, seen[0][0])
+                yield _new(Record, (start, values, seen[0][0]))
             seen.clear()
             start = self._line + self._rows.line_num + 1
 

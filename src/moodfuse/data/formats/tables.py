@@ -19,6 +19,7 @@ from moodfuse.data.formats.records import Records, fitted
 from moodfuse.data.formats.registry import reader, writer
 from moodfuse.data.formats.writers import LineWriter
 from moodfuse.data.posts import ImageRef, Post
+from moodfuse.data.text import Decoded
 from moodfuse.errors import DataError
 from moodfuse.progress import mute
 
@@ -96,13 +97,13 @@ def _rows(path: Path, table: Records, header: Header, before: int, reading: Read
     places, more, width = header.columns.places, header.columns.more_images, len(header.names)
     text_at, id_at, label_at = places.get("text", -1), places.get("id", -1), places.get("label", -1)
     images_at = ([places["image"]] if "image" in places else []) + [*more]
-    decoded, folder, rounded = header.dialect.encoding.decoded, path.parent, False
-    for number, (line, values, _) in enumerate(table, start=before + 1):
-        cells: list[str] | list[str | None] = values
-        if len(values) != width:
-            cells = fitted(table, line, values, reading)
-        text = None if text_at < 0 else cells[text_at]
-        id = str(number) if id_at < 0 else cells[id_at] or ""
+    decoded, folder, rounded, kept = header.dialect.encoding.decoded, path.parent, False, reading.fields
+    for number, (line, given, _) in enumerate(table, start=before + 1):
+        values: list[str] | list[str | None] = given
+        if len(given) != width:
+            values = fitted(table, line, given, reading)
+        text = None if text_at < 0 else values[text_at]
+        id = str(number) if id_at < 0 else values[id_at] or ""
         if not rounded and "+" in id and _ROUNDED.fullmatch(id.strip()):
             rounded = True
             reading.notify(
@@ -111,16 +112,18 @@ def _rows(path: Path, table: Records, header: Header, before: int, reading: Read
             )
         images: list[ImageRef] = []
         for at in images_at:
-            images += image_refs(folder, cells[at]) if cells[at] else ()
+            images += image_refs(folder, values[at]) if values[at] else ()
         yield Row(
             path,
             line,
             id,
-            None if text is None else decoded(text),
+            None if text is None else Decoded(text, "ascii") if text.isascii() else decoded(text),
             images[0] if images else None,
-            None if label_at < 0 else cells[label_at],
-            more_images=tuple(images[1:]),
-            fields=dict(zip(header.names, cells, strict=True)) if reading.fields else None,
+            None if label_at < 0 else values[label_at],
+            "line",
+            None,  # not left out
+            tuple(images[1:]) if images else (),
+            dict(zip(header.names, values, strict=True)) if kept else None,
         )
 
 

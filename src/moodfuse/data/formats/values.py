@@ -15,6 +15,7 @@ from moodfuse.data.formats.columns import Columns, assign_columns, need_text_or_
 from moodfuse.data.formats.encodings import Encoding, decode
 from moodfuse.data.formats.fields import json_id, json_text
 from moodfuse.data.formats.image_refs import image_refs
+from moodfuse.data.posts import ImageRef
 from moodfuse.data.text import Decoded
 from moodfuse.errors import DataError
 
@@ -47,11 +48,12 @@ class Typed:
         Raises `DataError` for a value of the wrong kind, where `reading.strict` asks for it.
         """
         unit: Literal["line", "row"] = "row" if line is None else "line"
-        place, strict, places = f"{self.where} {unit} {line or number}", self.reading.strict, self.columns.places
+        place, strict, places = f"{self.where!s} {unit} {line or number}", self.reading.strict, self.columns.places
         found = {role: _plain(values[at]) for role, at in places.items()}
-        at_images = [places[role] for role in ("image",) if role in places] + [*self.columns.more_images]
-        given = [_plain(values[at]) for at in at_images]
-        images = [ref for one in given for ref in image_refs(self.folder, one, where=place, strict=strict)]
+        images: list[ImageRef] = []
+        if "image" in found:  # further ones stand beside it
+            for given in (found["image"], *(_plain(values[at]) for at in self.columns.more_images)):
+                images += image_refs(self.folder, given, where=place, strict=strict)
         return Row(
             self.where,
             line or number,
@@ -60,7 +62,7 @@ class Typed:
             images[0] if images else None,
             _label(found.get("label"), self.names, place, strict),
             unit=unit,
-            more_images=tuple(images[1:]),
+            more_images=tuple(images[1:]) if images else (),
             fields=fields,
         )
 
