@@ -192,7 +192,7 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, posts: Posts) -> None:
         ({"overrides": [{"model": {"fusion": "gated"}}]}, "each model of a comparison has its own"),
         ({"overrides": [{"split": {"folds": 5}}]}, "split.folds: expected 10"),
         ({"overrides": [{"train": {"regime": "two_stage"}}]}, "frozen and end_to_end"),
-        ({"overrides": [{"train": {"devices": 2, "device": "cpu"}}], "workers": 2}, "use one of the two"),
+        ({"overrides": [{"train": {"devices": 2, "device": "cpu"}}], "workers": 2}, "set only one of the two"),
     ):
         with pytest.raises(ConfigError, match=expected):
             run(tmp_path, posts, **changes)
