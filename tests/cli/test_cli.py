@@ -102,7 +102,7 @@ def test_no_verb_prints_the_help_and_the_version_is_the_package(moodfuse: Callab
         (["empty"], "empty: expected train.txt"),
         (["misspelt"], r"misspelt/train.txt line 3: unknown label 'postive'; did you mean positive"),
         (["twice"], "twice/train.txt: id '1' stands on line 2 and again on line 4"),
-        (["three"], "expected at least 10 groups"),
+        (["three"], "label 'negative': expected posts in 3 or more groups"),
         (["single"], "label 'negative': expected posts in 3 or more groups"),
         (["unlabelled"], "no post has a label"),
         (["three", "model.fusion=gatd"], "unknown fusion 'gatd'; did you mean gated"),

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import zipfile
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -208,3 +209,10 @@ def test_a_stream_gets_what_came_in(predictor: Predictor, tmp_path: Path) -> Non
         assert stream.getvalue().startswith(start)
     with pytest.raises(OutputError, match="xlsx is written to a file"):
         predict_source(predictor, source, None, PREDICTING, Answers("xlsx", stdout=io.BytesIO()))
+
+
+def test_a_table_whose_format_is_named_needs_no_header_that_is_known(predictor: Predictor, tmp_path: Path) -> None:
+    source, output = written(tmp_path / "in.txt", [["foo", "bar"], ["a good day", "1"]]), tmp_path / "out.csv"
+    predict_source(predictor, source, output, replace(PREDICTING, format="csv", columns={"text": "foo"}))
+    assert [row[:3] for row in table(output)] == [["foo", "bar", "label"], ["a good day", "1", table(output)[1][2]]]
+    assert table(output)[1][7] == "text"

@@ -196,8 +196,9 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, posts: Posts) -> None:
     ):
         with pytest.raises(ConfigError, match=expected):
             run(tmp_path, posts, **changes)
-    with pytest.raises(DataError, match="expected at least 10 groups"):
-        run(tmp_path, posts[:8])
+    few = Posts([post for name in SENTIMENT.names for post in [one for one in posts if one.label == name][:3]])
+    with pytest.raises(DataError, match=r"10 folds need 10 groups of near-duplicates.*found 9 labelled.*add posts"):
+        run(tmp_path, few)
     with pytest.raises(DataError, match="no post has a label"):
         run(tmp_path, Posts([replace(post, label=None) for post in posts]))
     polar = [post for post in posts if post.label != "neutral"]

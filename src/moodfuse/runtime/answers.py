@@ -12,7 +12,7 @@ from typing import Any
 from moodfuse.config import Modality
 from moodfuse.data.formats.parquet import column_types
 from moodfuse.data.formats.parts import part_files
-from moodfuse.data.formats.readers import source_format
+from moodfuse.data.formats.readers import came_as
 from moodfuse.data.posts import Post
 from moodfuse.labels import Labels
 from moodfuse.runtime.explain import Explanation
@@ -58,11 +58,13 @@ class Layout:
         return [found.get(name) for name in self.columns]
 
 
-def layout_of(source: Path, labels: Labels, columns: tuple[str, ...]) -> Layout:
-    """Return the layout of answers behind the columns of a source; those of Parquet files keep their types."""
-    first = part_files(source)[0] if columns else source
-    typed = bool(columns) and first.is_file() and source_format(first) == "parquet"
-    return Layout(labels, columns, column_types(first) if typed else {})
+def layout_of(source: Path, labels: Labels, columns: tuple[str, ...], format: str | None = None) -> Layout:
+    """Return the layout of answers behind the columns of a source; those of Parquet files keep their types.
+
+    `format` is the source's where it was named; `None` finds it out.
+    """
+    typed = bool(columns) and came_as(source, format) == "parquet"
+    return Layout(labels, columns, column_types(part_files(source)[0]) if typed else {})
 
 
 def free_names(names: Collection[str], taken: Collection[str]) -> dict[str, str]:

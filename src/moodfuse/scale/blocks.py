@@ -110,7 +110,7 @@ class Job:
 @lru_cache(maxsize=4)
 def _layout(job: Job, labels: Labels) -> Layout:
     """Return the layout of a job's parts, which all have the same columns: those of every file of the source."""
-    return layout_of(job.source, labels, stream_posts(job.source, job.reading).columns)
+    return layout_of(job.source, labels, stream_posts(job.source, job.reading).columns, job.format)
 
 
 def plan_job(bundle: Bundle, source: Path, destination: Path, **options: Any) -> Job:

@@ -64,7 +64,7 @@ def predict_source(
     style = _style(came, output, answers)
     reading = replace(reading, labels=predictor.labels, fields=not answers.short and style != "guid_tag")
     total, posts, columns = _posts(source, reading, shard)
-    layout = layout_of(source, predictor.labels, columns)
+    layout = layout_of(source, predictor.labels, columns, reading.format)
     if output is not None:
         named = [output, details_path(output)] if style == "guid_tag" else [output]
         check_destinations(named, source, reading, force=answers.force)
