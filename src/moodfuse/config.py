@@ -69,12 +69,8 @@ Encoders = Annotated[str | tuple[str, ...], BeforeValidator(_encoder_names)]
 class ModelConfig(Section):
     fusion: str = Field("concat", description="see `moodfuse fusions`")
     options: dict[str, Any] = Field({}, description="options of the fusion; each fusion validates its own")
-    text: Encoders = Field(
-        "minilm", description="text encoder, or a list of encoders: see `moodfuse encoders`, or a folder"
-    )
-    image: Encoders = Field(
-        "efficientnet-lite0", description="image encoder, or a list of encoders: see `moodfuse encoders`, or a folder"
-    )
+    text: Encoders = Field("minilm", description="text encoder, or several: see `moodfuse encoders`, or a folder")
+    image: Encoders = Field("efficientnet-lite0", description="image encoder, or several; see `moodfuse encoders`")
     auxiliary: float = Field(
         0.0, ge=0, le=10, description="weight of the auxiliary text-only and image-only losses (0: no such heads)"
     )

@@ -20,9 +20,9 @@ from moodfuse import files
 from moodfuse.config import Modality
 from moodfuse.data.formats.base import PREDICTING, Reading, Role, Run
 from moodfuse.data.formats.parquet import pyarrow
-from moodfuse.data.formats.parts import PartsReader, part_files, part_format
-from moodfuse.data.formats.readers import run_posts, source_format, source_runs, stream_posts
-from moodfuse.data.formats.registry import format_name, readers
+from moodfuse.data.formats.parts import part_files
+from moodfuse.data.formats.readers import came_as, run_posts, source_runs, stream_posts
+from moodfuse.data.formats.registry import readers
 from moodfuse.errors import DataError, OutputError
 from moodfuse.labels import Labels
 from moodfuse.runtime.answers import Layout, layout_of, stream_answers
@@ -119,10 +119,8 @@ def plan_job(bundle: Bundle, source: Path, destination: Path, **options: Any) ->
     Raises `DataError` for a source that cannot be read in blocks, and for a source with neither texts nor images.
     """
     source, destination = Path(os.path.abspath(source)), Path(os.path.abspath(destination))  # noqa: PTH100
-    found = format_name(options.get("format") or source_format(source))
+    found = came_as(source, options.get("format"))  # of a folder: a file is cut where its own reader can cut it
     able = [name for name, reader in readers().items() if reader.splits]
-    if found == PartsReader.name:
-        found = part_format(source)  # a file of the folder is cut where its own reader can cut it
     if found not in able:
         raise DataError(
             f"{source}: expected a format that can be read in blocks ({', '.join(able)}), found {found}; "
