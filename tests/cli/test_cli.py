@@ -114,7 +114,7 @@ def test_no_verb_prints_the_help_and_the_version_is_the_package(moodfuse: Callab
         (["three", "--config", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (["three", "--split", "nowhere.csv"], "nowhere.csv: cannot be read as a split file"),
         (["three", "--name", "../x"], "--name: expected"),
-        (["three", "--runs", "three/train.txt"], "train.txt/concat: cannot be written (Not a directory)"),
+        (["three", "--runs", "three/train.txt"], "train.txt/.claims: cannot be written (Not a directory)"),
         (["three", "--device", "tpu"], "train.device"),
         (["three", "--format", "xml"], "unknown format 'xml'"),
     ],

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 ray = pytest.importorskip("ray")
@@ -108,10 +110,17 @@ def test_an_address_where_something_else_listens(
 
 @pytest.mark.usefixtures("two_cpus")
 def test_what_a_worker_finds_is_one_line(text_run: Path, tmp_path: Path) -> None:
-    source = tmp_path / "in.csv"
-    source.write_text("text\n" + "good\n" * 30 + "good,bad\n")
-    with pytest.raises(scale.WorkerError, match=r"in\.csv line 32: expected 1 cells") as caught:
-        scale.ray_predict(job(text_run, source, tmp_path / "out", 10), scale.Workers(1))
+    source = tmp_path / "in.parquet"
+    table = pyarrow.table({"text": [f"good {i}" for i in range(2_000)]})
+    pyarrow.parquet.write_table(table, source, row_group_size=500, compression="none", use_dictionary=False)
+    content = bytearray(source.read_bytes())
+    damaged = content.index(b"good 1725")
+    content[damaged - 60 : damaged + 60] = (
+        b"\xff" * 120
+    )  # a page that only a worker reads; the index at the end stays whole
+    source.write_bytes(content)
+    with pytest.raises(scale.WorkerError, match=r"in\.parquet: cannot be read as Parquet") as caught:
+        scale.ray_predict(job(text_run, source, tmp_path / "out", 500), scale.Workers(1))
     assert "\n" not in str(caught.value)
 
 

@@ -58,6 +58,11 @@ def part_files(path: Path) -> list[Path]:
     return [file for file, _ in _readers(path)] if path.is_dir() else [path]
 
 
+def part_format(path: Path) -> str:
+    """Return the one format of the files in a folder. Raises `DataError` for a folder without, or of several."""
+    return _readers(path)[0][1].name
+
+
 def _readers(path: Path) -> list[tuple[Path, Reader]]:
     known = _by_suffix()
     found = [(file, known[file.suffix.lower()]) for file in _files(path)]

@@ -15,7 +15,7 @@ from moodfuse.data.formats.fields import held_in, in_words, short
 from moodfuse.data.formats.image_refs import watched
 from moodfuse.data.formats.lines import first_line, opening
 from moodfuse.data.formats.objects import object_columns, object_count, object_name, object_rows
-from moodfuse.data.formats.parts import part_files, part_suffixes
+from moodfuse.data.formats.parts import part_format, part_suffixes
 from moodfuse.data.formats.registry import format_name, readers
 from moodfuse.data.posts import ImageRef, ImageUri, Post, Posts, post_of
 from moodfuse.errors import DataError, MoodfuseError, suggest
@@ -47,7 +47,7 @@ def source_format(path: str | Path) -> str:
 def came_as(path: Path, format: str | None = None) -> str:
     """Return the format that a source came in; of a folder of files, that of its files."""
     found = format_name(format or source_format(path))
-    return source_format(part_files(path)[0]) if found == "parts" else found
+    return part_format(path) if found == "parts" else found
 
 
 def _recognises(reader: Reader, path: Path, header: str | None) -> bool:
