@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from importlib import metadata
-from typing import Any, Literal, NamedTuple
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from moodfuse.errors import ConfigError
 
@@ -13,7 +13,9 @@ LOG = logging.getLogger("moodfuse.plugins")
 
 #: The groups of entry points that moodfuse looks at.
 Group = Literal["moodfuse.fusions", "moodfuse.readers", "moodfuse.encoders"]
-_LOADING: set[Group] = set()
+
+_Base = TypeVar("_Base")
+_Class = TypeVar("_Class", bound=type)
 
 
 def load_plugins(group: Group, register: Callable[[Any], object]) -> None:
@@ -21,18 +23,12 @@ def load_plugins(group: Group, register: Callable[[Any], object]) -> None:
 
     A plug-in that cannot be loaded or registered is left out with a warning: no command fails because of it.
     """
-    if group in _LOADING:  # a plug-in that looks up another one while it is imported
-        return
-    _LOADING.add(group)
-    try:
-        for entry in metadata.entry_points(group=group):
-            try:
-                register(entry.load())
-            except (Exception, SystemExit) as error:
-                package = entry.dist.name if entry.dist else "an unknown package"
-                LOG.warning("plug-in %s of %s (%s) is left out: %s", entry.name, package, group, describe(error))
-    finally:
-        _LOADING.discard(group)
+    for entry in metadata.entry_points(group=group):
+        try:
+            register(entry.load())
+        except (Exception, SystemExit) as error:
+            package = entry.dist.name if entry.dist else "an unknown package"
+            LOG.warning("plug-in %s of %s (%s) is left out: %s", entry.name, package, group, describe(error))
 
 
 def describe(error: BaseException) -> str:
@@ -78,3 +74,56 @@ def check_class(cls: Any, base: type, declared: Mapping[str, Declared]) -> None:
         value = getattr(cls, name, None)
         if not holds(value):
             raise ConfigError(f"{cls.__name__}: expected {words} as its {name}, found {value!r}")
+
+
+class Registry(Generic[_Base]):
+    """Classes by name: moodfuse's own, and those of plug-ins.
+
+    `what` is such a class in messages ("fusion"), and `declared` says what its attributes must be. `import_own` imports
+    the modules whose classes register themselves, unless their package does so. Names in `reserved` are not free, and
+    what `try_out` raises of a class keeps it out. Without a `group` of entry points there are no plug-ins.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        base: type,
+        declared: Mapping[str, Declared],
+        *,
+        group: Group | None = None,
+        import_own: Callable[[], object] = lambda: None,
+        reserved: Container[str] = (),
+        try_out: Callable[[Any], object] = lambda cls: None,
+    ) -> None:
+        self._what, self._base, self._declared = what, base, declared
+        self._group, self._import_own, self._reserved, self._try_out = group, import_own, reserved, try_out
+        self._classes: dict[str, type[_Base]] = {}
+        self._complete = False
+
+    def register(self, cls: _Class) -> _Class:
+        """Register a class under its `name`.
+
+        Raises `ConfigError` if it is none of its kind, lacks a required member, or has a name that is taken.
+        """
+        check_class(cls, self._base, self._declared)
+        if not cls.__module__.startswith("moodfuse."):
+            self._import_own()  # a plug-in that is imported before the first look-up takes no name of theirs
+        name = cls.name  # type: ignore[attr-defined]  # it is declared: checked above
+        holder: Any = self._classes.get(name, cls)
+        if name in self._reserved or holder is not cls:
+            raise ConfigError(f"two {self._what}s are called {name!r}")
+        self._try_out(cls)
+        self._classes[name] = cls
+        return cls
+
+    def classes(self) -> dict[str, type[_Base]]:
+        """Return every class by name. The first call loads the plug-ins.
+
+        They are not loaded as moodfuse's package is imported: a plug-in imports it, too, and would find it half done.
+        """
+        if not self._complete:
+            self._complete = True  # before they are loaded, since a plug-in may look another up
+            self._import_own()
+            if self._group:
+                load_plugins(self._group, self.register)
+        return self._classes

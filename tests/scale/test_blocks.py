@@ -165,7 +165,7 @@ def test_a_folder_of_files_that_cannot_be_cut_will_not_do(text_run: Path, tmp_pa
         with pytest.raises(DataError, match=r"can be read in blocks \(.*csv.*\), found whole; moodfuse convert"):
             plan_job(read_bundle(text_run), folder, tmp_path / "out", rows_a_block=4)
     finally:
-        _READERS.pop("whole", None)
+        _READERS.classes().pop("whole", None)
 
 
 def test_a_source_that_will_not_do(text_run: Path, tmp_path: Path) -> None:

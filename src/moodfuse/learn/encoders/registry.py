@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from moodfuse.config import DataConfig, Modality
 from moodfuse.errors import ConfigError, MissingExtraError, suggest
@@ -13,34 +12,18 @@ from moodfuse.learn.encoders.hub import HUB_MODELS, hub_folder, is_hub_id
 from moodfuse.learn.encoders.image_folder import ImageFolder
 from moodfuse.learn.encoders.source import EncoderSource
 from moodfuse.learn.encoders.text_folder import TextFolder
-from moodfuse.plugins import TEXT, check_class, load_plugins, one_of
+from moodfuse.plugins import TEXT, Registry, one_of
 
-_ENCODERS: dict[str, type[EncoderSource]] = {}
-_Class = TypeVar("_Class", bound=type[EncoderSource])
-_DECLARED = {"name": TEXT, "modality": one_of("text", "image"), "summary": TEXT}
-
-
-def encoder(cls: _Class) -> _Class:
-    """Register a source class under its `name`; sources are made from the configuration's `data` section: `cls(data)`.
-
-    Raises `ConfigError` if `cls` is no source class, lacks a required member, or has a name that is taken.
-    """
-    check_class(cls, EncoderSource, _DECLARED)
-    if _ENCODERS.setdefault(cls.name, cls) is not cls:
-        raise ConfigError(f"two encoders are called {cls.name!r}")
-    return cls
-
-
-def encoders() -> dict[str, type[EncoderSource]]:
-    """Return the registry: every encoder that needs no network, by name. The first call loads the plug-ins."""
-    _load()
-    return _ENCODERS
-
-
-@cache
-def _load() -> None:
-    # Not as this package is imported: a plug-in imports it, too, and would be asked for while it is half imported.
-    load_plugins("moodfuse.encoders", encoder)
+_REGISTRY = Registry[EncoderSource](
+    "encoder",
+    EncoderSource,
+    {"name": TEXT, "modality": one_of("text", "image"), "summary": TEXT},
+    group="moodfuse.encoders",
+)
+#: Registers a source class under its `name`; sources are made from the configuration's `data` section: `cls(data)`.
+encoder = _REGISTRY.register
+#: Returns every encoder that needs no network, by name.
+encoders = _REGISTRY.classes
 
 
 def find_encoder(name: str, modality: Modality, data: DataConfig) -> EncoderSource:

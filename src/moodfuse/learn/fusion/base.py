@@ -6,15 +6,14 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
 from moodfuse.config import Modality
 from moodfuse.errors import ConfigError, suggest
 from moodfuse.learn.encoders.base import Encoded
-from moodfuse.plugins import TEXT, YES_OR_NO, check_class, load_plugins, one_of, tuple_of
+from moodfuse.plugins import TEXT, YES_OR_NO, Registry, one_of, tuple_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,39 +59,23 @@ class Fusion(nn.Module, ABC):
         return None
 
 
-_FUSIONS: dict[str, type[Fusion]] = {}
-_Class = TypeVar("_Class", bound=type[Fusion])
-_DECLARED = {
-    "name": TEXT,
-    "family": TEXT,
-    "source": TEXT,
-    "consumes": one_of("pooled", "tokens", "pixels"),
-    "modalities": tuple_of(one_of("text", "image"), least=1),
-    "interacts": YES_OR_NO,
-}
-
-
-def fusion(cls: _Class) -> _Class:
-    """Register a fusion class under its `name`.
-
-    Raises `ConfigError` if `cls` is no fusion class, lacks a required member, or has a name that is taken.
-    """
-    check_class(cls, Fusion, _DECLARED)
-    if _FUSIONS.setdefault(cls.name, cls) is not cls:
-        raise ConfigError(f"two fusions are called {cls.name!r}")
-    return cls
-
-
-def fusions() -> dict[str, type[Fusion]]:
-    """Return the registry: every fusion class by name. The first call loads the plug-ins."""
-    _load()
-    return _FUSIONS
-
-
-@cache
-def _load() -> None:
-    # Not as this package is imported: a plug-in imports it, too, and would be asked for while it is half imported.
-    load_plugins("moodfuse.fusions", fusion)
+_REGISTRY = Registry[Fusion](
+    "fusion",
+    Fusion,
+    {
+        "name": TEXT,
+        "family": TEXT,
+        "source": TEXT,
+        "consumes": one_of("pooled", "tokens", "pixels"),
+        "modalities": tuple_of(one_of("text", "image"), least=1),
+        "interacts": YES_OR_NO,
+    },
+    group="moodfuse.fusions",
+)
+#: Registers a fusion class under its `name`.
+fusion = _REGISTRY.register
+#: Returns every fusion class by name.
+fusions = _REGISTRY.classes
 
 
 def find_fusion(name: str) -> type[Fusion]:
