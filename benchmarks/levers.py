@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from moodfuse import read_posts
-from moodfuse.config import parse_overrides
 from moodfuse.learn.compare.models import compared
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.records.claim import Claim
 from moodfuse.records.results import ArmRow, PairRow
+from moodfuse.settings import parse_overrides
 from moodfuse.workflows.comparison.run import Effort, compare_models
 
 BASE = [

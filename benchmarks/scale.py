@@ -65,7 +65,7 @@ print(json.dumps({"startup": loaded - began, "seconds": time.time() - loaded, "p
 ON_RAY = """
 import json, sys
 from pathlib import Path
-from moodfuse.scale.blocks import plan_job
+from moodfuse.scale.job import plan_job
 from moodfuse.runtime.bundle import read_bundle
 from moodfuse.scale.ray_predict import Workers, ray_predict
 job = plan_job(read_bundle(Path(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3]), rows_a_block=int(sys.argv[5]))

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from moodfuse.config import Config, build_config, describe_fields, load_yaml, parse_overrides
+from moodfuse.config import Config
 from moodfuse.errors import ConfigError
 from moodfuse.learn.encoders import HUB_MODELS
 from moodfuse.learn.fusion import find_fusion, fusions
 from moodfuse.learn.recipes import original_names, recipe_layers, recipe_names, resolve_config
+from moodfuse.settings import build_config, describe_fields, load_yaml, parse_overrides
 
 
 @pytest.mark.parametrize(

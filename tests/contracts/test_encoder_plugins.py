@@ -13,7 +13,7 @@ import pytest
 import torch
 from encoder_cases import EXAMPLE, PLUGIN, install, picture, plugin_installed
 
-from moodfuse.config import DataConfig, build_config, parse_overrides
+from moodfuse.config import DataConfig
 from moodfuse.data.images import ImageSpec
 from moodfuse.data.posts import ImageRef, Post, Posts
 from moodfuse.errors import ConfigError
@@ -21,6 +21,7 @@ from moodfuse.learn.assembly import check_model
 from moodfuse.learn.encoders import PIXEL_INPUTS, Encoded, Encoder, ImageSource, encoder, encoders, find_encoder
 from moodfuse.learn.store import FeatureStore
 from moodfuse.plugins import load_plugins
+from moodfuse.settings import build_config, parse_overrides
 from moodfuse.workflows.doctor import _encoders
 
 #: The example as its package names it alone, so that something can be wrong with it.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from moodfuse.config import Config, DataConfig, Modality, build_config, parse_overrides
+from moodfuse.config import Config, DataConfig, Modality
 from moodfuse.data.lexicon import lexicon_scores
 from moodfuse.data.posts import Post, Posts
 from moodfuse.errors import ConfigError
@@ -18,6 +18,7 @@ from moodfuse.learn.encoders.joined import JoinedSource
 from moodfuse.learn.feature_folder import feature_folder
 from moodfuse.learn.fusion import fusions
 from moodfuse.learn.model import MissingToken
+from moodfuse.settings import build_config, parse_overrides
 
 SEVERAL = {"text": "model.text=[minilm,vader]", "image": "model.image=[efficientnet-lite0,efficientnet-lite2]"}
 

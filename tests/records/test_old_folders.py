@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from old_folders import ON_ALL_METRICS, write_comparison, write_run, write_search
 
-from moodfuse.config import Config, build_config, load_yaml
+from moodfuse.config import Config
 from moodfuse.data.duplicates import Groups
 from moodfuse.data.splits import Split
 from moodfuse.errors import ConfigError, DataError
@@ -24,6 +24,7 @@ from moodfuse.records.record import Record, read_record
 from moodfuse.records.results import ComparisonResults
 from moodfuse.records.run import open_run, read_run
 from moodfuse.records.search import SearchPlan, SearchSummary, open_search, read_search, trial_rows
+from moodfuse.settings import build_config, load_yaml
 from moodfuse.workflows.comparison.results import build_results
 from moodfuse.workflows.reporting import write_report
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from moodfuse.config import build_config
 from moodfuse.records.run import RunFolder, borrowed_runs, has_trained_encoders, is_run
+from moodfuse.settings import build_config
 from moodfuse.workflows.leaks import borrowed_seen, refuse_leaks
 
 

@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
-from moodfuse.config import Config, build_config
+from moodfuse.config import Config
 from moodfuse.records.search import is_search, read_search
 from moodfuse.report.page import document_page
 from moodfuse.report.search import search_document
+from moodfuse.settings import build_config
 
 HEADER = "number,state,score,epochs,seconds,optim.lr,train.batch_size,best\n"
 

@@ -15,7 +15,9 @@ from moodfuse.data.synthetic import write_synthetic
 from moodfuse.errors import DataError, OutputError
 from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.predictor import Predictor
-from moodfuse.scale.blocks import FINISHED, GIVEN_UP_AFTER, MANIFEST, Job, Ledger, plan_job, predict_block
+from moodfuse.scale.blocks import GIVEN_UP_AFTER, predict_block
+from moodfuse.scale.job import Job, plan_job
+from moodfuse.scale.ledger import FINISHED, MANIFEST, Ledger
 from moodfuse.scale.quarantine import Quarantine
 from moodfuse.workflows.prediction import Answers, predict_source
 

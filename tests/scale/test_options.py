@@ -13,7 +13,9 @@ from moodfuse.cli.main import run as moodfuse
 from moodfuse.errors import OutputError
 from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.predictor import Predictor
-from moodfuse.scale.blocks import Ledger, plan_job, predict_block
+from moodfuse.scale.blocks import predict_block
+from moodfuse.scale.job import plan_job
+from moodfuse.scale.ledger import Ledger
 from moodfuse.workflows import extras
 
 pa = pytest.importorskip("pyarrow")

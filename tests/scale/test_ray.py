@@ -26,7 +26,8 @@ from moodfuse.errors import ConfigError, OutputError  # noqa: E402
 from moodfuse.runtime.bundle import read_bundle  # noqa: E402
 from moodfuse.runtime.predictor import Predictor  # noqa: E402
 from moodfuse.scale import ray_predict as scale  # noqa: E402
-from moodfuse.scale.blocks import FINISHED, Job, plan_job  # noqa: E402
+from moodfuse.scale.job import Job, plan_job  # noqa: E402
+from moodfuse.scale.ledger import FINISHED  # noqa: E402
 from moodfuse.workflows.prediction import predict_source  # noqa: E402
 
 LOCAL = {"include_dashboard": False, "object_store_memory": 100 * 2**20, "log_to_driver": False}

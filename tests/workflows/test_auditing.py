@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moodfuse.config import build_config
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Post, Posts
 from moodfuse.errors import ConfigError, DataError
 from moodfuse.labels import SENTIMENT
+from moodfuse.settings import build_config
 from moodfuse.workflows.auditing import audit
 from moodfuse.workflows.label_errors import out_of_fold
 

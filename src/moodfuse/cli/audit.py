@@ -46,8 +46,8 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, with all ids.")] = False,
 ) -> None:
     """Find what is wrong with a data set, before training on it."""
-    from moodfuse.config import build_config, parse_overrides
     from moodfuse.data.formats.base import TRAINING
+    from moodfuse.settings import build_config, parse_overrides
     from moodfuse.workflows.auditing import audit as run_audit
     from moodfuse.workflows.auditing import write_audit_page
 

@@ -63,8 +63,8 @@ def compare(
     require_training()
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
-    from moodfuse.config import parse_overrides
     from moodfuse.data.formats.base import TRAINING
+    from moodfuse.settings import parse_overrides
     from moodfuse.workflows.comparison.run import compare as run_comparison
 
     with Bar(quiet=quiet) as bar:

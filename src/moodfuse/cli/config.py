@@ -26,8 +26,8 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print every setting, its value and its meaning, as YAML for `--config`."""
-    from moodfuse.config import describe_fields, parse_overrides
     from moodfuse.learn.recipes import resolve_config
+    from moodfuse.settings import describe_fields, parse_overrides
 
     resolved = resolve_config(recipe, file=config, overrides=[parse_overrides(overrides or [])])
     if as_json:

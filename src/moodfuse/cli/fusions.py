@@ -59,9 +59,9 @@ def _rows() -> list[dict[str, Any]]:
 
 def _draw(name: str, overrides: list[str], svg: Path | None, as_json: bool) -> None:
     from moodfuse import files
-    from moodfuse.config import parse_overrides
     from moodfuse.learn.diagram import draw_fusion
     from moodfuse.learn.fusion import find_fusion, fusion_options
+    from moodfuse.settings import parse_overrides
 
     drawing = draw_fusion(name, parse_overrides(overrides))
     if svg is not None:

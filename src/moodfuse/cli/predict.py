@@ -163,7 +163,7 @@ def _on_ray(
     require_ray()
     if source is None or answers.path is None:
         raise ConfigError("--engine ray writes a folder of Parquet files: name it with --output")
-    from moodfuse.scale.blocks import plan_job
+    from moodfuse.scale.job import plan_job
     from moodfuse.scale.ray_predict import Workers, ray_predict
 
     found = read_bundle(bundle or default_bundle())

@@ -41,11 +41,11 @@ def search(
     require_training()
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
-    from moodfuse.config import parse_overrides
     from moodfuse.data.formats.base import TRAINING
     from moodfuse.data.formats.readers import read_posts
     from moodfuse.labels import Labels
     from moodfuse.learn.compare.models import model_config
+    from moodfuse.settings import parse_overrides
     from moodfuse.workflows.searching import search as run_search
 
     config = model_config(recipe, [parse_overrides(overrides or [])])

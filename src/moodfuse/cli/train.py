@@ -79,7 +79,7 @@ def train(
 
 
 def _layers(overrides: list[str], seed: int | None, device: str | None) -> list[dict[str, Any]]:
-    from moodfuse.config import parse_overrides
+    from moodfuse.settings import parse_overrides
 
     layers = [parse_overrides(overrides)]
     layers += [{"seed": seed}] if seed is not None else []

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from torch import Tensor
 
-from moodfuse.config import DataConfig, Modality, build_config, load_yaml
+from moodfuse.config import DataConfig, Modality
 from moodfuse.data.images import ImageSpec
 from moodfuse.data.text import TextSpec
 from moodfuse.errors import ConfigError, TrainingError
 from moodfuse.learn.encoders import Encoder, EncoderSource, ImageSource, TokenSource, find_encoder
 from moodfuse.learn.fit.checkpoints import kept_checkpoint, load_model_state
 from moodfuse.records.run import RunFolder
+from moodfuse.settings import build_config, load_yaml
 
 
 class _Tuned(EncoderSource):

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from pydantic import ConfigDict, JsonValue, RootModel
 
-from moodfuse.config import Config, Modality, build_config
+from moodfuse.config import Config, Modality
+from moodfuse.settings import build_config
 
 
 class StoredConfig(RootModel[dict[str, JsonValue]]):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from moodfuse import files
-from moodfuse.config import Config, Modality, build_config, load_yaml
+from moodfuse.config import Config, Modality
 from moodfuse.data.splits import Split
 from moodfuse.errors import DataError
 from moodfuse.records.claim import Claim
@@ -15,6 +15,7 @@ from moodfuse.records.environment import Environment, describe_environment
 from moodfuse.records.metrics import EstimatedScores, RunMetrics
 from moodfuse.records.record import read_record, write_record
 from moodfuse.records.tolerant import Folder, real
+from moodfuse.settings import build_config, load_yaml
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,9 @@ from moodfuse.progress import Progress, silent
 from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.runtime.summary import Summary
-from moodfuse.scale.blocks import Block, Job, Ledger, check_worker, predict_block
+from moodfuse.scale.blocks import predict_block
+from moodfuse.scale.job import Block, Job
+from moodfuse.scale.ledger import Ledger, check_worker
 
 CONNECT_SECONDS, REACH_SECONDS = 10.0, 45.0
 _STORE_BYTES = 128 * 2**20  # Ray's own store holds nothing but descriptions of blocks

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from moodfuse.config import build_config
 from moodfuse.errors import ConfigError
 from moodfuse.learn.fit.optimisation import class_weights, classification_loss, rate_schedule
+from moodfuse.settings import build_config
 
 TARGETS = torch.tensor([0] * 8 + [1] * 2)
 

@@ -12,8 +12,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from moodfuse.config import Config, build_config, load_yaml
+from moodfuse.config import Config
 from moodfuse.errors import ConfigError, suggest
+from moodfuse.settings import build_config, load_yaml
 
 _ORIGINAL = "original/"
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from optuna.trial import Trial
 
-from moodfuse.config import Config, build_config, parse_overrides
+from moodfuse.config import Config
+from moodfuse.settings import build_config, parse_overrides
 
 
 @dataclass(frozen=True, slots=True)
