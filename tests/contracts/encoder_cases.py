@@ -111,7 +111,7 @@ def prepared(reader: object, posts: Posts, modality: Modality) -> list[object]:
     ]
 
 
-def close(got: object, expected: object, *, tolerance: float = 1e-5) -> None:
+def assert_close(got: object, expected: object, *, tolerance: float = 1e-5) -> None:
     """Compare by the size of the values: encoders differ in scale by a factor of a thousand."""
     got, expected = (np.asarray(one, np.float32) for one in (got, expected))
     assert got.shape == expected.shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from encoder_cases import CASES, close, encode, every, good_posts, prepared, source
+from encoder_cases import CASES, assert_close, encode, every, good_posts, prepared, source
 
 from moodfuse.config import Modality
 from moodfuse.learn.encoders import EncoderSource
@@ -38,7 +38,7 @@ def test_the_state_survives_saving_loading_and_export(name: str, modality: Modal
     graph = tuned.graphs(tuned.load())[graph_name(modality)]
     feed = {key: tensor.numpy() for (key, _), tensor in zip(changed.inputs, inputs, strict=True)}
     (pooled,) = open_session(graph).run(["pooled"], feed)
-    close(pooled, expected, tolerance=1e-4)
+    assert_close(pooled, expected, tolerance=1e-4)
 
 
 @every
@@ -52,7 +52,7 @@ def test_what_it_puts_into_a_bundle_is_what_the_predictor_opens(name: str, modal
     own = found.reader()
     got, expected = (one.encode(prepared(one, posts, modality)) for one in (reader, own))
     for row, same in zip(got, expected, strict=True):
-        close(row["pooled"], same["pooled"])
+        assert_close(row["pooled"], same["pooled"])
 
 
 @every
@@ -66,7 +66,7 @@ def test_beside_another_encoder_its_vector_is_the_same(name: str, modality: Moda
     got = reader.encode(prepared(reader, good_posts(), modality))
     own = found.reader()
     for row, same in zip(got, own.encode(prepared(own, good_posts(), modality)), strict=True):
-        close(row["pooled"][other.width() :], same["pooled"])
+        assert_close(row["pooled"][other.width() :], same["pooled"])
     assert [view.encoder for view in joined.views()] == [other.name, name]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from encoder_cases import (
     CASES,
     LONG,
-    close,
+    assert_close,
     encode,
     every,
     every_image,
@@ -30,13 +29,7 @@ from moodfuse.errors import ConfigError
 from moodfuse.learn.encoders import encoders, find_encoder
 from moodfuse.learn.store import FeatureStore
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # at these sizes a second one costs more than it brings
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
@@ -85,13 +78,16 @@ def test_a_post_alone_is_encoded_as_in_any_batch(name: str, modality: Modality) 
     together = encode(name, modality, data.batch(range(5)))
     shuffled = [3, 0, 4, 2, 1]
     moved = encode(name, modality, data.batch(shuffled))
-    close(moved.pooled, together.pooled[shuffled])
+    assert_close(moved.pooled, together.pooled[shuffled])
     for row in range(5):
         alone = encode(name, modality, data.batch([row]))
-        close(alone.pooled[0], together.pooled[row])
+        assert_close(alone.pooled[0], together.pooled[row])
+        assert (alone.tokens is None) == (together.tokens is None)
         if alone.tokens is not None and alone.mask is not None and together.tokens is not None:
             length = int(alone.mask.sum())
-            close(alone.tokens[0, :length], together.tokens[row, :length])
+            assert together.mask is not None
+            assert length == int(together.mask[row].sum())
+            assert_close(alone.tokens[0, :length], together.tokens[row, :length])
 
 
 @every_tokens
@@ -105,8 +101,8 @@ def test_what_stands_at_a_padded_place_does_not_show(name: str, value: int) -> N
     assert not real.all()
     assert torch.equal(got.mask[:, : real.shape[1]], real)
     assert not got.mask[:, real.shape[1] :].any()
-    close(got.pooled, expected.pooled)
-    close(got.tokens[:, : real.shape[1]][real], expected.tokens[real])
+    assert_close(got.pooled, expected.pooled)
+    assert_close(got.tokens[:, : real.shape[1]][real], expected.tokens[real])
 
 
 @every_image
@@ -117,8 +113,8 @@ def test_a_glaring_neighbour_does_not_show(name: str) -> None:
     glaring[1] = 100.0
     got = encode(name, "image", (glaring,))
     for row in (0, 2):
-        close(got.pooled[row], expected.pooled[row])
-        close(got.tokens[row], expected.tokens[row])
+        assert_close(got.pooled[row], expected.pooled[row])
+        assert_close(got.tokens[row], expected.tokens[row])
     assert not torch.allclose(got.pooled[1], expected.pooled[1], atol=1e-3)  # it does look
 
 
@@ -141,11 +137,11 @@ def test_features_are_what_the_encoder_computes(name: str, modality: Modality, s
     for i, (row, one) in enumerate(zip(features.rows, exact, strict=True)):
         assert row is not None
         assert row.keys() == one.keys()
-        close(one["pooled"], expected.pooled[i], tolerance=1e-4)
-        close(row["pooled"], one["pooled"], tolerance=1e-3)  # the store keeps 16 bits
+        assert_close(one["pooled"], expected.pooled[i], tolerance=1e-4)
+        assert_close(row["pooled"], one["pooled"], tolerance=1e-3)  # the store keeps 16 bits
         if expected.tokens is not None and expected.mask is not None:
-            close(one["tokens"], expected.tokens[i][expected.mask[i]], tolerance=2e-4)
-            close(row["tokens"], one["tokens"], tolerance=1e-3)
+            assert_close(one["tokens"], expected.tokens[i][expected.mask[i]], tolerance=2e-4)
+            assert_close(row["tokens"], one["tokens"], tolerance=1e-3)
     again = found.features(posts, tokens=found.has_tokens, store=store)
     for row, known in zip(features.rows, again.rows, strict=True):
         assert all(np.array_equal(row[kind], known[kind]) for kind in row)
@@ -178,7 +174,7 @@ def test_order_is_kept_and_what_a_post_lacks_is_none(
     for row, same in zip(features.rows, backwards.rows[::-1], strict=True):
         assert (row is None) == (same is None)
         if row is not None:
-            close(row["pooled"], same["pooled"], tolerance=1e-3)
+            assert_close(row["pooled"], same["pooled"], tolerance=1e-3)
     nothing = found.features(Posts([Post("nothing"), Post("none either")]), store=store)
     assert nothing.width == 0
     assert nothing.rows == [None, None]
@@ -246,4 +242,4 @@ def test_a_long_text_is_cut_the_same_way_on_both_paths(name: str) -> None:
     assert not cut
     far = Posts([Post("0", LONG * 20), Post("1", LONG * 20 + "HATE")])
     pooled = encode(name, "text", found.live(far).batch([0, 1])).pooled
-    close(pooled[0], pooled[1])
+    assert_close(pooled[0], pooled[1])

@@ -1,6 +1,5 @@
 """One contract for every fusion, looped over the registry: nothing here names one."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -29,13 +28,7 @@ from moodfuse.learn.fusion.attention import Attention
 from moodfuse.learn.model import Batch, FusionModel
 from moodfuse.runtime.graphs import open_session
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # at these sizes a second one costs more than it brings
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @every
