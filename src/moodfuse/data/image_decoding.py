@@ -16,17 +16,18 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from moodfuse.data.image_formats import is_avif, is_heic
+from moodfuse.data.image_formats import image_format
 
-# Pillow's own classes, by the first bytes. `Image.open` is not used because it warns of large images, and
-# warnings can be silenced for all threads of a process only; the size is checked by the caller, before decoding.
-_FORMATS: tuple[tuple[tuple[bytes, ...], type[ImageFile]], ...] = (
-    ((b"\xff\xd8\xff",), JpegImageFile),
-    ((b"\x89PNG\r\n\x1a\n",), PngImageFile),
-    ((b"GIF87a", b"GIF89a"), GifImageFile),
-    ((b"BM",), BmpImageFile),
-    ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffImageFile),
-)
+# Pillow's own classes. `Image.open` is not used because it warns of large images, and warnings can be silenced for all
+# threads of a process only; the size is checked by the caller, before decoding.
+_CLASSES: dict[str, type[ImageFile]] = {
+    "JPEG": JpegImageFile,
+    "PNG": PngImageFile,
+    "GIF": GifImageFile,
+    "WEBP": WebPImageFile,
+    "BMP": BmpImageFile,
+    "TIFF": TiffImageFile,
+}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -49,20 +50,18 @@ _LEAST_CONTRAST = 6.0
 
 def parse_header(data: bytes) -> ImageFile:
     """Read the header. Raises anything for bytes that are no image of a known format."""
-    for magic, kind in _FORMATS:
-        if data.startswith(magic):
-            return kind(io.BytesIO(data))
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return WebPImageFile(io.BytesIO(data))
-    if is_avif(data):
+    format = image_format(data)
+    if format == "AVIF":
         from PIL.AvifImagePlugin import AvifImageFile
 
         return AvifImageFile(io.BytesIO(data))
-    if is_heic(data):
+    if format == "HEIF":
         from pillow_heif.as_plugin import HeifImageFile
 
         return HeifImageFile(io.BytesIO(data))  # type: ignore[no-any-return]
-    raise ValueError("no image of a known format")
+    if format is None:
+        raise ValueError("no image of a known format")
+    return _CLASSES[format](io.BytesIO(data))
 
 
 def decode(data: bytes, max_pixels: int) -> tuple[Image.Image, bool]:
