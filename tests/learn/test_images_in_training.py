@@ -13,7 +13,7 @@ from PIL import Image
 from moodfuse.config import DataConfig
 from moodfuse.data.digests import post_digest, post_digests
 from moodfuse.data.duplicates import group_duplicates
-from moodfuse.data.images import open_image
+from moodfuse.data.images import look
 from moodfuse.data.posts import ImageRef, Post, Posts
 from moodfuse.learn.encoders import Encoded, find_encoder
 from moodfuse.learn.encoders.joined import JoinedSource
@@ -47,7 +47,7 @@ def test_features_are_what_the_predictor_makes_of_them(store: FeatureStore) -> N
     found = source.features(POSTS, tokens=True, store=store)
     assert found.present.tolist() == [True, False, True, False, True]
     reader = source.reader()  # type: ignore[attr-defined]
-    inputs = [reader.prepare(open_image(ImageRef(one))[0]) for one in (A, B, C)]
+    inputs = [reader.prepare(look(ImageRef(one)).image) for one in (A, B, C)]
     a, b, c = reader.encode(inputs, ("pooled", "tokens"))
     for row, expected in ((0, mean_encoding([a, b])), (2, c), (4, a)):
         for kind, values in expected.items():

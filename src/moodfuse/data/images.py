@@ -115,12 +115,6 @@ def look_at(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Seen:
     return Seen(image, (Status.IMAGE_TRUNCATED,) if truncated else ())
 
 
-def open_image(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image | None, list[Status]]:
-    """Return the image and the states of what `look` finds."""
-    found = look(ref, max_pixels=max_pixels)
-    return found.image, list(found.status)
-
-
 def first_image(refs: Sequence[ImageRef], *, max_pixels: int = MAX_PIXELS) -> Image.Image | None:
     """Decode the first of a post's images that can be read; `None` where none can."""
     opened = (look(ref, max_pixels=max_pixels).image for ref in read_of(refs))
