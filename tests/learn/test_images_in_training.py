@@ -12,7 +12,7 @@ from PIL import Image
 
 from moodfuse.config import DataConfig
 from moodfuse.data.digests import post_digest, post_digests
-from moodfuse.data.duplicates import group_duplicates
+from moodfuse.data.duplicates import gather, group_duplicates
 from moodfuse.data.images import look
 from moodfuse.data.posts import ImageRef, Post, Posts
 from moodfuse.learn.encoders import Encoded, find_encoder
@@ -106,5 +106,5 @@ def test_a_digest_holds_every_image_and_is_unchanged_for_one() -> None:
 def test_posts_that_share_any_image_belong_together() -> None:
     posts = Posts([post("1", A, B), post("2", B), post("3", C), post("4", C, b"x", A), post("5", picture(9))])
     groups = group_duplicates(posts)
-    assert groups.members() == [["1", "2", "3", "4"]]
+    assert gather(posts.ids, groups.group_of) == [("1", "2", "3", "4")]
     assert len(set(groups.by_image.values())) == 2

@@ -49,7 +49,19 @@ _LEAST_CONTRAST = 6.0
 
 
 def parse_header(data: bytes) -> ImageFile:
-    """Read the header. Raises anything for bytes that are no image of a known format."""
+    """Read the header, of a PNG without its metadata where they are broken.
+
+    Raises anything for bytes that are no image of a known format.
+    """
+    try:
+        return _parse(data)
+    except Exception:
+        if (bare := _without_metadata(data)) is None:
+            raise
+        return _parse(bare)
+
+
+def _parse(data: bytes) -> ImageFile:
     format = image_format(data)
     if format == "AVIF":
         from PIL.AvifImagePlugin import AvifImageFile
@@ -64,35 +76,26 @@ def parse_header(data: bytes) -> ImageFile:
     return _CLASSES[format](io.BytesIO(data))
 
 
-def decode(data: bytes, max_pixels: int) -> tuple[Image.Image, bool]:
+def decode(header: ImageFile, data: bytes) -> tuple[Image.Image, bool]:
     """Return the image as RGB, upright, first frame of several, and whether its end was missing.
 
-    Raises `Image.DecompressionBombError` for more than `max_pixels`, and anything for what is no image or next to
-    none: Pillow raises nearly everything for hostile bytes.
+    `header` is what `parse_header` returns of `data`: the caller looks at how large the image will be. Raises anything
+    for what is next to no image: Pillow raises nearly everything for hostile bytes.
     """
-    loaded, truncated = _open(data, max_pixels)
+    loaded, truncated = _open(header, data)
     return _to_rgb(_upright(loaded)), truncated
 
 
-def _open(data: bytes, max_pixels: int) -> tuple[Image.Image, bool]:
+def _open(header: ImageFile, data: bytes) -> tuple[Image.Image, bool]:
     try:
-        image, truncated = _load(_header(data, max_pixels), data)
-    except Image.DecompressionBombError:
-        raise
+        image, truncated = _load(header, data)
     except Exception:
         if (bare := _without_metadata(data)) is None:
             raise
-        return _load(_header(bare, max_pixels), bare)
+        return _load(_parse(bare), bare)
     if truncated and (bare := _without_metadata(data)) is not None:
-        return _load(_header(bare, max_pixels), bare)
+        return _load(_parse(bare), bare)
     return image, truncated
-
-
-def _header(data: bytes, max_pixels: int) -> ImageFile:
-    image = parse_header(data)
-    if image.width * image.height > max_pixels:
-        raise Image.DecompressionBombError(f"{image.width} x {image.height}")
-    return image
 
 
 def _load(image: ImageFile, data: bytes) -> tuple[ImageFile, bool]:
@@ -157,7 +160,7 @@ def _blank(image: ImageFile) -> bool:
 def _reload_jpeg(data: bytes) -> ImageFile:
     """Decode a JPEG with an end added: after its last byte or, where that lies within a table, before the table."""
     for end in (len(data), data.rfind(_JPEG_TABLE)):
-        image = parse_header(data[:end] + _END_OF_JPEG)
+        image = _parse(data[:end] + _END_OF_JPEG)
         try:
             image.load()
         except Exception:

@@ -118,7 +118,7 @@ def test_an_image_named_by_a_uri_is_followed_only_if_asked(tmp_path: Path) -> No
             [Status.IMAGE_NOT_FETCHED], [], [Status.IMAGE_NOT_FOUND], [Status.IMAGE_UNREADABLE]
         ]  # fmt: skip
         assert opened[1].image is not None
-        assert opened[1][0].size == (3, 2)
+        assert opened[1].image.size == (3, 2)
 
 
 def test_a_run_of_parquet_holds_its_own_rows_only(tmp_path: Path) -> None:
