@@ -18,7 +18,7 @@ from measure import Row, options, show, tell
 
 from moodfuse import Predictor
 from moodfuse.data.formats.readers import read_posts
-from moodfuse.data.images import open_image
+from moodfuse.data.images import look
 from moodfuse.data.posts import Posts
 from moodfuse.data.text import prepare_text
 from moodfuse.learn.recipes import resolve_config
@@ -64,7 +64,7 @@ def _plain_encodings(posts: Posts) -> tuple[list[Encoding | None], list[Encoding
     for start in range(0, len(posts), BATCH):
         some = [posts[i] for i in range(start, min(len(posts), start + BATCH))]
         words = [prepare_text(post.text, cleaning)[0] for post in some]
-        opened = [None if post.image is None else open_image(post.image)[0] for post in some]
+        opened = [None if post.image is None else look(post.image).image for post in some]
         texts += _spread(words, plain.text_vectors([one for one in words if one is not None]).numpy())
         images += _spread(opened, plain.image_vectors([one for one in opened if one is not None]).numpy())
         if start % (20 * BATCH) == 0:

@@ -11,7 +11,7 @@ import numpy as np
 from measure import CORES, timed
 
 from moodfuse.data.formats.readers import stream_posts
-from moodfuse.data.images import open_image, pixels
+from moodfuse.data.images import look, pixels
 from moodfuse.data.posts import Post
 from moodfuse.data.text import prepare_text
 from moodfuse.runtime.bundle import read_bundle
@@ -79,5 +79,5 @@ class Parts:
         return lambda batch: dict(zip(("input_ids", "attention_mask"), pad_tokens(batch, self.pad_id), strict=True))  # type: ignore[arg-type]
 
     def _pixels(self, post: Post) -> np.ndarray | None:
-        image = None if post.image is None else open_image(post.image)[0]
+        image = None if post.image is None else look(post.image).image
         return None if image is None else pixels(image, self.spec)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
-from moodfuse.data.duplicates import Groups, _near_texts, group_duplicates, normalise, straddling
+from moodfuse.data.duplicates import Fingerprint, Groups, _near_texts, gather, group_duplicates, normalise, straddling
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import ImageRef, Post, Posts
 
@@ -121,7 +121,7 @@ def test_sharing_a_text_here_and_an_image_there_joins_all_three() -> None:
     )
     groups = group_duplicates(posts)
     assert groups.group_of == {"a": 0, "b": 0, "c": 0, "d": 1}
-    assert groups.members() == [["a", "b", "c"]]
+    assert gather(posts.ids, groups.group_of) == [("a", "b", "c")]
     assert len(groups) == 2
 
 
@@ -132,8 +132,21 @@ def test_no_posts_have_no_groups() -> None:
 def test_progress_counts_the_images() -> None:
     told: list[tuple[int, int]] = []
     posts = Posts([Post("a", "x"), *(Post(str(i), None, ImageRef(scene(i))) for i in range(3))])
-    group_duplicates(posts, progress=lambda done, total: told.append((done, total)))
+    group_duplicates(posts, progress=lambda _what, done, total: told.append((done, total)))
     assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+@given(st.lists(st.lists(st.integers(0, 12), min_size=1, max_size=4), max_size=12))
+def test_posts_that_share_any_image_have_the_group_of_the_first(images: list[list[int]]) -> None:
+    posts = Posts(Post(str(i)) for i in range(len(images)))
+    found = {str(i): [Fingerprint(bytes([image]), None) for image in held] for i, held in enumerate(images)}
+    groups = group_duplicates(posts, fingerprints=found).by_image
+    order = list(dict.fromkeys(image for held in images for image in held))
+    joined = {image: {image} for image in order}
+    for held in images:
+        union = set().union(*(joined[image] for image in held))
+        joined |= dict.fromkeys(union, union)
+    assert groups == {str(i): min(map(order.index, joined[held[0]])) for i, held in enumerate(images)}
 
 
 def test_straddling_names_the_groups_that_a_split_parts() -> None:
@@ -159,6 +172,6 @@ def test_real_posts_have_duplicates_but_no_chains(posts_folder: Path) -> None:
     assert time.perf_counter() - start < 20  # seconds; 3 on two idle cores
     assert list(groups.group_of) == posts.ids
     assert 0.9 < len(groups) / len(posts) < 0.995
-    assert len(groups.members()[0]) < 30
+    assert len(gather(posts.ids, groups.group_of)[0]) < 30
     for shared in (groups.by_text, groups.by_image):
         assert len(shared) - len(set(shared.values())) > 5

@@ -178,6 +178,26 @@ def test_the_cache_has_a_cap(tmp_path: Path) -> None:
     assert [cache.holds(f"https://example.org/{i}") for i in range(6)] == [False] * 4 + [True] * 2
 
 
+def test_a_cache_that_others_trim_too_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "00" / "gone"
+    part = tmp_path / "00" / ".half.part"
+    part.parent.mkdir()
+    part.write_bytes(bytes(5000))
+    listed = [part]
+
+    def glob(folder: Path, _pattern: str) -> list[Path]:
+        found = [path for path in folder.iterdir() if path.is_dir()]
+        return [gone, *listed, *(path for below in found for path in below.iterdir() if path != part)]
+
+    monkeypatch.setattr(Path, "glob", glob)
+    cache = FetchCache(tmp_path, cap_bytes=2500)
+    cache.put("https://example.org/0", bytes(1000))
+    cache.put("https://example.org/1", bytes(1000))
+    assert cache.holds("https://example.org/0")
+    assert cache.holds("https://example.org/1")
+    assert part.exists()
+
+
 def test_a_cache_that_cannot_be_written_to_stops_nothing(site: Site, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     site.pages["/a"] = b"JPEG"

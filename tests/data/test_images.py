@@ -18,7 +18,7 @@ from PIL import Image, ImageFile
 from pydantic import ValidationError
 
 from moodfuse.data import images
-from moodfuse.data.images import ImageSpec, Seen, look, open_image, pixels
+from moodfuse.data.images import ImageSpec, Seen, look, pixels
 from moodfuse.data.posts import ImageRef, Status
 
 
@@ -33,6 +33,11 @@ def encoded(image: Image.Image, format: str = "PNG", **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format, **options)
     return buffer.getvalue()
+
+
+def open_image(ref: ImageRef) -> tuple[Image.Image | None, list[Status]]:
+    found = look(ref)
+    return found.image, list(found.status)
 
 
 def opened(image: Image.Image, format: str = "PNG", **options: Any) -> np.ndarray:
@@ -199,7 +204,7 @@ TRUNCATABLE = [("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("GIF
 def test_a_truncated_image_comes_back_as_far_as_it_goes(format: str, options: dict[str, Any]) -> None:
     photo = noise(160, 160)
     data = encoded(photo, format, **options)
-    whole = np.asarray(open_image(ImageRef(data))[0]).astype(int)
+    whole = np.asarray(look(ImageRef(data)).image).astype(int)
     share = 0.7
     cut = data[: int(len(data) * share)]
     if format == "TIFF":  # Pillow writes the directory first, so that the pixels' end can be missing
@@ -238,7 +243,7 @@ def test_a_truncated_palette_image_keeps_its_colours() -> None:
 def test_truncation_is_told_in_every_thread_and_leaves_pillow_as_it_is() -> None:
     data = encoded(noise(200, 200), "JPEG", quality=95)
     whole, cut = ImageRef(data), ImageRef(data[: len(data) // 2])
-    alone = np.asarray(open_image(cut)[0])
+    alone = np.asarray(look(cut).image)
     barrier = threading.Barrier(8)
 
     def decode(ref: ImageRef) -> tuple[Any, list[Status]]:

@@ -216,6 +216,8 @@ PARTS = {"p0": 0, "p1": 1, "p2": 2, "p3": 2}
         ("s.csv", "\ufeffsplit,other,id\ntest,x,p0\nvalidation,x,p1\ntrain,x,p2\ntrain,x,p3\n"),
         ("s.tsv", "id\tfold\np0\t0\np1\t1\np2\t2\np3\t2\n"),
         ("s.csv", "id,split\np0,test\np0,test\np1,dev\np2,train\np3,train\n"),
+        ("s.csv", "id;split\np0;test\np1;val\np2;train\np3;train\n"),
+        ("s.txt", 'id,note,split\np0,"a\u2028b",test\np1,"two\nlines",val\np2,,train\np3,,train,more\n'),
         ("s.json", '{"p0": "test", "p1": "valid", "p2": "train", "p3": "train"}'),
         ("s.json", '{"p0": 0, "p1": 1, "p2": 2, "p3": 2}'),
         ("s.json", '[{"guid": "p0", "split": "test"}, {"id": "p1", "split": "val"}, {"id": "p2", "split": "train"},'

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 
 from moodfuse.data.duplicates import group_duplicates
 from moodfuse.data.formats.readers import read_posts
-from moodfuse.data.images import open_image
+from moodfuse.data.images import look
 from moodfuse.data.posts import Posts
 from moodfuse.data.synthetic import Plan, Signals, compose, draw, plan, write_synthetic
 from moodfuse.errors import ConfigError, OutputError
@@ -77,8 +77,8 @@ def best_accuracy(drawn: Plan, *seen: np.ndarray) -> float:
     """The accuracy, on every other post, of guessing the label that is commonest among the rest that look alike."""
     looks = list(zip(*(array.tolist() for array in seen), strict=True))
     table: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
-    for look, label in zip(looks[::2], drawn.label[::2].tolist(), strict=True):
-        table[look][label] += 1
+    for seen_look, label in zip(looks[::2], drawn.label[::2].tolist(), strict=True):
+        table[seen_look][label] += 1
     guess = {look: counts.most_common(1)[0][0] for look, counts in table.items()}
     right = [guess.get(look) == label for look, label in zip(looks[1::2], drawn.label[1::2].tolist(), strict=True)]
     return float(np.mean(right))
@@ -149,7 +149,7 @@ def test_the_planted_strength_is_what_a_learner_finds(posts: Posts) -> None:
     texts = [post.text for post in written]
     images = []
     for post in written:
-        image = open_image(post.image)[0] if post.image is not None else None
+        image = look(post.image).image if post.image is not None else None
         assert image is not None
         images.append(small(image))
     by_text = cross_val_score(make_pipeline(TfidfVectorizer(), LogisticRegression()), texts, truth, cv=5).mean()

@@ -13,7 +13,7 @@ from PIL import Image
 from transformers import AutoImageProcessor
 
 from moodfuse.data.formats.readers import read_posts
-from moodfuse.data.images import open_image, pixels
+from moodfuse.data.images import look, pixels
 from moodfuse.errors import ConfigError
 from moodfuse.learn.encoders.preprocessing import read_image_spec
 
@@ -87,7 +87,7 @@ def test_pixels_of_real_pictures_equal_the_processors(name: str, tmp_path: Path,
     processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
     for post in islice(read_posts(posts_folder), 5):
         assert post.image is not None
-        image, _ = open_image(post.image)
+        image = look(post.image).image
         assert image is not None
         expected = np.asarray(processor(image, return_tensors="np")["pixel_values"][0])
         np.testing.assert_allclose(pixels(image, spec), expected, atol=1e-5)

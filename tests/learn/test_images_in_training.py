@@ -12,8 +12,8 @@ from PIL import Image
 
 from moodfuse.config import DataConfig
 from moodfuse.data.digests import post_digest, post_digests
-from moodfuse.data.duplicates import group_duplicates
-from moodfuse.data.images import open_image
+from moodfuse.data.duplicates import gather, group_duplicates
+from moodfuse.data.images import look
 from moodfuse.data.posts import ImageRef, Post, Posts
 from moodfuse.learn.encoders import Encoded, find_encoder
 from moodfuse.learn.encoders.joined import JoinedSource
@@ -47,7 +47,7 @@ def test_features_are_what_the_predictor_makes_of_them(store: FeatureStore) -> N
     found = source.features(POSTS, tokens=True, store=store)
     assert found.present.tolist() == [True, False, True, False, True]
     reader = source.reader()  # type: ignore[attr-defined]
-    inputs = [reader.prepare(open_image(ImageRef(one))[0]) for one in (A, B, C)]
+    inputs = [reader.prepare(look(ImageRef(one)).image) for one in (A, B, C)]
     a, b, c = reader.encode(inputs, ("pooled", "tokens"))
     for row, expected in ((0, mean_encoding([a, b])), (2, c), (4, a)):
         for kind, values in expected.items():
@@ -106,5 +106,5 @@ def test_a_digest_holds_every_image_and_is_unchanged_for_one() -> None:
 def test_posts_that_share_any_image_belong_together() -> None:
     posts = Posts([post("1", A, B), post("2", B), post("3", C), post("4", C, b"x", A), post("5", picture(9))])
     groups = group_duplicates(posts)
-    assert groups.members() == [["1", "2", "3", "4"]]
+    assert gather(posts.ids, groups.group_of) == [("1", "2", "3", "4")]
     assert len(set(groups.by_image.values())) == 2

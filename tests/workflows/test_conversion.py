@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image, features
 
 from moodfuse.cli.main import run
 from moodfuse.data.formats.base import Reading
@@ -13,6 +15,7 @@ from moodfuse.data.posts import ImageRef
 from moodfuse.errors import ConfigError, DataError, OutputError
 from moodfuse.labels import Labels
 from moodfuse.runtime.predictor import Predictor
+from moodfuse.workflows.auditing import audit
 from moodfuse.workflows.conversion import convert
 from moodfuse.workflows.prediction import Answers, predict_source
 
@@ -55,6 +58,21 @@ def test_bytes_become_files_beside(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="b_images: exists already"):
         convert(tmp_path / "a.jsonl", tmp_path / "elsewhere" / "b.tsv")
     assert not (tmp_path / "elsewhere" / "b.tsv").exists()
+
+
+@pytest.mark.parametrize(
+    ("format", "suffix"),
+    [("JPEG", ".jpg"), ("PNG", ".png"), ("GIF", ".gif"), ("WEBP", ".webp"), ("BMP", ".bmp"), ("TIFF", ".tif")]
+    + [("AVIF", ".avif")] * features.check("avif"),
+)
+def test_an_image_gets_the_name_of_its_format(tmp_path: Path, format: str, suffix: str) -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise((80, 80), 90).convert("RGB").save(buffer, format)
+    (tmp_path / "image").write_bytes(buffer.getvalue())
+    (tmp_path / "a.csv").write_text("id,text,image,label\n1,a,image,positive\n")
+    convert(tmp_path / "a.csv", tmp_path / "folder", to="guid_tag")
+    assert (tmp_path / "folder" / "data" / f"1{suffix}").read_bytes() == buffer.getvalue()
+    assert audit(tmp_path / "folder").finding("image_misnamed") is None
 
 
 def test_the_part_to_predict(folder: Path, tmp_path: Path) -> None:

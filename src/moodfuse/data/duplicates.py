@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from moodfuse.data.fetching import fetch_ahead
-from moodfuse.data.images import image_bytes, look_at, read_of
+from moodfuse.data.images import each_image, image_bytes, look_at
 from moodfuse.data.posts import ImageRef, Posts
 from moodfuse.errors import MissingExtraError
 from moodfuse.files import write_json
+from moodfuse.progress import Progress, silent
 
 try:
     import imagehash
@@ -52,9 +50,6 @@ LEAST_CONTRAST = 6.0
 
 #: Names the rules above and below: raise it when they change, so that groups kept under it are found anew.
 GROUPING = "1"
-
-#: Called with (images done, images in all).
-Progress = Callable[[int, int], None]
 
 _NOISE = re.compile(r"https?://\S*|www\.\S+|@\w+|\brt\b")
 _PUNCTUATION = re.compile(r"[^\w\s]|_")
@@ -96,13 +91,9 @@ class Groups:
             content["group_of"] = content.pop("of")
         return cls(**content)
 
-    def members(self) -> list[list[str]]:
-        """Return the ids of every group of two or more posts, the biggest group first."""
-        return sorted((ids for ids in _gather(self.group_of.items()) if len(ids) > 1), key=len, reverse=True)
-
 
 def group_duplicates(
-    posts: Posts, *, progress: Progress | None = None, fingerprints: Mapping[str, Sequence[Fingerprint]] | None = None
+    posts: Posts, *, progress: Progress = silent, fingerprints: Mapping[str, Sequence[Fingerprint]] | None = None
 ) -> Groups:
     """Group posts that have the same text or the same image, or nearly so.
 
@@ -122,8 +113,17 @@ def straddling(groups: Groups, parts: Mapping[str, Hashable]) -> list[list[str]]
     `parts` says for each id which part it is in: a fold, or "train", "validation" and "test". Ids outside `parts`
     are left out.
     """
-    gathered = _gather((id, group) for id, group in groups.group_of.items() if id in parts)
-    return sorted((ids for ids in gathered if len({parts[id] for id in ids}) > 1), key=len, reverse=True)
+    gathered = gather((id for id in groups.group_of if id in parts), groups.group_of)
+    return [list(ids) for ids in gathered if len({parts[id] for id in ids}) > 1]
+
+
+def gather(ids: Iterable[str], key: Mapping[str, Hashable]) -> list[tuple[str, ...]]:
+    """Return the groups of two or more ids that have the same key, the largest first."""
+    gathered: dict[Hashable, list[str]] = defaultdict(list)
+    for id in ids:
+        if id in key:
+            gathered[key[id]].append(id)
+    return sorted((tuple(group) for group in gathered.values() if len(group) > 1), key=len, reverse=True)
 
 
 def normalise(text: str) -> str:
@@ -164,18 +164,9 @@ def _near_texts(texts: list[str], block: int = 256) -> Iterator[tuple[int, int]]
             yield int(order[start + row]), int(order[start + column])
 
 
-def _fingerprints(posts: Posts, progress: Progress | None) -> dict[str, list[Fingerprint]]:
-    pictured = [(post.id, image) for post in posts for image in read_of(post.images)]
-    fetch_ahead(image for _, image in pictured)
-    found: dict[str, list[Fingerprint]] = {id: [] for id, _ in pictured}
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        hashed = pool.map(_hash_image, (image for _, image in pictured))
-        for done, ((id, _), one) in enumerate(zip(pictured, hashed, strict=True), start=1):
-            if one is not None:
-                found[id].append(one)
-            if progress is not None:
-                progress(done, len(pictured))
-    return found
+def _fingerprints(posts: Posts, progress: Progress) -> dict[str, list[Fingerprint]]:
+    hashed = each_image(posts, _hash_image, progress, "looking for duplicates")
+    return {id: [one for one in found if one is not None] for id, found in hashed.items()}
 
 
 def _group_images(fingerprints: Mapping[str, Sequence[Fingerprint]]) -> dict[str, int]:
@@ -190,24 +181,11 @@ def _group_images(fingerprints: Mapping[str, Sequence[Fingerprint]]) -> dict[str
             images_of.setdefault(id, []).append(number[one.digest])
     leader = _lead(len(hashes), _near_images(hashes))
     groups = {id: [leader[i] for i in images] for id, images in images_of.items()}
-    joined = _joined(groups.values())
-    return {id: joined.get(group[0], group[0]) for id, group in groups.items()}
-
-
-def _joined(groups: Iterable[Sequence[int]]) -> dict[int, int]:
-    """Return, for image groups that stand in one post, the first of all that are joined so."""
+    # Groups that stand in one post are joined: the first of all such stands for them.
+    component = _components(len(leader), [(group[0], other) for group in groups.values() for other in group[1:]])
     first: dict[int, int] = {}
-
-    def find(group: int) -> int:
-        while (above := first.get(group, group)) != group:
-            group = above
-        return group
-
-    for several in groups:
-        for group in several[1:]:
-            one, other = find(several[0]), find(group)
-            first[max(one, other)] = min(one, other)
-    return {group: find(group) for group in first}
+    joined = [first.setdefault(one, i) for i, one in enumerate(component)]
+    return {id: joined[group[0]] for id, group in groups.items()}
 
 
 def _hash_image(ref: ImageRef) -> Fingerprint | None:
@@ -255,16 +233,15 @@ def _connect(ids: list[str], *sharings: Mapping[str, int]) -> dict[str, int]:
         for kind, sharing in enumerate(sharings)
         for id, group in sharing.items()
     ]
-    rows, columns = np.array(edges, dtype=np.int64).reshape(-1, 2).T
-    size = len(ids) + len(nodes)
-    graph = coo_array((np.ones(len(edges)), (rows, columns)), shape=(size, size))
-    component = connected_components(graph, directed=False)[1] if size else []
+    component = _components(len(ids) + len(nodes), edges)
     number: dict[int, int] = {}
-    return {id: number.setdefault(int(component[i]), len(number)) for id, i in node.items()}
+    return {id: number.setdefault(component[i], len(number)) for id, i in node.items()}
 
 
-def _gather(items: Iterable[tuple[str, int]]) -> list[list[str]]:
-    gathered = defaultdict(list)
-    for id, group in items:
-        gathered[group].append(id)
-    return list(gathered.values())
+def _components(size: int, edges: list[tuple[int, int]]) -> list[int]:
+    """Return the number of each node's connected component."""
+    if not size:
+        return []
+    rows, columns = np.array(edges, dtype=np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(edges)), (rows, columns)), shape=(size, size))
+    return list(map(int, connected_components(graph, directed=False)[1]))

@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 LOG = logging.getLogger("moodfuse.images")
@@ -60,7 +61,12 @@ class FetchCache:
 
     def _trim(self) -> None:
         """Remove the least recently used files until the rest is under the cap."""
-        found = [(path, path.stat()) for path in self._folder.glob("*/*")]
+        found = []
+        for path in self._folder.glob("*/*"):
+            if path.name.startswith("."):  # what somebody is writing
+                continue
+            with suppress(FileNotFoundError):  # what another process has removed meanwhile
+                found.append((path, path.stat()))
         total = sum(one.st_size for _, one in found)
         for path, one in sorted(found, key=lambda pair: pair[1].st_mtime):
             if total <= self._cap:

@@ -16,17 +16,18 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from moodfuse.data.image_formats import is_avif, is_heic
+from moodfuse.data.image_formats import image_format
 
-# Pillow's own classes, by the first bytes. `Image.open` is not used because it warns of large images, and
-# warnings can be silenced for all threads of a process only; the size is checked by the caller, before decoding.
-_FORMATS: tuple[tuple[tuple[bytes, ...], type[ImageFile]], ...] = (
-    ((b"\xff\xd8\xff",), JpegImageFile),
-    ((b"\x89PNG\r\n\x1a\n",), PngImageFile),
-    ((b"GIF87a", b"GIF89a"), GifImageFile),
-    ((b"BM",), BmpImageFile),
-    ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffImageFile),
-)
+# Pillow's own classes. `Image.open` is not used because it warns of large images, and warnings can be silenced for all
+# threads of a process only; the size is checked by the caller, before decoding.
+_CLASSES: dict[str, type[ImageFile]] = {
+    "JPEG": JpegImageFile,
+    "PNG": PngImageFile,
+    "GIF": GifImageFile,
+    "WEBP": WebPImageFile,
+    "BMP": BmpImageFile,
+    "TIFF": TiffImageFile,
+}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -48,52 +49,53 @@ _LEAST_CONTRAST = 6.0
 
 
 def parse_header(data: bytes) -> ImageFile:
-    """Read the header. Raises anything for bytes that are no image of a known format."""
-    for magic, kind in _FORMATS:
-        if data.startswith(magic):
-            return kind(io.BytesIO(data))
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return WebPImageFile(io.BytesIO(data))
-    if is_avif(data):
-        from PIL.AvifImagePlugin import AvifImageFile
+    """Read the header, of a PNG without its metadata where they are broken.
 
-        return AvifImageFile(io.BytesIO(data))
-    if is_heic(data):
-        from pillow_heif.as_plugin import HeifImageFile
-
-        return HeifImageFile(io.BytesIO(data))  # type: ignore[no-any-return]
-    raise ValueError("no image of a known format")
-
-
-def decode(data: bytes, max_pixels: int) -> tuple[Image.Image, bool]:
-    """Return the image as RGB, upright, first frame of several, and whether its end was missing.
-
-    Raises `Image.DecompressionBombError` for more than `max_pixels`, and anything for what is no image or next to
-    none: Pillow raises nearly everything for hostile bytes.
+    Raises anything for bytes that are no image of a known format.
     """
-    loaded, truncated = _open(data, max_pixels)
-    return _to_rgb(_upright(loaded)), truncated
-
-
-def _open(data: bytes, max_pixels: int) -> tuple[Image.Image, bool]:
     try:
-        image, truncated = _load(_header(data, max_pixels), data)
-    except Image.DecompressionBombError:
-        raise
+        return _parse(data)
     except Exception:
         if (bare := _without_metadata(data)) is None:
             raise
-        return _load(_header(bare, max_pixels), bare)
+        return _parse(bare)
+
+
+def _parse(data: bytes) -> ImageFile:
+    format = image_format(data)
+    if format == "AVIF":
+        from PIL.AvifImagePlugin import AvifImageFile
+
+        return AvifImageFile(io.BytesIO(data))
+    if format == "HEIF":
+        from pillow_heif.as_plugin import HeifImageFile
+
+        return HeifImageFile(io.BytesIO(data))  # type: ignore[no-any-return]
+    if format is None:
+        raise ValueError("no image of a known format")
+    return _CLASSES[format](io.BytesIO(data))
+
+
+def decode(header: ImageFile, data: bytes) -> tuple[Image.Image, bool]:
+    """Return the image as RGB, upright, first frame of several, and whether its end was missing.
+
+    `header` is what `parse_header` returns of `data`: the caller looks at how large the image will be. Raises anything
+    for what is next to no image: Pillow raises nearly everything for hostile bytes.
+    """
+    loaded, truncated = _open(header, data)
+    return _to_rgb(_upright(loaded)), truncated
+
+
+def _open(header: ImageFile, data: bytes) -> tuple[Image.Image, bool]:
+    try:
+        image, truncated = _load(header, data)
+    except Exception:
+        if (bare := _without_metadata(data)) is None:
+            raise
+        return _load(_parse(bare), bare)
     if truncated and (bare := _without_metadata(data)) is not None:
-        return _load(_header(bare, max_pixels), bare)
+        return _load(_parse(bare), bare)
     return image, truncated
-
-
-def _header(data: bytes, max_pixels: int) -> ImageFile:
-    image = parse_header(data)
-    if image.width * image.height > max_pixels:
-        raise Image.DecompressionBombError(f"{image.width} x {image.height}")
-    return image
 
 
 def _load(image: ImageFile, data: bytes) -> tuple[ImageFile, bool]:
@@ -158,7 +160,7 @@ def _blank(image: ImageFile) -> bool:
 def _reload_jpeg(data: bytes) -> ImageFile:
     """Decode a JPEG with an end added: after its last byte or, where that lies within a table, before the table."""
     for end in (len(data), data.rfind(_JPEG_TABLE)):
-        image = parse_header(data[:end] + _END_OF_JPEG)
+        image = _parse(data[:end] + _END_OF_JPEG)
         try:
             image.load()
         except Exception:

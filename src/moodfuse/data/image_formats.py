@@ -1,4 +1,4 @@
-"""What a file is by its first bytes: formats that hold no image moodfuse can read get their name."""
+"""What a file is by its first bytes: the formats of images that moodfuse reads, and names of others."""
 
 from __future__ import annotations
 
@@ -6,6 +6,30 @@ import importlib.util
 import re
 from functools import cache
 
+#: The formats of images that are read, as Pillow calls them: what their names end with, the usual ending first.
+SUFFIXES: dict[str, tuple[str, ...]] = {
+    "JPEG": (".jpg", ".jpeg", ".jfif", ".mpo"),
+    "PNG": (".png",),
+    "GIF": (".gif",),
+    "WEBP": (".webp",),
+    "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif",),
+    "HEIF": (".heic", ".heif"),
+}
+#: First bytes that `image_format` goes by.
+HEAD_BYTES = 64
+_SIGNATURES: tuple[tuple[bytes, str], ...] = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+)
 _AVIF = (b"avif", b"avis")
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _NAMES: tuple[tuple[bytes, str], ...] = (
@@ -37,14 +61,17 @@ _MARKUP = (
 )
 
 
-def is_avif(data: bytes) -> bool:
-    """Say whether these are the first bytes of an AVIF image."""
-    return _brand(data) in _AVIF or (_brand(data) in (b"mif1", b"msf1") and b"avif" in data[16:64])
-
-
-def is_heic(data: bytes) -> bool:
-    """Say whether these are the first bytes of an HEIC or HEIF image."""
-    return _brand(data) in _HEIC and not is_avif(data)
+def image_format(data: bytes) -> str | None:
+    """Return the format of an image that may be read, by its first bytes; `None` for anything else."""
+    for magic, name in _SIGNATURES:
+        if data.startswith(magic):
+            return name
+    if data.startswith(b"RIFF"):
+        return "WEBP" if data[8:12] == b"WEBP" else None
+    brand = _brand(data)
+    if brand in _AVIF or (brand in (b"mif1", b"msf1") and b"avif" in data[16:HEAD_BYTES]):
+        return "AVIF"
+    return "HEIF" if brand in _HEIC else None
 
 
 def unknown_format(data: bytes) -> str | None:
@@ -52,10 +79,13 @@ def unknown_format(data: bytes) -> str | None:
 
     HEIC is read with the extra `heic`, AVIF where Pillow was built with it.
     """
-    if is_avif(data):
+    format = image_format(data)
+    if format == "AVIF":
         return None if _reads_avif() else "AVIF: this Pillow cannot read it"
-    if is_heic(data):
+    if format == "HEIF":
         return None if _reads_heic() else "HEIC: pip install 'moodfuse[heic]'"
+    if format is not None:
+        return None
     if _brand(data):
         return "video (MP4)"
     if data.startswith(b"RIFF"):

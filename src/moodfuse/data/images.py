@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import math
+import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +19,14 @@ from PIL import Image
 from pydantic import AfterValidator, Field
 
 from moodfuse.config import Section
-from moodfuse.data.image_decoding import decode
+from moodfuse.data.fetching import fetch_ahead
+from moodfuse.data.image_decoding import decode, parse_header
 from moodfuse.data.image_formats import unknown_format
-from moodfuse.data.posts import ImageRef, ImageUri, Status, Unread
+from moodfuse.data.posts import ImageRef, ImageUri, Posts, Status, Unread
 from moodfuse.data.remote import read_uri
+from moodfuse.progress import Progress
+
+_T = TypeVar("_T")
 
 #: Largest image that is decoded, in pixels.
 MAX_PIXELS = 64_000_000
@@ -79,12 +85,16 @@ class ImageSpec(Section):
 class Seen:
     """What became of an image: `image` is `None` where there is nothing to see, `status` empty where all is well.
 
-    `detail` says what a status alone does not: the path that was tried, the format that was found.
+    `detail` says what a status alone does not: the path that was tried, the format that was found. `format`, `mode`
+    and `size` are what the file says of itself in Pillow's words, `None` where it says nothing that can be read.
     """
 
     image: Image.Image | None
     status: tuple[Status, ...] = ()
     detail: str = ""
+    format: str | None = None
+    mode: str | None = None
+    size: tuple[int, int] | None = None
 
 
 def look(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> Seen:
@@ -107,18 +117,35 @@ def look_at(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Seen:
     if (format := unknown_format(data)) is not None:
         return Seen(None, (Status.IMAGE_FORMAT_UNKNOWN,), format)
     try:
-        image, truncated = decode(data, min(max_pixels, MAX_PIXELS))
-    except Image.DecompressionBombError:
-        return Seen(None, (Status.IMAGE_TOO_LARGE,))
+        header = parse_header(data)
     except Exception:  # Pillow raises nearly everything for hostile bytes, and one post must not end a job
         return Seen(None, (Status.IMAGE_UNREADABLE,), "" if data else "empty")
-    return Seen(image, (Status.IMAGE_TRUNCATED,) if truncated else ())
+    says = (header.format, header.mode, header.size)
+    if header.width * header.height > min(max_pixels, MAX_PIXELS):
+        return Seen(None, (Status.IMAGE_TOO_LARGE,), "", *says)
+    try:
+        image, truncated = decode(header, data)
+    except Image.DecompressionBombError:
+        return Seen(None, (Status.IMAGE_TOO_LARGE,), "", *says)
+    except Exception:
+        return Seen(None, (Status.IMAGE_UNREADABLE,), "", *says)
+    return Seen(image, (Status.IMAGE_TRUNCATED,) if truncated else (), "", *says)
 
 
-def open_image(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> tuple[Image.Image | None, list[Status]]:
-    """Return the image and the states of what `look` finds."""
-    found = look(ref, max_pixels=max_pixels)
-    return found.image, list(found.status)
+def each_image(posts: Posts, work: Callable[[ImageRef], _T], progress: Progress, what: str) -> dict[str, list[_T]]:
+    """Return what `work`, in threads, makes of every image that is read, by its post's id; posts without any are not.
+
+    `progress` is told of `what`, image by image.
+    """
+    pictured = [(post.id, image) for post in posts for image in read_of(post.images)]
+    fetch_ahead(image for _, image in pictured)
+    found: dict[str, list[_T]] = {id: [] for id, _ in pictured}
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        made = pool.map(work, (image for _, image in pictured))
+        for done, ((id, _), one) in enumerate(zip(pictured, made, strict=True), start=1):
+            found[id].append(one)
+            progress(what, done, len(pictured))
+    return found
 
 
 def first_image(refs: Sequence[ImageRef], *, max_pixels: int = MAX_PIXELS) -> Image.Image | None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from moodfuse.data.duplicates import Groups, group_duplicates
 from moodfuse.data.folds import LEAST_FOLDS, Deck
+from moodfuse.data.formats.base import PREDICTING
+from moodfuse.data.formats.records import Records
 from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError, DataError, suggest
 from moodfuse.files import write_json
@@ -121,10 +123,10 @@ def make_split(
 def read_split(path: Path, posts: Posts) -> Split:
     """Read a split that the user brings, for exactly the labelled posts among `posts`.
 
-    CSV or TSV: columns `id` (or `guid`) and `split` (train, validation, test ...) or `fold` (0 tests, 1 validates).
-    JSON: our own `split.json`, {id: part or fold}, or a list of such rows. Near-duplicates are not moved: see
-    `straddling`. Raises `DataError` naming the line for what cannot be understood, and where a labelled post or a
-    whole part is missing.
+    A table of text, as those of posts: columns `id` (or `guid`) and `split` (train, validation, test ...) or `fold`
+    (0 tests, 1 validates). JSON: our own `split.json`, {id: part or fold}, or a list of such rows. Near-duplicates
+    are not moved: see `straddling`. Raises `DataError` naming the line for what cannot be understood, and where a
+    labelled post or a whole part is missing.
     """
     wanted = posts.labelled().ids
     if path.suffix.lower() == ".json":
@@ -189,12 +191,16 @@ def _from_json(content: Any, path: Path) -> Split:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[str, str, Any]]:
-    """Yield (where, id, part or fold)."""
-    lines = _read_text(path).splitlines()
-    delimiter = "\t" if lines and "\t" in lines[0] else ","
-    reader = csv.DictReader(lines, delimiter=delimiter)
-    for row in reader:
-        yield _row(row, f"line {reader.line_num}", path)
+    """Yield (where, id, part or fold) of a table, read as tables of posts are."""
+    if path.is_file() and path.stat().st_size == 0:
+        return
+    try:
+        table = Records.of(path, ",", PREDICTING)
+    except DataError as error:
+        raise DataError(f"{path}: cannot be read as a split file ({str(error).removeprefix(f'{path}: ')})") from None
+    header = next(table).values
+    for line, values, _ in table:
+        yield _row(dict(zip_longest(header, values[: len(header)])), f"line {line}", path)
 
 
 def _json_rows(content: Any, path: Path) -> Iterator[tuple[str, str, Any]]:

@@ -20,7 +20,7 @@ from typing import Any
 
 from PIL import Image
 
-from moodfuse.data.images import open_image
+from moodfuse.data.images import look
 from moodfuse.data.posts import ImageRef
 from moodfuse.errors import MissingExtraError
 from moodfuse.report.document import Document, numeric, readable, shown
@@ -73,7 +73,7 @@ def thumbnail(image: ImageRef | None) -> str | None:
 
     The limits of `data.images` apply. The content of a file never raises an error.
     """
-    opened = None if image is None else open_image(image)[0]
+    opened = None if image is None else look(image).image
     if opened is None:
         return None
     scale = min(1.0, THUMBNAIL / max(opened.size))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 
-from moodfuse.data.images import image_bytes, open_image
+from moodfuse.data.images import image_bytes, look
 from moodfuse.data.posts import ImageRef, ImageUri, Post
 
 _COMMAND = (sys.executable, "-c", "from moodfuse.scale.quarantine import taste; taste()")
@@ -77,6 +77,6 @@ def taste() -> None:
     """Decode the images that come in on stdin, and answer a dot for each."""
     given, answers = sys.stdin.buffer, sys.stdout.buffer
     while length := given.read(_LENGTH):
-        open_image(ImageRef(given.read(int.from_bytes(length, "big"))))
+        look(ImageRef(given.read(int.from_bytes(length, "big"))))
         answers.write(b".")
         answers.flush()

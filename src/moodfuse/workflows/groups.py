@@ -28,7 +28,7 @@ def cached_groups(posts: Posts, data_hash: str, progress: Progress) -> Groups:
     try:
         return Groups.load(path)
     except (OSError, ValueError, TypeError):  # missing or incomplete: computed again
-        groups = group_duplicates(posts, progress=lambda done, total: progress("looking for duplicates", done, total))
+        groups = group_duplicates(posts, progress=progress)
         with contextlib.suppress(OutputError):  # with a full cache, the next run computes the groups again
             groups.save(path)
         return groups

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,26 @@ def test_what_is_no_image_has_a_status(tmp_path: Path) -> None:
     assert examine_image(gone) == ImageFacts((Status.IMAGE_NOT_FOUND,), detail=looked, ref=gone)
     assert examine_image(folder) == ImageFacts((Status.IMAGE_UNREADABLE,), detail="not a file", ref=folder)
     assert examine_image(nothing) == ImageFacts((Status.IMAGE_UNREADABLE,), 0, detail="empty", ref=nothing)
+
+
+def test_an_image_is_seen_though_its_metadata_are_broken() -> None:
+    data = image(0)
+    text = b"iTXt" + b"x" * 4
+    broken = data[:33] + len(text[4:]).to_bytes(4) + text + bytes(4) + data[33:]
+    facts = examine_image(ImageRef(broken))
+    assert (facts.status, facts.format, facts.mode, facts.readable) == ((), "PNG", "RGB", True)
+
+
+def test_what_is_cut_or_too_large_says_what_it_is() -> None:
+    bomb = bytearray(image(0))
+    bomb[16:24] = (20_000).to_bytes(4) * 2
+    bomb[29:33] = zlib.crc32(bomb[12:29]).to_bytes(4)
+    facts = examine_image(ImageRef(bytes(bomb)))
+    assert (facts.status, facts.format, facts.width, facts.height) == (
+        (Status.IMAGE_TOO_LARGE,), "PNG", 20_000, 20_000
+    )  # fmt: skip
+    facts = examine_image(ImageRef(image(0)[:60]))
+    assert (facts.status, facts.format, facts.width) == ((Status.IMAGE_UNREADABLE,), "PNG", 60)
 
 
 def test_groups_from_the_facts_are_those_from_the_files() -> None:

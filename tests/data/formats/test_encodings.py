@@ -58,6 +58,34 @@ def test_utf_16_without_a_mark(tmp_path: Path) -> None:
         assert [post.text for post in stream_posts(path, format="csv")] == ["so good", "café"]
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["so good", "so good café"])
+def test_a_text_of_its_own_and_a_line_of_a_table_are_told_alike(tmp_path: Path, encoding: str, text: str) -> None:
+    if encoding == "ascii" and not text.isascii():
+        return
+    path = written(tmp_path, "a.csv", f"id,text\n1,{text}\n".encode(encoding))
+    post, *_ = stream_posts(path, format="csv")
+    found = decode(text.encode(encoding))
+    assert (found.text, found.lossy, found.guessed) == (post.text, post.lossy, post.guessed)
+    assert (found.text, found.lossy) == (text, False)
+    marked_alone = encoding == "utf-8-sig" and text.isascii()  # the mark is no part of the line
+    assert post.encoding == ("ascii" if marked_alone else found.encoding)
+    assert found.guessed == encoding.endswith(("le", "be"))
+
+
+@pytest.mark.parametrize("text", ["今天天气", "生日快乐", "新年快乐", "好好吃饭", "北京的夜", "哈哈哈哈"])
+def test_few_characters_of_chinese_are_chinese(text: str) -> None:
+    found = decode(text.encode("gb18030"))
+    assert (found.text, found.encoding) == (text, "gb18030")
+
+
+def test_few_characters_tell_no_encoding() -> None:
+    assert decode("한국어요".encode("euc_kr")).encoding != "big5"
+    assert decode("한국어요".encode("euc_kr")).guessed
+    assert decode("한국어를 정말 사랑해요".encode("euc_kr")).text == "한국어를 정말 사랑해요"
+    assert decode("ありがとう".encode("cp932")).text == "ありがとう"
+
+
 def test_punctuation_of_chinese_alone_is_no_guess() -> None:
     found = decode("RT … “@ann: good”".encode("gb18030"))
     assert (found.encoding, found.guessed, found.text) == ("gb18030", False, "RT … “@ann: good”")

@@ -10,7 +10,7 @@ from format_cases import error_of, written
 from PIL import Image
 
 from moodfuse.data.formats.readers import source_format, stream_posts
-from moodfuse.data.images import open_image
+from moodfuse.data.images import look
 
 
 def test_jsonl(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_jsonl(tmp_path: Path) -> None:
     ]
     for post in posts[:2]:
         assert post.image is not None
-        assert open_image(post.image)[0].size == (3, 2)  # type: ignore[union-attr]
+        assert look(post.image).image.size == (3, 2)  # type: ignore[union-attr]
     assert posts[2].image is None
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from moodfuse.data.formats import parquet as tables
 from moodfuse.data.formats.readers import count_posts, read_posts, stream_posts
-from moodfuse.data.images import open_image
+from moodfuse.data.images import look
 from moodfuse.data.posts import ImageRef, Post
 from moodfuse.errors import DataError, MissingExtraError
 from moodfuse.labels import Labels
@@ -74,7 +74,7 @@ def test_parquet(tmp_path: Path, image: list[Any]) -> None:
         ("8", None, None),
         ("9", "", None),
     ]
-    assert open_image(posts[0].image)[0].size == (3, 2)  # type: ignore[arg-type, union-attr]
+    assert look(posts[0].image).image.size == (3, 2)  # type: ignore[arg-type, union-attr]
     assert posts[1].image is None
     assert posts[2].image in (None, ImageRef(tmp_path / "gone.png"), ImageRef(tmp_path / "gone"))
     assert count_posts(path) == 3
@@ -202,7 +202,7 @@ def test_a_data_frame() -> None:
         ("4", None, "negative"),
     ]
     assert posts[0].image == ImageRef(png())
-    assert open_image(posts[2].image)[0].size == (3, 2)  # type: ignore[arg-type, union-attr]
+    assert look(posts[2].image).image.size == (3, 2)  # type: ignore[arg-type, union-attr]
     assert posts[3].image == ImageRef(png("blue"))
     assert count_posts(frame) == 4
 

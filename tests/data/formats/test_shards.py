@@ -12,7 +12,7 @@ from PIL import Image
 
 from moodfuse.data.formats.readers import run_posts, source_format, source_runs, stream_posts
 from moodfuse.data.formats.shards import Shard, shard_posts
-from moodfuse.data.images import open_image
+from moodfuse.data.images import look
 from moodfuse.data.posts import ImageUri, Status
 from moodfuse.data.synthetic import write_synthetic
 from moodfuse.errors import ConfigError, DataError
@@ -113,12 +113,12 @@ def test_an_image_named_by_a_uri_is_followed_only_if_asked(tmp_path: Path) -> No
     for remote in (False, True):
         images = [post.image for post in stream_posts(path, remote=remote)]
         assert images[0] == ImageUri(b"", names[0], follow=remote)
-        opened = [open_image(image) for image in images if image is not None]
-        assert [status for _, status in opened] == [
+        opened = [look(image) for image in images if image is not None]
+        assert [list(one.status) for one in opened] == [
             [Status.IMAGE_NOT_FETCHED], [], [Status.IMAGE_NOT_FOUND], [Status.IMAGE_UNREADABLE]
         ]  # fmt: skip
-        assert opened[1][0] is not None
-        assert opened[1][0].size == (3, 2)
+        assert opened[1].image is not None
+        assert opened[1].image.size == (3, 2)
 
 
 def test_a_run_of_parquet_holds_its_own_rows_only(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from moodfuse.data.audit.findings import Finding, Severity, are, flat, out_of
 from moodfuse.data.audit.image_facts import ImageFacts
-from moodfuse.data.duplicates import Groups, normalise, straddling
+from moodfuse.data.duplicates import Groups, gather, normalise, straddling
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import Split
 
@@ -33,17 +33,17 @@ def check_duplicates(
     whole = {id: (text, digests[id]) for id, text in texts.items() if id in digests}
     exact: dict[str, Mapping[str, Hashable]] = {"post": whole, "text": texts, "image": digests}
     pool = posts.labelled().ids or posts.ids
-    found = {name: _gather(pool, key) for name, key in exact.items()}
+    found = {name: gather(pool, key) for name, key in exact.items()}
     cleaned = {id: normalise(texts[id]) for id in groups.by_text if id in texts}
     near = {
-        "template": _unlike(_gather(pool, cleaned), texts),
-        "near_text": _unlike(_gather(pool, groups.by_text), cleaned),
-        "near_image": _unlike(_gather(pool, groups.by_image), digests),
-        "any_text": _unlike(_gather(pool, groups.by_text), texts),
+        "template": _unlike(gather(pool, cleaned), texts),
+        "near_text": _unlike(gather(pool, groups.by_text), cleaned),
+        "near_image": _unlike(gather(pool, groups.by_image), digests),
+        "any_text": _unlike(gather(pool, groups.by_text), texts),
     }
     facts = {
         "posts": len(pool),
-        "near_duplicate_groups": len(_gather(pool, groups.group_of)),
+        "near_duplicate_groups": len(gather(pool, groups.group_of)),
         **{f"same_{name}_groups": len(found[name]) for name in exact},
         **{f"same_{name}_posts": len(flat(found[name])) for name in exact},
     }
@@ -164,15 +164,6 @@ def _pairs(labelled: Iterable[str], unlabelled: Iterable[str], key: Mapping[str,
         if id in key and key[id] in first:
             paired[first[key[id]]].append(id)
     return [(id, *others) for id, others in paired.items()]
-
-
-def _gather(ids: Iterable[str], key: Mapping[str, Hashable]) -> list[_Ids]:
-    """Return the groups of two or more ids that have the same key, the largest first."""
-    gathered: dict[Hashable, list[str]] = defaultdict(list)
-    for id in ids:
-        if id in key:
-            gathered[key[id]].append(id)
-    return sorted((tuple(group) for group in gathered.values() if len(group) > 1), key=len, reverse=True)
 
 
 def _unlike(groups: Iterable[_Ids], key: Mapping[str, Hashable]) -> list[_Ids]:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from moodfuse.data.duplicates import Fingerprint, fingerprint
-from moodfuse.data.fetching import fetch_ahead
-from moodfuse.data.image_decoding import parse_header
-from moodfuse.data.images import look_at, read_image, read_of
+from moodfuse.data.images import each_image, look_at, read_image
 from moodfuse.data.posts import ImageRef, Posts, Status, Unread
 from moodfuse.progress import Progress, silent
 
@@ -44,15 +39,8 @@ class ImageFacts:
 
 def examine_images(posts: Posts, progress: Progress = silent) -> dict[str, tuple[ImageFacts, ...]]:
     """Decode every image once and return what each is, by its post's id; posts without one are left out."""
-    pictured = [(post.id, image) for post in posts for image in read_of(post.images)]
-    fetch_ahead(image for _, image in pictured)
-    found: defaultdict[str, tuple[ImageFacts, ...]] = defaultdict(tuple)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        examined = pool.map(examine_image, (ref for _, ref in pictured))
-        for done, ((id, _), facts) in enumerate(zip(pictured, examined, strict=True), start=1):
-            found[id] += (facts,)
-            progress("looking at images", done, len(pictured))
-    return dict(found)
+    found = each_image(posts, examine_image, progress, "looking at images")
+    return {id: tuple(facts) for id, facts in found.items()}
 
 
 def examine_image(ref: ImageRef) -> ImageFacts:
@@ -61,16 +49,6 @@ def examine_image(ref: ImageRef) -> ImageFacts:
     if isinstance(data, Unread):
         return ImageFacts((data.status,), detail=data.detail, ref=ref)
     found = look_at(data)
-    known = ImageFacts(found.status, len(data), detail=found.detail, ref=ref)
-    try:
-        header = parse_header(data)
-    except Exception:  # Pillow raises nearly everything for hostile bytes
-        return known
-    return replace(
-        known,
-        format=header.format,
-        mode=header.mode,
-        width=header.width,
-        height=header.height,
-        fingerprint=None if found.image is None else fingerprint(found.image, data),
-    )
+    seen = None if found.image is None else fingerprint(found.image, data)
+    width, height = found.size or (None, None)
+    return ImageFacts(found.status, len(data), found.format, found.mode, width, height, seen, found.detail, ref)

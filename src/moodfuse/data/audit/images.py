@@ -9,6 +9,7 @@ from typing import Any
 
 from moodfuse.data.audit.findings import Finding, Severity, are, out_of, quantiles
 from moodfuse.data.audit.image_facts import ImageFacts
+from moodfuse.data.image_formats import SUFFIXES
 from moodfuse.data.images import MAX_BYTES, MAX_PIXELS
 from moodfuse.data.posts import Post, Posts, Status
 
@@ -20,10 +21,6 @@ HUGE_PIXELS = 16_000_000
 LONG_RATIO = 3.0
 #: Share of unreadable images from which on something is wrong with the whole set, not with single files.
 _MOST = 0.5
-_SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg", ".jfif"), "PNG": (".png",), "GIF": (".gif",), "WEBP": (".webp",), "BMP": (".bmp",),
-    "TIFF": (".tif", ".tiff"), "MPO": (".jpg", ".jpeg", ".mpo"), "AVIF": (".avif",), "HEIF": (".heic", ".heif"),
-}  # fmt: skip
 #: The id of a post and what one of its images is.
 _Each = tuple[str, ImageFacts]
 
@@ -214,8 +211,8 @@ def _misnamed(facts: ImageFacts) -> bool:
     if facts.ref is None or not isinstance(facts.ref.source, Path):
         return False
     suffix = facts.ref.source.suffix.lower()
-    known = {one for names in _SUFFIXES.values() for one in names}
-    return suffix in known and suffix not in _SUFFIXES.get(str(facts.format), (suffix,))
+    known = {one for names in SUFFIXES.values() for one in names}
+    return suffix in known and suffix not in SUFFIXES.get(str(facts.format), (suffix,))
 
 
 def _having(each: Sequence[_Each], status: Status) -> list[_Each]:

@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping
 from moodfuse.data.audit.findings import Finding, Severity, are, out_of, share
 from moodfuse.data.audit.inventory import Inventory
 from moodfuse.data.duplicates import Groups
+from moodfuse.data.folds import LEAST_FOLDS
 from moodfuse.labels import Labels
 
 #: Labelled posts under which a score says little.
 FEW_LABELLED = 100
-#: Groups of near-duplicates that a class needs to stand in train, validation and test.
-LEAST_GROUPS = 3
 #: Posts of a class under which its F1 says little.
 FEW_OF_CLASS = 30
 #: Ratios of the largest class to the smallest from which on they are uneven, and very uneven.
@@ -85,7 +84,7 @@ def check_classes(inventory: Inventory, groups: Groups, labels: Labels) -> Itera
 
 
 def _rare(name: str, members: tuple[str, ...], groups: int, total: int) -> Iterator[Finding]:
-    if groups < LEAST_GROUPS:
+    if groups < LEAST_FOLDS:
         count = len(members)
         copies = f", all of them near-duplicates in {groups:,} {are(groups, 'group', 'groups')}"
         found = (
@@ -96,7 +95,7 @@ def _rare(name: str, members: tuple[str, ...], groups: int, total: int) -> Itera
             Severity.ERROR,
             count,
             total,
-            f"label {name!r} has {found}; training needs {LEAST_GROUPS} different ones at the very least, to train, "
+            f"label {name!r} has {found}; training needs {LEAST_FOLDS} different ones at the very least, to train, "
             "validate and test",
             f"add posts labelled {name!r}, or take it out of `labels`",
             members,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from moodfuse.data.text import Decoded
 
@@ -23,15 +23,16 @@ _FOREIGN = re.compile("[^\0-\x7f]")
 _HANS = re.compile(f"[{_HAN}]")
 _LONE_HAN = re.compile(f"(?<=[A-Za-z])[{_HAN}](?=[A-Za-z])")
 _HAN_BESIDE = re.compile(f"(?<=[A-Za-z])[{_HAN}](?![A-Za-z{_HAN}])|(?<![A-Za-z{_HAN}])[{_HAN}](?=[A-Za-z])")
-#: What a text in an encoding must be made of for the guess to count: of its foreign characters, what share.
-_SCRIPTS = {
-    "cp932": (re.compile("[\u3041-\u30fe]"), 0.2),
-    "cp949": (re.compile("[\uac00-\ud7a3]"), 0.7),
-    "big5": (_HANS, 0.6),
-    "cp1251": (re.compile("[\u0410-\u044f\u0401\u0451](?=[^A-Za-z])"), 0.8),
-    "cp1253": (re.compile("[\u0386-\u03ce](?=[^A-Za-z])"), 0.8),
-}
 _ENOUGH = 8  # foreign characters; fewer tell no encoding from another
+#: What a text in an encoding must be made of for the guess to count: what share of its foreign characters, of how many
+#: at least. Fewer do for kana, whose bytes stand for rare characters in the other encodings of two bytes.
+_SCRIPTS = {
+    "cp932": (re.compile("[\u3041-\u30fe]"), 0.2, _ENOUGH // 2),
+    "cp949": (re.compile("[\uac00-\ud7a3]"), 0.7, _ENOUGH),
+    "big5": (_HANS, 0.6, _ENOUGH),
+    "cp1251": (re.compile("[\u0410-\u044f\u0401\u0451](?=[^A-Za-z])"), 0.8, _ENOUGH),
+    "cp1253": (re.compile("[\u0386-\u03ce](?=[^A-Za-z])"), 0.8, _ENOUGH),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ class Encoding:
         return self.name.startswith(("utf-16", "utf-32"))
 
     def decoded(self, text: str) -> Decoded:
-        """Say of a text that was decoded with it how it was."""
-        if text.isascii():
+        """Say of a text that was decoded with it how it was: the rule for a whole file as for a line of it."""
+        if text.isascii() and not self.wide:
             return Decoded(text, "ascii")
         return Decoded(text, self.name, self.broken and "\ufffd" in text, self.guessed)
 
@@ -58,22 +59,21 @@ class Encoding:
 def decode(data: bytes) -> Decoded:
     """Decode the bytes of a text that has nothing to do with others. Never raises.
 
-    The order is: byte order mark, UTF-8, GB18030 where that is plausible, another encoding that is sure, Windows-1252.
-    What does not fit is replaced (`lossy`); what is neither marked nor UTF-8 is `guessed`.
+    The order is: byte order mark, UTF-16 by its zeros, UTF-8, GB18030 where that is plausible, another encoding that
+    is likely, Windows-1252. What does not fit is replaced (`lossy`); what is neither marked nor UTF-8 nor surely
+    GB18030 is `guessed`.
     """
-    if data.isascii() and not _unmarked_wide(data):
-        return Decoded(data.decode("ascii"), "ascii")
     found = data_encoding(data)
-    text = data[found.mark :].decode(found.name, "replace")
+    decoded = found.decoded(data[found.mark :].decode(found.name, "replace"))
     if found.mark:
-        return Decoded(text, found.name, found.broken)
-    return Decoded(text, found.name, found.broken and "\ufffd" in text, found.guessed)
+        decoded.encoding = found.name  # the mark is not ASCII
+    return decoded
 
 
 def data_encoding(data: bytes) -> Encoding:
     """Return the encoding of whole data."""
     if marked := marked_encoding(data):
-        return Encoding(marked.name, False, not fits(data[marked.mark :], marked.name), marked.mark)
+        return replace(marked, broken=not fits(data[marked.mark :], marked.name))
     return Encoding("utf-8") if fits(data, "utf-8") else judge(data)
 
 
@@ -151,7 +151,7 @@ def _latin(han: str) -> bool:
 
 def _sure_of(sample: bytes) -> str | None:
     """Return the encoding that charset-normalizer proposes, where the text is made of what its readers write."""
-    if sum(byte > 0x7F for byte in sample[:4096]) < _ENOUGH:
+    if sum(byte > 0x7F for byte in sample[:4096]) < _ENOUGH:  # half as many characters, of two bytes
         return None
     from charset_normalizer import from_bytes
 
@@ -162,11 +162,8 @@ def _sure_of(sample: bytes) -> str | None:
             return name if name == "gb18030" else None
         # What cp949 adds to EUC-KR is rare, and where Shift-JIS has its kana.
         text = None if name == "cp949" and _text(sample, "euc_kr") is None else _text(sample, name)
-        if text is not None and _made_of(text, *_SCRIPTS.get(name, (_HANS, 2.0))):
-            return name
+        script, share, least = _SCRIPTS.get(name, (_HANS, 2.0, 0))
+        foreign = 0 if text is None else len(_FOREIGN.findall(text))
+        if text is not None and len(script.findall(text)) >= share * foreign:
+            return name if foreign >= least else None
     return None
-
-
-def _made_of(text: str, script: re.Pattern[str], share: float) -> bool:
-    foreign = len(_FOREIGN.findall(text))
-    return len(script.findall(text)) >= share * foreign

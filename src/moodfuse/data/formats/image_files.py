@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from moodfuse.data.formats.lines import open_file
-from moodfuse.data.image_finding import IMAGE_SUFFIXES
+from moodfuse.data.image_formats import HEAD_BYTES, SUFFIXES, image_format
 from moodfuse.data.images import image_bytes
 from moodfuse.data.posts import ImageRef, ImageUri, Post
 from moodfuse.errors import DataError, OutputError
 from moodfuse.files import replacing_folder
 
-_SIGNATURES = ((b"\x89PNG", ".png"), (b"GIF8", ".gif"), (b"RIFF", ".webp"), (b"BM", ".bmp"))
 _UNREADABLE = "image file that cannot be read: written without it"
-
 _SEVERAL = "post of several images: written with the first"
 
 
@@ -59,9 +57,9 @@ def note_left_out(post: Post, notes: Counter[str]) -> None:
 
 def image_suffix(image: BinaryIO) -> str:
     """Return what the name of an open image's file should end with: by its first bytes, else .jpg."""
-    head = image.read(8)
+    format = image_format(image.read(HEAD_BYTES))
     image.seek(0)
-    return next((suffix for mark, suffix in _SIGNATURES if head.startswith(mark)), IMAGE_SUFFIXES[0])
+    return SUFFIXES[format or "JPEG"][0]
 
 
 class ImagePaths:

@@ -19,7 +19,6 @@ from moodfuse.data.formats.records import Records, fitted
 from moodfuse.data.formats.registry import reader, writer
 from moodfuse.data.formats.writers import LineWriter
 from moodfuse.data.posts import ImageRef, Post
-from moodfuse.data.text import Decoded
 from moodfuse.errors import DataError
 from moodfuse.progress import mute
 
@@ -117,7 +116,7 @@ def _rows(path: Path, table: Records, header: Header, before: int, reading: Read
             path,
             line,
             id,
-            None if text is None else Decoded(text, "ascii") if text.isascii() else decoded(text),
+            None if text is None else decoded(text),
             images[0] if images else None,
             None if label_at < 0 else values[label_at],
             "line",

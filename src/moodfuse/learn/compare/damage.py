@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from moodfuse.config import Config, Modality
-from moodfuse.data.images import open_image
+from moodfuse.data.images import look
 from moodfuse.data.posts import ImageRef, Post, Posts
 from moodfuse.evaluate.metrics import score
 from moodfuse.evaluate.robustness import DAMAGES, Damage, add_typos, degrade
@@ -99,7 +99,7 @@ def _damage(post: Post, number: int, damage: Damage, level: float) -> Post:
 
 
 def _degraded(ref: ImageRef, damage: Damage, level: float, generator: np.random.Generator) -> ImageRef:
-    image = open_image(ref)[0]
+    image = look(ref).image
     return ref if image is None else ImageRef(degrade(image, damage, level, generator))
 
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from moodfuse.config import Augmentation, Modality
 from moodfuse.data.fetching import fetch_ahead
-from moodfuse.data.images import ImageSpec, image_bytes, open_image, pixels, read_of
+from moodfuse.data.images import ImageSpec, image_bytes, look, pixels, read_of
 from moodfuse.data.posts import ImageRef, Posts
 from moodfuse.learn.augmentation import Draw, augment
 from moodfuse.learn.encoders.features import EncodingJob, Features, mean_features, stored_features
@@ -79,7 +79,7 @@ class PixelInputs:
         self.lengths: Sequence[int] | None = None
         fetch_ahead(image for post in posts for image in read_of(post.images))
         # Those that can be read, of each post.
-        self._images = [[one for one in read_of(post.images) if open_image(one)[0] is not None] for post in posts]
+        self._images = [[one for one in read_of(post.images) if look(one).image is not None] for post in posts]
         self.present = np.array([bool(images) for images in self._images], dtype=bool)
 
     def batch(self, indices: Sequence[int], random: Draw | None = None) -> tuple[torch.Tensor, ...]:
@@ -99,7 +99,7 @@ class PixelInputs:
     def _decode(self, image: ImageRef, i: int, random: Draw | None) -> np.ndarray | None:
         if random is None or not self._augmentation:
             return _decode(image, self._spec)
-        opened = open_image(image)[0]
+        opened = look(image).image
         return None if opened is None else pixels(augment(opened, self._augmentation, random(i)), self._spec)
 
 
@@ -124,7 +124,7 @@ def all_visible(tokens: Tensor) -> Tensor:
 
 
 def _decode(image: ImageRef, spec: ImageSpec) -> np.ndarray | None:
-    opened = open_image(image)[0]
+    opened = look(image).image
     return None if opened is None else pixels(opened, spec)
 
 
