@@ -138,8 +138,8 @@ class Reader(ABC):
         return self._runs(path, ((0, 0) for _ in self.rows(path, replace(reading, strict=False))), size)
 
     def run_rows(self, run: Run, reading: Reading) -> Iterator[Row]:
-        """Yield the rows of a run: the same that `rows` gives there."""
-        return islice(self.rows(run.path, reading), run.first, run.first + run.rows)
+        """Yield the rows of a run: the same that `rows` gives there. What there is to tell, `runs` has told."""
+        return islice(self.rows(run.path, replace(reading, notify=mute)), run.first, run.first + run.rows)
 
     def _runs(self, path: Path, places: Iterator[tuple[int, int]], size: int) -> Iterator[Run]:
         """Yield the runs of rows whose bytes and lines before them are `places`."""

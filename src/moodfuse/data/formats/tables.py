@@ -73,9 +73,9 @@ class TsvReader(Reader):
         return self._runs(path, ((record.offset, record.line - 1) for record in table), size)
 
     def run_rows(self, run: Run, reading: Reading) -> Iterator[Row]:
-        reading = replace(reading, notify=mute)
         if not run.offset:
             return super().run_rows(run, reading)
+        reading = replace(reading, notify=mute)
         header, _ = self._open(run.path, reading)
         width = len(header.names)
         table = Records(run.path, header.dialect, reading, offset=run.offset, line=run.line, width=width)
