@@ -13,7 +13,7 @@ from typing import Any
 from moodfuse.data.formats.base import PREDICTING, TRAINING, Reader, Reading, Row, Run
 from moodfuse.data.formats.fields import held_in, in_words, short
 from moodfuse.data.formats.image_refs import watched
-from moodfuse.data.formats.lines import first_line, opening
+from moodfuse.data.formats.lines import cannot_read, first_line, opening
 from moodfuse.data.formats.objects import object_columns, object_count, object_name, object_rows
 from moodfuse.data.formats.parts import part_format, part_suffixes
 from moodfuse.data.formats.registry import format_name, readers
@@ -25,8 +25,20 @@ LOG = logging.getLogger("moodfuse.readers")
 
 
 def source_format(path: str | Path) -> str:
-    """Return the name of the format of a file or folder. Raises `DataError` where no reader knows it."""
+    """Return the name of the format of a file or folder, looked at anew only when it has changed.
+
+    Raises `DataError` where no reader knows it.
+    """
     path = Path(path)
+    try:
+        state = path.stat()
+    except (OSError, ValueError) as error:
+        cannot_read(path, error)
+    return _source_format(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _source_format(path: Path, _size: int, _changed: int) -> str:
     header = None if path.is_dir() else opening(path)
     for name, reader in readers().items():
         if _recognises(reader, path, header):

@@ -10,7 +10,8 @@ from typing import Any
 from moodfuse.data.formats.base import Reader, Reading, Row
 from moodfuse.data.formats.fields import held_in, in_words
 from moodfuse.data.formats.image_refs import image_refs
-from moodfuse.data.formats.json_items import count_matches, head_of, item_id, item_label, item_text, json_items
+from moodfuse.data.formats.json_items import count_matches, item_id, item_label, item_text, json_items
+from moodfuse.data.formats.lines import file_encoding, head_text
 from moodfuse.data.formats.registry import reader
 from moodfuse.data.posts import ImageRef
 from moodfuse.errors import DataError
@@ -41,6 +42,7 @@ class TelegramReader(Reader):
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
         file = _file(path)
+        encoding = file_encoding(file)
         for message, number, where in json_items(file, _OPENING):
             if message.get("type") == "service":
                 continue
@@ -49,7 +51,7 @@ class TelegramReader(Reader):
                 file,
                 number,
                 item_id(message, reading, message.get("id"), where),
-                item_text(message, reading, text),
+                item_text(message, reading, text, encoding),
                 _image(message, file.parent),
                 item_label(message, reading),
                 unit="row",
@@ -72,7 +74,10 @@ def _file(path: Path) -> Path:
 
 
 def _is_export(file: Path) -> bool:
-    head = head_of(file)
+    try:
+        head, _ = head_text(file)
+    except DataError:  # empty, or no text
+        return False
     if _ACCOUNT.search(head) and file.name == FILE:
         return True
     return _OPENING.search(head) is not None and _MESSAGE.search(head) is not None

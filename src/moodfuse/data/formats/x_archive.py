@@ -11,6 +11,7 @@ from typing import Any
 from moodfuse.data.formats.base import Reader, Reading, Row
 from moodfuse.data.formats.fields import held_in, in_words, names_files
 from moodfuse.data.formats.json_items import count_matches, item_id, item_label, item_text, json_items
+from moodfuse.data.formats.lines import file_encoding
 from moodfuse.data.formats.registry import reader
 from moodfuse.data.posts import ImageRef, ImageUri
 from moodfuse.errors import DataError
@@ -38,6 +39,7 @@ class XArchiveReader(Reader):
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
         for file in _files(path):
+            encoding = file_encoding(file)
             for item, number, where in json_items(file, _OPENING):
                 tweet = item["tweet"] if isinstance(item.get("tweet"), dict) else item  # archives before 2020: bare
                 id = item_id(tweet, reading, tweet.get("id_str", tweet.get("id")), where)
@@ -46,7 +48,7 @@ class XArchiveReader(Reader):
                     file,
                     number,
                     id,
-                    item_text(tweet, reading, tweet.get("full_text", tweet.get("text"))),
+                    item_text(tweet, reading, tweet.get("full_text", tweet.get("text")), encoding),
                     images[0] if images else None,
                     item_label(tweet, reading),
                     unit="row",
