@@ -89,3 +89,38 @@ def test_a_file_that_has_changed_is_looked_at_anew(tmp_path: Path) -> None:
     written(folder, "a.jsonl", '{"text": "a"}\n')
     os.utime(folder, ns=(1, 1))
     assert came_as(folder) == "jsonl"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.txt", "a.parquet", "a"])
+@pytest.mark.parametrize(
+    ("format", "content"),
+    [
+        ("csv", "id,text\n1,a\n"),
+        ("tsv", "id\ttext\n1\ta\n"),
+        ("jsonl", '{"id": "1", "text": "a"}\n'),
+        ("json", '[{"id": "1", "text": "a"}]'),
+        ("json", '[\n {"id": "1",\n  "text": "a"}\n]'),
+        ("weibo", "id,微博正文\n1,a\n"),
+    ],
+)
+def test_what_is_in_a_file_tells_its_format_whatever_its_name(
+    tmp_path: Path, name: str, format: str, content: str
+) -> None:
+    path = written(tmp_path, name, content)
+    assert source_format(path) == format
+    assert [(post.id, post.text) for post in stream_posts(path)] == [("1", "a")]
+
+
+@pytest.mark.parametrize(("name", "format"), [("a.csv", "csv"), ("a.tab", "tsv"), ("a.jsonl", "jsonl")])
+def test_a_name_tells_the_format_where_nothing_else_does(tmp_path: Path, name: str, format: str) -> None:
+    assert source_format(written(tmp_path, name, "words\nof mine\n")) == format
+    assert "binary" in error_of(written(tmp_path, name, b"RIFF\0\0\0\0WEBP"))
+
+
+def test_a_folder_is_of_the_format_of_its_files_whatever_its_own_name(tmp_path: Path) -> None:
+    for name in ("posts.jsonl", "posts.csv"):  # as Spark names them
+        folder = tmp_path / name
+        folder.mkdir()
+        written(folder, "part-0.csv", "id,text\n1,a\n")
+        assert source_format(folder) == "parts"
+        assert [post.text for post in stream_posts(folder)] == ["a"]

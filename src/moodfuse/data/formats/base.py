@@ -107,7 +107,8 @@ class Reader(ABC):
     #: Who is asked first whether a file or folder is of its format: the lowest number; of equals, the first name. Below
     #: 50 the first bytes or a file's name leave no doubt; above it a header is judged by what it might mean.
     priority: ClassVar[int] = 50
-    #: What the names of its files end with, lower case: a folder of such files is read as one source (`parts`).
+    #: What the names of its files end with, lower case: a folder of such files is read as one source (`parts`), and a
+    #: text file that no reader recognises is read as its name says.
     suffixes: ClassVar[tuple[str, ...]] = ()
     #: Whether `run_rows` begins where a run begins, so that many workers can share a file; else it reads up to there.
     splits: ClassVar[bool] = False
@@ -118,7 +119,8 @@ class Reader(ABC):
     def recognises(self, path: Path, header: str | None) -> bool:
         """Say whether this is the format of `path`.
 
-        `header` is the first line, of a binary file its first 4 bytes as Latin-1, `None` for a folder.
+        `header` is the first line, of a binary file its first 4 bytes as Latin-1, `None` for a folder. What is in the
+        file decides: its name breaks ties at most.
         """
 
     @abstractmethod

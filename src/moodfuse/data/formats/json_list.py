@@ -35,12 +35,10 @@ class JsonReader(Reader):
     suffixes = (".json",)
 
     def recognises(self, path: Path, header: str | None) -> bool:
-        if header is None or path.suffix.lower() in (".jsonl", ".ndjson"):
-            return False
-        start = header.lstrip()
+        start = (header or "").lstrip()
         if start.startswith("["):
             return start[1:].lstrip()[:1] in ("", "{")
-        if not start.startswith("{"):
+        if not start.startswith("{") or path.suffix.lower() in (".jsonl", ".ndjson"):
             return False
         try:
             value = json.loads(start)

@@ -32,7 +32,7 @@ class JsonLinesReader(Reader):
     splits = True
 
     def recognises(self, path: Path, header: str | None) -> bool:
-        return path.suffix.lower() in self.suffixes or (header or "").lstrip().startswith("{")
+        return (header or "").lstrip().startswith("{")
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
         _look(path, reading)

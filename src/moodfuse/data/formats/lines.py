@@ -59,7 +59,7 @@ def file_encoding(path: Path) -> Encoding:
 
     Raises `DataError` where it cannot be read.
     """
-    state = _file_state(path)
+    state = file_state(path)
     return _file_encoding(path, state.st_size, state.st_mtime_ns)
 
 
@@ -158,14 +158,14 @@ def csv_line(values: list[str], delimiter: str = ",") -> bytes:
 
 def open_file(path: Path) -> io.BufferedReader:
     """Open a regular file for reading. Raises `DataError` in one line for everything else."""
-    _file_state(path)
+    file_state(path)
     try:
         return path.open("rb")
     except (OSError, ValueError) as error:
         cannot_read(path, error)
 
 
-def _file_state(path: Path) -> os.stat_result:
+def file_state(path: Path) -> os.stat_result:
     """Return the size of a regular file, and when it changed. Raises `DataError` in one line for everything else."""
     try:
         state = path.stat()

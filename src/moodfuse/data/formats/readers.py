@@ -15,7 +15,7 @@ from moodfuse.data.formats.fields import held_in, in_words, short
 from moodfuse.data.formats.image_refs import watched
 from moodfuse.data.formats.lines import cannot_read, first_line, opening
 from moodfuse.data.formats.objects import object_columns, object_count, object_name, object_rows
-from moodfuse.data.formats.parts import part_format, part_suffixes
+from moodfuse.data.formats.parts import part_format, part_suffixes, readers_by_suffix
 from moodfuse.data.formats.registry import format_name, readers
 from moodfuse.data.posts import ImageRef, ImageUri, Post, Posts, post_of
 from moodfuse.errors import DataError, MoodfuseError, suggest
@@ -50,9 +50,12 @@ def _source_format(path: Path, _size: int, _changed: int) -> str:
             f"(MVSA), or files that end in {', '.join(part_suffixes())}; found {in_words(held_in(path))}; add one of "
             f"them, or name the format ({known})"
         )
+    line = first_line(path)  # refuses what is no text
+    if by_name := readers_by_suffix().get(path.suffix.lower()):
+        return by_name.name
     raise DataError(
         f"{path}: expected JSON lines, Parquet, or a header line such as guid,tag or id,text,image,label; "
-        f"found {short(first_line(path))}; add the header, or name the format ({known})"
+        f"found {short(line)}; add the header, or name the format ({known})"
     )
 
 

@@ -49,8 +49,6 @@ class TsvReader(Reader):
     delimiters = "\t"
 
     def recognises(self, path: Path, header: str | None) -> bool:
-        if path.suffix.lower() in self.suffixes:
-            return header is not None
         split = dict(header_columns(header))
         return any(any(map(rank_of, split.get(delimiter, ()))) for delimiter in self.delimiters)
 
