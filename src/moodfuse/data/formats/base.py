@@ -64,14 +64,13 @@ class Row:
     line: int
     id: str
     text: Decoded | None
-    image: ImageRef | None
+    #: All images of the post, in order.
+    images: tuple[ImageRef, ...]
     label: str | None
     #: What `line` counts.
     unit: Literal["line", "row"] = "line"
     #: Why the format's own rule leaves this post out of the labelled ones; `None`: it does not.
     dropped: str | None = None
-    #: Further images of the post.
-    more_images: tuple[ImageRef, ...] = ()
     #: The values of all columns by name, where `Reading.fields` asks for them.
     fields: Mapping[str, Any] | None = None
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from moodfuse.data.formats.encodings import SAMPLE_BYTES, Encoding, fits, judge, marked_encoding
-from moodfuse.data.text import Decoded
 from moodfuse.errors import DataError
 
 _HEAD_BYTES = 65_536
@@ -81,18 +80,6 @@ def _file_encoding(path: Path, _size: int, _changed: int) -> Encoding:
             if broken and len(sample) >= SAMPLE_BYTES:
                 break
     return judge(bytes(sample)) if broken else Encoding("utf-8")
-
-
-def decoded_lines(path: Path) -> Iterator[Decoded]:
-    """Yield every line with its line end."""
-    return (line for _, line in located_lines(path))
-
-
-def located_lines(path: Path, offset: int = 0) -> Iterator[tuple[int, Decoded]]:
-    """Yield every line from byte `offset` on, with where it begins. Raises `DataError` as `located_texts`."""
-    encoding = file_encoding(path)
-    for at, text in located_texts(path, encoding, offset):
-        yield at, encoding.decoded(text)
 
 
 def located_texts(

@@ -1,4 +1,4 @@
-"""A folder of files of one format (Parquet, JSONL, CSV, TSV), read one after another in the order of their names."""
+"""A folder of files of one format (tables, JSON, workbooks), read one after another in the order of their names."""
 
 from __future__ import annotations
 

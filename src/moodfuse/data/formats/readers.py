@@ -205,9 +205,10 @@ def _post(row: Row, reading: Reading) -> Post:
         raise DataError(f"{row.place}: the id is empty; give every post an id of its own")
     label = row.label if not row.label or row.label in reading.labels.names else _label(row, reading)
     # No address is followed that nobody asked to follow: a table of posts may come from anywhere.
-    image, more, text = row.image, row.more_images, row.text
-    if image is not None and reading.remote:
-        image, more = _followed(image), tuple(map(_followed, more))
+    images, text = row.images, row.text
+    if images and reading.remote:
+        images = tuple(map(_followed, images))
+    image, more = (images[0], images[1:]) if images else (None, ())
     if text is None:
         return post_of(row.id, None, image, label or None, None, False, False, more, row.fields)
     return post_of(row.id, text.text, image, label or None, text.encoding, text.lossy, text.guessed, more, row.fields)

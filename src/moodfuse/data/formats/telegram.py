@@ -38,7 +38,7 @@ class TelegramReader(Reader):
     def recognises(self, path: Path, header: str | None) -> bool:
         if header is None:
             return FILE in held_in(path) and _is_export(path / FILE)
-        return header.lstrip("\ufeff \t").startswith("{") and _is_export(path)
+        return header.lstrip().startswith("{") and _is_export(path)
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
         file = _file(path)
@@ -52,7 +52,7 @@ class TelegramReader(Reader):
                 number,
                 item_id(message, reading, message.get("id"), where),
                 item_text(message, reading, text, encoding),
-                _image(message, file.parent),
+                _images(message, file.parent),
                 item_label(message, reading),
                 unit="row",
                 fields={name: message.get(name) for name in COLUMNS} | {"text": text} if reading.fields else None,
@@ -90,11 +90,11 @@ def _text(value: Any) -> str | None:
     return "".join(str(part.get("text", "")) if isinstance(part, dict) else str(part) for part in value)
 
 
-def _image(message: dict[str, Any], folder: Path) -> ImageRef | None:
-    """Return a photo, or a file that is an image (a sticker, a picture sent as a file)."""
+def _images(message: dict[str, Any], folder: Path) -> tuple[ImageRef, ...]:
+    """Return the photo, or a file that is an image (a sticker, a picture sent as a file)."""
     kind = message.get("mime_type")
     is_image = isinstance(kind, str) and kind.startswith("image/")
     path = message.get("photo") or (message.get("file") if is_image else None)
     if not isinstance(path, str) or path.startswith("("):  # "(File not included. Change data exporting settings ...)"
-        return None
-    return next(iter(image_refs(folder, path)), None)
+        return ()
+    return tuple(image_refs(folder, path)[:1])
