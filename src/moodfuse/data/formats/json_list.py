@@ -72,13 +72,13 @@ class JsonReader(Reader):
 def _elements(path: Path) -> Iterator[Any]:
     """Yield the elements of the list of a file. Raises `DataError` where there is none, or where it is broken."""
     with open_file(path) as file:
-        text, number = JsonText(path, file), 1
+        text, name, number = JsonText(path, file), str(path), 1
         if text.peek() == "{":
             _enter(text, path)
         text.take("[", where := f"{path} row 1")
         while text.peek() != "]":
             if number > 1:
-                text.take(",", where := f"{path} row {number}")
+                text.take(",", where := f"{name} row {number}")
             yield text.value(where)
             number += 1
         text.refuse_growth()

@@ -111,8 +111,8 @@ class PostStream(Iterator[Post]):
 def stream_posts(source: Any, reading: Reading = TRAINING, **how: Any) -> PostStream:
     """Return the posts of a file, a folder or an object in order, in memory that does not grow with their number.
 
-    Of a workbook alone the whole sheet is held. `source` is a path or what `object_rows` takes. The format of a path is found out where `reading` names none. Ids
-    may repeat. Posts that the format's own rule leaves out of the labelled ones are counted; to predict, they stay.
+    Of a workbook alone the whole sheet is held. `source` is a path or what `object_rows` takes. The format of a path is
+    found out where `reading` names none. Ids may repeat. Posts that the format's own rule leaves out of the labelled ones are counted; to predict, they stay.
     `how` changes single fields of `reading`. Raises `DataError`, naming file and line: for the source at once, for its
     rows on the way.
     """
