@@ -27,11 +27,10 @@ from pathlib import Path
 from moodfuse.data.formats.base import Reader, Reading, Row
 from moodfuse.data.formats.columns import assign_columns
 from moodfuse.data.formats.image_refs import image_refs
-from moodfuse.data.formats.lines import decoded_lines, first_line
-from moodfuse.data.text import Decoded
+from moodfuse.data.formats.lines import file_encoding, first_line, located_texts
 from moodfuse.errors import DataError
 
-Lines = list[tuple[int, Decoded]]
+Lines = list[tuple[int, str]]
 
 
 class NotesReader(Reader):
@@ -53,9 +52,9 @@ class NotesReader(Reader):
 
     def _posts(self, path: Path) -> Iterator[Lines]:
         held: Lines = []
-        for line, decoded in enumerate(decoded_lines(path), start=1):
-            if decoded.text.rstrip() != "---":
-                held.append((line, decoded))
+        for line, (_, text) in enumerate(located_texts(path, file_encoding(path)), start=1):
+            if text.rstrip() != "---":
+                held.append((line, text))
                 continue
             yield held
             held = []
@@ -64,27 +63,22 @@ class NotesReader(Reader):
 
     def _row(self, path: Path, number: int, lines: Lines, reading: Reading) -> Row:
         begins = lines[0][0] if lines else 1
-        end = next((at for at, (_, decoded) in enumerate(lines) if not decoded.text.strip()), len(lines))
+        end = next((at for at, (_, text) in enumerate(lines) if not text.strip()), len(lines))
         names, values = [], []
-        for line, decoded in lines[:end]:
-            name, colon, value = decoded.text.partition(":")
+        for line, text in lines[:end]:
+            name, colon, value = text.partition(":")
             if not colon:
                 raise DataError(f"{path} line {line}: expected `key: value` or a blank line before the text")
             names.append(name)
             values.append(value.strip())
         places = assign_columns(names, f"{path} line {begins}", reading).places
         found = {role: values[at] for role, at in places.items()}
-        body = [decoded for _, decoded in lines[end + 1 :]]
-        text = "".join(decoded.text for decoded in body).removesuffix("\n")
-        encoding = next((one.encoding for one in body if one.encoding != "ascii"), "ascii")
-        lossy, guessed = any(one.lossy for one in body), any(one.guessed for one in body)
-        images = image_refs(path.parent, found.get("image"))
+        body = "".join(text for _, text in lines[end + 1 :]).removesuffix("\n")
         return Row(
             path,
             begins,
             found.get("id", str(number)),
-            Decoded(text, encoding, lossy, guessed) if end < len(lines) else None,
-            images[0] if images else None,
+            file_encoding(path).decoded(body) if end < len(lines) else None,
+            tuple(image_refs(path.parent, found.get("image"))),
             found.get("label"),
-            more_images=tuple(images[1:]),
         )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reader_cases import CASES, TEXTS, contents, every, per_example, plain, sample
 
+from moodfuse.data.formats import shards
+from moodfuse.data.formats.base import PREDICTING, Row
 from moodfuse.data.formats.lines import opening
+from moodfuse.data.formats.parts import PartsReader, part_format
 from moodfuse.data.formats.readers import (
     count_posts,
     read_posts,
@@ -23,6 +27,7 @@ from moodfuse.data.formats.readers import (
     stream_posts,
 )
 from moodfuse.data.formats.registry import readers
+from moodfuse.data.formats.shards import Shard, shard_posts
 from moodfuse.data.posts import ImageRef, Post
 
 
@@ -121,6 +126,47 @@ def test_runs_read_in_any_order_are_the_whole(tmp_path: Path, name: str, size: i
     assert [len(read[number]) for number in range(len(runs))] == [run.rows for run in runs]
     pieces = [post for number in range(len(runs)) for post in read[number]]
     assert pieces == list(stream_posts(source, strict=False))
+
+
+@every
+@pytest.mark.parametrize("of", [1, 2, 3, 5])
+def test_shards_in_order_are_the_whole(tmp_path: Path, name: str, of: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "_RUN_ROWS", 2)  # shards begin in the middle of runs, too
+    source, _ = sample(CASES[name], tmp_path, TEXTS)
+    whole = list(stream_posts(source, PREDICTING))
+    parts = [shard_posts(source, Shard(number, of)) for number in range(1, of + 1)]
+    counts = [count for count, _ in parts]
+    assert max(counts) - min(counts) <= 1
+    assert [post for _, posts in parts for post in posts] == whole
+
+
+@every
+def test_a_shard_reads_each_row_twice_at_most_and_tells_things_once(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, posts = sample(CASES[name], tmp_path, plain(60))
+    monkeypatch.setattr(shards, "_RUN_ROWS", 5)
+    whole: list[str] = []
+    list(stream_posts(source, PREDICTING, notify=whole.append))
+    read = 0
+
+    def counted(rows: Callable[..., Iterator[Row]]) -> Callable[..., Iterator[Row]]:
+        def give(*given: object) -> Iterator[Row]:
+            nonlocal read
+            for row in rows(*given):
+                read += 1
+                yield row
+
+        return give
+
+    for reader in {type(readers()[one]) for one in (name, part_format(source) if name == "parts" else name)}:
+        if reader is not PartsReader:  # its rows are those of its files
+            monkeypatch.setattr(reader, "rows", counted(reader.rows))
+    told: list[str] = []
+    _, found = shard_posts(source, Shard(2, 2), replace(PREDICTING, notify=told.append))
+    assert sum(1 for _ in found) == len(posts) // 2
+    assert read <= 2 * len(posts)
+    assert told == whole
 
 
 # Large sources

@@ -270,6 +270,20 @@ def test_submissions_of_reddit(tmp_path: Path) -> None:
     assert read_posts(path, columns={"text": "title"})[0].text == "My cat"
 
 
+@pytest.mark.parametrize("kind", ["reddit", "telegram"])
+def test_an_export_in_another_encoding_is_read_as_a_table_is(tmp_path: Path, kind: str) -> None:
+    text = "ça va très bien, déjà à l'hôtel, où l'été"
+    item = {"id": "1", "subreddit": "cats", "body": text} if kind == "reddit" else {**MESSAGES[1], "text": text}
+    value = item if kind == "reddit" else {**CHAT, "messages": [item]}
+    path = written(tmp_path, "a.json", json.dumps(value, ensure_ascii=False).encode("cp1252"))
+    assert source_format(path) == kind
+    [post] = predicted(path)
+    assert (post.text, post.guessed, post.lossy) == (text, True, False)
+    path.write_bytes(json.dumps(value, ensure_ascii=False).encode().replace("où".encode(), b"o\xc3"))
+    [post] = predicted(path)
+    assert (post.text, post.guessed, post.lossy) == (text.replace("où", "o\ufffd"), False, True)
+
+
 # Weibo
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from format_cases import error_of, written
 
-from moodfuse.data.formats.readers import read_posts, source_format, stream_posts
+from moodfuse.data.formats.readers import count_posts, read_posts, source_format, stream_posts
 from moodfuse.data.posts import ImageRef
+from moodfuse.errors import DataError
 
 ROWS = [{"id": 1, "text": "what a day"}, {"id": "007", "text": "bad", "label": "negative", "more": {"a": [1]}}]
 
@@ -68,3 +69,28 @@ def test_an_object_larger_than_a_block(tmp_path: Path) -> None:
 def test_a_file_of_objects_without_texts_and_images_is_refused(tmp_path: Path) -> None:
     for name, content in (("a.jsonl", '{"words": "a"}\n'), ("a.json", '[{"words": "a"}]')):
         assert "--columns" in error_of(written(tmp_path, name, content), strict=False)
+
+
+@pytest.mark.parametrize("rows", [3, 5_000])
+def test_a_list_that_grows_while_it_is_read_is_refused(tmp_path: Path, rows: int) -> None:
+    content = json.dumps([{"text": f"post {i}", "more": "x" * 20} for i in range(rows)])
+    path = written(tmp_path, "a.json", content)
+    posts = stream_posts(path)
+    assert next(posts).text == "post 0"
+    path.write_bytes(f"{content[:-1]},{content[1:]}".encode())
+    with pytest.raises(DataError, match="somebody writes to it while it is read"):
+        list(posts)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "gb18030"])
+def test_the_count_needs_no_reading_of_the_objects(tmp_path: Path, encoding: str) -> None:
+    rows = [{"text": f"第{i}条"} for i in range(40)]
+    path = written(tmp_path, "a.json", json.dumps({"data": rows}, indent=1, ensure_ascii=False).encode(encoding))
+    assert count_posts(path) == 40
+    assert [post.text for post in stream_posts(path)] == [row["text"] for row in rows]
+
+
+def test_a_broken_object_is_told_before_all_behind_it_is_read(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.json", '[{"text": "a"}, {"text": oh no}' + ', {"text": "b"}' * 1_000_000 + "]")
+    with pytest.raises(DataError, match=r"row 2: expected a JSON object, found '\{\"text\": oh no\}"):
+        list(stream_posts(path, format="json"))

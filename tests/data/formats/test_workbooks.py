@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
+import pytest
+import python_calamine
 import xlsxwriter
 from format_cases import error_of
+from python_calamine import CalamineWorkbook
 
-from moodfuse.data.formats.readers import read_posts, source_format, stream_posts
+from moodfuse.data.formats.base import PREDICTING
+from moodfuse.data.formats.readers import count_posts, read_posts, source_format, stream_posts
 
 
 def workbook(path: Path, **sheets: Sequence[Sequence[Any]]) -> Path:
@@ -68,3 +74,47 @@ def test_what_is_no_workbook(tmp_path: Path) -> None:
     assert "cannot be read as a workbook" in error_of(tmp_path / "b.xlsx")
     (tmp_path / "c.xls").write_text("id\ttext\n1\ta\n")  # many programs write such files
     assert [post.text for post in stream_posts(tmp_path / "c.xls")] == ["a"]
+
+
+@pytest.mark.parametrize("name", ["posts.csv", "posts.jsonl", "posts.tsv", "posts.zip", "posts"])
+def test_a_workbook_is_told_by_what_it_is(tmp_path: Path, name: str) -> None:
+    path = workbook(tmp_path / "a.xlsx", posts=ROWS).rename(tmp_path / name)
+    assert source_format(path) == "xlsx"
+    assert read_posts(path).ids == ["007", "12"]
+
+
+def test_other_archives_are_no_workbooks(tmp_path: Path) -> None:
+    kinds = {"a.docx": ("word/document.xml", b""), "a.odt": ("mimetype", b"application/vnd.oasis.opendocument.text")}
+    for name, (member, content) in kinds.items():
+        with ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr(member, content)
+        assert "binary" in error_of(tmp_path / name)
+    with ZipFile(tmp_path / "a.csv", "w") as archive:
+        archive.writestr("mimetype", b"application/vnd.oasis.opendocument.spreadsheet")
+    assert source_format(tmp_path / "a.csv") == "xlsx"
+    (tmp_path / "old.csv").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))
+    assert source_format(tmp_path / "old.csv") == "xlsx"
+
+
+def test_a_workbook_is_loaded_once_and_its_sheet_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = workbook(tmp_path / "a.xlsx", one=[["text", "more"], ["a", 1]], two=[["text"], ["b"]])
+    loaded = 0
+    load = CalamineWorkbook.from_filelike
+
+    class Counted:
+        @staticmethod
+        def from_filelike(file: Any) -> Any:
+            nonlocal loaded
+            loaded += 1
+            return load(file)
+
+    monkeypatch.setattr(python_calamine, "CalamineWorkbook", Counted)
+    told: list[str] = []
+    reading = replace(PREDICTING, fields=True, notify=told.append)
+    stream = stream_posts(path, reading)
+    assert (stream.columns, count_posts(path, reading)) == (("text", "more"), 1)
+    assert [post.text for post in stream] == ["a"]
+    assert len(told) == 1
+    assert loaded == 1
+    assert [post.text for post in stream_posts(path, reading)] == ["a"]
+    assert loaded == 2  # what has been read to its end is not kept

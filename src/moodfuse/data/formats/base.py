@@ -64,14 +64,13 @@ class Row:
     line: int
     id: str
     text: Decoded | None
-    image: ImageRef | None
+    #: All images of the post, in order.
+    images: tuple[ImageRef, ...]
     label: str | None
     #: What `line` counts.
     unit: Literal["line", "row"] = "line"
     #: Why the format's own rule leaves this post out of the labelled ones; `None`: it does not.
     dropped: str | None = None
-    #: Further images of the post.
-    more_images: tuple[ImageRef, ...] = ()
     #: The values of all columns by name, where `Reading.fields` asks for them.
     fields: Mapping[str, Any] | None = None
 
@@ -107,7 +106,8 @@ class Reader(ABC):
     #: Who is asked first whether a file or folder is of its format: the lowest number; of equals, the first name. Below
     #: 50 the first bytes or a file's name leave no doubt; above it a header is judged by what it might mean.
     priority: ClassVar[int] = 50
-    #: What the names of its files end with, lower case: a folder of such files is read as one source (`parts`).
+    #: What the names of its files end with, lower case: a folder of such files is read as one source (`parts`), and a
+    #: text file that no reader recognises is read as its name says.
     suffixes: ClassVar[tuple[str, ...]] = ()
     #: Whether `run_rows` begins where a run begins, so that many workers can share a file; else it reads up to there.
     splits: ClassVar[bool] = False
@@ -118,7 +118,8 @@ class Reader(ABC):
     def recognises(self, path: Path, header: str | None) -> bool:
         """Say whether this is the format of `path`.
 
-        `header` is the first line, of a binary file its first 4 bytes as Latin-1, `None` for a folder.
+        `header` is the first line, of a binary file its first 4 bytes as Latin-1, `None` for a folder. What is in the
+        file decides: its name breaks ties at most.
         """
 
     @abstractmethod
@@ -138,8 +139,8 @@ class Reader(ABC):
         return self._runs(path, ((0, 0) for _ in self.rows(path, replace(reading, strict=False))), size)
 
     def run_rows(self, run: Run, reading: Reading) -> Iterator[Row]:
-        """Yield the rows of a run: the same that `rows` gives there."""
-        return islice(self.rows(run.path, reading), run.first, run.first + run.rows)
+        """Yield the rows of a run: the same that `rows` gives there. What there is to tell, `runs` has told."""
+        return islice(self.rows(run.path, replace(reading, notify=mute)), run.first, run.first + run.rows)
 
     def _runs(self, path: Path, places: Iterator[tuple[int, int]], size: int) -> Iterator[Run]:
         """Yield the runs of rows whose bytes and lines before them are `places`."""

@@ -40,6 +40,14 @@ NAMES: dict[Role, tuple[tuple[str, ...], ...]] = {
         ("annotation", "emotion", "情感", "标签"),
     ),
 }
+#: What the crawlers of Weibo call a column, by role; the first name that is there counts. In other tables they are
+#: no such names.
+WEIBO_NAMES: dict[Role, tuple[str, ...]] = {
+    "id": ("id", "微博id", "bid"),
+    "text": ("微博正文", "正文", "微博中文内容"),
+    "image": ("微博图片url", "原始图片url", "微博图片"),
+    "label": ("label", "情感倾向"),
+}
 _IGNORED = re.compile(r"[\W_]+")
 #: Several images of a post in columns of their own.
 _NUMBERED = re.compile(r"(?:image|img|photo|picture|pic|media)(?:path|file|url|link|name)?(\d{1,3})")

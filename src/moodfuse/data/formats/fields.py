@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,20 @@ def names_files(guid: str) -> bool:
     return bool(guid) and not outside and not (os.name == "nt" and ":" in guid)
 
 
-def held_in(folder: Path) -> list[str]:
-    """Return the names of what a folder holds, in order. Raises `DataError` where it cannot be read."""
+def held_in(folder: Path) -> tuple[str, ...]:
+    """Return the names of what a folder holds, in order; listed anew only when the folder has changed.
+
+    Raises `DataError` where it cannot be read.
+    """
     try:
-        return sorted(entry.name for entry in folder.iterdir())
+        return _held_in(folder, folder.stat().st_mtime_ns)
     except OSError as error:
         cannot_read(folder, error)
+
+
+@lru_cache(maxsize=4)
+def _held_in(folder: Path, _changed: int) -> tuple[str, ...]:
+    return tuple(sorted(entry.name for entry in folder.iterdir()))
 
 
 def in_words(held: Sequence[str]) -> str:

@@ -16,25 +16,25 @@ from moodfuse.errors import DataError
 _MAX_TEXT_BYTES = 16 * 2**20
 
 
-def files_beside(folder: Path, guid: str, strict: bool) -> tuple[Decoded | None, ImageRef | None]:
-    """Read GUID.txt and find GUID.jpg (or another image) in `folder`; `None` for each that is not there.
+def files_beside(folder: Path, guid: str, strict: bool) -> tuple[Decoded | None, tuple[ImageRef, ...]]:
+    """Read GUID.txt and find GUID.jpg (or another image) in `folder`; `None` and () where they are not there.
 
     Suffixes count in any case. A guid that could name a file elsewhere has no files. Raises `DataError` if `strict`
     and the text may not be read.
     """
     if not names_files(guid):
-        return None, None
+        return None, ()
     found = find_beside(folder, guid, IMAGE_SUFFIXES)
-    image = None if found is None else ImageRef(found)
+    images = () if found is None else (ImageRef(found),)
     text = find_beside(folder, guid, (".txt",))
     if text is None:
-        return None, image
+        return None, images
     try:
         with open_file(text) as file:
-            return decode(read_capped(file, _MAX_TEXT_BYTES)), image
+            return decode(read_capped(file, _MAX_TEXT_BYTES)), images
     except (OSError, DataError) as error:
         if not strict or isinstance(error, FileNotFoundError):
-            return None, image
+            return None, images
         if isinstance(error, OSError):
             cannot_read(text, error)
         raise

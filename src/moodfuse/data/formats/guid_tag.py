@@ -40,7 +40,7 @@ class GuidTagReader(Reader):
     def recognises(self, path: Path, header: str | None) -> bool:
         if header is None:
             return not {name for names in LISTINGS.values() for name in names}.isdisjoint(held_in(path))
-        if (header or "").strip().lower() == "guid":
+        if header.strip().lower() == "guid":
             return True
         split = [names for _, names in header_columns(header) if "guid" in names]
         return any(not any((rank_of(name) or [""])[0] in ("text", "image") for name in names) for names in split)
@@ -61,9 +61,9 @@ class GuidTagReader(Reader):
         for line, values, _ in table:
             found = values if len(values) == len(header) else fitted(table, line, values, reading)
             guid = found[places["id"]] or ""
-            text, image = files_beside(data, guid.strip(), reading.strict)
+            text, images = files_beside(data, guid.strip(), reading.strict)
             label = found[places["label"]] if "label" in places else None
-            yield Row(listing, line, guid, text, image, label)
+            yield Row(listing, line, guid, text, images, label)
 
     def count(self, path: Path, reading: Reading) -> int:
         return max(0, line_ends(self._listing(path, reading.part) if path.is_dir() else path) - 1)

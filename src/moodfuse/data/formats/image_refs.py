@@ -93,7 +93,7 @@ def watched(rows: Iterator[Row], notify: Notify) -> Iterator[Row]:
     named, texts = 0, False
     missing: tuple[Row, Path] | None = None
     for row in rows:
-        if texts and row.image is None and not row.more_images:
+        if texts and not row.images:
             yield row
             continue
         if _is_there(row):
@@ -120,13 +120,11 @@ def watched(rows: Iterator[Row], notify: Notify) -> Iterator[Row]:
 
 
 def _is_there(row: Row) -> bool:
-    images = [ref for ref in (row.image, *row.more_images) if ref is not None]
-    return any(not isinstance(one.source, Path) or os.path.exists(one.source) for one in images)  # noqa: PTH110 (NUL)
+    return any(not isinstance(one.source, Path) or os.path.exists(one.source) for one in row.images)  # noqa: PTH110 (NUL)
 
 
 def _files(row: Row) -> list[Path]:
-    images = [ref for ref in (row.image, *row.more_images) if ref is not None]
-    return [one.source for one in images if isinstance(one.source, Path)]
+    return [one.source for one in row.images if isinstance(one.source, Path)]
 
 
 def _not_there(where: Path | str, missing: Path) -> str:

@@ -32,7 +32,7 @@ class JsonLinesReader(Reader):
     splits = True
 
     def recognises(self, path: Path, header: str | None) -> bool:
-        return path.suffix.lower() in self.suffixes or (header or "").lstrip().startswith("{")
+        return (header or "").lstrip().startswith("{")
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
         _look(path, reading)
@@ -50,10 +50,9 @@ class JsonLinesReader(Reader):
         return self._runs(path, ((offset, line) for line, (offset, text) in lines if text.strip()), size)
 
     def run_rows(self, run: Run, reading: Reading) -> Iterator[Row]:
-        reading = replace(reading, notify=mute)
         if not run.offset:
             return super().run_rows(run, reading)
-        return islice(self._from(run, reading), run.rows)
+        return islice(self._from(run, replace(reading, notify=mute)), run.rows)
 
     def _from(self, run: Run, reading: Reading) -> Iterator[Row]:
         """Yield the rows from the beginning of a run to the end of the file."""

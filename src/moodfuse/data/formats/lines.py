@@ -15,25 +15,14 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from moodfuse.data.formats.encodings import SAMPLE_BYTES, Encoding, fits, judge, marked_encoding
-from moodfuse.data.text import Decoded
 from moodfuse.errors import DataError
 
 _HEAD_BYTES = 65_536
-#: Characters of a cell: a text of a megabyte must pass. The csv module keeps the limit for the whole process.
-csv.field_size_limit(max(csv.field_size_limit(), 2**24))
 
 
 def first_line(path: Path) -> str:
     """Return the first line of a text file. Raises `DataError` where there is none to read."""
-    head, encoding = _head(path)
-    if not head.strip():
-        raise DataError(f"{path}: the file is empty; expected a header line and a line for each post")
-    if not encoding.wide and b"\0" in head.partition(b"\n")[0]:
-        raise DataError(
-            f"{path}: expected a text file (CSV, TSV, JSON or a guid,tag list), a workbook (.xlsx) or Parquet, "
-            "found binary data"
-        )
-    return re.split("[\r\n]", _decoded(head, encoding), maxsplit=1)[0]
+    return _first_line(head_text(path)[0])
 
 
 def opening(path: Path) -> str:
@@ -41,17 +30,17 @@ def opening(path: Path) -> str:
 
     Raises `DataError` where there is nothing to read.
     """
-    with open_file(path) as file:
-        head = file.read(_HEAD_BYTES)
+    head = _head(path)
     binary = marked_encoding(head) is None and b"\0" in head.partition(b"\n")[0]
-    return head[:4].decode("latin-1") if binary else first_line(path)
+    return head[:4].decode("latin-1") if binary else _first_line(_text(path, head)[0])
 
 
 def head_text(path: Path) -> tuple[str, Encoding]:
-    """Return the lines that a text file begins with, and the encoding of the whole file."""
-    first_line(path)  # refuses what is no text file
-    head, encoding = _head(path)
-    return _decoded(head, encoding), encoding
+    """Return the lines that a text file begins with, and the encoding of the whole file.
+
+    Raises `DataError` for an empty file and for what is no text.
+    """
+    return _text(path, _head(path))
 
 
 def line_ends(path: Path) -> int:
@@ -69,8 +58,7 @@ def file_encoding(path: Path) -> Encoding:
 
     Raises `DataError` where it cannot be read.
     """
-    with open_file(path) as file:
-        state = os.fstat(file.fileno())
+    state = file_state(path)
     return _file_encoding(path, state.st_size, state.st_mtime_ns)
 
 
@@ -94,18 +82,6 @@ def _file_encoding(path: Path, _size: int, _changed: int) -> Encoding:
     return judge(bytes(sample)) if broken else Encoding("utf-8")
 
 
-def decoded_lines(path: Path) -> Iterator[Decoded]:
-    """Yield every line with its line end."""
-    return (line for _, line in located_lines(path))
-
-
-def located_lines(path: Path, offset: int = 0) -> Iterator[tuple[int, Decoded]]:
-    """Yield every line from byte `offset` on, with where it begins. Raises `DataError` as `located_texts`."""
-    encoding = file_encoding(path)
-    for at, text in located_texts(path, encoding, offset):
-        yield at, encoding.decoded(text)
-
-
 def located_texts(
     path: Path, encoding: Encoding, offset: int = 0, *, returns: bool = False
 ) -> Iterator[tuple[int, str]]:
@@ -121,28 +97,40 @@ def located_texts(
         file.seek(offset)
         if encoding.wide or returns:
             for line in io.TextIOWrapper(file, name, errors="replace", newline="" if returns else "\n"):
-                _refuse_growth(path, file.tell(), size)
+                refuse_growth(path, file.tell(), size)
                 yield 0, line
             return
         for raw in file:
             begins, offset = offset, offset + len(raw)
             if offset > size:
-                _refuse_growth(path, offset, size)
+                refuse_growth(path, offset, size)
             yield begins, raw.decode(name, "replace")
 
 
-def _head(path: Path) -> tuple[bytes, Encoding]:
+def _head(path: Path) -> bytes:
     with open_file(path) as file:
-        return file.read(_HEAD_BYTES), file_encoding(path)
+        return file.read(_HEAD_BYTES)
 
 
-def _decoded(head: bytes, encoding: Encoding) -> str:
+def _text(path: Path, head: bytes) -> tuple[str, Encoding]:
     """Decode the beginning of a file; a character that the end cuts is left out."""
+    if not head.strip():
+        raise DataError(f"{path}: the file is empty; expected a header line and a line for each post")
+    encoding = file_encoding(path)
+    if not encoding.wide and b"\0" in head.partition(b"\n")[0]:
+        raise DataError(
+            f"{path}: expected a text file (CSV, TSV, JSON or a guid,tag list), a workbook (.xlsx) or Parquet, "
+            "found binary data"
+        )
     decoder = codecs.getincrementaldecoder(encoding.name)("replace")
-    return decoder.decode(head[encoding.mark :], final=len(head) < _HEAD_BYTES)
+    return decoder.decode(head[encoding.mark :], final=len(head) < _HEAD_BYTES), encoding
 
 
-def _refuse_growth(path: Path, read: int, size: int) -> None:
+def _first_line(text: str) -> str:
+    return re.split("[\r\n]", text, maxsplit=1)[0]
+
+
+def refuse_growth(path: Path, read: int, size: int) -> None:
     if read > size:
         raise DataError(f"{path}: somebody writes to it while it is read; wait for the end, or read a copy")
 
@@ -157,15 +145,24 @@ def csv_line(values: list[str], delimiter: str = ",") -> bytes:
 
 def open_file(path: Path) -> io.BufferedReader:
     """Open a regular file for reading. Raises `DataError` in one line for everything else."""
+    file_state(path)
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise DataError(f"{path}: expected a file, found a folder")
-        if not stat.S_ISREG(mode):
-            raise DataError(f"{path}: expected a regular file, found something else (a pipe or a device)")
         return path.open("rb")
     except (OSError, ValueError) as error:
         cannot_read(path, error)
+
+
+def file_state(path: Path) -> os.stat_result:
+    """Return the size of a regular file, and when it changed. Raises `DataError` in one line for everything else."""
+    try:
+        state = path.stat()
+    except (OSError, ValueError) as error:
+        cannot_read(path, error)
+    if stat.S_ISDIR(state.st_mode):
+        raise DataError(f"{path}: expected a file, found a folder")
+    if not stat.S_ISREG(state.st_mode):
+        raise DataError(f"{path}: expected a regular file, found something else (a pipe or a device)")
+    return state
 
 
 def cannot_read(path: Path, error: OSError | ValueError) -> NoReturn:

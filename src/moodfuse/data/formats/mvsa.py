@@ -8,7 +8,7 @@ from pathlib import Path
 from moodfuse.data.formats.base import Reader, Reading, Row
 from moodfuse.data.formats.fields import held_in, short
 from moodfuse.data.formats.files_beside import files_beside, refuse_if_none_has_files
-from moodfuse.data.formats.lines import decoded_lines, first_line, line_ends
+from moodfuse.data.formats.lines import file_encoding, first_line, line_ends, located_texts
 from moodfuse.data.formats.registry import reader
 from moodfuse.errors import DataError
 from moodfuse.labels import SENTIMENT, merge_annotations
@@ -40,28 +40,26 @@ class MvsaReader(Reader):
             raise DataError(f"{listing} line 1: expected the header ID, tab, text,image, found {short(header)}")
         data = listing.parent / "data"
         data = data if data.is_dir() else listing.parent
-        refuse_if_none_has_files(listing, data, _ids(listing))
-        for line, decoded in enumerate(decoded_lines(listing), start=1):
-            if line == 1 or not decoded.text.strip():
-                continue
-            id, *values = (value.strip() for value in decoded.text.split("\t"))
-            text, image = files_beside(data, id, reading.strict)
+        refuse_if_none_has_files(listing, data, (values[0] for _, values in _records(listing)))
+        for line, (id, *values) in _records(listing):
+            text, images = files_beside(data, id, reading.strict)
             label, dropped = None, None
             try:
                 label, dropped = merge_annotations(_pairs(values, annotators, where := f"{listing} line {line}"), where)
             except DataError:
                 if reading.strict:
                     raise
-            yield Row(listing, line, id, text, image, label, dropped=dropped)
+            yield Row(listing, line, id, text, images, label, dropped=dropped)
 
     def count(self, path: Path, reading: Reading) -> int:
         return max(0, line_ends(path / LISTING if path.is_dir() else path) - 1)
 
 
-def _ids(listing: Path) -> Iterator[str]:
-    for line, decoded in enumerate(decoded_lines(listing), start=1):
-        if line > 1 and decoded.text.strip():
-            yield decoded.text.split("\t")[0].strip()
+def _records(listing: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the values of each line below the header, with its number."""
+    for line, (_, text) in enumerate(located_texts(listing, file_encoding(listing)), start=1):
+        if line > 1 and text.strip():
+            yield line, [value.strip() for value in text.split("\t")]
 
 
 def _annotators(header: str) -> int:

@@ -1,4 +1,4 @@
-"""A folder of files of one format (Parquet, JSONL, CSV, TSV), read one after another in the order of their names."""
+"""A folder of files of one format (tables, JSON, workbooks), read one after another in the order of their names."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def part_format(path: Path) -> str:
 
 
 def _readers(path: Path) -> list[tuple[Path, Reader]]:
-    known = _by_suffix()
+    known = readers_by_suffix()
     found = [(file, known[file.suffix.lower()]) for file in _files(path)]
     if len(names := sorted({one.name for _, one in found})) > 1:
         raise DataError(f"{path}: expected files of one format, found {', '.join(names)}; part them")
@@ -75,17 +75,17 @@ def _readers(path: Path) -> list[tuple[Path, Reader]]:
 
 def part_suffixes() -> list[str]:
     """Return what the names of files end with that a folder can be made of, in alphabetical order."""
-    return sorted(_by_suffix())
+    return sorted(readers_by_suffix())
 
 
-def _by_suffix() -> dict[str, Reader]:
-    """Return who reads the files of a folder, by what their names end with."""
+def readers_by_suffix() -> dict[str, Reader]:
+    """Return who reads a file of which nothing but its name tells the format, by what that ends with."""
     return {suffix: one for one in reversed([*readers().values()]) for suffix in one.suffixes}
 
 
 def _files(path: Path) -> list[Path]:
     """Return the files of posts in a folder; what begins with . or _ is a note that another program left."""
-    suffixes = _by_suffix()
+    suffixes = readers_by_suffix()
     names = (name for name in held_in(path) if not name.startswith((".", "_")))
     files = (path / name for name in names if Path(name).suffix.lower() in suffixes)
     return [file for file in files if not file.is_dir()]  # a pipe among them is refused, not passed over

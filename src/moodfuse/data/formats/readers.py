@@ -13,9 +13,9 @@ from typing import Any
 from moodfuse.data.formats.base import PREDICTING, TRAINING, Reader, Reading, Row, Run
 from moodfuse.data.formats.fields import held_in, in_words, short
 from moodfuse.data.formats.image_refs import watched
-from moodfuse.data.formats.lines import first_line, opening
+from moodfuse.data.formats.lines import cannot_read, first_line, opening
 from moodfuse.data.formats.objects import object_columns, object_count, object_name, object_rows
-from moodfuse.data.formats.parts import part_format, part_suffixes
+from moodfuse.data.formats.parts import part_format, part_suffixes, readers_by_suffix
 from moodfuse.data.formats.registry import format_name, readers
 from moodfuse.data.posts import ImageRef, ImageUri, Post, Posts, post_of
 from moodfuse.errors import DataError, MoodfuseError, suggest
@@ -25,8 +25,20 @@ LOG = logging.getLogger("moodfuse.readers")
 
 
 def source_format(path: str | Path) -> str:
-    """Return the name of the format of a file or folder. Raises `DataError` where no reader knows it."""
+    """Return the name of the format of a file or folder, looked at anew only when it has changed.
+
+    Raises `DataError` where no reader knows it.
+    """
     path = Path(path)
+    try:
+        state = path.stat()
+    except (OSError, ValueError) as error:
+        cannot_read(path, error)
+    return _source_format(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _source_format(path: Path, _size: int, _changed: int) -> str:
     header = None if path.is_dir() else opening(path)
     for name, reader in readers().items():
         if _recognises(reader, path, header):
@@ -38,9 +50,12 @@ def source_format(path: str | Path) -> str:
             f"(MVSA), or files that end in {', '.join(part_suffixes())}; found {in_words(held_in(path))}; add one of "
             f"them, or name the format ({known})"
         )
+    line = first_line(path)  # refuses what is no text
+    if by_name := readers_by_suffix().get(path.suffix.lower()):
+        return by_name.name
     raise DataError(
         f"{path}: expected JSON lines, Parquet, or a header line such as guid,tag or id,text,image,label; "
-        f"found {short(first_line(path))}; add the header, or name the format ({known})"
+        f"found {short(line)}; add the header, or name the format ({known})"
     )
 
 
@@ -96,10 +111,10 @@ class PostStream(Iterator[Post]):
 def stream_posts(source: Any, reading: Reading = TRAINING, **how: Any) -> PostStream:
     """Return the posts of a file, a folder or an object in order, in memory that does not grow with their number.
 
-    `source` is a path or what `object_rows` takes. The format of a path is found out where `reading` names none. Ids
-    may repeat. Posts that the format's own rule leaves out of the labelled ones are counted; to predict, they stay.
-    `how` changes single fields of `reading`. Raises `DataError`, naming file and line: for the source at once, for its
-    rows on the way.
+    Of a workbook alone the whole sheet is held. `source` is a path or what `object_rows` takes. The format of a path is
+    found out where `reading` names none. Ids may repeat. Posts that the format's own rule leaves out of the labelled
+    ones are counted; to predict, they stay. `how` changes single fields of `reading`. Raises `DataError`, naming file
+    and line: for the source at once, for its rows on the way.
     """
     reading = replace(reading, **how)
     rows = _rows(source, reading)
@@ -190,9 +205,10 @@ def _post(row: Row, reading: Reading) -> Post:
         raise DataError(f"{row.place}: the id is empty; give every post an id of its own")
     label = row.label if not row.label or row.label in reading.labels.names else _label(row, reading)
     # No address is followed that nobody asked to follow: a table of posts may come from anywhere.
-    image, more, text = row.image, row.more_images, row.text
-    if image is not None and reading.remote:
-        image, more = _followed(image), tuple(map(_followed, more))
+    images, text = row.images, row.text
+    if images and reading.remote:
+        images = tuple(map(_followed, images))
+    image, more = (images[0], images[1:]) if images else (None, ())
     if text is None:
         return post_of(row.id, None, image, label or None, None, False, False, more, row.fields)
     return post_of(row.id, text.text, image, label or None, text.encoding, text.lossy, text.guessed, more, row.fields)

@@ -14,10 +14,10 @@ from moodfuse.data.formats.fields import json_object
 from moodfuse.data.formats.image_refs import image_refs
 from moodfuse.data.formats.json_items import item_id, item_label, item_text, item_value
 from moodfuse.data.formats.jsonl import JsonLinesReader
-from moodfuse.data.formats.lines import located_lines
+from moodfuse.data.formats.lines import file_encoding, located_texts
 from moodfuse.data.formats.registry import reader
 from moodfuse.data.image_finding import IMAGE_SUFFIXES
-from moodfuse.data.posts import ImageRef, ImageUri
+from moodfuse.data.posts import ImageUri
 
 _COMMENT, _SUBMISSION = re.compile(r'"body"\s*:'), re.compile(r'"(?:selftext|title)"\s*:')
 _SUBREDDIT = re.compile(r'"subreddit(?:_id)?"\s*:')
@@ -42,7 +42,7 @@ class RedditReader(JsonLinesReader):
     suffixes = ()
 
     def recognises(self, path: Path, header: str | None) -> bool:
-        line = (header or "").lstrip("\ufeff \t")
+        line = (header or "").lstrip()
         kind = _COMMENT.search(line) or _SUBMISSION.search(line)
         return line.startswith("{") and kind is not None and _SUBREDDIT.search(line) is not None
 
@@ -50,23 +50,23 @@ class RedditReader(JsonLinesReader):
         return COLUMNS
 
     def _from(self, run: Run, reading: Reading) -> Iterator[Row]:
-        for line, (_, decoded) in enumerate(located_lines(run.path, run.offset), start=run.line + 1):
-            if not decoded.text.strip():
+        encoding = file_encoding(run.path)
+        for line, (_, read) in enumerate(located_texts(run.path, encoding, run.offset), start=run.line + 1):
+            if not read.strip():
                 continue
             where = f"{run.path} line {line}"
-            found = json_object(decoded.text, where)
+            found = json_object(read, where)
             added = item_value(found, "image", reading, found.get("image"))
             given = image_refs(run.path.parent, added, where=where, strict=reading.strict)
-            images: tuple[ImageRef, ...] = tuple(given or _images(found))
-            text = item_text(found, reading, _text(found))
+            images = tuple(given or _images(found))
+            text = item_text(found, reading, _text(found), encoding)
             yield Row(
                 run.path,
                 line,
                 item_id(found, reading, found.get("id"), where),
                 text,
-                images[0] if images else None,
+                images,
                 item_label(found, reading),
-                more_images=images[1:],
                 fields={name: found.get(name) for name in COLUMNS} if reading.fields else None,
             )
 

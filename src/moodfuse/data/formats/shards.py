@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from moodfuse.data.formats.base import PREDICTING, Reading
+from moodfuse.data.formats.base import PREDICTING, Reading, Run
 from moodfuse.data.formats.readers import run_posts, source_runs
 from moodfuse.data.posts import Post
 from moodfuse.errors import ConfigError
@@ -41,17 +41,29 @@ class Shard:
 def shard_posts(source: Path, shard: Shard, reading: Reading = PREDICTING) -> tuple[int, Iterator[Post]]:
     """Return how many posts a shard has, and its posts in order.
 
-    The rows of the source are counted first: quick for Parquet, one reading for files of lines.
+    The rows of the source are counted first: quick for Parquet, one reading for other files.
     """
     runs = list(source_runs(source, _RUN_ROWS, reading))
     wanted = shard.rows(sum(run.rows for run in runs))
+    held, skip = _holding(runs, wanted)
+    posts = (post for run in held for post in run_posts(run, reading))
+    return len(wanted), islice(posts, skip, skip + len(wanted))
 
-    def posts() -> Iterator[Post]:
-        at = 0
-        for run in runs:
-            low, high = max(wanted.start - at, 0), min(wanted.stop - at, run.rows)
-            if low < high:
-                yield from islice(run_posts(run, reading), low, high)
-            at += run.rows
 
-    return len(wanted), posts()
+def _holding(runs: list[Run], wanted: range) -> tuple[list[Run], int]:
+    """Return the runs that hold the rows wanted, and how many rows of them stand before.
+
+    Those of a file are one run: a reader that cannot seek reads up to it, and that must happen once.
+    """
+    held: list[Run] = []
+    at = skip = 0
+    for run in runs:
+        if at < wanted.stop and at + run.rows > wanted.start:
+            if not held:
+                skip = wanted.start - at
+            if held and held[-1].path == run.path:
+                held[-1] = replace(held[-1], rows=held[-1].rows + run.rows)
+            else:
+                held.append(run)
+        at += run.rows
+    return held, skip

@@ -14,7 +14,7 @@ from moodfuse.data.formats.columns import Columns, assign_columns, need_text_or_
 from moodfuse.data.formats.dialect import Dialect, find_dialect, header_columns, separator_line
 from moodfuse.data.formats.fields import unique_names
 from moodfuse.data.formats.image_refs import image_refs
-from moodfuse.data.formats.lines import csv_line, line_ends
+from moodfuse.data.formats.lines import csv_line
 from moodfuse.data.formats.records import Records, fitted
 from moodfuse.data.formats.registry import reader, writer
 from moodfuse.data.formats.writers import LineWriter
@@ -48,8 +48,6 @@ class TsvReader(Reader):
     delimiters = "\t"
 
     def recognises(self, path: Path, header: str | None) -> bool:
-        if path.suffix.lower() in self.suffixes:
-            return header is not None
         split = dict(header_columns(header))
         return any(any(map(rank_of, split.get(delimiter, ()))) for delimiter in self.delimiters)
 
@@ -57,13 +55,10 @@ class TsvReader(Reader):
         header, table = self._open(path, reading)
         if header.columns.told:
             reading.notify(header.columns.told)
-        yield from _rows(path, table, header, 0, reading)
+        yield from self._tidied(_rows(path, table, header, 0, reading))
 
     def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         return self._open(path, reading)[0].names
-
-    def count(self, path: Path, reading: Reading) -> int:
-        return max(0, line_ends(path) - 1)
 
     def runs(self, path: Path, reading: Reading, size: int) -> Iterator[Run]:
         header, table = self._open(path, replace(reading, strict=False))
@@ -72,13 +67,17 @@ class TsvReader(Reader):
         return self._runs(path, ((record.offset, record.line - 1) for record in table), size)
 
     def run_rows(self, run: Run, reading: Reading) -> Iterator[Row]:
-        reading = replace(reading, notify=mute)
         if not run.offset:
             return super().run_rows(run, reading)
+        reading = replace(reading, notify=mute)
         header, _ = self._open(run.path, reading)
         width = len(header.names)
         table = Records(run.path, header.dialect, reading, offset=run.offset, line=run.line, width=width)
-        return islice(_rows(run.path, table, header, run.first, reading), run.rows)
+        return islice(self._tidied(_rows(run.path, table, header, run.first, reading)), run.rows)
+
+    def _tidied(self, rows: Iterator[Row]) -> Iterator[Row]:
+        """Return the rows as the format means them, where a program that writes such tables adds something."""
+        return rows
 
     def _open(self, path: Path, reading: Reading) -> tuple[Header, Records]:
         dialect = find_dialect(path, self.delimiter, reading)
@@ -117,11 +116,10 @@ def _rows(path: Path, table: Records, header: Header, before: int, reading: Read
             line,
             id,
             None if text is None else decoded(text),
-            images[0] if images else None,
+            tuple(images),
             None if label_at < 0 else values[label_at],
             "line",
             None,  # not left out
-            tuple(images[1:]) if images else (),
             dict(zip(header.names, values, strict=True)) if kept else None,
         )
 

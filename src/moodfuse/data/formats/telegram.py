@@ -10,7 +10,8 @@ from typing import Any
 from moodfuse.data.formats.base import Reader, Reading, Row
 from moodfuse.data.formats.fields import held_in, in_words
 from moodfuse.data.formats.image_refs import image_refs
-from moodfuse.data.formats.json_items import count_matches, head_of, item_id, item_label, item_text, json_items
+from moodfuse.data.formats.json_items import count_matches, item_id, item_label, item_text, json_items
+from moodfuse.data.formats.lines import file_encoding, head_text
 from moodfuse.data.formats.registry import reader
 from moodfuse.data.posts import ImageRef
 from moodfuse.errors import DataError
@@ -37,10 +38,11 @@ class TelegramReader(Reader):
     def recognises(self, path: Path, header: str | None) -> bool:
         if header is None:
             return FILE in held_in(path) and _is_export(path / FILE)
-        return header.lstrip("\ufeff \t").startswith("{") and _is_export(path)
+        return header.lstrip().startswith("{") and _is_export(path)
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
         file = _file(path)
+        encoding = file_encoding(file)
         for message, number, where in json_items(file, _OPENING):
             if message.get("type") == "service":
                 continue
@@ -49,8 +51,8 @@ class TelegramReader(Reader):
                 file,
                 number,
                 item_id(message, reading, message.get("id"), where),
-                item_text(message, reading, text),
-                _image(message, file.parent),
+                item_text(message, reading, text, encoding),
+                _images(message, file.parent),
                 item_label(message, reading),
                 unit="row",
                 fields={name: message.get(name) for name in COLUMNS} | {"text": text} if reading.fields else None,
@@ -72,7 +74,10 @@ def _file(path: Path) -> Path:
 
 
 def _is_export(file: Path) -> bool:
-    head = head_of(file)
+    try:
+        head, _ = head_text(file)
+    except DataError:  # empty, or no text
+        return False
     if _ACCOUNT.search(head) and file.name == FILE:
         return True
     return _OPENING.search(head) is not None and _MESSAGE.search(head) is not None
@@ -85,11 +90,11 @@ def _text(value: Any) -> str | None:
     return "".join(str(part.get("text", "")) if isinstance(part, dict) else str(part) for part in value)
 
 
-def _image(message: dict[str, Any], folder: Path) -> ImageRef | None:
-    """Return a photo, or a file that is an image (a sticker, a picture sent as a file)."""
+def _images(message: dict[str, Any], folder: Path) -> tuple[ImageRef, ...]:
+    """Return the photo, or a file that is an image (a sticker, a picture sent as a file)."""
     kind = message.get("mime_type")
     is_image = isinstance(kind, str) and kind.startswith("image/")
     path = message.get("photo") or (message.get("file") if is_image else None)
     if not isinstance(path, str) or path.startswith("("):  # "(File not included. Change data exporting settings ...)"
-        return None
-    return next(iter(image_refs(folder, path)), None)
+        return ()
+    return tuple(image_refs(folder, path)[:1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,10 +35,10 @@ class Typed:
     reading: Reading
     names: Sequence[str] | None = None
     encoding: Encoding | None = None
+    _folder: Path = field(init=False)
 
-    @property
-    def folder(self) -> Path:
-        return self.where.parent if isinstance(self.where, Path) else Path()
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_folder", self.where.parent if isinstance(self.where, Path) else Path())
 
     def row(
         self, values: Sequence[Any], number: int, fields: Mapping[str, Any] | None = None, *, line: int | None = None
@@ -48,21 +48,21 @@ class Typed:
         Raises `DataError` for a value of the wrong kind, where `reading.strict` asks for it.
         """
         unit: Literal["line", "row"] = "row" if line is None else "line"
-        place, strict, places = f"{self.where!s} {unit} {line or number}", self.reading.strict, self.columns.places
+        strict, places = self.reading.strict, self.columns.places
+        place = f"{self.where!s} {unit} {line or number}" if strict else ""  # for an error, which only then there is
         found = {role: _plain(values[at]) for role, at in places.items()}
         images: list[ImageRef] = []
         if "image" in found:  # further ones stand beside it
             for given in (found["image"], *(_plain(values[at]) for at in self.columns.more_images)):
-                images += image_refs(self.folder, given, where=place, strict=strict)
+                images += image_refs(self._folder, given, where=place, strict=strict)
         return Row(
             self.where,
             line or number,
             json_id(found["id"], place, strict) if "id" in found else str(number),
             _text(found.get("text"), place, strict, self.encoding),
-            images[0] if images else None,
+            tuple(images),
             _label(found.get("label"), self.names, place, strict),
             unit=unit,
-            more_images=tuple(images[1:]) if images else (),
             fields=fields,
         )
 
@@ -103,7 +103,7 @@ class Objects:
         """Return the post of what is no record: there is nothing to read."""
         unit: Literal["line", "row"] = "row" if line is None else "line"
         fields: dict[str, Any] | None = {} if self._reading.fields else None
-        return Row(self._where, line or number, str(number), None, None, None, unit, fields=fields)
+        return Row(self._where, line or number, str(number), None, (), None, unit, fields=fields)
 
     def _typed(self, names: tuple[str, ...], place: str) -> Typed:
         there = {name.strip().lower() for name in names}

@@ -6,16 +6,20 @@ import datetime
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 from moodfuse.data.formats.base import Reader, Reading, Row
 from moodfuse.data.formats.fields import short, unique_names
-from moodfuse.data.formats.lines import open_file
+from moodfuse.data.formats.lines import file_state, open_file
 from moodfuse.data.formats.registry import reader
 from moodfuse.data.formats.values import typed
 from moodfuse.errors import DataError
 
+#: What LibreOffice and others write at the beginning of a workbook.
+_SPREADSHEET = b"application/vnd.oasis.opendocument.spreadsheet"
 #: Whole numbers that a spreadsheet keeps whole: ids with more digits lose the last ones.
 _WHOLE = 10**15
 
@@ -25,14 +29,18 @@ class WorkbookReader(Reader):
     """A sheet of .xlsx, .xls or .ods, by default the first that holds anything; columns as in CSV."""
 
     name = "xlsx"
-    priority = 15  # four bytes and the name tell it
+    priority = 15  # four bytes and what an archive holds tell it
     suffixes = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 
     def recognises(self, path: Path, header: str | None) -> bool:
-        return path.suffix.lower() in self.suffixes and (header or "").startswith(("PK\3\4", "\xd0\xcf\x11\xe0"))
+        if (header or "").startswith("PK\3\4"):
+            return path.suffix.lower() in self.suffixes or _holds_workbook(path)
+        return (header or "").startswith("\xd0\xcf\x11\xe0")
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
-        with _sheet(path, reading) as rows:
+        with _sheet(path, reading, last=True) as (rows, told_of_choice):
+            if told_of_choice:
+                reading.notify(told_of_choice)
             names, records = _header(rows, path)
             found = typed(names, path, reading)
             id_at, told = found.columns.places.get("id"), False
@@ -48,41 +56,68 @@ class WorkbookReader(Reader):
                 yield replace(found.row(shown, number, fields), line=line)
 
     def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
-        with _sheet(path, reading) as rows:
+        with _sheet(path, reading) as (rows, _):
             return _header(rows, path)[0]
 
     def count(self, path: Path, reading: Reading) -> int:
-        with _sheet(path, reading) as rows:
+        with _sheet(path, reading) as (rows, _):
             return max(0, sum(1 for _ in rows) - 1)
 
 
+def _holds_workbook(path: Path) -> bool:
+    """Say whether an archive is a workbook, whatever its name: Excel keeps one in xl/, LibreOffice names its kind."""
+    try:
+        with open_file(path) as file, ZipFile(file) as archive:
+            names = archive.namelist()
+            kind = archive.open("mimetype").read(100) if "mimetype" in names else b""
+    except (BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):  # damaged, or locked with a password
+        return False
+    return any(name.startswith("xl/") for name in names) or kind.startswith(_SPREADSHEET)
+
+
 @contextmanager
-def _sheet(path: Path, reading: Reading) -> Iterator[Iterator[list[Any]]]:
-    """Give the rows of a sheet. Raises `DataError` for no workbook, and for a sheet that it lacks."""
-    from python_calamine import CalamineError, CalamineWorkbook
+def _sheet(path: Path, reading: Reading, *, last: bool = False) -> Iterator[tuple[Iterator[list[Any]], str | None]]:
+    """Give the rows of a sheet, and what there is to tell of the choice; with `last` memory lets go of it afterwards.
+
+    Raises `DataError` for no workbook, and for a sheet that it lacks.
+    """
+    from python_calamine import CalamineError
+
+    state = file_state(path)
+    try:
+        sheet, told = _loaded(path, reading.sheet, state.st_size, state.st_mtime_ns)
+        yield iter(sheet.iter_rows()), told
+    except (CalamineError, OSError, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(f"{path}: cannot be read as a workbook ({reason}); save it anew as .xlsx or .csv") from None
+    finally:
+        if last:
+            _loaded.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def _loaded(path: Path, name: str | None, _size: int, _changed: int) -> tuple[Any, str | None]:
+    """Return a sheet, by default the first that holds anything: its columns, its count and its rows are one reading."""
+    from python_calamine import CalamineWorkbook
 
     with open_file(path) as file:
-        try:
-            book = CalamineWorkbook.from_filelike(file)
-            name = _chosen(book, path, reading)
-            yield iter(book.get_sheet_by_name(name).iter_rows())
-        except (CalamineError, OSError, ValueError, TypeError) as error:
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise DataError(f"{path}: cannot be read as a workbook ({reason}); save it anew as .xlsx or .csv") from None
-
-
-def _chosen(book: Any, path: Path, reading: Reading) -> str:
-    names: list[str] = list(book.sheet_names)
-    if reading.sheet is not None:
-        if reading.sheet not in names:
-            raise DataError(f"{path}: has no sheet {reading.sheet!r}; it has {short(names)}")
-        return reading.sheet
-    filled = [name for name in names if next(iter(book.get_sheet_by_name(name).iter_rows()), None)]
-    if not filled:
+        book = CalamineWorkbook.from_filelike(file)
+        names: list[str] = list(book.sheet_names)
+        if name is not None:
+            if name not in names:
+                raise DataError(f"{path}: has no sheet {name!r}; it has {short(names)}")
+            return book.get_sheet_by_name(name), None
+        chosen, filled = None, []
+        for one in names:
+            sheet = book.get_sheet_by_name(one)
+            if next(iter(sheet.iter_rows()), None):
+                filled.append(one)
+                chosen = chosen or sheet
+    if chosen is None:
         raise DataError(f"{path}: the workbook is empty; expected a header row and a row for each post")
-    if len(filled) > 1:
-        reading.notify(f"{path}: read the sheet {filled[0]!r} of {short(filled)} (--sheet NAME reads another)")
-    return filled[0]
+    if len(filled) == 1:
+        return chosen, None
+    return chosen, f"{path}: read the sheet {filled[0]!r} of {short(filled)} (--sheet NAME reads another)"
 
 
 def _header(rows: Iterator[list[Any]], path: Path) -> tuple[tuple[str, ...], Iterator[tuple[int, list[Any]]]]:

@@ -11,6 +11,7 @@ from typing import Any
 from moodfuse.data.formats.base import Reader, Reading, Row
 from moodfuse.data.formats.fields import held_in, in_words, names_files
 from moodfuse.data.formats.json_items import count_matches, item_id, item_label, item_text, json_items
+from moodfuse.data.formats.lines import file_encoding
 from moodfuse.data.formats.registry import reader
 from moodfuse.data.posts import ImageRef, ImageUri
 from moodfuse.errors import DataError
@@ -34,23 +35,22 @@ class XArchiveReader(Reader):
     priority = 15  # its first line leaves no doubt
 
     def recognises(self, path: Path, header: str | None) -> bool:
-        return bool(_parts(path)) if header is None else _OPENING.match(header.lstrip("\ufeff")) is not None
+        return bool(_parts(path)) if header is None else _OPENING.match(header) is not None
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
         for file in _files(path):
+            encoding = file_encoding(file)
             for item, number, where in json_items(file, _OPENING):
                 tweet = item["tweet"] if isinstance(item.get("tweet"), dict) else item  # archives before 2020: bare
                 id = item_id(tweet, reading, tweet.get("id_str", tweet.get("id")), where)
-                images = tuple(_images(tweet, id, file.parent))
                 yield Row(
                     file,
                     number,
                     id,
-                    item_text(tweet, reading, tweet.get("full_text", tweet.get("text"))),
-                    images[0] if images else None,
+                    item_text(tweet, reading, tweet.get("full_text", tweet.get("text")), encoding),
+                    tuple(_images(tweet, id, file.parent)),
                     item_label(tweet, reading),
                     unit="row",
-                    more_images=images[1:],
                     fields={name: tweet.get(name) for name in COLUMNS} if reading.fields else None,
                 )
 
