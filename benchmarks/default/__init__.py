@@ -1,0 +1,1 @@
+"""How the bundle that moodfuse brings is made: its corpora, its vocabulary, its two stages."""
