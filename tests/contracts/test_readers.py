@@ -6,6 +6,7 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reader_cases import CASES, TEXTS, contents, every, per_example, plain, sample
 
+from moodfuse.data.formats.base import PREDICTING
 from moodfuse.data.formats.lines import opening
 from moodfuse.data.formats.readers import (
     count_posts,
@@ -24,6 +26,8 @@ from moodfuse.data.formats.readers import (
 )
 from moodfuse.data.formats.registry import readers
 from moodfuse.data.posts import ImageRef, Post
+from moodfuse.errors import OutputError
+from moodfuse.workflows.destination import check_destinations
 
 
 @contextmanager
@@ -69,6 +73,16 @@ def test_it_knows_its_own_and_no_reader_asked_before_it_claims_that(tmp_path: Pa
         assert source_format(CASES[name].listing(source)) == name
     (tmp_path / "empty").mkdir()
     assert not readers()[name].recognises(tmp_path / "empty", None)
+
+
+@every
+def test_nothing_is_ever_written_over_a_file_that_it_reads(tmp_path: Path, name: str) -> None:
+    source, _ = sample(CASES[name], tmp_path, TEXTS)
+    files = readers()[name].files(source)
+    assert CASES[name].listing(source) in files
+    for file, force in product(files, (False, True)):
+        with pytest.raises(OutputError):
+            check_destinations([file], source, PREDICTING, force=force)
 
 
 # Nothing lost, order kept

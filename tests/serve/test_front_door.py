@@ -151,6 +151,21 @@ def test_a_workbook_is_answered_and_a_bomb_is_not(client: TestClient, serving: A
     assert client.post("/v1/predict/batch", content=broken.getvalue(), headers=headers).status_code == 422
 
 
+def test_a_workbook_among_several_in_a_zip_is_no_bomb_either(serving: Any) -> None:
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    buffer = io.BytesIO()
+    book = xlsxwriter.Workbook(buffer, {"in_memory": True})
+    sheet = book.add_worksheet()
+    for number in range(3000):
+        sheet.write_string(number, 0, "text")
+    book.close()
+    data = zip_of({"a.xlsx": buffer.getvalue(), "b.xlsx": buffer.getvalue()})
+    with serving({"unpacked_bytes": 3 * len(buffer.getvalue())}) as small:
+        refused = small.post("/v1/predict/batch", content=data, headers=ZIP)
+    assert refused.status_code == 413
+    assert "the workbook unpacks to more" in refused.text
+
+
 HEADER = ["tweet_id", "photo_url", "note, mine", "tweet_text"]
 ROWS = [
     ["007", "https://example.org/a.jpg", "1,5", "what a wonderful day; I love it"],

@@ -11,8 +11,7 @@ from typing import Any
 
 from moodfuse.config import Modality
 from moodfuse.data.formats.parquet import column_types
-from moodfuse.data.formats.parts import part_files
-from moodfuse.data.formats.readers import came_as
+from moodfuse.data.formats.readers import came_as, source_files
 from moodfuse.data.posts import Post
 from moodfuse.labels import Labels
 from moodfuse.runtime.explain import Explanation
@@ -64,7 +63,7 @@ def layout_of(source: Path, labels: Labels, columns: tuple[str, ...], format: st
     `format` is the source's where it was named; `None` finds it out.
     """
     typed = bool(columns) and came_as(source, format) == "parquet"
-    return Layout(labels, columns, column_types(part_files(source)[0]) if typed else {})
+    return Layout(labels, columns, column_types(source_files(source, format)[0]) if typed else {})
 
 
 def free_names(names: Collection[str], taken: Collection[str]) -> dict[str, str]:

@@ -12,8 +12,7 @@ from typing import Any, Literal
 from moodfuse import files
 from moodfuse.config import Modality
 from moodfuse.data.formats.base import PREDICTING, Reading, Role, Run
-from moodfuse.data.formats.parts import part_files
-from moodfuse.data.formats.readers import came_as, source_runs, stream_posts
+from moodfuse.data.formats.readers import came_as, source_files, source_runs, stream_posts
 from moodfuse.data.formats.registry import readers
 from moodfuse.errors import DataError
 from moodfuse.labels import Labels
@@ -55,7 +54,7 @@ class Job:
 
     def identity(self) -> dict[str, Any]:
         """Return what tells this job from others: files by name, size and time, the bundle by its hash, the options."""
-        found = [(path.name, path.stat()) for path in part_files(self.source)]
+        found = [(path.name, path.stat()) for path in source_files(self.source, self.format)]
         return {
             "source": self.source.name,
             "files": [[name, stat.st_size, stat.st_mtime_ns] for name, stat in found],

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from moodfuse.data.formats.base import Reading, Role
-from moodfuse.data.formats.guid_tag import LISTINGS
-from moodfuse.data.formats.readers import came_as, stream_posts
+from moodfuse.data.formats.readers import came_as, source_files, source_format, stream_posts
+from moodfuse.data.formats.workbooks import WorkbookReader
 from moodfuse.data.posts import ImageRef, ImageUri, Post
 from moodfuse.errors import DataError
 from moodfuse.serve.archives import check_workbook, unpack
@@ -31,7 +31,8 @@ CONTENT_TYPES = {
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "posts.xlsx",
 }
 _ELSEWHERE = ImageRef(Path("a file outside the batch\0"))  # a name no file can have
-_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".xlsx")
+#: What the names of workbooks end with that are zips themselves.
+_ZIPPED = tuple(suffix for suffix in WorkbookReader.suffixes if suffix != ".xls")
 
 
 async def receive_batch(body: AsyncIterator[bytes], content_type: str, folder: Path) -> Path:
@@ -64,8 +65,11 @@ def open_batch(path: Path, limits: Limits, reading: Reading) -> UploadedBatch:
     Raises `Problem` for a zip that is not safe and for too many posts, `DataError` for what is no post.
     """
     source = _table_of(unpack(path, limits)) if path.suffix == ".zip" else path
-    if source.suffix.lower() == ".xlsx":
-        check_workbook(source, limits)
+    with _own_words(source):
+        files = source_files(source) if source.is_dir() else [source]
+    for file in files:
+        if file.suffix.lower() in _ZIPPED:
+            check_workbook(file, limits)
     count = 0
     for _ in read_batch(source, replace(reading, fields=False)):
         count += 1
@@ -119,13 +123,14 @@ def _confined(image: ImageRef, home: Path) -> ImageRef:
 
 
 def _table_of(folder: Path) -> Path:
-    """Return what of an unpacked zip is read: a guid,tag or MVSA folder, or the one table that lies in it."""
+    """Return what of an unpacked zip is read: the folder, or the one table where nothing else lies in it."""
     shutil.rmtree(folder / "__MACOSX", ignore_errors=True)
     held = sorted(folder.iterdir())
     while len(held) == 1 and held[0].is_dir():
         folder = held[0]
         held = sorted(folder.iterdir())
-    if any((folder / name).is_file() for name in (*LISTINGS["predict"], "labelResultAll.txt")):
-        return folder
-    tables = [path for path in held if path.suffix.lower() in _TABLES]
-    return tables[0] if len(tables) == 1 else folder
+    try:
+        files = source_files(folder) if source_format(folder) == "parts" else []
+    except DataError:  # whoever reads it says why
+        files = []
+    return files[0] if len(files) == 1 else folder

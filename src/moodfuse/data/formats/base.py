@@ -125,6 +125,10 @@ class Reader(ABC):
     def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
         """Yield the rows. Raises `DataError` for what is no row."""
 
+    def files(self, path: Path) -> list[Path]:
+        """Return the files that hold the posts, in order, those that posts name left out: in a folder, what of it."""
+        return [path]
+
     def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         """Return the names of all columns, in order, that come back with the answers; none where there are none."""
         return ()

@@ -29,6 +29,9 @@ class PartsReader(Reader):
         for file, one in _readers(path):
             yield from one.rows(file, reading)
 
+    def files(self, path: Path) -> list[Path]:
+        return part_files(path)
+
     def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for file, one in _readers(path) for name in one.columns(file, reading)))
 

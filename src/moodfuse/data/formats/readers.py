@@ -144,6 +144,11 @@ def count_posts(source: Any, reading: Reading = TRAINING, **how: Any) -> int:
     return _reader(Path(source), reading.format).count(Path(source), reading)
 
 
+def source_files(path: Path, format: str | None = None) -> list[Path]:
+    """Return the files that hold the posts of a source: itself, or what of a folder its format reads."""
+    return _reader(path, format).files(path)
+
+
 def source_runs(path: Path, size: int, reading: Reading = PREDICTING, **how: Any) -> Iterator[Run]:
     """Yield all rows of a file or folder in runs of `size` rows at most, which can be read one without another.
 

@@ -56,6 +56,9 @@ class TelegramReader(Reader):
                 fields={name: message.get(name) for name in COLUMNS} | {"text": text} if reading.fields else None,
             )
 
+    def files(self, path: Path) -> list[Path]:
+        return [_file(path)]
+
     def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         return COLUMNS
 

@@ -54,6 +54,9 @@ class XArchiveReader(Reader):
                     fields={name: tweet.get(name) for name in COLUMNS} if reading.fields else None,
                 )
 
+    def files(self, path: Path) -> list[Path]:
+        return _files(path)
+
     def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         return COLUMNS
 
