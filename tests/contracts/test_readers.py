@@ -18,6 +18,7 @@ from moodfuse.data.formats.base import PREDICTING
 from moodfuse.data.formats.lines import opening
 from moodfuse.data.formats.readers import (
     count_posts,
+    read_columns,
     read_posts,
     run_posts,
     source_format,
@@ -83,6 +84,14 @@ def test_nothing_is_ever_written_over_a_file_that_it_reads(tmp_path: Path, name:
     for file, force in product(files, (False, True)):
         with pytest.raises(OutputError):
             check_destinations([file], source, PREDICTING, force=force)
+
+
+@every
+def test_what_is_read_are_columns_of_its_own(tmp_path: Path, name: str) -> None:
+    source, _ = sample(CASES[name], tmp_path, TEXTS)
+    columns, read = stream_posts(source, PREDICTING, fields=True).columns, read_columns(source)
+    assert set(read) <= set(columns)
+    assert len(read) >= 2 or not columns
 
 
 # Nothing lost, order kept

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from moodfuse.data.formats.base import Reading, Role
-from moodfuse.data.formats.readers import came_as, source_files, source_format, stream_posts
+from moodfuse.data.formats.base import Reading
+from moodfuse.data.formats.readers import came_as, read_columns, source_files, source_format, stream_posts
 from moodfuse.data.formats.workbooks import WorkbookReader
 from moodfuse.data.posts import ImageRef, ImageUri, Post
 from moodfuse.errors import DataError
@@ -55,8 +55,8 @@ class UploadedBatch:
     format: str
     posts: int
     columns: tuple[str, ...]
-    #: The columns whose roles the client gave.
-    roles: Mapping[Role, str]
+    #: Those of them that are read as id, text, image or label.
+    read: tuple[str, ...]
 
 
 def open_batch(path: Path, limits: Limits, reading: Reading) -> UploadedBatch:
@@ -78,12 +78,13 @@ def open_batch(path: Path, limits: Limits, reading: Reading) -> UploadedBatch:
     if not count:
         raise Problem(422, "the batch holds no post")
     with _own_words(source):
-        return UploadedBatch(source, came_as(source), count, stream_posts(source, reading).columns, reading.columns)
+        columns = stream_posts(source, reading).columns
+        return UploadedBatch(source, came_as(source), count, columns, read_columns(source, reading))
 
 
 def read_batch(source: Path, reading: Reading) -> Iterator[Post]:
     """Yield the posts of a batch in order, trusting none: an image outside its folder is not found, none is fetched."""
-    home = _home(source)
+    home = Path(os.path.realpath(_home(source)))
     with _own_words(source):
         for post in stream_posts(source, replace(reading, trusted=False, remote=False)):
             images = [_confined(image, home) for image in post.images]
@@ -110,7 +111,10 @@ def _home(source: Path) -> Path:
 
 
 def _confined(image: ImageRef, home: Path) -> ImageRef:
-    """Return an image of the batch; one of another place becomes one that is not there, and nothing is fetched."""
+    """Return an image of the batch, whose real folder is `home`; one of another place becomes one that is not there.
+
+    Nothing is fetched.
+    """
     if isinstance(image, ImageUri):
         return replace(image, follow=False)
     if isinstance(image.source, bytes):
@@ -119,7 +123,7 @@ def _confined(image: ImageRef, home: Path) -> ImageRef:
         real = Path(os.path.realpath(image.source))
     except ValueError:  # a name no file can have
         return _ELSEWHERE
-    return image if real.is_relative_to(os.path.realpath(home)) else _ELSEWHERE
+    return image if real.is_relative_to(home) else _ELSEWHERE
 
 
 def _table_of(folder: Path) -> Path:

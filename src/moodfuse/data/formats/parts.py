@@ -35,6 +35,9 @@ class PartsReader(Reader):
     def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for file, one in _readers(path) for name in one.columns(file, reading)))
 
+    def read_columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for file, one in _readers(path) for name in one.read_columns(file, reading)))
+
     def count(self, path: Path, reading: Reading) -> int:
         return sum(one.count(file, reading) for file, one in _readers(path))
 

@@ -149,6 +149,11 @@ def source_files(path: Path, format: str | None = None) -> list[Path]:
     return _reader(path, format).files(path)
 
 
+def read_columns(path: Path, reading: Reading = PREDICTING) -> tuple[str, ...]:
+    """Return which columns of a source are read as id, text, image or label: the others are the user's own."""
+    return _reader(path, reading.format).read_columns(path, replace(reading, notify=mute))
+
+
 def source_runs(path: Path, size: int, reading: Reading = PREDICTING, **how: Any) -> Iterator[Run]:
     """Yield all rows of a file or folder in runs of `size` rows at most, which can be read one without another.
 

@@ -63,6 +63,10 @@ class TsvReader(Reader):
     def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         return self._open(path, reading)[0].names
 
+    def read_columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        header, _ = self._open(path, reading)
+        return header.columns.names(header.names)
+
     def count(self, path: Path, reading: Reading) -> int:
         return max(0, line_ends(path) - 1)
 

@@ -62,6 +62,9 @@ class TelegramReader(Reader):
     def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         return COLUMNS
 
+    def read_columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        return ("id", "text", "photo", *reading.columns.values())
+
     def count(self, path: Path, reading: Reading) -> int:
         return count_matches(_file(path), re.compile(rb'"type"\s*:\s*"message"'))
 
