@@ -96,9 +96,9 @@ def predict(
 
 def _check(engine: str, given: dict[str, Any]) -> None:
     """Raise `ConfigError` for options that do not go together, and for a format that is none."""
-    from moodfuse.runtime.writers import answer_format
-
     if given["--to"] is not None:
+        from moodfuse.runtime.writers import answer_format
+
         answer_format(given["--to"])
     for name in _NOT_WITH[engine]:
         if given[name]:

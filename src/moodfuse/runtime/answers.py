@@ -7,15 +7,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moodfuse.config import Modality
-from moodfuse.data.formats.parquet import column_types
-from moodfuse.data.formats.readers import came_as, source_files
 from moodfuse.data.posts import Post
 from moodfuse.labels import Labels
-from moodfuse.runtime.explain import Explanation
 from moodfuse.runtime.predictor import Prediction, Predictor
+
+if TYPE_CHECKING:
+    from moodfuse.runtime.explain import Explanation
 
 _PREFIX = "moodfuse_"
 
@@ -62,6 +62,9 @@ def layout_of(source: Path, labels: Labels, columns: tuple[str, ...], format: st
 
     `format` is the source's where it was named; `None` finds it out.
     """
+    from moodfuse.data.formats.parquet import column_types
+    from moodfuse.data.formats.readers import came_as, source_files
+
     typed = bool(columns) and came_as(source, format) == "parquet"
     return Layout(labels, columns, column_types(source_files(source, format)[0]) if typed else {})
 

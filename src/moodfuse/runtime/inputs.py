@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from moodfuse.data.formats.image_refs import file_image
+from moodfuse.data.image_finding import file_image
 from moodfuse.data.images import MAX_IMAGES, MAX_PIXELS, Seen, look, name_of, read_of
 from moodfuse.data.posts import ImageRef, Post, Status
 from moodfuse.errors import DataError
