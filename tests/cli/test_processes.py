@@ -122,6 +122,20 @@ sys.exit(code or (f"imported {heavy}" if heavy else 0))
     assert done.returncode == 0, done.stderr
 
 
+def test_one_text_imports_nothing_of_the_web_and_no_readers(trained_run: Path) -> None:
+    code = """
+import sys
+from moodfuse.cli.main import run
+code = run(["predict", sys.argv[1], "--text", "good"])
+parts = ("data.connecting", "data.formats.", "runtime.writers", "runtime.explain")
+apart = ("ssl", "http.client", *(f"moodfuse.{part}" for part in parts))
+found = [name for name in sys.modules if name.startswith(apart)]
+sys.exit(code or (f"imported {found}" if found else 0))
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(trained_run)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_package_runs_as_a_module() -> None:
     done = subprocess.run([sys.executable, "-m", "moodfuse", "--version"], capture_output=True, text=True, check=True)
     assert __version__ in done.stdout

@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from moodfuse.data.formats.lines import opening
 from moodfuse.data.formats.parts import PartsReader, part_format
 from moodfuse.data.formats.readers import (
     count_posts,
+    read_columns,
     read_posts,
     run_posts,
     source_format,
@@ -29,6 +31,8 @@ from moodfuse.data.formats.readers import (
 from moodfuse.data.formats.registry import readers
 from moodfuse.data.formats.shards import Shard, shard_posts
 from moodfuse.data.posts import ImageRef, Post
+from moodfuse.errors import OutputError
+from moodfuse.workflows.destination import check_destinations
 
 
 @contextmanager
@@ -74,6 +78,24 @@ def test_it_knows_its_own_and_no_reader_asked_before_it_claims_that(tmp_path: Pa
         assert source_format(CASES[name].listing(source)) == name
     (tmp_path / "empty").mkdir()
     assert not readers()[name].recognises(tmp_path / "empty", None)
+
+
+@every
+def test_nothing_is_ever_written_over_a_file_that_it_reads(tmp_path: Path, name: str) -> None:
+    source, _ = sample(CASES[name], tmp_path, TEXTS)
+    files = readers()[name].files(source)
+    assert CASES[name].listing(source) in files
+    for file, force in product(files, (False, True)):
+        with pytest.raises(OutputError):
+            check_destinations([file], source, PREDICTING, force=force)
+
+
+@every
+def test_what_is_read_are_columns_of_its_own(tmp_path: Path, name: str) -> None:
+    source, _ = sample(CASES[name], tmp_path, TEXTS)
+    columns, read = stream_posts(source, PREDICTING, fields=True).columns, read_columns(source)
+    assert set(read) <= set(columns)
+    assert len(read) >= 2 or not columns
 
 
 # Nothing lost, order kept

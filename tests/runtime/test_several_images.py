@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from moodfuse.data import images
 from moodfuse.data.images import MAX_IMAGES
 from moodfuse.data.posts import ImageRef, ImageUri, Post
 from moodfuse.errors import DataError
+from moodfuse.runtime import explain as module
+from moodfuse.runtime.bundle import default_bundle, read_bundle
 from moodfuse.runtime.explain import explain
 from moodfuse.runtime.predictor import Prediction, Predictor
 from moodfuse.runtime.views import mean_encoding
@@ -106,6 +110,40 @@ def test_one_post_from_python_takes_a_list(predictor: Predictor, tmp_path: Path)
     assert given.status == ("ok",)
     with pytest.raises(DataError, match="found int"):
         predictor.predict("what a day", [5])  # type: ignore[list-item]
+
+
+def test_what_is_explained_is_decoded_once_within_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    limited = Predictor(read_bundle(default_bundle()), threads=1, max_pixels=320 * 240)
+    small, decoded = io.BytesIO(), []
+    Image.new("RGB", (100, 50), "red").save(small, "PNG")
+    large = io.BytesIO()
+    Image.new("RGB", (400, 400), "blue").save(large, "PNG")
+    decode = images.decode
+    monkeypatch.setattr(images, "decode", lambda *given: decoded.append(given) or decode(*given))
+    found = explain(limited, post(ImageRef(large.getvalue()), ImageRef(small.getvalue())), max_words=1, grid=2)
+    assert found.regions is not None
+    left, top, right, bottom = found.regions.seen
+    assert (right - left) / (bottom - top) == pytest.approx(1 / 2)
+    assert len(decoded) == 2
+
+
+def test_images_beside_the_weighed_one_are_encoded_once(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    several, encoded = post(*map(picture, range(4))), []
+    reader = predictor._image
+    assert reader is not None
+    encode = reader.encode
+    monkeypatch.setattr(
+        reader, "encode", lambda inputs, outputs: encoded.append(len(inputs)) or encode(inputs, outputs)
+    )
+    found = explain(predictor, several, max_words=1, grid=3)
+    assert sum(encoded) == 4 + 9
+    assert found.regions is not None
+    prepared = predictor.prepare(several)
+    assert isinstance(prepared.pixels, np.ndarray)
+    [greyed, *_] = module._occluded(prepared, 3)
+    texts, [image] = predictor.encode([replace(prepared, pixels=greyed.pixels)])
+    fall = max(row(found.prediction)) - predictor.score(texts, [image])[0, row(found.prediction).argmax()]
+    assert found.regions.weights[0][0] == pytest.approx(fall, abs=1e-6)
 
 
 def test_the_first_image_that_can_be_read_is_explained(predictor: Predictor, tmp_path: Path) -> None:

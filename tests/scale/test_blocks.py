@@ -10,6 +10,7 @@ from scale_cases import answers, pa, pq, same, write_posts
 
 from moodfuse.data.formats.registry import _READERS, reader
 from moodfuse.data.formats.tables import CsvReader
+from moodfuse.data.images import MAX_IMAGES
 from moodfuse.data.posts import ImageRef, Post
 from moodfuse.data.synthetic import write_synthetic
 from moodfuse.errors import DataError, OutputError
@@ -205,6 +206,15 @@ def test_an_image_that_kills_its_decoder_costs_itself_alone() -> None:
     assert [post.text for post in found] == ["text"] * 5
     with Quarantine() as guard:  # the real one lives on what is no image
         assert guard.survives(ImageRef(b"poison"))
+
+
+def test_images_that_are_not_read_are_not_tried() -> None:
+    post = Post(
+        "1", image=ImageRef(b"fine"), more_images=(ImageRef(b"fine"),) * (MAX_IMAGES - 1) + (ImageRef(b"poison"),)
+    )
+    with Quarantine([sys.executable, "-c", DIES_OF_POISON]) as guard:
+        [found] = guard.posts([post])
+    assert found == post
 
 
 def test_a_block_that_killed_a_worker_is_done_with_care_and_at_last_given_up(predictor: Predictor, job: Job) -> None:

@@ -56,6 +56,7 @@ def test_what_does_not_go_together(text_run: Path, tmp_path: Path, capsys: pytes
     start = ["predict", text_run, source, "-o", tmp_path / "out"]
     assert "--shard does not go with --engine ray" in error_of(capsys, *start, "--engine", "ray", "--shard", "1/2")
     assert "--workers does not go with --engine plain" in error_of(capsys, *start, "--workers", 2)
+    assert "--sheet does not go with --engine ray" in error_of(capsys, *start, "--engine", "ray", "--sheet", "a")
     assert "expected i/n" in error_of(capsys, *start, "--shard", "3/2")
     assert "name it with --output" in error_of(capsys, "predict", text_run, source, "--engine", "ray")
     assert not (tmp_path / "out").exists()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -22,10 +24,12 @@ ray = pytest.importorskip("ray")
 from scale_cases import answers, same, write_posts  # noqa: E402
 
 from moodfuse.cli.main import run as moodfuse  # noqa: E402
+from moodfuse.data.formats.jsonl import JsonLinesReader  # noqa: E402
 from moodfuse.errors import ConfigError, OutputError  # noqa: E402
 from moodfuse.runtime.bundle import read_bundle  # noqa: E402
 from moodfuse.runtime.predictor import Predictor  # noqa: E402
 from moodfuse.scale import ray_predict as scale  # noqa: E402
+from moodfuse.scale.blocks import predict_block  # noqa: E402
 from moodfuse.scale.job import Job, plan_job  # noqa: E402
 from moodfuse.scale.ledger import FINISHED  # noqa: E402
 from moodfuse.workflows.prediction import predict_source  # noqa: E402
@@ -78,6 +82,24 @@ def test_ray_writes_what_one_process_writes_and_resumes(trained_run: Path, tmp_p
     shrunk = scale.ray_predict(planned, scale.Workers(9))  # begun where there was room for nine
     assert (shrunk.done, shrunk.summary) == (3, outcome.summary)
     assert moodfuse(["predict", str(trained_run), str(source), "-o", str(tmp_path / "out"), "--engine", "ray"]) == 1
+
+
+@pytest.mark.usefixtures("two_cpus")
+def test_columns_are_found_once_for_all_workers(
+    text_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text("".join(json.dumps({"text": "good", f"n{i}": i}) + "\n" for i in range(9)))
+    searches, columns, handed = [], JsonLinesReader.columns, []
+    monkeypatch.setattr(JsonLinesReader, "columns", lambda *given: searches.append(1) or columns(*given))
+    copy = lambda job: pickle.loads(pickle.dumps(job))  # noqa: E731, S301
+    monkeypatch.setattr(scale, "_answers", lambda job, *_: handed.append(copy(job)) or iter(()))
+    scale.ray_predict(job(text_run, source, tmp_path / "out", 2), scale.Workers(2))
+    [worker] = handed
+    for block in worker.blocks():
+        predict_block(Predictor.load(text_run, threads=1), worker, block)
+    assert len(searches) == 1
+    assert len(answers(tmp_path / "out")[0]) == 1 + 9 + len(worker.layout.names)
 
 
 @pytest.mark.usefixtures("two_cpus")

@@ -151,6 +151,21 @@ def test_a_workbook_is_answered_and_a_bomb_is_not(client: TestClient, serving: A
     assert client.post("/v1/predict/batch", content=broken.getvalue(), headers=headers).status_code == 422
 
 
+def test_a_workbook_among_several_in_a_zip_is_no_bomb_either(serving: Any) -> None:
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    buffer = io.BytesIO()
+    book = xlsxwriter.Workbook(buffer, {"in_memory": True})
+    sheet = book.add_worksheet()
+    for number in range(3000):
+        sheet.write_string(number, 0, "text")
+    book.close()
+    data = zip_of({"a.xlsx": buffer.getvalue(), "b.xlsx": buffer.getvalue()})
+    with serving({"unpacked_bytes": 3 * len(buffer.getvalue())}) as small:
+        refused = small.post("/v1/predict/batch", content=data, headers=ZIP)
+    assert refused.status_code == 413
+    assert "the workbook unpacks to more" in refused.text
+
+
 HEADER = ["tweet_id", "photo_url", "note, mine", "tweet_text"]
 ROWS = [
     ["007", "https://example.org/a.jpg", "1,5", "what a wonderful day; I love it"],
@@ -191,6 +206,7 @@ def test_a_table_of_any_dialect_is_answered_by_its_columns_and_comes_back(
         alone = client.post("/v1/predict", json={"text": row[3]}).json()
         assert answer["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-5)
         assert answer["note, mine"] == row[2]
+        assert not {*header} - {"note, mine"} & {*answer}
     # The download is the table with its answers, every column as it was.
     download = client.post(
         "/v1/predict/batch", params=parameters, content=body, headers=headers | {"Accept": "text/csv"}
@@ -203,6 +219,23 @@ def test_a_table_of_any_dialect_is_answered_by_its_columns_and_comes_back(
     opening, *shown = lines_of(preview.text)
     assert opening["columns"] == header
     assert [[json.loads(value) for value in row["fields"]] for row in shown] == ROWS
+
+
+def test_json_gives_back_no_text_image_or_label_whatever_they_are_called(client: TestClient) -> None:
+    lines = [{"ID": "7", "Text": "good", "Image": "", "gold_label": "x", "mine": 1}, {"tweet": "bad", "photo2": None}]
+    body = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    jsonl = {"Content-Type": "application/jsonl"}
+    first, second = lines_of(client.post("/v1/predict/batch", content=body, headers=jsonl).text)
+    assert [*first][:3] == ["id", "mine", "label"]
+    assert [*second][:2] == ["id", "label"]
+    body = b"ID,Tweet,Sentiment,title\n7,good,positive,mine\n"
+    [answer] = lines_of(client.post("/v1/predict/batch", content=body, headers=CSV).text)
+    assert [*answer][:3] == ["id", "title", "label"]
+    comment = {"subreddit": "cats", "id": "c", "author": "me", "title": "Look", "selftext": "a cat"}
+    body = json.dumps(comment).encode() + b"\n"
+    [answer] = lines_of(client.post("/v1/predict/batch", content=body, headers=jsonl).text)
+    assert answer["author"] == "me"
+    assert not {"title", "selftext", "body"} & {*answer}
 
 
 def test_every_image_of_a_post_in_a_batch_is_confined(client: TestClient, tmp_path: Path) -> None:

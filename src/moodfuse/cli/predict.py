@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from moodfuse.runtime.summary import Summary
 
 _STYLES = "guid_tag, csv, tsv, jsonl, json, parquet, xlsx"
-_NOT_WITH = {"plain": ("--address", "--workers"), "ray": ("--shard", "--to", "--force", "--text or --image")}
+_NOT_WITH = {"plain": ("--address", "--workers"), "ray": ("--shard", "--sheet", "--to", "--force", "--text or --image")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,34 +74,31 @@ def predict(
     """Label posts: SOURCE comes back with an answer in every row. Without BUNDLE by the model that moodfuse brings."""
     answers = _Answers(output, to, short, force, as_json, quiet)
     single = text is not None or bool(image)
-    given = {"--shard": shard, "--to": to, "--force": force, "--text or --image": single}
+    given = {"--shard": shard, "--sheet": sheet, "--to": to, "--force": force, "--text or --image": single}
     _check(engine, given | {"--address": address, "--workers": workers})
     bundle, source = _what(paths or [], single)
-    from moodfuse.data.formats.columns import parse_columns
-
-    if engine == "ray":
-        job: dict[str, Any] = {"rows_a_block": block, "format": format, "only": only, "remote": remote, "short": short}
-        job |= {"columns": tuple(parse_columns(columns).items()), "sheet": sheet, "quotes": quotes}
-        pool = {"count": workers, "threads": threads or 1, "address": address or os.environ.get("RAY_ADDRESS")}
-        return _on_ray(bundle, source, answers, job, pool)
+    if single:
+        return _one(bundle, threads, text, image, as_json)
+    assert source is not None
     from moodfuse.data.formats.base import PREDICTING
+
+    reading = reading_of(PREDICTING, columns, sheet, quotes, format=format, remote=remote)
+    if engine == "ray":
+        job: dict[str, Any] = {"rows_a_block": block, "only": only, "short": short}
+        pool = {"count": workers, "threads": threads or 1, "address": address or os.environ.get("RAY_ADDRESS")}
+        return _on_ray(bundle, source, reading, answers, job, pool)
     from moodfuse.data.formats.shards import Shard
     from moodfuse.runtime.predictor import Predictor
 
-    predictor = Predictor.load(bundle, threads=threads)
-    if single:
-        return _one(predictor, text, image, as_json)
-    if source is not None:
-        reading = reading_of(PREDICTING, columns, sheet, quotes, format=format, remote=remote)
-        _many(predictor, source, reading, answers, {"only": only, "shard": Shard.parse(shard) if shard else None})
-    return None
+    options = {"only": only, "shard": Shard.parse(shard) if shard else None}
+    return _many(Predictor.load(bundle, threads=threads), source, reading, answers, options)
 
 
 def _check(engine: str, given: dict[str, Any]) -> None:
     """Raise `ConfigError` for options that do not go together, and for a format that is none."""
-    from moodfuse.runtime.writers import answer_format
-
     if given["--to"] is not None:
+        from moodfuse.runtime.writers import answer_format
+
         answer_format(given["--to"])
     for name in _NOT_WITH[engine]:
         if given[name]:
@@ -124,10 +121,11 @@ def _what(paths: list[Path], single: bool) -> tuple[Path | None, Path | None]:
     return (paths[0], paths[1]) if len(paths) == 2 else (None, paths[0])
 
 
-def _one(predictor: Predictor, text: str | None, image: list[Path] | None, as_json: bool) -> None:
+def _one(bundle: Path | None, threads: int | None, text: str | None, image: list[Path] | None, as_json: bool) -> None:
     from moodfuse.runtime.answers import prediction_row
+    from moodfuse.runtime.predictor import Predictor
 
-    row = prediction_row(predictor.predict(text=text, image=image))
+    row = prediction_row(Predictor.load(bundle, threads=threads).predict(text=text, image=image))
     row.pop("id")
     if not row["details"]:
         row.pop("details")
@@ -155,20 +153,21 @@ def _many(predictor: Predictor, source: Path, reading: Reading, answers: _Answer
 
 
 def _on_ray(
-    bundle: Path | None, source: Path | None, answers: _Answers, job: dict[str, Any], pool: dict[str, Any]
+    bundle: Path | None, source: Path, reading: Reading, answers: _Answers, job: dict[str, Any], pool: dict[str, Any]
 ) -> None:
     from moodfuse.runtime.bundle import default_bundle, read_bundle
     from moodfuse.workflows.extras import require_ray
 
     require_ray()
-    if source is None or answers.path is None:
+    if answers.path is None:
         raise ConfigError("--engine ray writes a folder of Parquet files: name it with --output")
     from moodfuse.scale.job import plan_job
     from moodfuse.scale.ray_predict import Workers, ray_predict
 
     found = read_bundle(bundle or default_bundle())
     with Bar(quiet=answers.quiet) as bar:
-        outcome = ray_predict(plan_job(found, source, answers.path, **job), Workers(**pool), progress=bar)
+        planned = plan_job(found, source, answers.path, reading, **job)
+        outcome = ray_predict(planned, Workers(**pool), progress=bar)
     if answers.as_json:
         print(json.dumps(outcome.summary.as_json() | {"blocks": outcome.blocks, "blocks_done_now": outcome.done}))
     _tell(bar, outcome.summary, found.manifest.review_threshold)

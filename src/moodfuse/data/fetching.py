@@ -11,12 +11,15 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from moodfuse import files
-from moodfuse.data.connecting import Response, connect
 from moodfuse.data.fetch_cache import FetchCache
 from moodfuse.data.posts import ImageRef, ImageUri, Status, Unread
+
+if TYPE_CHECKING:
+    from moodfuse.data.connecting import Response
 
 #: Most seconds that an image may take, redirects and all.
 TIME_LIMIT = 30.0
@@ -117,6 +120,8 @@ class Fetcher:
 
     def _fetch(self, url: str) -> bytes | Unread:
         """Return what an address holds; more than `MAX_FETCHED` bytes are too large. Raises `_NotFetchedError`."""
+        from moodfuse.data.connecting import connect  # TLS and HTTP, which most jobs never need
+
         end = time.monotonic() + self._time_limit
         for _ in range(MAX_REDIRECTS + 1):
             host = urlsplit(url).hostname or ""

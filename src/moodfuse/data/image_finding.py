@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
+from moodfuse.data.posts import ImageRef
+
 #: What the names of images end with, lower case; of several beside a text the first is taken.
 IMAGE_SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".jfif", ".tif", ".tiff", ".avif", ".heic", ".heif"
@@ -30,6 +32,11 @@ def find_file(path: str) -> Path | None:
         return None
     alike = _listing(str(parent)).get(_folded(name), ())
     return parent / alike[0] if len(alike) == 1 else None
+
+
+def file_image(path: Path) -> ImageRef:
+    """Return the image of a path that somebody gave: the file, or the file that differs in its letters' case alone."""
+    return ImageRef(find_file(str(path)) or path)
 
 
 def find_beside(folder: Path, stem: str, suffixes: Iterable[str]) -> Path | None:

@@ -7,16 +7,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moodfuse.config import Modality
-from moodfuse.data.formats.parquet import column_types
-from moodfuse.data.formats.parts import part_files
-from moodfuse.data.formats.readers import came_as
 from moodfuse.data.posts import Post
 from moodfuse.labels import Labels
-from moodfuse.runtime.explain import Explanation
 from moodfuse.runtime.predictor import Prediction, Predictor
+
+if TYPE_CHECKING:
+    from moodfuse.runtime.explain import Explanation
 
 _PREFIX = "moodfuse_"
 
@@ -42,6 +41,12 @@ class Layout:
             plain = ["label", "confidence", *shares, "used", "status", "needs_review", "details"]
         return free_names(plain, self.columns)
 
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """The keys of an answer in JSON, in order, with those that they get beside the input's."""
+        order = ("label", "confidence", "probabilities", "used", "status", "needs_review", "details")
+        return free_names(order, self.columns)
+
     @property
     def header(self) -> list[str]:
         """The names of all columns, the input's first."""
@@ -51,6 +56,13 @@ class Layout:
         """Return the answer's values under the names that they get; several of a kind are a list."""
         values = answer_values(prediction)
         return {name: values[plain] for plain, name in self.names.items()}
+
+    def answered_object(self, prediction: Prediction, fields: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the post's fields and behind them the answer, as JSON holds both; the answer alone without columns."""
+        answer = prediction_object(prediction)
+        if not self.columns:
+            return answer
+        return {**(fields or {}), **{name: answer[plain] for plain, name in self.keys.items()}}
 
     def fields(self, fields: Mapping[str, Any] | None) -> list[Any]:
         """Return the values of the input's columns, in order; `None` where a post has none."""
@@ -63,8 +75,11 @@ def layout_of(source: Path, labels: Labels, columns: tuple[str, ...], format: st
 
     `format` is the source's where it was named; `None` finds it out.
     """
+    from moodfuse.data.formats.parquet import column_types
+    from moodfuse.data.formats.readers import came_as, source_files
+
     typed = bool(columns) and came_as(source, format) == "parquet"
-    return Layout(labels, columns, column_types(part_files(source)[0]) if typed else {})
+    return Layout(labels, columns, column_types(source_files(source, format)[0]) if typed else {})
 
 
 def free_names(names: Collection[str], taken: Collection[str]) -> dict[str, str]:
@@ -118,18 +133,6 @@ def prediction_object(prediction: Prediction) -> dict[str, Any]:
         "needs_review": prediction.needs_review,
         "details": list(prediction.details),
     }
-
-
-def answered_object(prediction: Prediction, fields: Mapping[str, Any], taken: Collection[str] = ()) -> dict[str, Any]:
-    """Return the input's fields and behind them the answer, as JSON holds both.
-
-    `taken` are names of fields that other posts may have: an answer's names are the same in every post.
-    """
-    answer = prediction_object(prediction)
-    del answer["id"]
-    order = ("label", "confidence", "probabilities", "used", "status", "needs_review", "details")
-    names = free_names(order, {*taken, *fields})
-    return {**fields, **{names[name]: answer[name] for name in order}}
 
 
 def explanation_object(explanation: Explanation) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from moodfuse.config import Modality
-from moodfuse.data.images import ImageSpec, first_image
+from moodfuse.data.images import ImageSpec
 from moodfuse.data.posts import Post
 from moodfuse.data.text import prepare_text
 from moodfuse.runtime.graphs import Encoding
 from moodfuse.runtime.predictor import Prediction, Predictor, PreparedPost
+from moodfuse.runtime.views import mean_encoding
 
 #: Words of a text that are weighed, from its start: about what an encoder of 128 tokens reads.
 MAX_WORDS = 96
@@ -76,10 +77,12 @@ class Explanation:
 def explain(predictor: Predictor, post: Post, *, max_words: int = MAX_WORDS, grid: int = GRID) -> Explanation:
     """Explain the predictor's answer to `post`: the label it gave, not the one that may be true.
 
-    What stays the same is encoded once: `n` words and `grid` x `grid` regions cost n texts and grid^2 images.
+    What stays the same is encoded once: `n` words and `grid` x `grid` regions cost n texts and grid^2 images, however
+    many other images stand beside the one that is weighed.
     """
     prepared = predictor.prepare(post)
-    [text], [image] = predictor.encode([prepared])
+    [text, *_], images = predictor.encode(_each_image(prepared))
+    image = _mean(images)
     [prediction] = predictor.answer([prepared], [text], [image])
     prior, alone, shares = _shapley(predictor, text, image)
     answer = predictor.labels.id(prediction.label)
@@ -89,7 +92,8 @@ def explain(predictor: Predictor, post: Post, *, max_words: int = MAX_WORDS, gri
     without_word = [_without(predictor, post, read or "", place) for place in kept]
     occluded = [] if prepared.pixels is None else _occluded(prepared, grid)
     without_text, _ = predictor.encode(without_word)
-    _, without_region = predictor.encode(occluded)
+    _, greyed = predictor.encode(occluded)
+    without_region = [_mean([one, *images[1:]]) for one in greyed]
     rows = predictor.score(
         [text, *without_text, *[text] * len(occluded)], [image, *[image] * len(kept), *without_region]
     )
@@ -105,7 +109,7 @@ def explain(predictor: Predictor, post: Post, *, max_words: int = MAX_WORDS, gri
             for (start, end), weight in zip(kept, fall[: len(kept)], strict=True)
         ),
         len(places) - len(kept),
-        _regions(predictor, post, fall[len(kept) :], grid) if occluded else None,
+        _regions(predictor, prepared, fall[len(kept) :], grid) if occluded else None,
     )
 
 
@@ -148,14 +152,25 @@ def _without(predictor: Predictor, post: Post, text: str, place: tuple[int, int]
     return predictor.prepare(Post(post.id, text=text[: place[0]] + text[place[1] :]))
 
 
+def _each_image(prepared: PreparedPost) -> list[PreparedPost]:
+    """Return a post with its first image, and each further image as a post of its own."""
+    others = [replace(prepared, token_ids=None, pixels=one, more_pixels=()) for one in prepared.more_pixels]
+    return [replace(prepared, more_pixels=()), *others]
+
+
+def _mean(images: Sequence[Encoding | None]) -> Encoding | None:
+    found = [image for image in images if image is not None]
+    return mean_encoding(found) if found else None
+
+
 def _occluded(prepared: PreparedPost, grid: int) -> list[PreparedPost]:
-    """Return copies of an image, each with one cell of the grid greyed out, for each of its encoders."""
+    """Return copies of the first image, each with one cell of the grid greyed out, for each of its encoders."""
     several = isinstance(prepared.pixels, tuple)
     inputs: tuple[np.ndarray, ...] = prepared.pixels if isinstance(prepared.pixels, tuple) else (prepared.pixels,)
     copies = []
     for row, column in itertools.product(range(grid), repeat=2):
         pixels = tuple(_greyed(one, row, column, grid) for one in inputs)
-        copies.append(replace(prepared, token_ids=None, pixels=pixels if several else pixels[0]))
+        copies.append(replace(prepared, token_ids=None, pixels=pixels if several else pixels[0], more_pixels=()))
     return copies
 
 
@@ -167,10 +182,9 @@ def _greyed(pixels: np.ndarray, row: int, column: int, grid: int) -> np.ndarray:
     return copy
 
 
-def _regions(predictor: Predictor, post: Post, weights: Sequence[float] | np.ndarray, grid: int) -> Regions:
+def _regions(predictor: Predictor, prepared: PreparedPost, weights: Sequence[float] | np.ndarray, grid: int) -> Regions:
     spec = predictor.manifest.image
-    opened = first_image(post.images)
     assert spec is not None
-    assert opened is not None  # its pixels were occluded
+    assert prepared.size is not None  # its pixels were occluded
     rows = np.asarray(weights, dtype=float).reshape(grid, grid)
-    return Regions(tuple(tuple(map(float, row)) for row in rows), seen_part(opened.width, opened.height, spec))
+    return Regions(tuple(tuple(map(float, row)) for row in rows), seen_part(*prepared.size, spec))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from moodfuse.data.formats.image_refs import file_image
+from moodfuse.data.image_finding import file_image
 from moodfuse.data.images import MAX_IMAGES, MAX_PIXELS, Seen, look, name_of, read_of
 from moodfuse.data.posts import ImageRef, Post, Status
 from moodfuse.errors import DataError
@@ -28,21 +28,31 @@ def single_post(text: str | None, image: ImageSource | Sequence[ImageSource] | N
     return Post("0", text=text, image=images[0] if images else None, more_images=tuple(images[1:]))
 
 
-def read_images(
-    images: Sequence[ImageRef], reader: ImageReader, max_pixels: int = MAX_PIXELS
-) -> tuple[list[EncoderInput], list[Status], list[str]]:
-    """Return what an encoder takes of those images that can be read, their states in order, and what these don't say.
+class ReadImages(NamedTuple):
+    """What an encoder takes of those of a post's images that can be read; states in order, and what these don't say.
 
     Of several images the details name the one that they are about.
     """
+
+    arrays: list[EncoderInput]
+    status: list[Status]
+    details: list[str]
+    #: Width and height of the first that can be read.
+    size: tuple[int, int] | None = None
+
+
+def read_images(images: Sequence[ImageRef], reader: ImageReader, max_pixels: int = MAX_PIXELS) -> ReadImages:
+    """Decode a post's images, and prepare each for its encoder."""
     if not images:
-        return [], [Status.IMAGE_MISSING], []
+        return ReadImages([], [Status.IMAGE_MISSING], [])
+    size: tuple[int, int] | None = None
     arrays: list[EncoderInput] = []
     status: list[Status] = []
     details: list[str] = []
     for place, ref in enumerate(read_of(images), start=1):
         found = look(ref, max_pixels=max_pixels)
         if found.image is not None:
+            size = size or found.image.size
             arrays.append(reader.prepare(found.image))
         status += found.status
         if told := _told(found, ref, place if len(images) > 1 else 0):
@@ -50,7 +60,7 @@ def read_images(
     if len(images) > MAX_IMAGES:
         status.append(Status.IMAGE_TOO_LARGE)
         details.append(f"images {MAX_IMAGES + 1} to {len(images)}: not read; {MAX_IMAGES} a post are the most")
-    return arrays, list(dict.fromkeys(status)), details
+    return ReadImages(arrays, list(dict.fromkeys(status)), details, size)
 
 
 def _told(found: Seen, ref: ImageRef, place: int) -> str:

@@ -23,7 +23,7 @@ from moodfuse.errors import BundleError, DataError
 from moodfuse.runtime import views
 from moodfuse.runtime.bundle import GRAPHS, Bundle, default_bundle, needed_files, read_bundle
 from moodfuse.runtime.graphs import Encoding, head_feed, map_graph, open_session
-from moodfuse.runtime.inputs import ImageSource, read_images, single_post
+from moodfuse.runtime.inputs import ImageSource, ReadImages, read_images, single_post
 from moodfuse.runtime.processes import OncePerProcess
 
 WINDOW = 128  # posts in flight: enough to sort texts by length, and the bound of what memory holds
@@ -58,6 +58,8 @@ class PreparedPost:
     #: Further images of the post, as `pixels` is its first that could be read.
     more_pixels: tuple[views.EncoderInput, ...] = ()
     details: tuple[str, ...] = ()
+    #: Width and height of the first image that could be read.
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +167,7 @@ class Predictor:
         """Clean, tokenise and decode a post: what needs no graph, and may run in many threads at once."""
         status: list[Status] = []
         token_ids = None
-        arrays: list[views.EncoderInput] = []
-        details: list[str] = []
+        images = ReadImages([], [], [])
         if self._text is not None:
             text, found = prepare_text(post.text, self._text.spec.cleaning, lossy=post.lossy, guessed=post.guessed)
             status += found
@@ -175,12 +176,13 @@ class Predictor:
                 if cut and Status.TEXT_TRUNCATED not in status:
                     status.append(Status.TEXT_TRUNCATED)
         if self._image is not None:
-            arrays, found, details = read_images(post.images, self._image, self._max_pixels)
-            status += found
-        if token_ids is None and not arrays:
+            images = read_images(post.images, self._image, self._max_pixels)
+            status += images.status
+        if token_ids is None and not images.arrays:
             status.append(Status.NOTHING_TO_READ)
-        first = arrays[0] if arrays else None
-        return PreparedPost(post.id, token_ids, first, status or [Status.OK], tuple(arrays[1:]), tuple(details))
+        first, *more = images.arrays or [None]
+        details = tuple(images.details)
+        return PreparedPost(post.id, token_ids, first, status or [Status.OK], tuple(more), details, images.size)
 
     def run(self, posts: Sequence[PreparedPost]) -> Iterator[Prediction]:
         """Yield the prediction of each prepared post. Meant for one thread: the graphs use all cores by themselves."""

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Literal, Protocol
 from moodfuse.data.formats.parquet import parquet_sink
 from moodfuse.data.formats.registry import format_name
 from moodfuse.errors import ConfigError, suggest
-from moodfuse.runtime.answers import Layout, answered_object, joined, prediction_object
+from moodfuse.runtime.answers import Layout, joined
 from moodfuse.runtime.predictor import Prediction
 from moodfuse.runtime.values import cell, json_text, utf8, whole
 from moodfuse.runtime.workbook import workbook_sink
@@ -112,9 +112,7 @@ def _lines(style: Format, layout: Layout) -> tuple[bytes, _Line, bytes, bytes]:
 
 
 def _json(layout: Layout, prediction: Prediction, fields: Mapping[str, Any] | None) -> str:
-    if not layout.columns:
-        return json_text(prediction_object(prediction))
-    return json_text(answered_object(prediction, fields or {}, layout.columns))
+    return json_text(layout.answered_object(prediction, fields))
 
 
 def _table_row(layout: Layout, prediction: Prediction, fields: Mapping[str, Any] | None) -> list[Any]:

@@ -9,7 +9,6 @@ import os
 import socket
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from moodfuse import files
@@ -36,7 +35,7 @@ def predict_block(
     `DataError` for a block that keeps killing workers, and for a source that is not what it was.
     """
     part, run = job.part(block.index), block.run
-    layout = job.layout(predictor.labels)
+    layout = job.find_layout()
     if part.is_file():
         return count_part(part, layout)
     tries = _tries(job.tries(block.index))
@@ -45,7 +44,7 @@ def predict_block(
         raise DataError(
             f"{place}: {tries} workers died of these posts; give workers more memory, or leave the posts out"
         )
-    posts = run_posts(run, replace(job.reading, labels=predictor.labels))
+    posts = run_posts(run, job.reading)
     summary = Summary()
     with (
         quarantine() as guard,

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from moodfuse import files
 from moodfuse.config import Modality
-from moodfuse.data.formats.base import PREDICTING, Reading, Role, Run
-from moodfuse.data.formats.parts import part_files
-from moodfuse.data.formats.readers import came_as, source_runs, stream_posts
+from moodfuse.data.formats.base import PREDICTING, Reading, Run
+from moodfuse.data.formats.readers import came_as, source_files, source_runs, stream_posts
 from moodfuse.data.formats.registry import readers
 from moodfuse.errors import DataError
-from moodfuse.labels import Labels
+from moodfuse.progress import mute
 from moodfuse.runtime.answers import Layout, layout_of
 from moodfuse.runtime.bundle import MANIFEST as BUNDLE_MANIFEST
 from moodfuse.runtime.bundle import Bundle
@@ -31,43 +29,27 @@ class Job:
     destination: Path
     bundle: Path
     rows_a_block: int
-    format: str | None = None
+    #: How the source is read: with all of its columns, unless the answers alone are asked for.
+    reading: Reading
     only: Modality | None = None
-    remote: bool = False
-    short: bool = False
-    #: Pairs of role and name, the sheet of workbooks, what quotes are: as in `Reading`.
-    columns: tuple[tuple[Role, str], ...] = ()
-    sheet: str | None = None
-    quotes: Literal["double", "none"] = "double"
-
-    @property
-    def reading(self) -> Reading:
-        """How the source is read: with all of its columns, unless the answers alone are asked for."""
-        return replace(
-            PREDICTING,
-            format=self.format,
-            remote=self.remote,
-            fields=not self.short,
-            columns=dict(self.columns),
-            sheet=self.sheet,
-            quotes=self.quotes,
-        )
+    #: What stands in the parts, where whoever hands the job on has found it.
+    layout: Layout | None = None
 
     def identity(self) -> dict[str, Any]:
         """Return what tells this job from others: files by name, size and time, the bundle by its hash, the options."""
-        found = [(path.name, path.stat()) for path in part_files(self.source)]
+        found = [(path.name, path.stat()) for path in source_files(self.source, self.reading.format)]
         return {
             "source": self.source.name,
             "files": [[name, stat.st_size, stat.st_mtime_ns] for name, stat in found],
             "bundle": files.sha256(self.bundle / BUNDLE_MANIFEST),
             "rows a block": self.rows_a_block,
-            "format": self.format,
+            "format": self.reading.format,
             "only": self.only,
-            "remote images": self.remote,
-            "answers only": self.short,
-            "columns": dict(self.columns),
-            "sheet": self.sheet,
-            "quotes": self.quotes,
+            "remote images": self.reading.remote,
+            "answers only": not self.reading.fields,
+            "columns": dict(self.reading.columns),
+            "sheet": self.reading.sheet,
+            "quotes": self.reading.quotes,
             "version": __version__,
         }
 
@@ -80,37 +62,46 @@ class Job:
         """Return where the answers of a block stand; names sort as the blocks do."""
         return self.destination / f"part-{index:08d}.parquet"
 
-    def layout(self, labels: Labels) -> Layout:
-        """Return what stands in the parts."""
-        return _layout(self, labels)
+    def find_layout(self) -> Layout:
+        """Return what stands in the parts, which all have the same columns: those of every file of the source.
+
+        To find the columns of JSON lines all of them are read.
+        """
+        if self.layout is not None:
+            return self.layout
+        reading = self.reading
+        return layout_of(self.source, reading.labels, stream_posts(self.source, reading).columns, reading.format)
 
     def tries(self, index: int) -> Path:
         """Return the file with a line for each process that began with a block and did not end it."""
         return self.destination / f"_tries-{index:08d}"
 
 
-@lru_cache(maxsize=4)
-def _layout(job: Job, labels: Labels) -> Layout:
-    """Return the layout of a job's parts, which all have the same columns: those of every file of the source."""
-    return layout_of(job.source, labels, stream_posts(job.source, job.reading).columns, job.format)
-
-
-def plan_job(bundle: Bundle, source: Path, destination: Path, **options: Any) -> Job:
-    """Return the job that labels `source` into the folder `destination`; `options` are `Job`'s others.
+def plan_job(
+    bundle: Bundle,
+    source: Path,
+    destination: Path,
+    reading: Reading = PREDICTING,
+    *,
+    rows_a_block: int,
+    only: Modality | None = None,
+    short: bool = False,
+) -> Job:
+    """Return the job that labels `source` into the folder `destination`; with `short` the answers stand there alone.
 
     Raises `DataError` for a source that cannot be read in blocks, and for a source with neither texts nor images.
     """
     source, destination = Path(os.path.abspath(source)), Path(os.path.abspath(destination))  # noqa: PTH100
-    found = came_as(source, options.get("format"))  # of a folder: a file is cut where its own reader can cut it
+    found = came_as(source, reading.format)  # of a folder: a file is cut where its own reader can cut it
     able = [name for name, reader in readers().items() if reader.splits]
     if found not in able:
         raise DataError(
             f"{source}: expected a format that can be read in blocks ({', '.join(able)}), found {found}; "
             f"moodfuse convert {source} posts.parquet makes one of it"
         )
-    job = Job(source, destination, bundle.folder.absolute(), **options)
-    next(stream_posts(source, replace(job.reading, fields=False)), None)  # its first post can be read
-    return job
+    reading = replace(reading, labels=bundle.labels, notify=mute)
+    next(stream_posts(source, replace(reading, fields=False)), None)  # its first post can be read
+    return Job(source, destination, bundle.folder.absolute(), rows_a_block, replace(reading, fields=not short), only)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 
-from moodfuse.data.images import image_bytes, look
+from moodfuse.data.images import image_bytes, look, read_of
 from moodfuse.data.posts import ImageRef, ImageUri, Post
 
 _COMMAND = (sys.executable, "-c", "from moodfuse.scale.quarantine import taste; taste()")
@@ -32,9 +32,11 @@ class Quarantine:
         self._stop()
 
     def posts(self, posts: Iterable[Post]) -> Iterator[Post]:
-        """Yield the posts; an image that kills the process becomes one that cannot be read."""
+        """Yield the posts; an image that is read and kills the process becomes one that cannot be read."""
         for post in posts:
-            images = [image if self.survives(image) else _UNREADABLE for image in post.images]
+            tried = read_of(post.images)
+            images = [image if self.survives(image) else _UNREADABLE for image in tried]
+            images += post.images[len(tried) :]
             yield replace(post, image=images[0] if images else None, more_images=tuple(images[1:]))
 
     def survives(self, image: ImageRef) -> bool:

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -137,7 +137,8 @@ def ray_predict(job: Job, workers: Workers = Workers(), *, progress: Progress = 
     if todo:
         with _connected(workers) as cpus:
             count = _count(workers, cpus, len(todo), goes_on=bool(ledger.finished))
-            answers = _answers(job, ledger.identity, todo, count, workers.threads)
+            handed = replace(job, layout=job.find_layout())  # found here, once, and not by every worker
+            answers = _answers(handed, ledger.identity, todo, count, workers.threads)
             began, ended = _gather(answers, ledger, outcome, lambda done: progress("predicting", done, total))
         outcome.startup_seconds, outcome.seconds = began - called, ended - began
     outcome.summary = ledger.summary

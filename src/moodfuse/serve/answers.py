@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, Field
 from starlette.datastructures import Headers
@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from moodfuse.data.formats.base import PREDICTING, Role
-from moodfuse.data.formats.columns import parse_columns
+from moodfuse.data.formats.base import PREDICTING
+from moodfuse.data.formats.columns import ROLES, parse_columns
 from moodfuse.data.posts import Post
 from moodfuse.labels import Labels
 from moodfuse.runtime.answers import Layout
@@ -113,7 +113,7 @@ def _shown(batch: UploadedBatch, style: Format, labels: Labels) -> tuple[Layout,
     """
     if style in ("csv", "tsv"):
         return Layout(labels, batch.columns), lambda post: dict(post.fields or {})
-    known = {*get_args(Role), *batch.roles.values()}
+    known = {*ROLES, *batch.read}
     layout = Layout(labels, ("id", *(name for name in batch.columns if name not in known)))
     return layout, lambda post: {"id": post.id} | {k: v for k, v in (post.fields or {}).items() if k not in known}
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from moodfuse.data.formats.base import Reading, Role
-from moodfuse.data.formats.guid_tag import LISTINGS
-from moodfuse.data.formats.readers import came_as, stream_posts
+from moodfuse.data.formats.base import Reading
+from moodfuse.data.formats.readers import came_as, read_columns, source_files, source_format, stream_posts
+from moodfuse.data.formats.workbooks import WorkbookReader
 from moodfuse.data.posts import ImageRef, ImageUri, Post
 from moodfuse.errors import DataError
 from moodfuse.serve.archives import check_workbook, unpack
@@ -31,7 +31,8 @@ CONTENT_TYPES = {
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "posts.xlsx",
 }
 _ELSEWHERE = ImageRef(Path("a file outside the batch\0"))  # a name no file can have
-_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".xlsx")
+#: What the names of workbooks end with that are zips themselves.
+_ZIPPED = tuple(suffix for suffix in WorkbookReader.suffixes if suffix != ".xls")
 
 
 async def receive_batch(body: AsyncIterator[bytes], content_type: str, folder: Path) -> Path:
@@ -54,8 +55,8 @@ class UploadedBatch:
     format: str
     posts: int
     columns: tuple[str, ...]
-    #: The columns whose roles the client gave.
-    roles: Mapping[Role, str]
+    #: Those of them that are read as id, text, image or label.
+    read: tuple[str, ...]
 
 
 def open_batch(path: Path, limits: Limits, reading: Reading) -> UploadedBatch:
@@ -64,8 +65,11 @@ def open_batch(path: Path, limits: Limits, reading: Reading) -> UploadedBatch:
     Raises `Problem` for a zip that is not safe and for too many posts, `DataError` for what is no post.
     """
     source = _table_of(unpack(path, limits)) if path.suffix == ".zip" else path
-    if source.suffix.lower() == ".xlsx":
-        check_workbook(source, limits)
+    with _own_words(source):
+        files = source_files(source) if source.is_dir() else [source]
+    for file in files:
+        if file.suffix.lower() in _ZIPPED:
+            check_workbook(file, limits)
     count = 0
     for _ in read_batch(source, replace(reading, fields=False)):
         count += 1
@@ -74,12 +78,13 @@ def open_batch(path: Path, limits: Limits, reading: Reading) -> UploadedBatch:
     if not count:
         raise Problem(422, "the batch holds no post")
     with _own_words(source):
-        return UploadedBatch(source, came_as(source), count, stream_posts(source, reading).columns, reading.columns)
+        columns = stream_posts(source, reading).columns
+        return UploadedBatch(source, came_as(source), count, columns, read_columns(source, reading))
 
 
 def read_batch(source: Path, reading: Reading) -> Iterator[Post]:
     """Yield the posts of a batch in order, trusting none: an image outside its folder is not found, none is fetched."""
-    home = _home(source)
+    home = Path(os.path.realpath(_home(source)))
     with _own_words(source):
         for post in stream_posts(source, replace(reading, trusted=False, remote=False)):
             images = [_confined(image, home) for image in post.images]
@@ -106,7 +111,10 @@ def _home(source: Path) -> Path:
 
 
 def _confined(image: ImageRef, home: Path) -> ImageRef:
-    """Return an image of the batch; one of another place becomes one that is not there, and nothing is fetched."""
+    """Return an image of the batch, whose real folder is `home`; one of another place becomes one that is not there.
+
+    Nothing is fetched.
+    """
     if isinstance(image, ImageUri):
         return replace(image, follow=False)
     if isinstance(image.source, bytes):
@@ -115,17 +123,18 @@ def _confined(image: ImageRef, home: Path) -> ImageRef:
         real = Path(os.path.realpath(image.source))
     except ValueError:  # a name no file can have
         return _ELSEWHERE
-    return image if real.is_relative_to(os.path.realpath(home)) else _ELSEWHERE
+    return image if real.is_relative_to(home) else _ELSEWHERE
 
 
 def _table_of(folder: Path) -> Path:
-    """Return what of an unpacked zip is read: a guid,tag or MVSA folder, or the one table that lies in it."""
+    """Return what of an unpacked zip is read: the folder, or the one table where nothing else lies in it."""
     shutil.rmtree(folder / "__MACOSX", ignore_errors=True)
     held = sorted(folder.iterdir())
     while len(held) == 1 and held[0].is_dir():
         folder = held[0]
         held = sorted(folder.iterdir())
-    if any((folder / name).is_file() for name in (*LISTINGS["predict"], "labelResultAll.txt")):
-        return folder
-    tables = [path for path in held if path.suffix.lower() in _TABLES]
-    return tables[0] if len(tables) == 1 else folder
+    try:
+        files = source_files(folder) if source_format(folder) == "parts" else []
+    except DataError:  # whoever reads it says why
+        files = []
+    return files[0] if len(files) == 1 else folder

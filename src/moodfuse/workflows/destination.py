@@ -7,9 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from moodfuse.data.formats.base import Reading
-from moodfuse.data.formats.guid_tag import LISTINGS
-from moodfuse.data.formats.parts import part_files
-from moodfuse.data.formats.readers import source_format, stream_posts
+from moodfuse.data.formats.readers import source_files, stream_posts
 from moodfuse.data.posts import Post
 from moodfuse.errors import OutputError
 
@@ -46,11 +44,7 @@ def _holds_something(path: Path) -> bool:
 def _inputs(output: Path, source: Path, reading: Reading) -> Iterator[Path]:
     """Yield every file that is read, as far as it could be `output`; all posts are gone through."""
     home = source if source.is_dir() else source.parent
-    if source.is_dir() and (reading.format or source_format(source)) == "parts":
-        yield from part_files(source)
-    elif source.is_dir():
-        yield from (home / name for names in LISTINGS.values() for name in names)
-        yield home / "labelResultAll.txt"
+    yield from source_files(source, reading.format)
     for post in stream_posts(source, reading):
         yield from _files_of(post, home, output)
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from moodfuse.data.formats.lines import line_ends
 from moodfuse.data.posts import ImageRef, Post
@@ -126,9 +126,18 @@ class Reader(ABC):
     def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
         """Yield the rows. Raises `DataError` for what is no row."""
 
+    def files(self, path: Path) -> list[Path]:
+        """Return the files that hold the posts, in order, those that posts name left out: in a folder, what of it."""
+        return [path]
+
     def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         """Return the names of all columns, in order, that come back with the answers; none where there are none."""
         return ()
+
+    def read_columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        """Return those of `columns` that are read as id, text, image or label."""
+        named = {name.strip().lower() for name in (*get_args(Role), *reading.columns.values())}
+        return tuple(name for name in self.columns(path, reading) if name.strip().lower() in named)
 
     def count(self, path: Path, reading: Reading) -> int:
         """Return about how many rows there are, for a progress bar; 0 where unknown."""

@@ -85,6 +85,10 @@ class Columns:
         """Whether there is a text or an image."""
         return "text" in self.places or "image" in self.places
 
+    def names(self, header: Sequence[str]) -> tuple[str, ...]:
+        """Return what these columns are called in `header`."""
+        return tuple(header[place] for place in (*self.places.values(), *self.more_images))
+
 
 def assign_columns(names: Sequence[str], where: str, reading: Reading) -> Columns:
     """Return which column is for what: as `reading.columns` says, else by their names.

@@ -65,6 +65,13 @@ class GuidTagReader(Reader):
             label = found[places["label"]] if "label" in places else None
             yield Row(listing, line, guid, text, images, label)
 
+    def files(self, path: Path) -> list[Path]:
+        """Return every list that is there: what is read of a folder depends on what for."""
+        if not path.is_dir():
+            return [path]
+        names = dict.fromkeys(name for part in LISTINGS.values() for name in part)
+        return [path / name for name in names if name in held_in(path)]
+
     def count(self, path: Path, reading: Reading) -> int:
         return max(0, line_ends(self._listing(path, reading.part) if path.is_dir() else path) - 1)
 

@@ -78,11 +78,6 @@ def _refs(place: _Place, value: Any) -> list[ImageRef]:
     )
 
 
-def file_image(path: Path) -> ImageRef:
-    """Return the image of a path that somebody gave: the file, or the one that differs in its letters' case alone."""
-    return ImageRef(find_file(str(path)) or path)
-
-
 def watched(rows: Iterator[Row], notify: Notify) -> Iterator[Row]:
     """Yield the rows; tell where none of the images that they name is there.
 

@@ -65,6 +65,9 @@ class JsonReader(Reader):
     def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         return record_columns(_elements(path))
 
+    def read_columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        return Objects(path, reading).read_columns(_elements(path))
+
     def count(self, path: Path, reading: Reading) -> int:
         return count_matches(path, _BETWEEN) + 1
 

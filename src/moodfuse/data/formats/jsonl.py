@@ -41,6 +41,9 @@ class JsonLinesReader(Reader):
     def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         return record_columns(_objects(path))
 
+    def read_columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        return Objects(path, reading).read_columns(_objects(path))
+
     def count(self, path: Path, reading: Reading) -> int:
         return line_ends(path)  # no line is a header
 

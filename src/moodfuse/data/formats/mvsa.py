@@ -33,7 +33,7 @@ class MvsaReader(Reader):
         return _annotators(header) > 0
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
-        listing = path / LISTING if path.is_dir() else path
+        listing = _listing(path)
         header = first_line(listing)
         annotators = _annotators(header)
         if not annotators:
@@ -51,8 +51,15 @@ class MvsaReader(Reader):
                     raise
             yield Row(listing, line, id, text, images, label, dropped=dropped)
 
+    def files(self, path: Path) -> list[Path]:
+        return [_listing(path)]
+
     def count(self, path: Path, reading: Reading) -> int:
-        return max(0, line_ends(path / LISTING if path.is_dir() else path) - 1)
+        return max(0, line_ends(_listing(path)) - 1)
+
+
+def _listing(path: Path) -> Path:
+    return path / LISTING if path.is_dir() else path
 
 
 def _records(listing: Path) -> Iterator[tuple[int, list[str]]]:

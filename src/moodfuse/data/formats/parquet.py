@@ -67,6 +67,10 @@ class ParquetReader(Reader):
         with _opened(path) as file:
             return tuple(file.schema_arrow.names)
 
+    def read_columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        with _opened(path) as file:
+            return arrow_typed(file.schema_arrow, path, reading).columns.names(file.schema_arrow.names)
+
     def count(self, path: Path, reading: Reading) -> int:
         with _opened(path) as file:
             return int(file.metadata.num_rows)

@@ -29,8 +29,14 @@ class PartsReader(Reader):
         for file, one in _readers(path):
             yield from one.rows(file, reading)
 
+    def files(self, path: Path) -> list[Path]:
+        return part_files(path)
+
     def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for file, one in _readers(path) for name in one.columns(file, reading)))
+
+    def read_columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for file, one in _readers(path) for name in one.read_columns(file, reading)))
 
     def count(self, path: Path, reading: Reading) -> int:
         return sum(one.count(file, reading) for file, one in _readers(path))

@@ -159,6 +159,16 @@ def count_posts(source: Any, reading: Reading = TRAINING, **how: Any) -> int:
     return _reader(Path(source), reading.format).count(Path(source), reading)
 
 
+def source_files(path: Path, format: str | None = None) -> list[Path]:
+    """Return the files that hold the posts of a source: itself, or what of a folder its format reads."""
+    return _reader(path, format).files(path)
+
+
+def read_columns(path: Path, reading: Reading = PREDICTING) -> tuple[str, ...]:
+    """Return which columns of a source are read as id, text, image or label: the others are the user's own."""
+    return _reader(path, reading.format).read_columns(path, replace(reading, notify=mute))
+
+
 def source_runs(path: Path, size: int, reading: Reading = PREDICTING, **how: Any) -> Iterator[Run]:
     """Yield all rows of a file or folder in runs of `size` rows at most, which can be read one without another.
 

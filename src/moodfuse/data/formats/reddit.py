@@ -49,6 +49,9 @@ class RedditReader(JsonLinesReader):
     def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         return COLUMNS
 
+    def read_columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        return ("id", "title", "selftext", "body", *reading.columns.values())
+
     def _from(self, run: Run, reading: Reading) -> Iterator[Row]:
         encoding = file_encoding(run.path)
         for line, (_, read) in enumerate(located_texts(run.path, encoding, run.offset), start=run.line + 1):

@@ -60,6 +60,10 @@ class TsvReader(Reader):
     def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         return self._open(path, reading)[0].names
 
+    def read_columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        header, _ = self._open(path, reading)
+        return header.columns.names(header.names)
+
     def runs(self, path: Path, reading: Reading, size: int) -> Iterator[Run]:
         header, table = self._open(path, replace(reading, strict=False))
         if header.columns.told:

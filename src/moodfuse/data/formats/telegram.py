@@ -58,8 +58,14 @@ class TelegramReader(Reader):
                 fields={name: message.get(name) for name in COLUMNS} | {"text": text} if reading.fields else None,
             )
 
+    def files(self, path: Path) -> list[Path]:
+        return [_file(path)]
+
     def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         return COLUMNS
+
+    def read_columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        return ("id", "text", "photo", *reading.columns.values())
 
     def count(self, path: Path, reading: Reading) -> int:
         return count_matches(_file(path), re.compile(rb'"type"\s*:\s*"message"'))

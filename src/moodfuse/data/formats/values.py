@@ -99,6 +99,17 @@ class Objects:
         fields = dict(zip(names, record.values(), strict=True)) if self._reading.fields else None
         return found.row(list(record.values()), number, fields, line=line)
 
+    def read_columns(self, records: Iterable[Any]) -> tuple[str, ...]:
+        """Return the keys of all records that are read as id, text, image or label."""
+        sets = dict.fromkeys(tuple(map(str, record)) for record in records if isinstance(record, Mapping))
+        found: dict[str, None] = {}
+        for names in sets:
+            try:
+                found |= dict.fromkeys(self._typed(names, str(self._where)).columns.names(names))
+            except DataError:  # of such records nothing is read
+                continue
+        return tuple(found)
+
     def nothing(self, number: int, *, line: int | None = None) -> Row:
         """Return the post of what is no record: there is nothing to read."""
         unit: Literal["line", "row"] = "row" if line is None else "line"

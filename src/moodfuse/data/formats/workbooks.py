@@ -59,6 +59,10 @@ class WorkbookReader(Reader):
         with _sheet(path, reading) as (rows, _):
             return _header(rows, path)[0]
 
+    def read_columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        names = self.columns(path, reading)
+        return typed(names, path, reading).columns.names(names)
+
     def count(self, path: Path, reading: Reading) -> int:
         with _sheet(path, reading) as (rows, _):
             return max(0, sum(1 for _ in rows) - 1)

@@ -54,8 +54,14 @@ class XArchiveReader(Reader):
                     fields={name: tweet.get(name) for name in COLUMNS} if reading.fields else None,
                 )
 
+    def files(self, path: Path) -> list[Path]:
+        return _files(path)
+
     def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         return COLUMNS
+
+    def read_columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        return ("id_str", "full_text", *reading.columns.values())
 
     def count(self, path: Path, reading: Reading) -> int:
         return sum(count_matches(file, re.compile(rb'"full_text"\s*:')) for file in _files(path))
