@@ -15,6 +15,7 @@ from moodfuse.evaluate.metrics import score
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import OpenModality, image_side
 from moodfuse.learn.encoders import Encoded, Encoder
+from moodfuse.learn.encoders.base import encode_inputs
 from moodfuse.learn.encoders.graph import encoder_graph
 from moodfuse.learn.export import HeadModule, head_graph, head_inputs
 from moodfuse.learn.fit.history import History, Hooks, best_epoch, validation_score
@@ -135,11 +136,12 @@ def run_cell(config: Config, data: CellData, rows: Rows, *, trials: int = 0, pro
         for m, opened in fitted.modalities.items()
         if opened.encoder is not None
     }
+    head = _Head(fitted)
     temperature = 1.0
     if rows["validation"]:
-        validation, _ = _answers(fitted, encoders, rows["validation"], [""])[""]
+        validation, _ = _answers(fitted, encoders, head, rows["validation"], [""])[""]
         temperature = fit_temperature(validation, [data.targets[row] for row in rows["validation"]])
-    answers = _answers(fitted, encoders, rows["test"], ["", *fitted.model.fusion.modalities])
+    answers = _answers(fitted, encoders, head, rows["test"], ["", *fitted.model.fusion.modalities])
     probabilities = {
         withheld: calibrated(logits, temperature, anything) for withheld, (logits, anything) in answers.items()
     }
@@ -174,10 +176,9 @@ def readable(encodings: Encodings) -> np.ndarray:
 
 
 def _answers(
-    fitted: FittedCell, encoders: Encoders, rows: Sequence[int], readings: Sequence[str]
+    fitted: FittedCell, encoders: Encoders, head: _Head, rows: Sequence[int], readings: Sequence[str]
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return logits (B, C), and which posts have anything to read (B,), for each of `readings` withheld."""
-    head = _Head(fitted)
     parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {withheld: [] for withheld in readings}
     for start in range(0, len(rows), _BATCH):
         encodings = _encode(fitted, encoders, rows[start : start + _BATCH])
@@ -226,18 +227,17 @@ def _as_shipped(encoder: Encoder, precision: Precision) -> Callable[..., Encoded
 def _encode_live(
     modality: Modality, fitted: FittedCell, encoders: Encoders, rows: Sequence[int]
 ) -> list[Encoding | None]:
-    data = fitted.modalities[modality].data
-    inputs = data.batch(rows)
+    opened = fitted.modalities[modality]
+    inputs = opened.data.batch(rows)
     assert isinstance(inputs, tuple)  # an encoder that trains, and a fusion of pixels, are given inputs
-    if fitted.model.fusion.reads(modality) == "pixels":
-        given: list[Encoding] = [{"pixels": pixels.numpy()} for pixels in inputs[0]]
-    else:
-        encoded = encoders[modality](*inputs)
-        given = [_encoding(encoded, i) for i in range(len(rows))]
-    return [encoding if data.present[row] else None for encoding, row in zip(given, rows, strict=True)]
+    taken = 1 if opened.encoder is None else len(opened.encoder.inputs)
+    encoded = encode_inputs(encoders.get(modality), inputs, taken)
+    return [_encoding(encoded, i) if opened.data.present[row] else None for i, row in enumerate(rows)]
 
 
 def _encoding(encoded: Encoded, i: int) -> Encoding:
+    if encoded.pixels is not None:
+        return {"pixels": encoded.pixels[i].numpy()}
     encoding = {"pooled": encoded.pooled[i].float().numpy()}
     if encoded.tokens is not None:
         tokens = encoded.tokens[i] if encoded.mask is None else encoded.tokens[i][encoded.mask[i]]
