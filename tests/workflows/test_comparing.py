@@ -18,6 +18,7 @@ from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Post, Posts
 from moodfuse.data.splits import Split
 from moodfuse.errors import ConfigError, DataError
+from moodfuse.evaluate.logits import softmax
 from moodfuse.labels import SENTIMENT
 from moodfuse.learn.assembly import encoder_sources
 from moodfuse.learn.compare.models import choose_models
@@ -26,7 +27,6 @@ from moodfuse.learn.search.space import recipe_settings
 from moodfuse.records.cells import CellKey, read_cell
 from moodfuse.records.comparison import load_comparison
 from moodfuse.runtime.graphs import HeadGraph, open_session
-from moodfuse.runtime.predictor import softmax
 from moodfuse.workflows.comparison import damage as comparison_damage
 from moodfuse.workflows.comparison.run import ComparisonResult, compare
 

@@ -11,6 +11,7 @@ import torch
 
 from moodfuse.config import Config, Modality, Precision
 from moodfuse.evaluate.calibration import fit_temperature
+from moodfuse.evaluate.logits import softmax
 from moodfuse.evaluate.metrics import score
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import OpenModality, image_side
@@ -26,7 +27,6 @@ from moodfuse.learn.stacking import fit_stacker
 from moodfuse.progress import Progress, silent
 from moodfuse.records.cells import CellTrial
 from moodfuse.runtime.graphs import Encoding, head_feed, open_session
-from moodfuse.runtime.predictor import softmax
 
 _BATCH = 64  # posts predicted at a time
 #: Opens the modalities that a configuration reads; each time, an encoder that trains has its pretrained weights.
@@ -209,7 +209,7 @@ def _as_shipped(encoder: Encoder, precision: Precision) -> Callable[..., Encoded
     """Return a trained encoder as its bundle would run it: with fewer bits if the export has fewer."""
     if precision == "fp32":
         return encoder.eval()
-    session = open_session(encoder_graph(encoder, precision), threads=1)
+    session = open_session(reduce_weights(encoder_graph(encoder), precision), threads=1)
     names = [name for name, _ in encoder.inputs]
     outputs = [output.name for output in session.get_outputs()]
 
