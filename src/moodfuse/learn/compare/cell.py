@@ -19,7 +19,7 @@ from moodfuse.learn.encoders import Encoded, Encoder
 from moodfuse.learn.encoders.base import encode_inputs
 from moodfuse.learn.encoders.graph import encoder_graph
 from moodfuse.learn.export import HeadModule, head_graph, head_inputs
-from moodfuse.learn.fit.history import History, Hooks, best_epoch, validation_score
+from moodfuse.learn.fit.history import History, Hooks, Watched
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.parts import TrainingData, fit_parts
 from moodfuse.learn.precision import reduce_weights
@@ -60,12 +60,12 @@ class FittedCell:
     @property
     def best(self) -> dict[str, float]:
         """The row of the epoch whose state is kept."""
-        return self.history[best_epoch(self.history, self.config.train.monitor)]
+        return self.history[Watched(self.config.train.monitor).best_epoch(self.history)]
 
     @property
     def score(self) -> float:
         """The validation score of the kept epoch; higher is better."""
-        return validation_score(self.best, self.config.train.monitor)
+        return Watched(self.config.train.monitor).score(self.best)
 
 
 @dataclass(frozen=True, slots=True)
