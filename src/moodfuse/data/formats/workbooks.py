@@ -14,7 +14,7 @@ from moodfuse.data.formats.fields import short, unique_names
 from moodfuse.data.formats.lines import open_file
 from moodfuse.data.formats.registry import reader
 from moodfuse.data.formats.values import typed
-from moodfuse.errors import DataError
+from moodfuse.errors import DataError, in_a_line
 
 #: Whole numbers that a spreadsheet keeps whole: ids with more digits lose the last ones.
 _WHOLE = 10**15
@@ -67,8 +67,9 @@ def _sheet(path: Path, reading: Reading) -> Iterator[Iterator[list[Any]]]:
             name = _chosen(book, path, reading)
             yield iter(book.get_sheet_by_name(name).iter_rows())
         except (CalamineError, OSError, ValueError, TypeError) as error:
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise DataError(f"{path}: cannot be read as a workbook ({reason}); save it anew as .xlsx or .csv") from None
+            raise DataError(
+                f"{path}: cannot be read as a workbook ({in_a_line(error)}); save it anew as .xlsx or .csv"
+            ) from None
 
 
 def _chosen(book: Any, path: Path, reading: Reading) -> str:
