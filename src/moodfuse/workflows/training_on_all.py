@@ -169,7 +169,7 @@ def _model(config: Config) -> ComparedModel:
 
 def _scores(row: ArmRow, posts: int, calibration_error: float) -> EstimatedScores:
     """Return a comparison's row as the scores of a run."""
-    named = {"accuracy": row.accuracy, "macro_f1": row.macro_f1, "weighted_f1": row.weighted_f1}
+    named = row.overall()
     bounds = {name: (mean.low, mean.high) for name, mean in named.items()}
     bounds |= {f"f1_{label}": (scores.low, scores.high) for label, scores in row.per_class.items()}
     return EstimatedScores(
