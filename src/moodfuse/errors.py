@@ -38,6 +38,11 @@ class MissingExtraError(MoodfuseError):
     """A command needs packages of an optional extra that is not installed."""
 
 
+def in_a_line(error: BaseException) -> str:
+    """Return an error's message in one line of at most 200 characters; the name of its type if it has no message."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 def suggest(name: str, known: Iterable[str], *, what: str) -> str:
     """Return a line about an unknown `name`, with the nearest known names, or all names if none is near."""
     known = sorted(known)

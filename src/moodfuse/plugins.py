@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Mapping
 from importlib import metadata
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
-from moodfuse.errors import ConfigError
+from moodfuse.errors import ConfigError, in_a_line
 
 LOG = logging.getLogger("moodfuse.plugins")
 
@@ -33,7 +33,8 @@ def load_plugins(group: Group, register: Callable[[Any], object]) -> None:
 
 def describe(error: BaseException) -> str:
     """Return the type and message of an error of a plug-in in one line of at most 200 characters."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    kind, message = type(error).__name__, in_a_line(error)
+    return kind if message == kind else f"{kind}: {message}"[:200]
 
 
 class Declared(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from moodfuse.config import Config, Section
-from moodfuse.errors import ConfigError, suggest
+from moodfuse.errors import ConfigError, in_a_line, suggest
 
 #: Settings of 0.1 that were removed, each with the only value that is still accepted: it is what every run does now.
 _RETIRED = {("model", "ensemble"): 1, ("train", "strategy"): "ddp"}
@@ -63,7 +63,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
     try:
         value = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML ({_first_line(error)})") from None
+        raise ConfigError(f"{path}: cannot be read as YAML ({in_a_line(error)})") from None
     if not isinstance(value, dict):
         raise ConfigError(f"{path}: expected a mapping of settings, found {type(value).__name__}")
     return value
@@ -85,7 +85,7 @@ def _yaml_value(raw: str, word: str) -> Any:
     try:
         value = yaml.safe_load(raw)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{word!r}: the value is not YAML ({_first_line(error)})") from None
+        raise ConfigError(f"{word!r}: the value is not YAML ({in_a_line(error)})") from None
     if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", value):
         return float(value)  # YAML 1.1 reads 3e-5 as text, but a number is meant
     return value
@@ -110,7 +110,3 @@ def _explain(error: ValidationError) -> str:
         return suggest(key, known, what="key")
     found = "" if first["type"] == "value_error" else f", found {first['input']!r}"
     return f"{key or 'settings'}: {first['msg']}{found}"
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -19,6 +19,7 @@ from moodfuse.data.formats.readers import stream_posts
 from moodfuse.data.images import look
 from moodfuse.data.posts import ImageUri, Status, Unread
 from moodfuse.version import __version__
+from ports import silent_port
 
 
 @pytest.fixture
@@ -133,10 +134,8 @@ def test_what_is_too_large_or_breaks_off_is_told(site: Site, fetcher: Fetcher, m
 
 
 def test_a_host_that_never_answers_is_left_alone(fetcher: Fetcher) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-    found = [reason(fetcher.read(f"http://127.0.0.1:{port}/{i}")) for i in range(10)]
+    with silent_port() as port:
+        found = [reason(fetcher.read(f"http://127.0.0.1:{port}/{i}")) for i in range(10)]
     assert "efused" in found[0]
     assert found[-1] == "127.0.0.1 did not answer 8 times in a row"
 

@@ -88,6 +88,7 @@ def _response(status: int) -> httpx2.Response:
         (lambda: RepositoryNotFoundError("404", response=_response(404)), "no model of the Hugging Face Hub named"),
         (lambda: GatedRepoError("403", response=_response(403)), "accept their terms"),
         (lambda: OSError(28, "No space left on device"), "No space left"),
+        (OSError, r"cannot be downloaded.*\(OSError\)"),
     ],
 )
 def test_what_the_hub_answers_becomes_one_line(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -11,6 +12,7 @@ from moodfuse.data.lexicon import lexicon_scores
 from moodfuse.data.posts import Post, Posts
 from moodfuse.errors import ConfigError
 from moodfuse.learn.assembly import check_model, encoder_sources, open_modalities
+from moodfuse.learn.bundling import export_bundle
 from moodfuse.learn.encoders import Encoded, Features, find_encoder
 from moodfuse.learn.encoders.base import VectorPart
 from moodfuse.learn.encoders.features import join_features
@@ -18,8 +20,10 @@ from moodfuse.learn.encoders.joined import JoinedSource
 from moodfuse.learn.feature_folder import feature_folder
 from moodfuse.learn.fusion import fusions
 from moodfuse.learn.model import MissingToken
+from moodfuse.learn.parts import fit_parts, open_data
 from moodfuse.settings import build_config, parse_overrides
 
+LABELS = ["positive", "negative", "neutral", "negative"]
 SEVERAL = {"text": "model.text=[minilm,vader]", "image": "model.image=[efficientnet-lite0,efficientnet-lite2]"}
 
 
@@ -145,3 +149,24 @@ def test_models_that_clean_texts_differently_do_not_share_features() -> None:
         assert found is not None
         assert found.rows[0] is not None
         assert found.rows[0]["pooled"] == pytest.approx(lexicon_scores(text), abs=1e-3)
+
+
+def test_several_encoders_ship_in_the_precision_that_was_asked_for(tmp_path: Path) -> None:
+    texts = ["what a great day", "a bad one", "so so", "no"]
+    posts = Posts([Post(str(i), text, None, label) for i, (text, label) in enumerate(zip(texts, LABELS, strict=True))])
+    asked = config(
+        "model.fusion=text",
+        SEVERAL["text"],
+        "export.text=int8",
+        "train.epochs=1",
+        "train.monitor=none",
+        "train.patience=0",
+    )
+    parts = {"train": posts.ids, "validation": []}
+    data = open_data(posts, parts, asked)
+    model, _ = fit_parts(data, asked)
+    bundle = export_bundle(model, data.modalities, asked, tmp_path / "b", posts, name="b")
+    assert bundle.manifest.precision == {"text": "int8"}
+    assert bundle.path("text.onnx").stat().st_size < 30_000_000
+    graph = onnx.load_model_from_string(bundle.path("text.onnx").read_bytes())
+    assert onnx.TensorProto.INT8 in {tensor.data_type for tensor in graph.graph.initializer}

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from moodfuse import files
 from moodfuse.config import DataConfig
 from moodfuse.errors import ConfigError
 from moodfuse.learn.encoders import find_encoder
@@ -76,6 +77,23 @@ def test_the_fingerprint_follows_tokenizer_and_length(tiny_bert: Path, tmp_path:
     tokenizer["model"]["vocab"]["good"] = 50
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
     assert find_encoder(str(folder), "text", DataConfig()).fingerprint() != before
+
+
+def test_weights_are_read_for_the_fingerprint_once_and_again_when_they_change(
+    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    sha256 = files.sha256
+    monkeypatch.setattr(files, "sha256", lambda path: read.append(path) or sha256(path))
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "tiny"))
+    before = find_encoder(str(folder), "text", DataConfig()).fingerprint()
+    assert find_encoder(str(folder), "text", DataConfig(max_tokens=32)).fingerprint() != before
+    assert len(read) == 1
+    with (folder / "model.safetensors").open("r+b") as file:  # as many bytes as before
+        file.seek(-1, 2)
+        file.write(b"\x01")
+    assert find_encoder(str(folder), "text", DataConfig()).fingerprint() != before
+    assert len(read) == 2
 
 
 def test_a_misspelt_encoder_gets_the_near_name() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import resource
-import socket
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,8 @@ pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
 from scale_cases import answers, same, write_posts  # noqa: E402
+
+from ports import silent_port  # noqa: E402
 
 
 def error_of(capsys: pytest.CaptureFixture[str], *words: object) -> str:
@@ -75,9 +76,8 @@ def test_without_ray_it_says_which_extra(
 def test_an_address_where_nobody_listens(text_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("ray")
     source = write_posts(tmp_path / "in.parquet", 5)
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{closed.getsockname()[1]}"
+    with silent_port() as port:
+        address = f"127.0.0.1:{port}"
         words = ["-o", tmp_path / "out", "--engine", "ray", "--address", address]
         assert f"no Ray cluster answers at {address}" in error_of(capsys, "predict", text_run, source, *words)
 

@@ -33,6 +33,7 @@ from moodfuse.scale.blocks import predict_block  # noqa: E402
 from moodfuse.scale.job import Job, plan_job  # noqa: E402
 from moodfuse.scale.ledger import FINISHED  # noqa: E402
 from moodfuse.workflows.prediction import predict_source  # noqa: E402
+from ports import silent_port  # noqa: E402
 
 LOCAL = {"include_dashboard": False, "object_store_memory": 100 * 2**20, "log_to_driver": False}
 
@@ -107,11 +108,10 @@ def test_what_is_wrong_is_told_before_work(text_run: Path, tmp_path: Path) -> No
     planned = job(text_run, write_posts(tmp_path / "in.parquet", 30), tmp_path / "out", 20)
     with pytest.raises(ConfigError, match=r"expected 2 workers of 9 CPU threads, found 2 CPUs"):
         scale.ray_predict(planned, scale.Workers(2, threads=9))
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
+    with silent_port() as port:
         began = time.monotonic()
         with pytest.raises(ConfigError, match=r"no Ray cluster answers at 127\.0\.0\.1"):
-            scale.ray_predict(planned, scale.Workers(2, address=f"127.0.0.1:{closed.getsockname()[1]}"))
+            scale.ray_predict(planned, scale.Workers(2, address=f"127.0.0.1:{port}"))
     assert time.monotonic() - began < 2 * scale.CONNECT_SECONDS
     for address in ("nonsense", "http://a:1", "a:b"):
         with pytest.raises(ConfigError, match="expected host:port"):

@@ -6,7 +6,6 @@ import base64
 import io
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
+
+from ports import silent_port
 
 MOODFUSE = [sys.executable, "-c", "from moodfuse.cli.main import main; main()"]
 
@@ -43,9 +44,8 @@ class Server:
 @contextmanager
 def started_server(bundle: Path, temporary: Path, *arguments: object) -> Iterator[Server]:
     """Start `moodfuse serve` on a free port and wait until it is ready."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    with silent_port() as port:
+        pass
     command = [*MOODFUSE, "serve", str(bundle), "--port", str(port), "--threads", "1", *map(str, arguments)]
     log = (temporary / "stderr.txt").open("w")
     home = temporary / "tmp"

@@ -18,7 +18,9 @@ from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Post, Posts
 from moodfuse.data.splits import Split
 from moodfuse.errors import ConfigError, DataError
+from moodfuse.evaluate.logits import softmax
 from moodfuse.labels import SENTIMENT
+from moodfuse.learn import diagram
 from moodfuse.learn.assembly import encoder_sources
 from moodfuse.learn.compare.models import choose_models
 from moodfuse.learn.compare.work import fold_parts
@@ -26,7 +28,6 @@ from moodfuse.learn.search.space import recipe_settings
 from moodfuse.records.cells import CellKey, read_cell
 from moodfuse.records.comparison import load_comparison
 from moodfuse.runtime.graphs import HeadGraph, open_session
-from moodfuse.runtime.predictor import softmax
 from moodfuse.workflows.comparison import damage as comparison_damage
 from moodfuse.workflows.comparison.run import ComparisonResult, compare
 
@@ -215,6 +216,13 @@ def test_groups_of_fusions_come_with_text_and_image_alone() -> None:
     assert set(pooled) & set(tokens) == {"text", "image"}
     assert "cross_attention" in tokens
     assert [one.name for one in choose_models(["gated", "pooled", "gated"], [])].count("gated") == 1
+
+
+def test_of_a_group_only_its_own_fusions_are_tried_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+    monkeypatch.setattr(diagram, "draw_fusion", tried.append)
+    chosen = [one.name for one in choose_models(["tokens"], [])]
+    assert tried == [name for name in chosen if name not in ("text", "image")]
 
 
 def test_damaged_posts_are_predicted_out_of_fold(copied: Path, posts: Posts, monkeypatch: pytest.MonkeyPatch) -> None:

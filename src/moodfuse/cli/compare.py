@@ -13,6 +13,7 @@ from rich.table import Table
 
 from moodfuse.cli.progress import Bar
 from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
+from moodfuse.evaluate.names import METRIC_NAMES
 
 if TYPE_CHECKING:
     from moodfuse.records.results import ComparisonResults, MeanScore
@@ -102,12 +103,10 @@ def _print(results: ComparisonResults) -> None:
             print(_sentence(verdict.words))
     print()
     print(f"{results.posts} posts, out of fold; 95 % intervals")
-    table = Table(
-        "model", "accuracy", "macro-F1", "weighted-F1", "ECE", "weights", "s per cell", box=None, pad_edge=False
-    )
+    table = Table("model", *METRIC_NAMES.values(), "ECE", "weights", "s per cell", box=None, pad_edge=False)
     errors = {entry.arm: entry.ece for entry in results.calibration}
     for row in results.rows:
-        scores = [_score(mean) for mean in (row.accuracy, row.macro_f1, row.weighted_f1)]
+        scores = [_score(row.overall()[metric]) for metric in METRIC_NAMES]
         table.add_row(row.arm, *scores, f"{errors[row.arm]:.3f}", f"{row.parameters:,}", f"{row.seconds:.1f}")
     Console(width=None if Console().is_terminal else 160).print(table)
     for note in results.notes:

@@ -17,6 +17,7 @@ from urllib.parse import urljoin, urlsplit
 from moodfuse import files
 from moodfuse.data.fetch_cache import FetchCache
 from moodfuse.data.posts import ImageRef, ImageUri, Status, Unread
+from moodfuse.errors import in_a_line
 
 if TYPE_CHECKING:
     from moodfuse.data.connecting import Response
@@ -147,7 +148,7 @@ class Fetcher:
                 raise
             except Exception as error:  # sockets, TLS and HTTP raise anything for what is out there
                 self._silent[host] += isinstance(error, OSError)
-                raise _NotFetchedError(" ".join(str(error).split())[:200] or type(error).__name__) from None
+                raise _NotFetchedError(in_a_line(error)) from None
         raise _NotFetchedError(f"more than {MAX_REDIRECTS} redirects")
 
     def _wait_for(self, host: str) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from moodfuse.data.fetching import fetcher, is_web
 from moodfuse.data.posts import ImageUri, Status, Unread
-from moodfuse.errors import MissingExtraError
+from moodfuse.errors import MissingExtraError, in_a_line
 
 
 def read_uri(ref: ImageUri, limit: int) -> bytes | Unread:
@@ -27,7 +27,7 @@ def read_uri(ref: ImageUri, limit: int) -> bytes | Unread:
     except FileNotFoundError:
         return Unread(Status.IMAGE_NOT_FETCHED, "not found")
     except Exception as error:  # a store's client raises anything, and one post must not end a job
-        return Unread(Status.IMAGE_NOT_FETCHED, " ".join(str(error).split())[:200] or type(error).__name__)
+        return Unread(Status.IMAGE_NOT_FETCHED, in_a_line(error))
 
 
 def _read_stored(uri: str, limit: int) -> bytes | Unread:

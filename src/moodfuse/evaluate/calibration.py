@@ -20,8 +20,6 @@ except ImportError as error:
 TEMPERATURES = (0.1, 10.0)
 #: The share of posts, the least confident, that a person is to check.
 REVIEW_SHARE = 0.2
-#: Smallest probability to take the logarithm of: a table on disk may hold 0.
-_LEAST = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +53,6 @@ def fit_temperature(logits: ArrayLike, true: ArrayLike) -> float:
     low, high = np.log(TEMPERATURES)
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
     return float(np.exp(found.x)) if found.fun < loss(0.0) - 1e-12 else 1.0
-
-
-def logits_of(probabilities: ArrayLike) -> NDArray[np.float64]:
-    """Return logits whose softmax gives the probabilities, both (..., C).
-
-    They are log-probabilities: the model's own logits differ from them by a constant per post, which does not change
-    the softmax.
-    """
-    logits: NDArray[np.float64] = np.log(np.asarray(probabilities, dtype=np.float64).clip(_LEAST))
-    return logits
 
 
 @dataclass(frozen=True, slots=True)

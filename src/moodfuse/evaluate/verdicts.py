@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from moodfuse.errors import ConfigError
 from moodfuse.evaluate.intervals import McNemar, PairedDifference, mcnemar, paired_difference
+from moodfuse.evaluate.names import metric_name
 from moodfuse.evaluate.resampling import Resampler
 
 Verdict = Literal["beats", "loses to", "cannot be told apart"]
-METRIC_NAMES = {"macro_f1": "macro-F1", "weighted_f1": "weighted-F1", "accuracy": "accuracy"}
 #: The systems of one modality: fusing pays if it beats both.
 SINGLE = ("text", "image")
 
@@ -50,7 +50,7 @@ class Pair:
     def words(self) -> str:
         """Return the verdict as a sentence, in points (hundredths)."""
         points, low, high = (100 * v for v in (self.bootstrap.difference, self.bootstrap.low, self.bootstrap.high))
-        metric, other = METRIC_NAMES[self.bootstrap.metric], spoken(self.b)
+        metric, other = metric_name(self.bootstrap.metric), spoken(self.b)
         if self.verdict == "beats":
             return f"{spoken(self.a)} beats {other} by {points:.1f} points {metric} ({low:.1f} to {high:.1f})"
         if self.verdict == "loses to":

@@ -98,15 +98,14 @@ def encoder_sources(config: Config) -> dict[Modality, EncoderSource]:
     for modality in wanted:
         precision = config.export.text if modality == "text" else config.export.image
         parts = [
-            (
-                run_encoder(RunFolder(Path(name)), modality, config.data)
-                if has_trained_encoders(Path(name))
-                else find_encoder(name, modality, config.data)
-            ).at(precision)
+            run_encoder(RunFolder(Path(name)), modality, config.data)
+            if has_trained_encoders(Path(name))
+            else find_encoder(name, modality, config.data)
             for name in config.model.encoders(modality)
         ]
         _check_encoders(modality, parts, config)
-        sources[modality] = parts[0] if len(parts) == 1 else JoinedSource(parts)
+        source = parts[0] if len(parts) == 1 else JoinedSource(parts)
+        sources[modality] = source.at(precision)
     return sources
 
 

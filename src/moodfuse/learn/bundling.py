@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from moodfuse.learn.encoders import EncoderSource
 from moodfuse.learn.export import PARITY, head_graph, head_inputs
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.precision import reduce_weights
-from moodfuse.runtime.bundle import GRAPHS, Bundle, Manifest, ViewSpec, update_manifest, write_bundle
+from moodfuse.runtime.bundle import GRAPHS, Bundle, Manifest, ViewSpec, graph_name, update_manifest, write_bundle
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.version import __version__
 
@@ -37,8 +38,9 @@ def export_bundle(
     bits, the fp32 export is still checked first; the bundle that is kept states its own difference.
     """
     expected = _probabilities(model, modalities, sample)  # (B, classes)
+    exported = _export(model.cpu().eval(), modalities)
     full = {m: opened.source.at("fp32") for m, opened in modalities.items()}
-    bundle = _write(model, modalities, full, config, folder, name, head="fp32")
+    bundle = _write(model, exported, full, config, folder, name, head="fp32")
     parity = _differences(expected, bundle, sample)
     if not parity["probability"] <= PARITY:
         raise TrainingError(
@@ -47,14 +49,40 @@ def export_bundle(
         )
     wanted = {m: opened.source for m, opened in modalities.items()}
     if {config.export.head, *(source.precision for source in wanted.values())} != {"fp32"}:
-        bundle = _write(model, modalities, wanted, config, folder, name, head=config.export.head)
+        bundle = _write(model, exported, wanted, config, folder, name, head=config.export.head)
         parity = {"fp32_probability": parity["probability"]} | _differences(expected, bundle, sample)
     return update_manifest(bundle, parity=parity)
 
 
+@dataclass(frozen=True, slots=True)
+class _Exported:
+    """What training has changed, in fp32: the head's graph, and the files of each encoder that trained."""
+
+    head: bytes
+    trained: dict[Modality, dict[str, bytes | Path]]
+
+    def files(self, modality: Modality, source: EncoderSource) -> dict[str, bytes | Path]:
+        """Return the files that a bundle needs of a modality's encoders, in the source's precision."""
+        if modality not in self.trained:
+            return source.graphs()
+        graph, contents = graph_name(modality), self.trained[modality]
+        weights = contents[graph]
+        assert isinstance(weights, bytes)  # only the graph of a frozen encoder lies in a file
+        return contents | {graph: reduce_weights(weights, source.precision)}
+
+
+def _export(model: FusionModel, modalities: Mapping[Modality, OpenModality]) -> _Exported:
+    widths = {m: opened.width for m, opened in modalities.items()}
+    trained = {m: (o.source.at("fp32"), o.encoder) for m, o in modalities.items() if o.encoder is not None}
+    return _Exported(
+        head_graph(model, widths, side=image_side(modalities)),
+        {m: source.graphs(encoder) for m, (source, encoder) in trained.items()},
+    )
+
+
 def _write(
     model: FusionModel,
-    modalities: Mapping[Modality, OpenModality],
+    exported: _Exported,
     sources: Mapping[Modality, EncoderSource],
     config: Config,
     folder: Path,
@@ -62,12 +90,10 @@ def _write(
     *,
     head: Precision,
 ) -> Bundle:
-    widths = {m: opened.width for m, opened in modalities.items()}
     encoded = {m: source for m, source in sources.items() if model.fusion.reads(m) != "pixels"}
-    graph = reduce_weights(head_graph(model.cpu().eval(), widths, side=image_side(modalities)), head)
-    contents: dict[str, bytes | Path] = {GRAPHS["head"]: graph}
+    contents: dict[str, bytes | Path] = {GRAPHS["head"]: reduce_weights(exported.head, head)}
     for modality, source in encoded.items():
-        contents |= source.graphs(modalities[modality].encoder)
+        contents |= exported.files(modality, source)
     manifest = Manifest(
         name=name,
         moodfuse=__version__,

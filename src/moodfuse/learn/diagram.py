@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -93,13 +93,13 @@ class Drawing:
         )
 
 
-def draw_fusions() -> dict[str, Drawing]:
-    """Return the drawing of every fusion with its defaults, by name, in alphabetical order.
+def draw_fusions(names: Iterable[str] | None = None) -> dict[str, Drawing]:
+    """Return the drawings of fusions (`None`: all) with their defaults, by name, in alphabetical order.
 
     A fusion that cannot be built or run is left out with a warning: a plug-in's fault breaks no command.
     """
     drawings = {}
-    for name in sorted(fusions()):
+    for name in sorted(fusions() if names is None else names):
         try:
             drawings[name] = draw_fusion(name)
         except Exception as error:

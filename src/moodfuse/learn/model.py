@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from moodfuse.config import Modality
-from moodfuse.learn.encoders.base import Encoded, Encoder, VectorPart, unencoded
+from moodfuse.learn.encoders.base import Encoded, Encoder, VectorPart, encode_inputs, unencoded
 from moodfuse.learn.fusion import Fusion
 
 #: A modality of a batch: encodings (frozen encoder), or the inputs of an encoder that trains.
@@ -184,16 +185,13 @@ class FusionModel(nn.Module):
         return Output(logits, alone.get("text"), alone.get("image"))
 
     def _encode(self, modality: Modality, inputs: Inputs | None) -> Encoded | None:
-        if isinstance(inputs, tuple):
-            if self.fusion.reads(modality) == "pixels":
-                pixels, *counts = inputs
-                return unencoded(pixels[counts[0].cumsum(0) - counts[0]] if counts else pixels)
-            taken = len(self.encoders[modality].inputs)  # type: ignore[arg-type]
-            encoded: Encoded = self.encoders[modality](*inputs[:taken])
-            if len(inputs) > taken:  # where posts have several images: how many, (B,)
-                encoded = encoded.mean_of(inputs[taken])
-            return encoded if self.fusion.consumes == "tokens" else Encoded(encoded.pooled)
-        return inputs
+        if not isinstance(inputs, tuple):
+            return inputs
+        if self.fusion.reads(modality) == "pixels":
+            return encode_inputs(None, inputs, 1)
+        encoder = cast(Encoder, self.encoders[modality])
+        encoded = encode_inputs(encoder, inputs, len(encoder.inputs))
+        return encoded if self.fusion.consumes == "tokens" else Encoded(encoded.pooled)
 
     def _drop_modalities(self, present: dict[str, Tensor]) -> dict[str, Tensor]:
         # Never drops both modalities of a post: nothing would be left to learn from.

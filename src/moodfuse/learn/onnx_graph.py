@@ -16,7 +16,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from moodfuse.errors import TrainingError
+from moodfuse.errors import TrainingError, in_a_line
 
 
 def to_onnx(
@@ -49,7 +49,7 @@ def to_onnx(
             )
             return without_traces(path.read_bytes())
     except torch.onnx.errors.OnnxExporterError as error:
-        raise TrainingError(f"the model cannot be exported to ONNX: {str(error).splitlines()[0]}") from error
+        raise TrainingError(f"the model cannot be exported to ONNX: {in_a_line(error)}") from error
 
 
 def without_traces(graph: bytes) -> bytes:

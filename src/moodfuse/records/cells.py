@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,9 @@ import numpy as np
 
 from moodfuse import files
 from moodfuse.errors import DataError
-from moodfuse.evaluate.calibration import logits_of
+from moodfuse.evaluate.logits import logits_of
 from moodfuse.labels import Labels
+from moodfuse.records.claim import claims_folder
 from moodfuse.records.configuration import StoredConfig
 from moodfuse.records.record import Number, Record, read_record, why, write_record
 from moodfuse.records.tolerant import Folder
@@ -46,8 +47,8 @@ class CellKey:
         return self.folder(comparison) / _HEAD
 
     def lock(self, comparison: Path) -> Path:
-        """Return the lock file that a process holds while it runs the cell."""
-        return comparison / ".claims" / f"{self.model.replace('/', '-')}-{self.name}.lock"
+        """Return the lock file that a process holds while it runs the cell; its folder is made if it is missing."""
+        return claims_folder(comparison) / f"{self.model.replace('/', '-')}-{self.name}.lock"
 
     def is_done(self, comparison: Path) -> bool:
         """Return whether the cell is there and complete."""
@@ -138,11 +139,12 @@ def write_cell(
     folder = cell.key.folder(comparison)
     files.make_folder(folder.parent)
     with files.replacing_folder(folder) as part:
-        _write_rows(part / _HISTORY, [list(history[0]), *(row.values() for row in history)])
+        files.write_csv(part / _HISTORY, history)
         true = [labels.names[i] for i in cell.true]
         for withheld, table in cell.probabilities.items():
             rows = [[i, y, *(f"{p:.7g}" for p in row)] for i, y, row in zip(cell.ids, true, table, strict=True)]
-            _write_rows(part / _prediction_file(withheld), [_header(labels), *rows])
+            named = [dict(zip(_header(labels), row, strict=True)) for row in rows]
+            files.write_csv(part / _prediction_file(withheld), named)
         if head is not None:
             files.write_bytes(part / _HEAD, head)
         write_record(part / _METRICS, cell.metrics)
@@ -190,11 +192,6 @@ def _prediction_file(withheld: str) -> str:
 
 def _header(labels: Labels) -> list[str]:
     return ["id", "label", *(f"p_{name}" for name in labels.names)]
-
-
-def _write_rows(path: Path, rows: Iterable[Iterable[object]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 def _read_predictions(path: Path, labels: Labels) -> tuple[list[str], np.ndarray, np.ndarray]:

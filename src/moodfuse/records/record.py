@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from moodfuse import files
-from moodfuse.errors import DataError
+from moodfuse.errors import DataError, in_a_line
 
 _T = TypeVar("_T")
 _R = TypeVar("_R", bound="Record")
@@ -45,7 +45,7 @@ def why(error: Exception) -> str:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
         return f"{place}: {first['msg']}" if place else str(first["msg"])
-    return " ".join(str(error).split())[:200]
+    return in_a_line(error)
 
 
 def _leave_out(value: object, validate: ValidatorFunctionWrapHandler) -> object:

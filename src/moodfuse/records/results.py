@@ -41,6 +41,10 @@ class ArmRow(Record):
     parameters: int
     seconds: float
 
+    def overall(self) -> dict[str, MeanScore]:
+        """Return the scores over all posts, by name."""
+        return {"accuracy": self.accuracy, "macro_f1": self.macro_f1, "weighted_f1": self.weighted_f1}
+
 
 class BestArm(Record):
     """The best of several models: its score, and the score to expect on new posts (BBC-CV)."""

@@ -200,11 +200,11 @@ def borrowed_runs(config: Config) -> list[RunFolder]:
 def read_run(path: Path) -> Run:
     """Read the files of a run's folder; `missing` lists those that are absent or damaged."""
     run, folder = RunFolder(path), Folder(path)
-    whats = {"": "the curves of training"}
     return Run(
         path=path,
         histories={
-            stage: folder.history(run.stage_history(stage).name, whats.get(stage, "")) for stage in run.stages()
+            stage: folder.history(run.stage_history(stage).name, "" if stage else "the curves of training")
+            for stage in run.stages()
         },
         config=folder.config(run.config.name, "the configuration"),
         metrics=folder.record(run.metrics.name, RunMetrics, "scores"),

@@ -58,8 +58,7 @@ def comparison_rows(comparison: Comparison) -> list[Row]:
     rows: list[Row] = []
     for row in comparison.rows:
         arm: Row = {"arm": row.arm, "model": row.model, "reads": row.reads, "withheld": row.withheld}
-        named = {"accuracy": row.accuracy, "macro_f1": row.macro_f1, "weighted_f1": row.weighted_f1}
-        for name, mean in named.items():
+        for name, mean in row.overall().items():
             score: Row = {"score": name, "value": mean.value, "low": mean.low, "high": mean.high}
             rows.append(arm | score | {"sd_seeds": mean.sd_seeds, "sd_cells": mean.sd_cells})
         for label, f1 in row.per_class.items():

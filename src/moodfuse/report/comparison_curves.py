@@ -8,7 +8,7 @@ from statistics import fmean, median
 from moodfuse.records.cells import TrainedCell
 from moodfuse.records.results import ArmCalibration, ArmRow, DamagedScores, ModelCost, RemovalCurve, Robustness
 from moodfuse.report.document import Block, Figure, Figures, Heading, Paragraph, Table, Value
-from moodfuse.report.figures import Line, Scales, lines_figure, reliability_figure, scatter_figure
+from moodfuse.report.figures import RELIABILITY, Line, Scales, lines_figure, reliability_figure, scatter_figure
 
 # An epoch that few cells reach describes those cells, not the model: it is not drawn.
 _REACHED = 0.5
@@ -30,11 +30,7 @@ def calibration_blocks(
     columns = ["arm", "calibration error", "without temperature", "temperature (median)"]
     blocks: list[Block] = []
     if curves := {entry.arm: entry.bins for entry in entries if entry.arm in leaders and entry.bins}:
-        caption = (
-            "Accuracy over confidence in bins: the larger a point, the more posts. On the dashed line, confidence "
-            "equals accuracy."
-        )
-        blocks.append(Figure(reliability_figure("reliability", curves, styles=line_numbers(leaders)), caption))
+        blocks.append(Figure(reliability_figure("reliability", curves, styles=line_numbers(leaders)), RELIABILITY))
     return [*blocks, Table(columns, table, "Expected calibration error, temperatures fitted on held-out folds")]
 
 
@@ -82,9 +78,7 @@ def cost_blocks(costs: Sequence[ModelCost], rows: Sequence[ArmRow]) -> list[Bloc
     columns = ["model", "macro-F1", "trained weights", "seconds per epoch", "seconds per cell", "seconds in total"]
     blocks: list[Block] = []
     if points:
-        caption = (
-            "Macro-F1 over the seconds per cell: fit, export and prediction; features are computed once for all cells."
-        )
+        caption = "Macro-F1 over the seconds per cell: trials, fit and prediction; frozen features are computed before."
         blocks.append(Figure(scatter_figure("cost", points, x="seconds per cell", y="macro-F1"), caption))
     return [*blocks, Table(columns, table, "Medians over cells")]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from moodfuse.evaluate.names import metric_name
 from moodfuse.records.results import ArmRow, BestArm, ComparisonResults, PairRow, VerdictRow
 from moodfuse.report.document import Block, Estimate, Figure, Figures, Heading, Paragraph, Table, Value
 from moodfuse.report.estimates import difference_estimate, label_estimate, mean_estimate
@@ -27,7 +28,7 @@ def score_blocks(rows: Sequence[ArmRow], best: BestArm | None) -> list[Block]:
     forest = [
         (row.arm, mean_estimate(row.macro_f1), _WITHHELD if row.withheld else _KINDS.get(row.reads, 0)) for row in rows
     ]
-    columns = ["arm", "reads", "macro-F1", "accuracy", "weighted F1", "sd (seeds)"]
+    columns = ["arm", "reads", *map(metric_name, ("macro_f1", "accuracy", "weighted_f1")), "sd (seeds)"]
     table: list[list[Value]] = [
         [
             row.arm,

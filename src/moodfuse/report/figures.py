@@ -23,6 +23,11 @@ from moodfuse.report.document import Estimate, number, readable
 Line = tuple[Sequence[float], Sequence[float]]
 _LABEL = 34  # most characters of a label beside an axis
 _WIDE = 8.5  # largest width of a figure of many bars, in inches
+#: How to read a reliability curve.
+RELIABILITY = (
+    "Accuracy over confidence in bins: the larger a point, the more posts. On the dashed line, confidence equals "
+    "accuracy."
+)
 
 
 def confusion_figure(name: str, matrix: Sequence[Sequence[float]], labels: Sequence[str]) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 
+from moodfuse.files import csv_text
 from moodfuse.report.document import (
     Block,
     Card,
@@ -44,13 +43,7 @@ def markdown(document: Document) -> str:
 
 def csv_rows(document: Document) -> str:
     """Return the rows of a document as CSV with a header; an empty text if there are none."""
-    if not document.rows:
-        return ""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(document.rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(document.rows)
-    return text.getvalue()
+    return csv_text(document.rows) if document.rows else ""
 
 
 def _block(block: Block) -> list[str]:

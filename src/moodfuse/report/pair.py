@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from moodfuse.evaluate.intervals import McNemar, PairedDifference, mcnemar, paired_bootstrap
+from moodfuse.evaluate.names import metric_name
 from moodfuse.labels import Labels
 from moodfuse.records.environment import Environment
 from moodfuse.records.metrics import EstimatedScores
@@ -32,7 +33,7 @@ from moodfuse.report.run import training_blocks
 from moodfuse.report.run_scores import score_rows
 
 _LEVEL = 0.05
-_METRICS = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
+_TESTED = ("macro_f1", "accuracy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def compare_pair(a: Run, b: Run, groups: Mapping[str, int] | None) -> PairTest:
     differences = paired_bootstrap(true, first, second, labels=labels, groups=group)
     right_a, right_b = first == true, second == true
     return PairTest(
-        {metric: differences[metric] for metric in _METRICS},
+        {metric: differences[metric] for metric in _TESTED},
         mcnemar(true, first, second, labels=labels),
         int(np.sum(right_a & right_b)),
         int(np.sum(~right_a & ~right_b)),
@@ -142,9 +143,12 @@ def verdict(names: tuple[str, str], test: PairTest) -> str:
 def _scores(a: Run, b: Run, names: tuple[str, str]) -> list[Block]:
     found = [run_estimates(run.test) for run in (a, b)]
     keys = list(dict.fromkeys([*found[0], *found[1]]))
-    rows: list[list[Value]] = [[_title(key), found[0].get(key), found[1].get(key)] for key in keys]
+    rows: list[list[Value]] = [[metric_name(key), found[0].get(key), found[1].get(key)] for key in keys]
     forest = [
-        (f"{names[i]}, {_title(key)}", estimate, i) for key in keys for i in (0, 1) if (estimate := found[i].get(key))
+        (f"{names[i]}, {metric_name(key)}", estimate, i)
+        for key in keys
+        for i in (0, 1)
+        if (estimate := found[i].get(key))
     ]
     blocks: list[Block] = []
     if forest:
@@ -164,7 +168,7 @@ def _confusion(id: str, name: str, test: EstimatedScores) -> Figure:
 
 def _tested(names: tuple[str, str], test: PairTest) -> list[Block]:
     rows: list[list[Value]] = [
-        [_title(metric), Estimate(paired.difference, paired.low, paired.high, signed=True), paired.p_value]
+        [metric_name(metric), Estimate(paired.difference, paired.low, paired.high, signed=True), paired.p_value]
         for metric, paired in test.differences.items()
     ]
     counts: list[list[Value]] = [
@@ -200,7 +204,3 @@ def _differences(a: Run, b: Run, names: tuple[str, str]) -> list[Block]:
 
 def _setting(value: JsonValue) -> str:
     return "–" if value is None else str(value)
-
-
-def _title(key: str) -> str:
-    return {"weighted_f1": "weighted F1", **_METRICS}.get(key, key.replace("f1_", "F1 of "))

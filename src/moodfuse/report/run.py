@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from moodfuse.evaluate.calibration import reliability
+from moodfuse.evaluate.names import metric_name
 from moodfuse.records.run import Run
 from moodfuse.report.context import configuration_blocks, environment_blocks
 from moodfuse.report.document import (
@@ -25,15 +26,10 @@ from moodfuse.report.document import (
     Value,
     Verdicts,
 )
-from moodfuse.report.figures import Line, Scales, lines_figure, reliability_figure
+from moodfuse.report.figures import RELIABILITY, Line, Scales, lines_figure, reliability_figure
 from moodfuse.report.run_scores import ablation_blocks, score_blocks, score_rows, verdict_lines
 
 _BINS = 10  # a held-out part has too few posts for the 15 bins of the calibration error
-#: How to read a reliability curve.
-RELIABILITY = (
-    "Accuracy over confidence in bins: the larger a point, the more posts. On the dashed line, confidence equals "
-    "accuracy."
-)
 _STAGES = {"": "", "text": "stage of the text encoder", "image": "stage of the image encoder"}
 
 
@@ -127,7 +123,7 @@ def _line(rows: Sequence[Mapping[str, float]], key: str) -> Line:
 def _kept(run: Run) -> str:
     """Return a sentence about the epoch whose weights the model has."""
     monitor = run.config.monitor or "the validation score"
-    by = "the last" if monitor == "none" else f"the best by validation {monitor.replace('macro_f1', 'macro-F1')}"
+    by = "the last" if monitor == "none" else f"the best by validation {metric_name(monitor)}"
     if (members := run.config.members) > 1:
         return f"The weights are the mean of {members} trainings, each at its epoch that is {by}."
     best, epochs = (run.metrics.training.best_epoch, run.metrics.training.epochs) if run.metrics else ("?", "?")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from moodfuse.evaluate.names import METRIC_NAMES
 from moodfuse.records.metrics import EstimatedScores
 from moodfuse.records.run import Run
 from moodfuse.report.document import Block, Estimate, Figure, Figures, Paragraph, Row, Table, Value
 from moodfuse.report.estimates import run_estimates
 from moodfuse.report.figures import bars_figure, confusion_figure, forest_figure
-
-_NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1", "weighted_f1": "weighted F1"}
 
 
 def verdict_lines(run: Run, test: EstimatedScores) -> list[str]:
@@ -59,7 +58,7 @@ def _weakest(test: EstimatedScores, found: dict[str, Estimate]) -> str:
 def score_blocks(test: EstimatedScores) -> list[Block]:
     """Return a run's scores on the held-out posts, over all posts and per label."""
     found, labels = run_estimates(test), list(test.per_class)
-    overall: list[list[Value]] = [[_NAMES[name], found[name]] for name in _NAMES]
+    overall: list[list[Value]] = [[name, found[metric]] for metric, name in METRIC_NAMES.items()]
     classes: list[list[Value]] = [
         [name, scores.precision, scores.recall, found[f"f1_{name}"], scores.support]
         for name, scores in test.per_class.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
+from moodfuse.evaluate.names import METRIC_NAMES
 from moodfuse.records.search import Search, SearchTrial, trial_rows
 from moodfuse.report.context import configuration_blocks, environment_blocks
 from moodfuse.report.document import (
@@ -20,8 +21,6 @@ from moodfuse.report.document import (
     number,
 )
 from moodfuse.report.figures import importance_figure, search_figure
-
-_MONITORS = {"macro_f1": "validation macro-F1", "accuracy": "validation accuracy", "loss": "validation loss, negated"}
 
 
 def search_document(search: Search) -> Document:
@@ -44,7 +43,8 @@ def _scored(search: Search) -> list[tuple[SearchTrial, float]]:
 
 
 def _monitor(search: Search) -> str:
-    return _MONITORS.get(search.summary.monitor if search.summary else "", "validation score")
+    monitor = search.summary.monitor if search.summary else ""
+    return f"validation {'loss, negated' if monitor == 'loss' else METRIC_NAMES.get(monitor, 'score')}"
 
 
 def _importances(search: Search) -> dict[str, float]:

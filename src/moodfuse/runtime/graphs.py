@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from moodfuse.data.images import ImageSpec
 from moodfuse.data.images import pixels as to_pixels
 from moodfuse.data.text import TextSpec
-from moodfuse.errors import BundleError
+from moodfuse.errors import BundleError, in_a_line
 
 #: One post's output of an encoder: `pooled` (D,) and, where asked for, `tokens` (T, D) without padding. Of an image
 #: that no encoder stands before: `pixels` (3, S, S).
@@ -105,7 +105,7 @@ def _open(graph: Path | bytes, options: onnxruntime.SessionOptions) -> onnxrunti
         )
     except Exception as error:  # onnxruntime's exceptions share no base class
         name = graph if isinstance(graph, Path) else "graph"
-        raise BundleError(f"{name}: ONNX Runtime cannot load it ({str(error).splitlines()[0][:200]})") from None
+        raise BundleError(f"{name}: ONNX Runtime cannot load it ({in_a_line(error)})") from None
 
 
 def load_tokenizer(text: str, *, max_tokens: int) -> Tokenizer:

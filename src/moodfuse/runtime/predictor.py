@@ -20,6 +20,7 @@ from moodfuse.data.images import MAX_PIXELS, read_of
 from moodfuse.data.posts import Post, Status
 from moodfuse.data.text import prepare_text
 from moodfuse.errors import BundleError, DataError
+from moodfuse.evaluate.logits import softmax
 from moodfuse.runtime import views
 from moodfuse.runtime.bundle import GRAPHS, Bundle, default_bundle, needed_files, read_bundle
 from moodfuse.runtime.graphs import Encoding, head_feed, map_graph, open_session
@@ -264,9 +265,3 @@ def map_graphs(bundle: Bundle, folder: Path) -> Path:
         if name.endswith(".onnx"):
             map_graph(bundle.path(name), folder / name)
     return folder
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Softmax over the last axis, in float64."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))

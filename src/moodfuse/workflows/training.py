@@ -13,7 +13,8 @@ from moodfuse.data.duplicates import Groups, straddling
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import Split, make_split, read_split
 from moodfuse.errors import DataError
-from moodfuse.evaluate.calibration import fit_temperature, logits_of, review_threshold
+from moodfuse.evaluate.calibration import fit_temperature, review_threshold
+from moodfuse.evaluate.logits import logits_of, softmax
 from moodfuse.files import write_csv
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
@@ -22,7 +23,7 @@ from moodfuse.records.metrics import EstimatedScores, Protocol, ReviewShares, Ru
 from moodfuse.records.record import read_record
 from moodfuse.records.run import RunFolder, open_run
 from moodfuse.runtime.bundle import Bundle, read_bundle, update_manifest
-from moodfuse.runtime.predictor import Prediction, Predictor, softmax
+from moodfuse.runtime.predictor import Prediction, Predictor
 from moodfuse.workflows.evaluation import Evaluation, evaluate_posts, run_predictor, score_predictions
 from moodfuse.workflows.finishing import bundle_facts, finish_run, training_facts
 from moodfuse.workflows.groups import GroupedPosts, cached_groups

@@ -13,6 +13,7 @@ from moodfuse.data.posts import Posts
 from moodfuse.data.splits import make_split
 from moodfuse.errors import ConfigError
 from moodfuse.evaluate.calibration import fit_temperature, review_threshold
+from moodfuse.evaluate.logits import softmax
 from moodfuse.files import write_csv
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress
@@ -22,7 +23,6 @@ from moodfuse.records.metrics import EstimatedScores, LabelScores, Protocol, Rev
 from moodfuse.records.results import ArmRow
 from moodfuse.records.run import RunFolder
 from moodfuse.runtime.bundle import update_manifest
-from moodfuse.runtime.predictor import softmax
 from moodfuse.workflows.comparison.run import Effort, check_cells, check_fold_count, compare_models
 from moodfuse.workflows.finishing import bundle_facts, finish_run, training_facts
 from moodfuse.workflows.groups import GroupedPosts
@@ -169,7 +169,7 @@ def _model(config: Config) -> ComparedModel:
 
 def _scores(row: ArmRow, posts: int, calibration_error: float) -> EstimatedScores:
     """Return a comparison's row as the scores of a run."""
-    named = {"accuracy": row.accuracy, "macro_f1": row.macro_f1, "weighted_f1": row.weighted_f1}
+    named = row.overall()
     bounds = {name: (mean.low, mean.high) for name, mean in named.items()}
     bounds |= {f"f1_{label}": (scores.low, scores.high) for label, scores in row.per_class.items()}
     return EstimatedScores(

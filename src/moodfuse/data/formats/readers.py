@@ -19,6 +19,7 @@ from moodfuse.data.formats.parts import part_format, part_suffixes, readers_by_s
 from moodfuse.data.formats.registry import format_name, readers
 from moodfuse.data.posts import ImageRef, ImageUri, Post, Posts, post_of
 from moodfuse.errors import DataError, MoodfuseError, suggest
+from moodfuse.plugins import describe
 from moodfuse.progress import mute
 
 LOG = logging.getLogger("moodfuse.readers")
@@ -72,7 +73,7 @@ def _recognises(reader: Reader, path: Path, header: str | None) -> bool:
     except MoodfuseError:
         raise
     except Exception as error:
-        _warn(reader.name, path, " ".join(f"{type(error).__name__}: {error}".split())[:200])
+        _warn(reader.name, path, describe(error))
         return False
 
 

@@ -16,7 +16,7 @@ from moodfuse.data.formats.fields import short, unique_names
 from moodfuse.data.formats.lines import file_state, open_file
 from moodfuse.data.formats.registry import reader
 from moodfuse.data.formats.values import typed
-from moodfuse.errors import DataError
+from moodfuse.errors import DataError, in_a_line
 
 #: What LibreOffice and others write at the beginning of a workbook.
 _SPREADSHEET = b"application/vnd.oasis.opendocument.spreadsheet"
@@ -92,8 +92,9 @@ def _sheet(path: Path, reading: Reading, *, last: bool = False) -> Iterator[tupl
         sheet, told = _loaded(path, reading.sheet, state.st_size, state.st_mtime_ns)
         yield iter(sheet.iter_rows()), told
     except (CalamineError, OSError, ValueError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DataError(f"{path}: cannot be read as a workbook ({reason}); save it anew as .xlsx or .csv") from None
+        raise DataError(
+            f"{path}: cannot be read as a workbook ({in_a_line(error)}); save it anew as .xlsx or .csv"
+        ) from None
     finally:
         if last:
             _loaded.cache_clear()

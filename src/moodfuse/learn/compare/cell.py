@@ -11,13 +11,15 @@ import torch
 
 from moodfuse.config import Config, Modality, Precision
 from moodfuse.evaluate.calibration import fit_temperature
+from moodfuse.evaluate.logits import softmax
 from moodfuse.evaluate.metrics import score
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import OpenModality, image_side
 from moodfuse.learn.encoders import Encoded, Encoder
+from moodfuse.learn.encoders.base import encode_inputs
 from moodfuse.learn.encoders.graph import encoder_graph
 from moodfuse.learn.export import HeadModule, head_graph, head_inputs
-from moodfuse.learn.fit.history import History, Hooks, best_epoch, validation_score
+from moodfuse.learn.fit.history import History, Hooks, Watched
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.parts import TrainingData, fit_parts
 from moodfuse.learn.precision import reduce_weights
@@ -25,7 +27,6 @@ from moodfuse.learn.stacking import fit_stacker
 from moodfuse.progress import Progress, silent
 from moodfuse.records.cells import CellTrial
 from moodfuse.runtime.graphs import Encoding, head_feed, open_session
-from moodfuse.runtime.predictor import softmax
 
 _BATCH = 64  # posts predicted at a time
 #: Opens the modalities that a configuration reads; each time, an encoder that trains has its pretrained weights.
@@ -59,12 +60,12 @@ class FittedCell:
     @property
     def best(self) -> dict[str, float]:
         """The row of the epoch whose state is kept."""
-        return self.history[best_epoch(self.history, self.config.train.monitor)]
+        return self.history[Watched(self.config.train.monitor).best_epoch(self.history)]
 
     @property
     def score(self) -> float:
         """The validation score of the kept epoch; higher is better."""
-        return validation_score(self.best, self.config.train.monitor)
+        return Watched(self.config.train.monitor).score(self.best)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +136,12 @@ def run_cell(config: Config, data: CellData, rows: Rows, *, trials: int = 0, pro
         for m, opened in fitted.modalities.items()
         if opened.encoder is not None
     }
+    head = _Head(fitted)
     temperature = 1.0
     if rows["validation"]:
-        validation, _ = _answers(fitted, encoders, rows["validation"], [""])[""]
+        validation, _ = _answers(fitted, encoders, head, rows["validation"], [""])[""]
         temperature = fit_temperature(validation, [data.targets[row] for row in rows["validation"]])
-    answers = _answers(fitted, encoders, rows["test"], ["", *fitted.model.fusion.modalities])
+    answers = _answers(fitted, encoders, head, rows["test"], ["", *fitted.model.fusion.modalities])
     probabilities = {
         withheld: calibrated(logits, temperature, anything) for withheld, (logits, anything) in answers.items()
     }
@@ -174,10 +176,9 @@ def readable(encodings: Encodings) -> np.ndarray:
 
 
 def _answers(
-    fitted: FittedCell, encoders: Encoders, rows: Sequence[int], readings: Sequence[str]
+    fitted: FittedCell, encoders: Encoders, head: _Head, rows: Sequence[int], readings: Sequence[str]
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return logits (B, C), and which posts have anything to read (B,), for each of `readings` withheld."""
-    head = _Head(fitted)
     parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {withheld: [] for withheld in readings}
     for start in range(0, len(rows), _BATCH):
         encodings = _encode(fitted, encoders, rows[start : start + _BATCH])
@@ -208,7 +209,7 @@ def _as_shipped(encoder: Encoder, precision: Precision) -> Callable[..., Encoded
     """Return a trained encoder as its bundle would run it: with fewer bits if the export has fewer."""
     if precision == "fp32":
         return encoder.eval()
-    session = open_session(encoder_graph(encoder, precision), threads=1)
+    session = open_session(reduce_weights(encoder_graph(encoder), precision), threads=1)
     names = [name for name, _ in encoder.inputs]
     outputs = [output.name for output in session.get_outputs()]
 
@@ -226,18 +227,17 @@ def _as_shipped(encoder: Encoder, precision: Precision) -> Callable[..., Encoded
 def _encode_live(
     modality: Modality, fitted: FittedCell, encoders: Encoders, rows: Sequence[int]
 ) -> list[Encoding | None]:
-    data = fitted.modalities[modality].data
-    inputs = data.batch(rows)
+    opened = fitted.modalities[modality]
+    inputs = opened.data.batch(rows)
     assert isinstance(inputs, tuple)  # an encoder that trains, and a fusion of pixels, are given inputs
-    if fitted.model.fusion.reads(modality) == "pixels":
-        given: list[Encoding] = [{"pixels": pixels.numpy()} for pixels in inputs[0]]
-    else:
-        encoded = encoders[modality](*inputs)
-        given = [_encoding(encoded, i) for i in range(len(rows))]
-    return [encoding if data.present[row] else None for encoding, row in zip(given, rows, strict=True)]
+    taken = 1 if opened.encoder is None else len(opened.encoder.inputs)
+    encoded = encode_inputs(encoders.get(modality), inputs, taken)
+    return [_encoding(encoded, i) if opened.data.present[row] else None for i, row in enumerate(rows)]
 
 
 def _encoding(encoded: Encoded, i: int) -> Encoding:
+    if encoded.pixels is not None:
+        return {"pixels": encoded.pixels[i].numpy()}
     encoding = {"pooled": encoded.pooled[i].float().numpy()}
     if encoded.tokens is not None:
         tokens = encoded.tokens[i] if encoded.mask is None else encoded.tokens[i][encoded.mask[i]]

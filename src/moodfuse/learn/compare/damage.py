@@ -52,6 +52,7 @@ def damage_curves(
     """
     true = label_ids(posts, labels)
     steps = [(damage, level) for damage, (_, _, levels) in DAMAGES.items() for level in levels]
+    sources = {model.name: encoder_sources(model.config) for model in models}
     said: dict[tuple[str, Damage], list[np.ndarray]] = {}
     with tempfile.TemporaryDirectory(prefix="moodfuse-damage-") as scratch:
         encode = _Encoder(FeatureStore(Path(scratch) / "features.sqlite"))
@@ -59,12 +60,11 @@ def damage_curves(
             progress("damaging texts and images", done, len(steps))
             damaged = _damaged(posts, damage, level)
             for model in models:
-                sources = encoder_sources(model.config)
-                if DAMAGES[damage][0] not in sources:
+                if DAMAGES[damage][0] not in sources[model.name]:
                     continue
                 features = {
                     m: encode(source, damaged if m == DAMAGES[damage][0] else posts, (damage, level))
-                    for m, source in sources.items()
+                    for m, source in sources[model.name].items()
                 }
                 said.setdefault((model.name, damage), []).append(_predict(comparison, model, features, posts, cells))
     progress("damaging texts and images", len(steps), len(steps))

@@ -69,8 +69,8 @@ def choose_models(names: Sequence[str], overrides: Sequence[Mapping[str, Any]]) 
 
 def _group(group: str) -> list[str]:
     consumed = ("pooled", "tokens") if group == "all" else (group,)
-    chosen = [name for name in draw_fusions() if find_fusion(name).consumes in consumed]
-    return [*(name for name in chosen if name not in SINGLE), *SINGLE]
+    chosen = [name for name in fusions() if find_fusion(name).consumes in consumed and name not in SINGLE]
+    return [*draw_fusions(chosen), *SINGLE]
 
 
 def model_config(name: str, overrides: Sequence[Mapping[str, Any]]) -> Config:

@@ -15,7 +15,6 @@ from moodfuse.learn.compare.work import Work
 from moodfuse.learn.processes import Parent, processes
 from moodfuse.progress import Progress, silent
 from moodfuse.records.cells import CellKey
-from moodfuse.records.claim import claims_folder
 
 _WAIT = 0.5  # seconds between two looks at cells that others are running
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -47,7 +46,6 @@ def run_cells(work: Work, cells: Sequence[CellKey], *, workers: int, done: Done)
 
 def work_through(work: Work, cells: Sequence[CellKey], done: Done, progress: Progress = silent) -> None:
     """Run each cell that no process has run or is running; wait for the cells of other processes, or take them over."""
-    claims_folder(work.comparison)
     pending = sorted(cells)
     while pending:
         busy = []

@@ -54,6 +54,20 @@ def unencoded(pixels: Tensor) -> Encoded:
     return Encoded(pixels.mean((2, 3)), pixels=pixels)
 
 
+def encode_inputs(encode: Callable[..., Encoded] | None, inputs: tuple[Tensor, ...], taken: int) -> Encoded:
+    """Return the encodings of B posts; `encode` takes the first `taken` of `inputs`, `None` leaves pixels as they are.
+
+    If posts have several images, `inputs` end with their numbers (B,). A post gets the mean of the encodings of its
+    images; without an encoder it gets the pixels of its first image.
+    """
+    given, counts = inputs[:taken], inputs[taken:]
+    if encode is None:
+        [pixels] = given
+        return unencoded(pixels[counts[0].cumsum(0) - counts[0]] if counts else pixels)
+    encoded = encode(*given)
+    return encoded.mean_of(counts[0]) if counts else encoded
+
+
 @dataclass(frozen=True, slots=True)
 class VectorPart:
     """An encoder's part of a modality's pooled vector: its width, and whether it is normalised."""

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from moodfuse.config import Modality
-from moodfuse.errors import ConfigError
+from moodfuse.errors import ConfigError, in_a_line
 
 WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
@@ -63,7 +63,7 @@ class ModelFolder:
         except MemoryError:
             raise
         except Exception as error:  # the errors of damaged files share no base class
-            raise ConfigError(f"{self.name}: the model cannot be loaded ({first_line(error)})") from None
+            raise ConfigError(f"{self.name}: the model cannot be loaded ({in_a_line(error)})") from None
         unused = self._cut(model)
         keys = [*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])]
         missing = sorted(key for key in keys if key.partition(".")[0] not in unused)
@@ -91,7 +91,7 @@ class ModelFolder:
             return AutoConfig.from_pretrained(str(self.path), local_files_only=True, trust_remote_code=False)
         except Exception as error:  # bad values raise errors of any class
             raise ConfigError(
-                f"{self.name}: holds no Hugging Face model that transformers knows ({first_line(error)})"
+                f"{self.name}: holds no Hugging Face model that transformers knows ({in_a_line(error)})"
             ) from None
 
     def _check_modality(self) -> None:
@@ -151,8 +151,3 @@ def read_json(path: Path, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigError(f"{path}: expected a JSON object, found {type(value).__name__}")
     return value
-
-
-def first_line(error: Exception) -> str:
-    """Return the first non-empty line of an error's text, cut to 200 characters."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:200]

@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from moodfuse.config import Precision
 from moodfuse.learn.encoders.base import Encoder
 from moodfuse.learn.onnx_graph import to_onnx
-from moodfuse.learn.precision import reduce_weights
 
 
 class _Flat(nn.Module):
@@ -24,7 +22,7 @@ class _Flat(nn.Module):
         return tuple(getattr(encoded, name) for name in self.outputs)
 
 
-def encoder_graph(encoder: Encoder, precision: Precision = "fp32") -> bytes:
+def encoder_graph(encoder: Encoder) -> bytes:
     """Export an encoder: its inputs -> `pooled` (B, D) and, if it has them, `tokens` (B, T, D).
 
     The encoder is left in eval mode. Raises `TrainingError` if PyTorch cannot export it.
@@ -34,4 +32,4 @@ def encoder_graph(encoder: Encoder, precision: Precision = "fp32") -> bytes:
     with torch.no_grad():
         tokens = encoder.eval()(*encoder.example).tokens
     outputs = ["pooled"] if tokens is None else ["pooled", "tokens"]
-    return reduce_weights(to_onnx(_Flat(encoder, outputs), encoder.example, names, outputs, axes), precision)
+    return to_onnx(_Flat(encoder, outputs), encoder.example, names, outputs, axes)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from moodfuse.config import Modality
-from moodfuse.errors import ConfigError, suggest
+from moodfuse.errors import ConfigError, in_a_line, suggest
 
 #: The only files that are downloaded: settings, weights as safetensors (whole or sharded), the fast tokenizer. No code.
 FILES = (
@@ -113,8 +113,9 @@ def _download(name: str) -> Path:
         what = "encoder: there is no folder and, as far as you may read, no model of the Hugging Face Hub named"
         raise ConfigError(suggest(name, HUB_MODELS, what=what)) from None
     except (OSError, HfHubHTTPError) as error:  # no network, no room, or the Hub is down
-        reason = str(error).splitlines()[0][:160]
-        raise ConfigError(f"{name}: cannot be downloaded from the Hugging Face Hub ({reason}); {elsewhere}") from None
+        raise ConfigError(
+            f"{name}: cannot be downloaded from the Hugging Face Hub ({in_a_line(error)}); {elsewhere}"
+        ) from None
 
 
 def _offline() -> bool:

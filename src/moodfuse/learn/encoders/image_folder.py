@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from moodfuse.data.images import ImageSpec
-from moodfuse.errors import ConfigError
+from moodfuse.errors import ConfigError, in_a_line
 from moodfuse.learn.encoders.base import PIXEL_INPUTS, Encoded, Encoder
-from moodfuse.learn.encoders.folder import ModelFolder, first_line
+from moodfuse.learn.encoders.folder import ModelFolder
 from moodfuse.learn.encoders.image import ImageSource, all_visible, regions
 from moodfuse.learn.encoders.preprocessing import read_image_spec
 
@@ -108,7 +108,7 @@ class ImageFolder(ImageSource):
         except (ValueError, RuntimeError, AttributeError, TypeError) as error:  # as models report a wrong size
             raise ConfigError(
                 f"{self.name}: cannot encode images of {self._spec.size} x {self._spec.size} pixels, as its image "
-                f"processor makes them ({first_line(error)})"
+                f"processor makes them ({in_a_line(error)})"
             ) from None
 
     def identity(self) -> tuple[str | int | None, ...]:

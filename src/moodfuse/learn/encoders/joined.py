@@ -1,4 +1,4 @@
-"""Several encoders of a modality joined into a single encoder: vectors concatenated, tokens from the first."""
+"""Several encoders of a modality joined into a single encoder: vectors concatenated, no tokens."""
 
 from __future__ import annotations
 
@@ -41,27 +41,24 @@ class JoinedEncoder(Encoder):
         for encoder, count in zip(self.encoders, self._counts, strict=True):
             found.append(encoder(*given[:count]))
             del given[:count]
-        return Encoded(torch.cat([encoded.pooled for encoded in found], -1), found[0].tokens, found[0].mask)
+        return Encoded(torch.cat([encoded.pooled for encoded in found], -1))
 
 
 class JoinedSource(EncoderSource):
-    """The sources of several encoders of a modality, which stay frozen."""
+    """The sources of several encoders of a modality, which stay frozen and give no tokens."""
+
+    has_tokens = False
 
     def __init__(self, parts: Sequence[EncoderSource]) -> None:
         self._parts = tuple(parts)
         self.modality = parts[0].modality
         self.name = " + ".join(part.name for part in parts)
         self.summary = "; ".join(part.summary for part in parts)
-        self.has_tokens = parts[0].has_tokens
 
     @property
     def spec(self) -> TextSpec | ImageSpec:
         """How the first encoder's inputs are prepared; each part has its own spec."""
         return self._parts[0].spec
-
-    @property
-    def weights(self) -> tuple[Path, ...]:
-        return tuple(path for part in self._parts for path in part.weights)
 
     def at(self, precision: Precision) -> Self:
         source = super().at(precision)
@@ -74,12 +71,7 @@ class JoinedSource(EncoderSource):
     def features(
         self, posts: Posts, *, tokens: bool = False, store: FeatureStore | None = None, progress: Progress = silent
     ) -> Features:
-        return join_features(
-            [
-                part.features(posts, tokens=tokens and place == 0, store=store, progress=progress)
-                for place, part in enumerate(self._parts)
-            ]
-        )
+        return join_features([part.features(posts, store=store, progress=progress) for part in self._parts])
 
     def live(self, posts: Posts, augmentation: Sequence[Augmentation] = ()) -> LiveInputs:
         return JoinedInputs([part.live(posts, augmentation) for part in self._parts], self.modality)

@@ -11,8 +11,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from moodfuse.data.images import ImageSpec, pixels
-from moodfuse.errors import ConfigError
-from moodfuse.learn.encoders.folder import first_line
+from moodfuse.errors import ConfigError, in_a_line
 
 _FILES = ("preprocessor_config.json", "processor_config.json")
 _INTERPOLATIONS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
@@ -29,7 +28,7 @@ def read_image_spec(folder: Path, name: str) -> ImageSpec:
     try:
         spec = _to_spec(processor.to_dict())
     except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else first_line(error)
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else in_a_line(error)
         raise ConfigError(f"{name}: moodfuse cannot do its image preprocessing ({reason})") from None
     _check(spec, processor, name)
     return spec
@@ -50,7 +49,7 @@ def _load_processor(folder: Path, name: str) -> Any:
             str(folder), local_files_only=True, trust_remote_code=False, backend="pil"
         )
     except Exception as error:  # bad settings raise errors of any class
-        raise ConfigError(f"{name}: its image processor cannot be built ({first_line(error)})") from None
+        raise ConfigError(f"{name}: its image processor cannot be built ({in_a_line(error)})") from None
 
 
 def _to_spec(settings: Mapping[str, Any]) -> ImageSpec:
@@ -112,7 +111,7 @@ def _check(spec: ImageSpec, processor: Any, name: str) -> None:
         try:
             expected = np.asarray(processor(image, return_tensors="np")["pixel_values"][0])
         except Exception as error:  # a processor of something other than pictures
-            raise ConfigError(f"{name}: its image processor does not run ({first_line(error)})") from None
+            raise ConfigError(f"{name}: its image processor does not run ({in_a_line(error)})") from None
         got = pixels(image, spec)
         if got.shape != expected.shape or not np.allclose(got, expected, atol=1e-4):
             raise ConfigError(

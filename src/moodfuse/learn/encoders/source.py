@@ -23,6 +23,7 @@ from moodfuse.learn.augmentation import Draw
 from moodfuse.learn.encoders.base import Encoder, VectorPart
 from moodfuse.learn.encoders.features import Features
 from moodfuse.learn.encoders.graph import encoder_graph
+from moodfuse.learn.precision import reduce_weights
 from moodfuse.learn.store import FeatureStore
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.bundle import ViewSpec, graph_name
@@ -108,7 +109,7 @@ class EncoderSource(ABC):
 
         `trained` is the encoder itself if it has trained; `place` is its index among the encoders of its modality.
         """
-        graph = self.graph() if trained is None else encoder_graph(trained.cpu(), self.precision)
+        graph = self.graph() if trained is None else reduce_weights(encoder_graph(trained.cpu()), self.precision)
         return {graph_name(self.modality, place): graph}
 
     def views(self) -> tuple[ViewSpec, ...]:
@@ -128,8 +129,13 @@ class EncoderSource(ABC):
         path = (self.graph_folder or files.cache_folder() / "encoders") / f"{self.fingerprint()}.onnx"
         if not path.is_file():
             files.make_folder(path.parent)
-            files.write_bytes(path, encoder_graph(self.load(), self.precision))
+            files.write_bytes(path, self._export())
         return path
+
+    def _export(self) -> bytes:
+        if self.precision == "fp32":
+            return encoder_graph(self.load())
+        return reduce_weights(self.at("fp32").graph().read_bytes(), self.precision)
 
     def at(self, precision: Precision) -> Self:
         """Return the same source, with its weights kept in `precision`."""
@@ -142,7 +148,8 @@ class EncoderSource(ABC):
         made = [self.precision, *_ROUNDING.get(self.precision, ()), *self.identity()]
         digest = hashlib.sha256(json.dumps(made).encode())
         for path in self.weights:
-            digest.update(bytes.fromhex(files.sha256(path)))
+            there = path.stat()
+            digest.update(bytes.fromhex(_digest(path, there.st_size, there.st_mtime_ns)))
         return digest.hexdigest()[:32]
 
     def identity(self) -> tuple[str | int | None, ...]:
@@ -155,6 +162,12 @@ class EncoderSource(ABC):
     def reading(self) -> str:
         """Return a name for the features of uncleaned posts: `fingerprint` and, for texts, the cleaning before it."""
         return self.fingerprint()
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, _size: int, _changed: int) -> str:
+    """Return the SHA-256 of a file, which is read again only if its size or the time of its last change is another."""
+    return files.sha256(path)
 
 
 @lru_cache(maxsize=32)

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from moodfuse.config import DataConfig
 from moodfuse.data.text import TextSpec
-from moodfuse.errors import ConfigError
+from moodfuse.errors import ConfigError, in_a_line
 from moodfuse.learn.encoders.base import TOKEN_INPUTS, Encoded, Encoder
-from moodfuse.learn.encoders.folder import ModelFolder, first_line, read_json
+from moodfuse.learn.encoders.folder import ModelFolder, read_json
 from moodfuse.learn.encoders.text import TokenSource
 
 #: Model types whose text tower was trained on texts padded to its full length, without an attention mask.
@@ -138,7 +138,7 @@ class TextFolder(TokenSource):
                 encoded = encoder(*encoder.example)
                 beside = encoder(*_padded(encoder.example))
         except (ValueError, RuntimeError, AttributeError, TypeError) as error:
-            raise ConfigError(f"{self.name}: cannot encode a text by itself ({first_line(error)})") from None
+            raise ConfigError(f"{self.name}: cannot encode a text by itself ({in_a_line(error)})") from None
         encoder.dim = encoded.pooled.shape[-1]
         if (width := encoded.tokens.shape[-1]) != encoder.dim:
             raise ConfigError(f"{self.name}: its tokens are {width} wide, its texts {encoder.dim}: expected one width")
@@ -175,7 +175,7 @@ class TextFolder(TokenSource):
         try:
             return Tokenizer.from_str(content)
         except Exception as error:  # the binding raises bare Exception
-            raise ConfigError(f"{self.name}: tokenizer.json cannot be read ({first_line(error)})") from None
+            raise ConfigError(f"{self.name}: tokenizer.json cannot be read ({in_a_line(error)})") from None
 
     def _pad_id(self) -> int:
         """Return the id of the padding token: the tokenizer's, since it made the model's inputs, else the model's."""

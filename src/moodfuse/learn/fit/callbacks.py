@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from moodfuse.errors import DivergedError
 from moodfuse.learn.fit.checkpoints import SUFFIX
-from moodfuse.learn.fit.history import History
+from moodfuse.learn.fit.history import History, Watched
 from moodfuse.progress import Progress
 
 
@@ -75,15 +75,14 @@ class KeepBest(Callback):
     `kept` returns the model whose state is kept. Of equal scores the first counts, as in `SafeCheckpoint`.
     """
 
-    def __init__(self, kept: Callable[[], nn.Module], monitor: str, *, mode: str) -> None:
+    def __init__(self, kept: Callable[[], nn.Module], watched: Watched) -> None:
         self._kept = kept
-        self._monitor = monitor
-        self._sign = -1.0 if mode == "min" else 1.0
+        self._watched = watched
         self._best = -math.inf
         self.state: dict[str, Tensor] = {}
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        value = self._sign * float(trainer.callback_metrics[self._monitor])
+        value = self._watched.higher_better(float(trainer.callback_metrics[self._watched.name]))
         if value > self._best:
             self._best = value
             self.state = {key: tensor.detach().clone() for key, tensor in self._kept().state_dict().items()}

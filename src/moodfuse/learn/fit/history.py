@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from moodfuse.progress import Progress, silent
 
@@ -36,16 +37,32 @@ class FitResult:
     parameters: int  # how many trained
 
 
-def best_epoch(history: History, monitor: str) -> int:
-    """Return the epoch whose state is kept: the first with the best validation score, or the last without a monitor."""
-    if monitor == "none":
-        return int(history[-1]["epoch"])
-    sign = -1 if monitor == "loss" else 1
-    return int(max(history, key=lambda row: (sign * row[f"val_{monitor}"], -row["epoch"]))["epoch"])
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The validation score that `train.monitor` names: it chooses the epoch that is kept. With none, the last is."""
 
+    monitor: str
 
-def validation_score(epoch: Mapping[str, float], monitor: str) -> float:
-    """Return the epoch's score by which trials are ranked; higher is better. Without a monitor it is macro-F1."""
-    if monitor == "loss":
-        return -epoch["val_loss"]
-    return epoch["val_macro_f1" if monitor == "none" else f"val_{monitor}"]
+    @property
+    def name(self) -> str:
+        """The score's column in the history; empty if the last epoch is kept."""
+        return "" if self.monitor == "none" else f"val_{self.monitor}"
+
+    @property
+    def mode(self) -> Literal["min", "max"]:
+        """Whether the smallest or the largest value is the best."""
+        return "min" if self.monitor == "loss" else "max"
+
+    def higher_better(self, value: float) -> float:
+        """Return the score's value, turned where smaller is better."""
+        return -value if self.mode == "min" else value
+
+    def score(self, epoch: Mapping[str, float]) -> float:
+        """Return the epoch's score by which trials are ranked; higher is better. Without a monitor it is macro-F1."""
+        return self.higher_better(epoch[self.name or "val_macro_f1"])
+
+    def best_epoch(self, history: History) -> int:
+        """Return the epoch whose state is kept: the first with the best score, or the last without a monitor."""
+        if not self.name:
+            return int(history[-1]["epoch"])
+        return int(max(history, key=lambda row: (self.score(row), -row["epoch"]))["epoch"])

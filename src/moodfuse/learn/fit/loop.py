@@ -23,7 +23,7 @@ from moodfuse.labels import Labels
 from moodfuse.learn.batches import WHOLE, LengthBatches, PostBatches, Share, loader
 from moodfuse.learn.fit.callbacks import KeepBest, KeepHistory, TellProgress
 from moodfuse.learn.fit.checkpoints import best_or_last, load_model_state
-from moodfuse.learn.fit.history import SILENT, FitResult, Hooks, best_epoch
+from moodfuse.learn.fit.history import SILENT, FitResult, Hooks, Watched
 from moodfuse.learn.fit.optimisation import class_weights, classification_loss, freeze, parameter_groups, rate_schedule
 from moodfuse.learn.fit.trainer import (
     checkpoints,
@@ -31,7 +31,6 @@ from moodfuse.learn.fit.trainer import (
     last_checkpoint,
     make_trainer,
     quiet_lightning,
-    watched_score,
 )
 from moodfuse.learn.model import Batch, FusionModel, Output
 
@@ -154,8 +153,8 @@ def fit_one(
     steps = len(batches) * config.train.epochs
     weights = class_weights(train.targets[train.rows], len(config.labels), config.train.class_weights)
     module = _FitModule(model, config, weights, steps)
-    history, watched = KeepHistory(hooks.save_history), watched_score(config)
-    best = KeepBest(lambda: module.kept, watched.name, mode=watched.mode)
+    history, watched = KeepHistory(hooks.save_history), Watched(config.train.monitor)
+    best = KeepBest(lambda: module.kept, watched)
     keeping: list[Callback] = checkpoints(folder, watched) if folder else [best] if watched.name else []
     trainer = make_trainer(config, [history, TellProgress(hooks.progress, steps)], keeping, model, share)
     batches.epoch = lambda: trainer.current_epoch
@@ -167,10 +166,12 @@ def fit_one(
     model.train()  # Lightning keeps each submodule's mode, and encoders are loaded in eval mode: without dropout
     with quiet_lightning(), ctrl_c():
         trainer.fit(module, loader(train, batches), checks, ckpt_path=last_checkpoint(folder))
-    kept = best.state if watched.name else module.kept.state_dict()
-    model.load_state_dict(kept_state(folder, config.train) if folder else kept)
+    if folder:
+        model.load_state_dict(kept_state(folder, config.train))
+    else:
+        model.load_state_dict(best.state if watched.name else module.kept.state_dict())
     model.eval()
-    return FitResult(history.rows, best_epoch(history.rows, config.train.monitor), trained)
+    return FitResult(history.rows, watched.best_epoch(history.rows), trained)
 
 
 def kept_state(folder: Path, train: TrainConfig) -> dict[str, Tensor]:

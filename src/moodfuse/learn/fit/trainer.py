@@ -8,7 +8,6 @@ import signal
 import threading
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from moodfuse.learn.batches import Share
 from moodfuse.learn.fit.callbacks import Patience, SafeCheckpoint
 from moodfuse.learn.fit.checkpoints import SUFFIX, SafeCheckpointIO
 from moodfuse.learn.fit.devices import device_type, has_fast_bf16
+from moodfuse.learn.fit.history import Watched
 
 _LARGE = 1_000_000  # weights of a model: below this, casting to bf16 costs the time that its arithmetic saves
 
@@ -43,20 +43,6 @@ class _Bf16(MixedPrecision):
 
     def clip_gradients(self, *arguments: Any, **options: Any) -> None:
         Precision.clip_gradients(self, *arguments, **options)
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """The score that chooses the best epoch; `name` is empty if the last epoch is kept."""
-
-    name: str
-    mode: str
-
-
-def watched_score(config: Config) -> Watched:
-    """Return the score that `train.monitor` names."""
-    monitor = config.train.monitor
-    return Watched("" if monitor == "none" else f"val_{monitor}", "min" if monitor == "loss" else "max")
 
 
 def last_checkpoint(folder: Path | None) -> str | None:
@@ -86,8 +72,8 @@ def make_trainer(
     config: Config, callbacks: list[Callback], keeping: list[Callback], model: nn.Module, share: Share
 ) -> lightning.Trainer:
     """Return a trainer for `model` with `callbacks` and `keeping`, the callbacks that keep its best or last state."""
-    watched = watched_score(config)
     if config.train.patience:
+        watched = Watched(config.train.monitor)
         callbacks = [*callbacks, Patience(watched.name, mode=watched.mode, patience=config.train.patience)]
     bf16 = resolve_precision(config, model) == "bf16"
     # A learned token that no post of a batch needs, or a head without a loss, has no gradient.

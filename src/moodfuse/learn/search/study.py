@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import optuna
 from filelock import FileLock, Timeout
@@ -20,7 +18,6 @@ from moodfuse.records.search import SearchFolder, SearchTrial
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
-_T = TypeVar("_T")
 
 
 class StoredStudy:
@@ -39,7 +36,6 @@ class StoredStudy:
                 study_name="search",
                 storage=f"sqlite:///{SearchFolder(folder).study.resolve()}",
                 direction="maximize",
-                sampler=optuna.samplers.TPESampler(seed=config.seed, constant_liar=True),
                 pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2),
                 load_if_exists=True,
             )
@@ -67,13 +63,12 @@ class StoredStudy:
         finally:
             claim.release()
 
-    def run(self, trial: Trial, fit: Callable[[Config, Callable[[int, float], None]], tuple[float, _T]]) -> _T | None:
-        """Fit a trial's configuration and return the result; `None` if the trial was pruned or diverged.
+    def run(self, trial: Trial, fit: Callable[[Config, Callable[[int, float], None]], float]) -> None:
+        """Fit a trial's configuration and store its score; a trial that diverges counts as pruned.
 
         `fit` gets the configuration and a function that each epoch reports its score to.
         """
         settings = {setting.key: setting.draw(trial) for setting in search_space(self._config)}
-        started = time.perf_counter()
 
         def report(epoch: int, score: float) -> None:
             trial.report(score, epoch)
@@ -81,13 +76,11 @@ class StoredStudy:
                 raise optuna.TrialPruned
 
         try:
-            score, result = fit(with_settings(self._config, settings), report)
+            score = fit(with_settings(self._config, settings), report)
         except (optuna.TrialPruned, DivergedError):  # run again, it would diverge again
             self._study.tell(trial, state=TrialState.PRUNED)
-            return None
-        trial.set_user_attr("seconds", round(time.perf_counter() - started, 3))
+            return
         self._study.tell(trial, score)
-        return result
 
     def ended(self) -> int:
         """Return how many trials have ended, including pruned trials."""

@@ -9,7 +9,7 @@ from moodfuse.config import Config
 from moodfuse.data.posts import Posts
 from moodfuse.labels import Labels
 from moodfuse.learn.feature_folder import feature_folder
-from moodfuse.learn.fit.history import History, Hooks, validation_score
+from moodfuse.learn.fit.history import History, Hooks, Watched
 from moodfuse.learn.parts import TrainingData, fit_parts, label_ids
 from moodfuse.learn.search.study import StoredStudy
 from moodfuse.progress import Progress, silent
@@ -36,15 +36,15 @@ def run_trials(
     study = StoredStudy(folder, config)
     with feature_folder(used, [config], progress) as features:
 
-        def run(drawn: Config, report: Callable[[int, float], None]) -> tuple[float, None]:
+        def run(drawn: Config, report: Callable[[int, float], None]) -> float:
             data = TrainingData(targets, features(drawn), range(count), range(count, len(used)))
-            monitor = drawn.train.monitor
+            watched = Watched(drawn.train.monitor)
 
             def tell(rows: History) -> None:
-                report(int(rows[-1]["epoch"]), validation_score(rows[-1], monitor))
+                report(int(rows[-1]["epoch"]), watched.score(rows[-1]))
 
             _, result = fit_parts(data, drawn, hooks=Hooks(tell))
-            return validation_score(result.history[result.best_epoch], monitor), None
+            return watched.score(result.history[result.best_epoch])
 
         while True:
             with study.claim(trials) as trial:

@@ -11,13 +11,13 @@ import numpy as np
 from moodfuse.data.duplicates import Groups
 from moodfuse.data.splits import Split
 from moodfuse.errors import DataError
-from moodfuse.evaluate.calibration import fit_temperature, logits_of
+from moodfuse.evaluate.calibration import fit_temperature
+from moodfuse.evaluate.logits import logits_of, softmax
 from moodfuse.evaluate.resampling import Resampler, System
 from moodfuse.labels import Labels
 from moodfuse.records.cells import CellKey, StoredCell, read_cell
 from moodfuse.records.comparison import ComparisonFolder
 from moodfuse.records.plan import PlannedArm
-from moodfuse.runtime.predictor import softmax
 
 
 @dataclass(frozen=True, slots=True)

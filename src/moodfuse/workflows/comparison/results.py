@@ -7,8 +7,9 @@ from dataclasses import asdict
 
 import numpy as np
 
-from moodfuse.evaluate.calibration import expected_calibration_error, logits_of, reliability
+from moodfuse.evaluate.calibration import expected_calibration_error, reliability
 from moodfuse.evaluate.intervals import percentiles
+from moodfuse.evaluate.logits import logits_of, softmax
 from moodfuse.evaluate.metrics import Scores, confusion_metrics, score
 from moodfuse.evaluate.robustness import removal_curve
 from moodfuse.records.cells import FORMAT
@@ -28,7 +29,6 @@ from moodfuse.records.results import (
     RemovalScore,
     Robustness,
 )
-from moodfuse.runtime.predictor import softmax
 from moodfuse.workflows.comparison.arms import Arm, Gathered, gather
 from moodfuse.workflows.comparison.verdicts import Draws, judge
 

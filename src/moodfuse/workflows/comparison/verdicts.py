@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from moodfuse.evaluate.names import metric_name
 from moodfuse.evaluate.selection import BestOf, best_of
-from moodfuse.evaluate.verdicts import METRIC_NAMES, SINGLE, Pair, compare_pairs, enough_resamples, find_pair, spoken
+from moodfuse.evaluate.verdicts import SINGLE, Pair, compare_pairs, enough_resamples, find_pair, spoken
 from moodfuse.records.results import BestArm, CorrectedTests, McNemarCounts, PairRow, VerdictRow
 from moodfuse.workflows.comparison.arms import Arm, Gathered
 
@@ -109,7 +110,7 @@ def _best(best: BestOf) -> BestArm:
 def _best_words(best: BestOf) -> str:
     value, corrected, low, high = (f"{100 * v:.1f}" for v in (best.value, best.corrected, best.low, best.high))
     return (
-        f"{spoken(best.name)} scores highest of {len(best.chosen)}, {METRIC_NAMES[METRIC]} {value}; corrected for "
+        f"{spoken(best.name)} scores highest of {len(best.chosen)}, {metric_name(METRIC)} {value}; corrected for "
         f"having been chosen as the best, expect {corrected} ({low} to {high}) on new posts"
     )
 
