@@ -12,6 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from moodfuse.labels import SENTIMENT
 
 Modality = Literal["text", "image"]
+#: The modality that is left where this one is withheld.
+OTHER: dict[Modality, Modality] = {"text": "image", "image": "text"}
 Precision = Literal["fp32", "fp16", "int8"]
 Augmentation = Literal["crop", "flip", "rotation", "noise", "blur", "grid"]
 
@@ -34,9 +36,24 @@ class Cleaning(Section):
     lower: bool = Field(False, description="convert to lower case (an uncased tokeniser does it anyway)")
 
 
+class Corpus(Section):
+    """Labelled posts that only ever train."""
+
+    path: str = Field(min_length=1, description="a source of posts, as DATA is")
+    share: float = Field(1.0, gt=0, le=1, description="share of its posts that an epoch draws")
+
+
+def _corpus(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str) else value
+
+
 class DataConfig(Section):
     cleaning: Cleaning = Cleaning()
     max_tokens: int = Field(128, ge=8, le=512, description="tokens of a text that the encoder reads")
+    also_train: tuple[Annotated[Corpus, BeforeValidator(_corpus)], ...] = Field(
+        (),
+        description="labelled posts that train along, never validated or tested on: files, or {path: FILE, share: 0.1}",
+    )
 
 
 class SplitConfig(Section):

@@ -8,8 +8,8 @@ from moodfuse.config import Config
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError, DataError
-from moodfuse.learn.compare.work import check_comparable
 from moodfuse.learn.recipes import resolve_config
+from moodfuse.workflows.comparison.run import compare
 from moodfuse.workflows.training import RunResult, train
 
 
@@ -83,8 +83,17 @@ def test_an_encoder_of_another_run_stands_beside_others_on_the_same_split_alone(
     assert [view.kind for view in result.bundle.manifest.views["text"]] == ["graph", "lexicon"]
     with pytest.raises(DataError, match="was trained or chosen on"):
         train(posts, beside.model_copy(update={"split": tuned_run_split(seed=7)}), name="leaky", runs=tmp_path)
-    with pytest.raises(ConfigError, match="no other run has trained"):
-        check_comparable(beside)
+
+
+def test_a_comparison_takes_an_encoder_that_has_seen_none_of_its_posts(
+    tuned_run: RunResult, posts: Posts, synthetic_folder: Path, tmp_path: Path
+) -> None:
+    settings = [{"model": {"text": str(tuned_run.run.path)}, "train": {"epochs": 1, "patience": 0}}]
+    others = Posts(post for post in read_posts(synthetic_folder).labelled() if post.id not in posts.ids)
+    run = {"fusions": ["concat"], "overrides": settings, "seeds": 1, "folds": 2, "workers": 1, "comparisons": tmp_path}
+    assert compare(others, **run).rows[0].model == "concat"
+    with pytest.raises(DataError, match="was trained or chosen on"):
+        compare(Posts([*others, posts[5]]), name="leaky", **run)
 
 
 def test_one_encoder_trains_beside_several_of_the_other_modality(tiny_bert: Path, posts: Posts, tmp_path: Path) -> None:

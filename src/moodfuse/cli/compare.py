@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from moodfuse.cli.progress import Bar
-from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
+from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
 from moodfuse.evaluate.names import METRIC_NAMES
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def compare(
     robustness: Robustness = False,
     format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
+    also_train: AlsoTrain = None,
     columns: Columns = None,
     sheet: Sheet = None,
     quotes: Quotes = "double",
@@ -78,7 +79,7 @@ def compare(
             trials=trials,
             name=name,
             comparisons=comparisons,
-            overrides=[parse_overrides(overrides or [])],
+            overrides=[parse_overrides(overrides or []), *also_layer(also_train)],
             reading=reading,
             workers=workers,
             robustness=robustness,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from moodfuse.errors import ConfigError
 
 if TYPE_CHECKING:
     from moodfuse.data.formats.base import Reading
@@ -25,6 +28,33 @@ Quotes = Annotated[
 Remote = Annotated[
     bool, typer.Option("--remote-images", help="Fetch images that are named by an address (https:// s3:// ...).")
 ]
+
+AlsoTrain = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--also-train",
+        metavar="FILE[=SHARE]",
+        help="Labelled posts that only train; SHARE: how much an epoch draws. Repeatable.",
+    ),
+]
+
+
+def also_layer(given: list[str] | None) -> list[dict[str, Any]]:
+    """Return `--also-train` as settings: `texts.csv` draws every post of a file in each epoch, `texts.csv=0.1` a tenth.
+
+    A file whose own name ends so is taken as it is.
+    """
+    corpora: list[str | dict[str, Any]] = []
+    for value in given or ():
+        path, _, share = value.rpartition("=")
+        if not path or Path(value).exists():
+            corpora.append(value)
+            continue
+        try:
+            corpora.append({"path": path, "share": float(share)})
+        except ValueError:
+            raise ConfigError(f"--also-train: expected FILE or FILE=SHARE (texts.csv=0.1), found {value!r}") from None
+    return [{"data": {"also_train": corpora}}] if corpora else []
 
 
 def reading_of(

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from moodfuse.cli.progress import Bar
-from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
+from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
 
 
 def search(
@@ -28,6 +28,7 @@ def search(
     searches: Annotated[Path, typer.Option(help="Folder that holds searches.")] = Path("searches"),
     format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
+    also_train: AlsoTrain = None,
     columns: Columns = None,
     sheet: Sheet = None,
     quotes: Quotes = "double",
@@ -48,7 +49,7 @@ def search(
     from moodfuse.settings import parse_overrides
     from moodfuse.workflows.searching import search as run_search
 
-    config = model_config(recipe, [parse_overrides(overrides or [])])
+    config = model_config(recipe, [parse_overrides(overrides or []), *also_layer(also_train)])
     with Bar(quiet=quiet) as bar:
         reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
         posts = read_posts(data, reading, labels=Labels(config.labels))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from moodfuse.cli.progress import Bar, console
-from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
+from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
 
 if TYPE_CHECKING:
     from moodfuse.records.metrics import EstimatedScores
@@ -34,6 +34,7 @@ def train(
     device: Annotated[str | None, typer.Option(help="Same as train.device=auto|cpu|gpu|mps.")] = None,
     format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
+    also_train: AlsoTrain = None,
     columns: Columns = None,
     sheet: Sheet = None,
     quotes: Quotes = "double",
@@ -54,7 +55,7 @@ def train(
     from moodfuse.workflows.training import train as run_training
     from moodfuse.workflows.training import write_run_report
 
-    layers = _layers(overrides or [], seed, device)
+    layers = [*_layers(overrides or [], seed, device), *also_layer(also_train)]
     resolved = resolve_config(recipe or (None if config else "concat"), file=config, overrides=layers)
     with Bar(quiet=quiet) as bar:
         reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)

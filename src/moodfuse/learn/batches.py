@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from moodfuse.data.corpora import Pool
 from moodfuse.learn.augmentation import Draw
 from moodfuse.learn.encoders import Encoded, Features
 from moodfuse.learn.model import Batch, Inputs
@@ -55,17 +56,40 @@ class FrozenData:
 class PostBatches(Dataset[int]):
     """The posts of a part of the split; `load` collates rows into a `Batch`.
 
-    The fit loop sets `random`, which turns augmentation on.
+    The posts of `also`, pools of which an epoch draws a share, come behind the part's own `count` posts. The fit loop
+    sets `random`, which turns augmentation on.
     """
 
     def __init__(
-        self, text: ModalityData | None, image: ModalityData | None, targets: Sequence[int], rows: Sequence[int]
+        self,
+        text: ModalityData | None,
+        image: ModalityData | None,
+        targets: Sequence[int],
+        rows: Sequence[int],
+        also: Sequence[Pool] = (),
     ) -> None:
         self.text = text
         self.image = image
         self.targets = torch.tensor(list(targets), dtype=torch.long)
-        self.rows = list(rows)
+        self.rows = [*rows, *(row for pool in also for row in pool.rows)]
+        self.count = len(rows)
         self.random: Draw | None = None
+        self._shares = [pool.share for pool in also]
+        self._sizes = [len(pool.rows) for pool in also]
+
+    @property
+    def pools(self) -> list[Pool]:
+        """The pools, as positions in this part."""
+        ends = np.cumsum([self.count, *self._sizes]).tolist()
+        return [Pool(range(start, end), s) for start, end, s in zip(ends, ends[1:], self._shares, strict=False)]
+
+    @property
+    def seen(self) -> torch.Tensor:
+        """How often an epoch sees each position (N,), on average."""
+        seen = torch.ones(len(self.rows))
+        for pool in self.pools:
+            seen[pool.rows.start : pool.rows.stop] = pool.share
+        return seen
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -109,7 +133,8 @@ class LengthBatches(Sampler[list[int]]):
 
     The order is a function of (seed, epoch) alone, so that a resumed run continues like an uninterrupted run. `epoch`
     is called at the start of each pass; `None` keeps the order fixed. `share` takes the positions rank, rank + count
-    and so on of every batch. No batch holds a single post, nor does a share of a batch.
+    and so on of every batch. No batch holds a single post, nor does a share of a batch. Of each of `pools`, whose
+    positions come after the first `size`, a pass draws `drawn` anew.
     """
 
     def __init__(
@@ -121,9 +146,12 @@ class LengthBatches(Sampler[list[int]]):
         seed: int = 0,
         epoch: Callable[[], int] | None = None,
         share: Share = WHOLE,
+        pools: Sequence[Pool] = (),
     ) -> None:
         self.share = share
-        self.size = size
+        self.own = size
+        self.pools = pools
+        self.size = size + sum(pool.drawn for pool in pools)
         self.batch_size = batch_size
         self.lengths = lengths
         self.seed = seed
@@ -134,8 +162,10 @@ class LengthBatches(Sampler[list[int]]):
         return max(1, full + (rest >= 2 * self.share.count))
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = list(range(self.size))
+        order = list(range(self.own))
         random = np.random.default_rng([self.seed, self.epoch()]) if self.epoch else None
+        for pool in self.pools:
+            order += random.choice(pool.rows, pool.drawn, replace=False).tolist() if random else pool.rows[: pool.drawn]
         if random:
             random.shuffle(order)
         if self.lengths is not None:

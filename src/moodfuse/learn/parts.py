@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from moodfuse.config import Config, Modality
+from moodfuse.data.corpora import NO_CORPORA, Corpora, Pool
 from moodfuse.data.posts import Posts
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import OpenModality, open_modalities
@@ -25,21 +26,25 @@ from moodfuse.progress import Progress, silent
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """Label ids (N,) and modalities of N posts, and the rows for training and for choosing the epoch."""
+    """Label ids (N,) and modalities of N posts, and the rows for training and for choosing the epoch.
+
+    Rows of `also` only train: an epoch draws its share of each pool.
+    """
 
     targets: Sequence[int]
     modalities: Mapping[Modality, OpenModality]
     train: Sequence[int]
     validation: Sequence[int]
+    also: Sequence[Pool] = ()
 
     def parts(self) -> Parts:
         """Return the training and the validation part, ready to be batched."""
         text, image = (self.modalities[m].data if m in self.modalities else None for m in ("text", "image"))
-        train, validation = (PostBatches(text, image, self.targets, rows) for rows in (self.train, self.validation))
-        return Parts(train, validation)
+        train = PostBatches(text, image, self.targets, self.train, self.also)
+        return Parts(train, PostBatches(text, image, self.targets, self.validation))
 
     def prior(self, classes: int) -> np.ndarray:
-        """Return the class shares (C,) among the training posts."""
+        """Return the class shares (C,) among the training posts, without the pools."""
         return np.bincount([self.targets[row] for row in self.train], minlength=classes) / len(self.train)
 
 
@@ -49,15 +54,17 @@ def open_data(
     config: Config,
     progress: Progress = silent,
     sources: Mapping[Modality, EncoderSource] | None = None,
+    corpora: Corpora = NO_CORPORA,
 ) -> TrainingData:
     """Open what `config` reads, only for the posts with ids in `parts["train"]` and `parts["validation"]`.
 
-    `sources` are the encoders to use; `None` takes the encoders that `config` names.
+    `sources` are the encoders to use; `None` takes the encoders that `config` names. `corpora` train along.
     """
-    used = posts.subset([*parts["train"], *parts["validation"]])
+    own = posts.subset([*parts["train"], *parts["validation"]])
+    used, count = corpora.beside(own), len(parts["train"])
     modalities = open_modalities(used, config, progress, sources)
-    count = len(parts["train"])
-    return TrainingData(label_ids(used, Labels(config.labels)), modalities, range(count), range(count, len(used)))
+    targets = label_ids(used, Labels(config.labels))
+    return TrainingData(targets, modalities, range(count), range(count, len(own)), corpora.pools(len(own)))
 
 
 def label_ids(posts: Posts, labels: Labels) -> list[int]:

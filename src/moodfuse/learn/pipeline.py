@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from moodfuse.config import Config
+from moodfuse.data.corpora import NO_CORPORA, Corpora
 from moodfuse.data.posts import Posts
 from moodfuse.learn.bundling import export_bundle
 from moodfuse.learn.fit.history import SILENT, FitResult, Hooks
@@ -33,19 +34,20 @@ def train_model(
     run: RunFolder,
     groups: Mapping[str, int],
     hooks: Callable[[str], Hooks] = lambda stage: SILENT,
+    corpora: Corpora = NO_CORPORA,
 ) -> Trained:
     """Train on `parts["train"]`, keep the state that is best on `parts["validation"]`, export it.
 
     `parts` holds ids, with an empty validation part if `train.monitor` is none; no other post is read. `groups` numbers
     each post's group of near-duplicates. The bundle goes to `run.unfinished` and takes the run's name, checkpoints go
     to `run.checkpoints`, and training resumes from the last checkpoint there. `hooks` returns the callbacks of a stage
-    by its name, which is empty for the model itself. Raises `TrainingError` if the exported graphs do not compute what
-    the model does.
+    by its name, which is empty for the model itself. `corpora` train along in every stage. Raises `TrainingError` if
+    the exported graphs do not compute what the model does.
     """
     told = hooks("")
     staged = config.train.regime == "two_stage"
-    sources = tune_encoders(posts, parts, config, run, hooks) if staged else None
-    data = open_data(posts, parts, config, told.progress, sources)
+    sources = tune_encoders(posts, parts, config, run, hooks, corpora) if staged else None
+    data = open_data(posts, parts, config, told.progress, sources, corpora)
     model, result = fit_parts(data, config, run.checkpoints, told)
     fit_stacker(model, data, [groups[i] for i in parts["train"]], config, run.checkpoints, told.progress)
     told.progress("exporting the bundle", 0, 1)

@@ -13,6 +13,7 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from moodfuse.config import Precision
+from moodfuse.learn.four_bits import PARTS, four_bits, unpack
 
 BLOCK = 32  # weights that share a scale in int8
 _LEAST = 4_096  # smaller tensors stay in fp32: biases and norms take no space and matter most
@@ -26,7 +27,7 @@ def reduce_weights(graph: bytes, precision: Precision) -> bytes:
 
     `fp16` halves their size. `int8` rounds each weight to one of 255 steps: in a matrix, 32 neighbours along the summed
     axis share a scale; in a convolution or a linear layer with a bias, each output channel has a scale; all other
-    weights are stored in fp16.
+    weights are stored in fp16. A table of embeddings that was stored in 4 bits before stays exactly as it is.
     """
     if precision == "fp32":
         return graph
@@ -42,9 +43,7 @@ def reduce_weights(graph: bytes, precision: Precision) -> bytes:
         axis = axes.get(tensor.name)
         blocked = precision == "int8" and axis is not None and values.shape[axis] % BLOCK == 0
         if blocked and tensor.name in looked_up:
-            kept += _blocks(tensor.name, values, 1)
-            for gather in looked_up[tensor.name]:
-                _look_up_and_decode(model, gather)
+            kept += _table(model, tensor.name, values, looked_up[tensor.name])
             continue
         if blocked:
             tensors, decoding = _int8(tensor.name, values, axis or 0)
@@ -106,6 +105,17 @@ def _looked_up(model: onnx.ModelProto) -> dict[str, list[NodeProto]]:
             else:
                 used_otherwise.add(name)
     return {name: nodes for name, nodes in found.items() if name not in used_otherwise}
+
+
+def _table(model: onnx.ModelProto, name: str, values: np.ndarray, gathers: list[NodeProto]) -> list[TensorProto]:
+    """Return a table (rows, width) in fewer bits, and have each look-up decode the rows that it finds."""
+    if (packed := four_bits(values)) is None:
+        for gather in gathers:
+            _look_up_and_decode(model, gather)
+        return _blocks(name, values, 1)
+    constants = [constant for gather in gathers for constant in unpack(model, gather, values.shape[1])]
+    parts = zip(packed, PARTS, strict=True)
+    return [*constants, *(numpy_helper.from_array(content, f"{name}.{kind}") for content, kind in parts)]
 
 
 def _look_up_and_decode(model: onnx.ModelProto, gather: NodeProto) -> None:

@@ -55,6 +55,7 @@ def fit_stacker(
         halved = list(folds.split(logits, targets, groups))
     for fold, halves in enumerate(halved):
         inside, outside = (replace(data, train=[data.train[i] for i in half]) for half in halves)
+        outside = replace(outside, also=())
         inner, _ = fit_parts(inside, config, folder and folder / f"stacking-{fold}")
         logits[halves[1]] = _alone(inner, outside.parts().train)
         progress("stacking", fold + 1, inner_folds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from moodfuse.config import Config, Modality
+from moodfuse.data.corpora import NO_CORPORA, Corpora
 from moodfuse.data.posts import Posts
 from moodfuse.learn.assembly import encoder_sources
 from moodfuse.learn.encoders import EncoderSource
@@ -39,6 +40,7 @@ def tune_encoders(
     config: Config,
     run: RunFolder,
     hooks: Callable[[Modality], Hooks],
+    corpora: Corpora = NO_CORPORA,
 ) -> dict[Modality, EncoderSource]:
     """Fine-tune each encoder in `train.tune` on `parts["train"]` and choose its best state on `parts["validation"]`.
 
@@ -50,7 +52,7 @@ def tune_encoders(
         if modality not in sources:
             continue
         stage, place, told = stage_config(config, modality), run.stage(modality), hooks(modality)
-        data = open_data(posts, parts, stage, told.progress)
+        data = open_data(posts, parts, stage, told.progress, corpora=corpora)
         fit_parts(data, stage, place, Hooks(told.save_history, _of_stage(modality, told.progress)))
         sources[modality] = tuned_source(sources[modality], place / kept_checkpoint(stage.train))
     return sources

@@ -114,9 +114,9 @@ class StoredCell:
     probabilities: Mapping[str, np.ndarray]
     metrics: CellMetrics
 
-    def logits(self) -> np.ndarray:
-        """Return the logits (B, C) with nothing withheld, before the temperature."""
-        return logits_of(self.probabilities[""]) * self.metrics.temperature
+    def logits(self, withheld: str = "") -> np.ndarray:
+        """Return the logits (B, C) with a modality, or nothing, withheld, before the temperature."""
+        return logits_of(self.probabilities[withheld]) * self.metrics.temperature
 
 
 @dataclass(frozen=True, slots=True)

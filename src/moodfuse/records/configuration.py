@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pydantic import ConfigDict, JsonValue, RootModel
 
 from moodfuse.config import Config, Modality
+from moodfuse.records.record import Record
 from moodfuse.settings import build_config
 
 
@@ -79,6 +80,21 @@ class StoredConfig(RootModel[dict[str, JsonValue]]):
         """The number of trainings whose weights are averaged."""
         found = self.setting("train.members")
         return found if isinstance(found, int) else 1
+
+
+class TrainedAlong(Record):
+    """A corpus of `data.also_train`: its posts, how many near-duplicates were left out, the share an epoch draws."""
+
+    source: str
+    posts: int
+    left_out: int
+    share: float
+
+    def sentence(self) -> str:
+        """Return the facts in words."""
+        drawn = "" if self.share == 1 else f" (an epoch draws {self.share:.0%} of them)"
+        left = f"; {self.left_out:,} near-duplicates of the posts left out" if self.left_out else ""
+        return f"{self.source}: {self.posts:,} posts train along{drawn}, never tested on{left}"
 
 
 def flat(settings: Mapping[str, JsonValue], prefix: str = "") -> dict[str, JsonValue]:

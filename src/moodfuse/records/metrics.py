@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from moodfuse.records.configuration import TrainedAlong
 from moodfuse.records.record import Number, Record
 
 
@@ -73,6 +74,8 @@ class Protocol(Record):
     held_out: int
     #: groups of near-duplicates that are on several sides of a given split
     duplicate_groups_across: int = 0
+    #: corpora that trained along and were never tested on
+    also_train: list[TrainedAlong] = Field([])
 
 
 class TrainingFacts(Record):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, JsonValue
 
 from moodfuse.config import Modality
-from moodfuse.records.configuration import StoredConfig, flat
+from moodfuse.records.configuration import StoredConfig, TrainedAlong, flat
 from moodfuse.records.environment import Environment
 from moodfuse.records.record import Record
 
@@ -18,6 +18,8 @@ class ComparedPosts(Record):
     posts: int
     unlabelled: int = 0
     classes: dict[str, int] = Field({})
+    #: corpora that trained along in every cell, and were never tested on
+    also_train: list[TrainedAlong] = Field([])
 
 
 class PlannedModel(Record):

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import Field
+
 from moodfuse import files
 from moodfuse.config import Config
 from moodfuse.records.claim import Claim
-from moodfuse.records.configuration import StoredConfig
+from moodfuse.records.configuration import StoredConfig, TrainedAlong
 from moodfuse.records.environment import Environment, describe_environment
 from moodfuse.records.record import Number, Record, read_record, write_record
 from moodfuse.records.tolerant import Folder, real
@@ -43,6 +45,8 @@ class SearchSummary(Record):
     best: StoredConfig
     data_sha256: str = ""
     split_sha256: str = ""
+    #: corpora that trained along in every trial
+    also_train: list[TrainedAlong] = Field([])
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,7 @@ def _summary(run: Run) -> list[Block]:
     )
     intervals = f" Intervals: {protocol.intervals}."
     blocks: list[Block] = [Verdicts(verdict_lines(run, test)), Paragraph(tested + intervals)]
+    blocks += [Paragraph(f"{corpus.sentence()}.") for corpus in protocol.also_train]
     if across := protocol.duplicate_groups_across:
         blocks.append(
             Notice(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -59,6 +59,9 @@ class Manifest(Section):
     )
     head_inputs: tuple[str, ...] = Field(description="names of the head's inputs, in order")
     temperature: float = Field(1.0, gt=0, description="the head's logits are divided by it")
+    temperatures: dict[Modality, Annotated[float, Field(gt=0)]] = Field(
+        {}, description="the same for posts that have this modality alone, where the model reads two"
+    )
     review_threshold: float = Field(0.0, ge=0, le=1, description="below this confidence: check by hand")
     parity: dict[str, float] = Field({}, description="largest differences between PyTorch and ONNX")
     training: dict[str, Any] = Field({}, description="data hash, posts, regime, seed")

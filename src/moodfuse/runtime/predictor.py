@@ -214,9 +214,15 @@ class Predictor:
         widths = {"text": self._text.dim if self._text else 0, "image": self._image.dim if self._image else 0}
         feed = head_feed(self.manifest.head_inputs, {"text": text, "image": image}, widths)
         (logits,) = self._sessions.get().head.run(["logits"], feed)
-        # The training shares, which a post with nothing to read gets, are no logits to be calibrated.
-        read = np.array([one is not None or other is not None for one, other in zip(text, image, strict=True)])
-        return softmax(logits / np.where(read, self.manifest.temperature, 1.0)[:, None])
+        return softmax(logits / np.array([self._temperature(*pair) for pair in zip(text, image, strict=True)])[:, None])
+
+    def _temperature(self, text: Encoding | None, image: Encoding | None) -> float:
+        if text is None and image is None:
+            return 1.0  # the training shares, which a post with nothing to read gets, are no logits to be calibrated
+        whole = self.manifest.temperature
+        if text is not None and image is not None:
+            return whole
+        return self.manifest.temperatures.get("image" if text is None else "text", whole)
 
     def _prediction(self, post: PreparedPost, row: np.ndarray, used: frozenset[Modality]) -> Prediction:
         best = int(row.argmax())

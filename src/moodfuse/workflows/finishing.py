@@ -36,7 +36,7 @@ def bundle_facts(bundle: Bundle) -> BundleFacts:
     return BundleFacts(temperature=bundle.manifest.temperature, parity=bundle.manifest.parity)
 
 
-def finish_run(run: RunFolder, bundle: Bundle, metrics: RunMetrics, seen: dict[str, list[str]]) -> None:
+def finish_run(run: RunFolder, bundle: Bundle, metrics: RunMetrics, seen: dict[str, set[str]]) -> None:
     """Add scores, card and the digests of the `seen` posts to a bundle; move it and the metrics to the run's folder."""
     environment = read_record(run.environment, Environment)
     facts = {"data_sha256": environment.data_sha256, "posts": metrics.protocol.train}
@@ -45,7 +45,7 @@ def finish_run(run: RunFolder, bundle: Bundle, metrics: RunMetrics, seen: dict[s
         training={**metrics.training.as_json(), **facts},
         scores={"test": metrics.test.as_json(), "protocol": metrics.protocol.as_json()},
     )
-    bundle = add_file(bundle, SEEN, json.dumps(seen))
+    bundle = add_file(bundle, SEEN, json.dumps({part: sorted(digests) for part, digests in seen.items()}))
     bundle = add_file(bundle, "MODEL_CARD.md", model_card(bundle.manifest, metrics))
     files.move_folder(bundle.folder, run.bundle)
     write_record(run.metrics, metrics)

@@ -9,7 +9,7 @@ _CARD = """# {name}
 
 Predicts the sentiment ({labels}) of posts with text and image. Fusion `{fusion}` over {encoders};
 {regime} training, seed {seed}, on {posts} posts. Written by moodfuse {version}.
-
+{also}
 ## Scores
 
 {protocol} ({n} posts; 95 % intervals by bootstrap over groups of near-duplicates):
@@ -63,6 +63,7 @@ def model_card(manifest: Manifest, metrics: RunMetrics) -> str:
         regime=training.regime,
         seed=training.seed,
         posts=protocol.train,
+        also="".join(f"\n- {corpus.sentence()}." for corpus in protocol.also_train) + "\n" * bool(protocol.also_train),
         version=manifest.moodfuse,
         protocol=protocol.test.capitalize(),
         n=test.n,

@@ -13,8 +13,10 @@ from moodfuse.errors import ConfigError, DataError
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
 from moodfuse.records.search import SearchFolder, SearchSummary, open_search, write_search
+from moodfuse.workflows.corpora import read_corpora
 from moodfuse.workflows.extras import require_training
 from moodfuse.workflows.groups import cached_groups
+from moodfuse.workflows.leaks import check_borrowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +64,22 @@ def search(
     labelled = posts.labelled()
     if not len(labelled):
         raise DataError(f"{posts.source}: no post has a label; a search needs labelled posts")
-    data_hash = data_sha256(labelled, post_digests(labelled))
+    also = read_corpora(config, labelled, progress, notify)
+    digests = post_digests(labelled)
+    check_borrowed(config, digests)
+    data_hash = data_sha256(labelled, digests, also.sha256)
     folder = open_search(searches, name, config, data_hash)
     groups = cached_groups(labelled, data_hash, progress)
     split = make_split(
         labelled, folds=config.split.folds, seed=config.split.seed, groups=groups, labels=Labels(config.labels)
     )
     parts = {"train": split.train_ids, "validation": split.validation_ids}
-    study = run_trials(folder.path, labelled, parts, config, trials, progress=progress)
+    study = run_trials(folder.path, labelled, parts, config, trials, corpora=also.corpora, progress=progress)
     if study.ended() < trials:
         notify(f"{trials - study.ended()} trials are still being run by other processes")
     score, best = study.best()
     summary = summarise(study, config, trials).model_copy(
-        update={"data_sha256": data_hash, "split_sha256": split.sha256}
+        update={"data_sha256": data_hash, "split_sha256": split.sha256, "also_train": list(also.facts)}
     )
     write_search(folder, summary, study.rows(), best)
     return SearchResult(folder.path, best, score, summary)

@@ -24,6 +24,7 @@ from moodfuse.records.record import read_record
 from moodfuse.records.run import RunFolder, open_run
 from moodfuse.runtime.bundle import Bundle, read_bundle, update_manifest
 from moodfuse.runtime.predictor import Prediction, Predictor
+from moodfuse.workflows.corpora import ReadCorpora, read_corpora
 from moodfuse.workflows.evaluation import Evaluation, evaluate_posts, run_predictor, score_predictions
 from moodfuse.workflows.finishing import bundle_facts, finish_run, training_facts
 from moodfuse.workflows.groups import GroupedPosts, cached_groups
@@ -79,8 +80,9 @@ def train(
     if left_out := len(posts) - len(labelled):
         notify(f"{left_out} of {len(posts)} posts have no label and are left out of training")
     digests = post_digests(labelled)
+    also = read_corpora(config, labelled, progress, notify)
     given = split_file.read_text("utf-8", "replace") if split_file and split_file.is_file() else ""
-    data_hash = data_sha256(labelled, digests, given)
+    data_hash = data_sha256(labelled, digests, given + also.sha256)
     claim = Claim("run", runs, name)
     with working_alone(claim.folder):
         run = open_run(claim, config, data_hash, posts.source)
@@ -90,14 +92,20 @@ def train(
         grouped = GroupedPosts(labelled, digests, cached_groups(labelled, data_hash, progress))
         if config.split.hold_out:
             split = _fixed_split(run, labelled, config, grouped.groups, split_file, log)
-            metrics = _train_held_out(grouped, config, run, split, progress, log)
+            metrics = _train_held_out(grouped, also, config, run, split, progress, log)
         else:
-            metrics = train_on_all(grouped, config, run, workers=workers, progress=progress, notify=log)
+            metrics = train_on_all(grouped, also, config, run, workers=workers, progress=progress, notify=log)
     return RunResult(run, metrics)
 
 
 def _train_held_out(
-    grouped: GroupedPosts, config: Config, run: RunFolder, split: Split, progress: Progress, log: Notify
+    grouped: GroupedPosts,
+    also: ReadCorpora,
+    config: Config,
+    run: RunFolder,
+    split: Split,
+    progress: Progress,
+    log: Notify,
 ) -> RunMetrics:
     """Train, select and calibrate, and test on the three parts of the split; return the run's metrics."""
     from moodfuse.learn.fit.history import Hooks
@@ -113,6 +121,7 @@ def _train_held_out(
         run,
         groups.group_of,
         lambda stage: Hooks(lambda rows: write_csv(run.stage_history(stage), rows), progress),
+        also.corpora,
     )
     log(f"best epoch {trained.fit.best_epoch + 1} of {len(trained.fit.history)} by validation {config.train.monitor}")
     bundle, validation = _calibrate(trained.bundle, posts.subset(parts["validation"]), groups, progress)
@@ -122,13 +131,14 @@ def _train_held_out(
     metrics = RunMetrics(
         test=test.scores,
         validation=validation,
-        protocol=_protocol(split, groups),
+        protocol=_protocol(split, groups).model_copy(update={"also_train": list(also.facts)}),
         training=training_facts(config, trained),
         bundle=bundle_facts(bundle),
         **_alone_scores(alone),
     )
     borrowed = borrowed_seen(config)  # this bundle has also seen what the encoder of another run saw
-    seen = {part: sorted({digests[i] for i in parts[part]} | borrowed[part]) for part in ("train", "validation")}
+    seen = {part: {digests[i] for i in parts[part]} | borrowed[part] for part in ("train", "validation")}
+    seen["train"] |= also.digests
     finish_run(run, bundle, metrics, seen)
     return metrics
 
@@ -217,14 +227,22 @@ def _calibrate(
     raw = run_predictor(predictor, validation, progress, "calibrating")
     logits = logits_of([list(p.probabilities.values()) for p in raw])
     temperature = fit_temperature(logits, true)
+    temperatures = {}
+    for m in predictor.manifest.modalities if len(predictor.manifest.modalities) > 1 else ():
+        alone = run_predictor(predictor, validation, progress, f"calibrating on the {m}", only=m)
+        temperatures[m] = fit_temperature(logits_of([list(p.probabilities.values()) for p in alone]), true)
     # The answers of the calibrated predictor, without a second run: the same logits, divided by the temperature.
+    by_used = {frozenset({m}): value for m, value in temperatures.items()}
+    divisors = np.array([by_used.get(prediction.used, temperature) for prediction in raw])[:, None]
     result = [
         rescaled(prediction, row) if prediction.used else prediction
-        for prediction, row in zip(raw, softmax(logits / temperature), strict=True)
+        for prediction, row in zip(raw, softmax(logits / divisors), strict=True)
     ]
     correct = [prediction.label == post.label for prediction, post in zip(result, validation, strict=True)]
     review = review_threshold([prediction.confidence for prediction in result], correct)
-    bundle = update_manifest(bundle, temperature=temperature, review_threshold=review.threshold)
+    bundle = update_manifest(
+        bundle, temperature=temperature, temperatures=temperatures, review_threshold=review.threshold
+    )
     scores = score_predictions(validation, result, predictor.labels, groups)
     return bundle, ValidationScores(**scores.as_json(), review=ReviewShares(**asdict(review)))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from moodfuse.config import Config
+from moodfuse.config import OTHER, Config, Modality
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import make_split
 from moodfuse.errors import ConfigError
@@ -24,8 +24,10 @@ from moodfuse.records.results import ArmRow
 from moodfuse.records.run import RunFolder
 from moodfuse.runtime.bundle import update_manifest
 from moodfuse.workflows.comparison.run import Effort, check_cells, check_fold_count, compare_models
+from moodfuse.workflows.corpora import ReadCorpora
 from moodfuse.workflows.finishing import bundle_facts, finish_run, training_facts
 from moodfuse.workflows.groups import GroupedPosts
+from moodfuse.workflows.leaks import borrowed_seen
 
 if TYPE_CHECKING:
     from moodfuse.learn.compare.models import ComparedModel
@@ -39,6 +41,7 @@ class CrossValidation:
 
     scores: EstimatedScores
     temperature: float
+    temperatures: dict[Modality, float]
     review: ReviewShares
     rows: list[dict[str, str | float]]  # a row per post, from the first seed
 
@@ -63,6 +66,7 @@ def check_fixed_budget(config: Config, split_file: Path | None) -> None:
 
 def train_on_all(
     grouped: GroupedPosts,
+    also: ReadCorpora,
     config: Config,
     run: RunFolder,
     *,
@@ -82,7 +86,7 @@ def train_on_all(
     )
     check_cells(posts, split, CELL_COUNT, labels)
     split.save(run.split)
-    scored = cross_validated(posts, config, run, workers=workers, progress=progress, notify=notify)
+    scored = cross_validated(posts, also, config, run, workers=workers, progress=progress, notify=notify)
     figures = f"accuracy {scored.scores.accuracy:.3f}, macro-F1 {scored.scores.macro_f1:.3f}"
     notify(f"five-fold cross-validation: {figures}")
     trained = train_model(
@@ -92,26 +96,42 @@ def train_on_all(
         run,
         groups.group_of,
         lambda stage: Hooks(lambda rows: write_csv(run.stage_history(stage), rows), progress),
+        also.corpora,
     )
-    bundle = update_manifest(trained.bundle, temperature=scored.temperature, review_threshold=scored.review.threshold)
+    bundle = update_manifest(
+        trained.bundle,
+        temperature=scored.temperature,
+        temperatures=scored.temperatures,
+        review_threshold=scored.review.threshold,
+    )
     write_csv(run.predictions, scored.rows)
     metrics = RunMetrics(
         test=scored.scores,
         review=scored.review,
-        protocol=_protocol(config.split.repeats, len(posts)),
+        protocol=_protocol(config.split.repeats, len(posts)).model_copy(update={"also_train": list(also.facts)}),
         training=training_facts(config, trained),
         bundle=bundle_facts(bundle),
     )
-    finish_run(run, bundle, metrics, {"train": sorted(grouped.digests[i] for i in posts.ids), "validation": []})
+    seen = borrowed_seen(config)
+    seen["train"] |= {grouped.digests[i] for i in posts.ids} | also.digests
+    finish_run(run, bundle, metrics, seen)
     return metrics
 
 
 def cross_validated(
-    posts: Posts, config: Config, run: RunFolder, *, workers: int | None, progress: Progress, notify: Notify
+    posts: Posts,
+    also: ReadCorpora,
+    config: Config,
+    run: RunFolder,
+    *,
+    workers: int | None,
+    progress: Progress,
+    notify: Notify,
 ) -> CrossValidation:
     """Run the recipe on five cells, `split.repeats` seeds each, in the run's folder; finished cells are not run again.
 
-    The temperature is fitted on all out-of-fold answers together, and the review threshold on the calibrated answers.
+    The temperature is fitted on all out-of-fold answers together, those of posts with one modality on the answers with
+    the other withheld, and the review threshold on the calibrated answers.
     The calibration error is that of the cells, where the temperature of each is fitted on the other cells: with a
     temperature fitted on the same answers, the error would be too small.
     """
@@ -120,6 +140,7 @@ def cross_validated(
         posts,
         Effort(seeds=config.split.repeats, folds=CELL_COUNT, workers=workers),
         run.cross_validation,
+        also=also,
         progress=progress,
         notify=notify,
     )
@@ -129,6 +150,11 @@ def cross_validated(
     logits = np.concatenate([cell.logits() for cell in cells])
     true = np.concatenate([cell.true for cell in cells])
     temperature = fit_temperature(logits, true)
+    temperatures = {
+        kept: fit_temperature(np.concatenate([cell.logits(gone) for cell in cells]), true)
+        for kept, gone in OTHER.items()
+        if all(gone in cell.probabilities for cell in cells)
+    }
     probabilities = softmax(logits / temperature)  # (N x seeds, C)
     correct = probabilities.argmax(1) == true
     review = review_threshold(probabilities.max(1).tolist(), correct.tolist())
@@ -138,6 +164,7 @@ def cross_validated(
     return CrossValidation(
         _scores(result.rows[0], len(posts), result.results.calibration[0].ece),
         temperature,
+        temperatures,
         ReviewShares(**asdict(review)),
         [_row(i, str(label), first[i], labels) for i, label in zip(posts.ids, posts.labels, strict=True)],
     )

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from moodfuse.config import Config, Modality, Precision
+from moodfuse.data.corpora import Pool
 from moodfuse.evaluate.calibration import fit_temperature
 from moodfuse.evaluate.logits import softmax
 from moodfuse.evaluate.metrics import score
@@ -39,11 +40,15 @@ Encoders = Mapping[Modality, Callable[..., Encoded]]
 
 @dataclass(frozen=True, slots=True)
 class CellData:
-    """The posts of a comparison as cells need them: label ids and groups (N,), and a function that opens modalities."""
+    """The posts of a comparison as cells need them: label ids and groups (N,), and a function that opens modalities.
+
+    Label ids and modalities go on behind the N posts with those of the pools in `also`, which train along in each cell.
+    """
 
     targets: Sequence[int]
     groups: Sequence[int]
     open: Opener
+    also: Sequence[Pool] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +156,7 @@ def run_cell(config: Config, data: CellData, rows: Rows, *, trials: int = 0, pro
 def fit_cell(config: Config, data: CellData, rows: Rows, progress: Progress = silent) -> FittedCell:
     """Train a model on the cell's training posts and return it in the state that the validation posts choose."""
     started = time.perf_counter()
-    opened = TrainingData(data.targets, data.open(config), rows["train"], rows["validation"])
+    opened = TrainingData(data.targets, data.open(config), rows["train"], rows["validation"], data.also)
     model, result = fit_parts(opened, config, hooks=Hooks(progress=progress))
     fit_stacker(model, opened, [data.groups[row] for row in rows["train"]], config, progress=progress)
     seconds = time.perf_counter() - started

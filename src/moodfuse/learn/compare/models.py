@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moodfuse.config import Config, Modality
+from moodfuse.config import OTHER, Config, Modality
 from moodfuse.errors import ConfigError, suggest
 from moodfuse.evaluate.verdicts import SINGLE
 from moodfuse.learn.assembly import check_model
@@ -45,9 +45,8 @@ class ComparedModel:
         if len(self.modalities) == 1:
             return [PlannedArm(name=self.name, model=self.name, reads=self.modalities[0], withheld=None)]
         whole = PlannedArm(name=self.name, model=self.name, reads="both", withheld=None)
-        left: dict[Modality, Modality] = {"text": "image", "image": "text"}  # by what is withheld
         parts = [
-            PlannedArm(name=f"{self.name} without {gone}", model=self.name, reads=left[gone], withheld=gone)
+            PlannedArm(name=f"{self.name} without {gone}", model=self.name, reads=OTHER[gone], withheld=gone)
             for gone in self.modalities
         ]
         return [whole, *parts]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from moodfuse.config import Config
+from moodfuse.data.corpora import Pool
 from moodfuse.errors import ConfigError
 from moodfuse.labels import Labels
 from moodfuse.learn.compare.cell import CellData, CellResult, cell_scores, run_cell
@@ -17,7 +18,6 @@ from moodfuse.learn.fusion import find_fusion
 from moodfuse.progress import Progress, silent
 from moodfuse.records.cells import FORMAT, CellKey, CellMetrics, CellSeconds, PartSizes, StoredCell, write_cell
 from moodfuse.records.configuration import StoredConfig
-from moodfuse.records.run import borrowed_runs
 
 #: The number of cells that ten folds make.
 PAIRS = 5
@@ -37,6 +37,7 @@ class Work:
     trials: int
     keep_heads: int  # the seed whose heads are kept
     features: FeatureFolder
+    also: Sequence[Pool] = ()  # rows behind those of `ids`
 
     def run(self, key: CellKey, progress: Progress = silent) -> None:
         """Run a cell and write its folder."""
@@ -44,7 +45,7 @@ class Work:
         config = self.configs[key.model].model_copy(update={"seed": key.seed})
         parts = cell_parts(self.folds, key.fold, chooses=self.trials > 0 or config.train.monitor != "none")
         rows = {part: [row[i] for i in ids] for part, ids in parts.items()}
-        data = CellData(self.targets, self.groups, self.features)
+        data = CellData(self.targets, self.groups, self.features, self.also)
         result = run_cell(config, data, rows, trials=self.trials, progress=progress)
         sizes = PartSizes(train=len(parts["train"]), validation=len(parts["validation"]), test=len(parts["test"]))
         metrics = _metrics(key, result, sizes, cell_scores(result, data, rows))
@@ -79,12 +80,9 @@ def cell_parts(folds: Mapping[str, int], pair: int, *, chooses: bool) -> dict[st
 
 
 def check_comparable(config: Config) -> None:
-    """Raise `ConfigError` for two-stage training and for encoders of other runs.
-
-    Such an earlier training would have seen posts that the cell tests on.
-    """
-    if config.train.regime == "two_stage" or borrowed_runs(config):
-        raise ConfigError("cross-validation takes frozen and end_to_end, with encoders that no other run has trained")
+    """Raise `ConfigError` for two-stage training: its first stage would have seen posts that the cell tests on."""
+    if config.train.regime == "two_stage":
+        raise ConfigError("cross-validation takes train.regime=frozen and end_to_end, not two_stage")
 
 
 def _folds_of(pair: int) -> tuple[tuple[int, int], int]:

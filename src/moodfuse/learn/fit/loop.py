@@ -149,9 +149,11 @@ def fit_one(
     for encoder in model.encoders.values():
         freeze(encoder, config.train.freeze)
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    batches = LengthBatches(len(train), config.train.batch_size, lengths=train.lengths, seed=config.seed, share=share)
+    batches = LengthBatches(
+        train.count, config.train.batch_size, lengths=train.lengths, seed=config.seed, share=share, pools=train.pools
+    )
     steps = len(batches) * config.train.epochs
-    weights = class_weights(train.targets[train.rows], len(config.labels), config.train.class_weights)
+    weights = class_weights(train.targets[train.rows], len(config.labels), config.train.class_weights, train.seen)
     module = _FitModule(model, config, weights, steps)
     history, watched = KeepHistory(hooks.save_history), Watched(config.train.monitor)
     best = KeepBest(lambda: module.kept, watched)

@@ -14,11 +14,14 @@ from moodfuse.config import OptimConfig
 _GAMMA, _Q = 2.0, 0.7  # the authors' values
 
 
-def class_weights(targets: Tensor, classes: int, how: str) -> Tensor:
-    """Return loss weights (classes,) for ids (N,): `none` 1, `balanced` n / (k n_c), `sqrt` the square root of that."""
+def class_weights(targets: Tensor, classes: int, how: str, seen: Tensor | None = None) -> Tensor:
+    """Return loss weights (classes,) for ids (N,): `none` 1, `balanced` n / (k n_c), `sqrt` the square root of that.
+
+    `seen` (N,) is how often an epoch sees each post; `None` is once.
+    """
     if how == "none":
         return torch.ones(classes)
-    counts = torch.bincount(targets, minlength=classes).clamp(min=1)
+    counts = torch.bincount(targets, seen, minlength=classes).float().clamp(min=1)
     balanced = counts.sum() / (classes * counts)
     return balanced if how == "balanced" else balanced.sqrt()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from moodfuse.config import Config
+from moodfuse.data.corpora import NO_CORPORA, Corpora
 from moodfuse.data.posts import Posts
 from moodfuse.labels import Labels
 from moodfuse.learn.feature_folder import feature_folder
@@ -24,20 +25,24 @@ def run_trials(
     config: Config,
     trials: int,
     *,
+    corpora: Corpora = NO_CORPORA,
     progress: Progress = silent,
 ) -> StoredStudy:
     """Run trials until `trials` of them have ended or are being run by other processes on the same folder.
 
     Each trial trains on `parts["train"]` and is scored by its best epoch on `parts["validation"]`, both ids; no other
-    post is read. After each epoch, a trial below the median score of the other trials at that epoch is pruned.
+    post is read, but for `corpora`, which train along. After each epoch, a trial below the median score of the other
+    trials at that epoch is pruned.
     """
-    used = posts.subset([*parts["train"], *parts["validation"]])
-    targets, count = label_ids(used, Labels(config.labels)), len(parts["train"])
+    own = posts.subset([*parts["train"], *parts["validation"]])
+    used, count = corpora.beside(own), len(parts["train"])
+    targets = label_ids(used, Labels(config.labels))
     study = StoredStudy(folder, config)
     with feature_folder(used, [config], progress) as features:
 
         def run(drawn: Config, report: Callable[[int, float], None]) -> float:
-            data = TrainingData(targets, features(drawn), range(count), range(count, len(used)))
+            rows = (range(count), range(count, len(own)), corpora.pools(len(own)))
+            data = TrainingData(targets, features(drawn), *rows)
             watched = Watched(drawn.train.monitor)
 
             def tell(rows: History) -> None:

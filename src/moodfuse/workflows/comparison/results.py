@@ -68,7 +68,8 @@ def build_results(comparison: ComparisonFolder) -> ComparisonResults:
 
 
 def _notes(comparison: ComparisonFolder, gathered: Gathered) -> list[str]:
-    plan, notes = comparison.plan, []
+    plan = comparison.plan
+    notes = [f"{corpus.sentence()}." for corpus in plan.data.also_train]
     if left := comparison.todo():
         notes.append(f"{len(left)} of {len(comparison.cells())} cells are still to run; only complete seeds are shown.")
     if plan.folds < 5:

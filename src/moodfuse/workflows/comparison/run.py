@@ -29,8 +29,10 @@ from moodfuse.records.plan import ComparedPosts, ComparisonPlan
 from moodfuse.records.results import ArmRow, ComparisonResults, VerdictRow
 from moodfuse.workflows.comparison.damage import damage
 from moodfuse.workflows.comparison.results import build_results
+from moodfuse.workflows.corpora import ReadCorpora, read_corpora
 from moodfuse.workflows.extras import require_training
 from moodfuse.workflows.groups import cached_groups
+from moodfuse.workflows.leaks import check_borrowed
 
 if TYPE_CHECKING:
     from moodfuse.learn.compare.models import ComparedModel
@@ -130,22 +132,29 @@ def compare_models(
     effort: Effort,
     claim: Claim,
     *,
+    also: ReadCorpora | None = None,
     progress: Progress = silent,
     notify: Notify = mute,
 ) -> ComparisonResult:
-    """Compare models with resolved configurations, in the claimed folder; everything else is as in `compare`."""
+    """Compare models with resolved configurations, in the claimed folder; everything else is as in `compare`.
+
+    `also` are the corpora of `data.also_train`, if they have been read before.
+    """
     config = models[0].config
     check_fold_count(config)
     workers = _workers_beside_devices(config, effort.workers)
     labels = Labels(config.labels)
     labelled = _labelled(posts, notify)
-    data_hash = data_sha256(labelled, post_digests(labelled))
+    also = also or read_corpora(config, labelled, progress, notify)
+    digests = post_digests(labelled)
+    check_borrowed(config, digests)
+    data_hash = data_sha256(labelled, digests, also.sha256)
     groups = cached_groups(labelled, data_hash, progress)
     split = make_split(labelled, folds=_FOLDS, seed=config.split.seed, groups=groups, labels=labels, settable=False)
     check_cells(labelled, split, effort.folds, labels)
-    plan = _plan(claim.name, _compared_posts(labelled, len(posts), data_hash, labels), models, effort)
+    plan = _plan(claim.name, _compared_posts(labelled, len(posts), data_hash, labels, also), models, effort)
     comparison = open_comparison(claim, plan, split, groups)
-    _run(comparison, labelled, models, workers, progress, notify)
+    _run(comparison, labelled, also, models, workers, progress, notify)
     results = build_results(comparison)
     if effort.robustness and not comparison.robustness.is_file():
         damage(comparison, labelled, models, results, progress, notify)
@@ -201,7 +210,7 @@ def check_cells(posts: Posts, split: Split, folds: int, labels: Labels) -> None:
             )
 
 
-def _compared_posts(posts: Posts, given: int, data_hash: str, labels: Labels) -> ComparedPosts:
+def _compared_posts(posts: Posts, given: int, data_hash: str, labels: Labels, also: ReadCorpora) -> ComparedPosts:
     counts = Counter(str(label) for label in posts.labels)
     return ComparedPosts(
         source=str(posts.source),
@@ -209,6 +218,7 @@ def _compared_posts(posts: Posts, given: int, data_hash: str, labels: Labels) ->
         posts=len(posts),
         unlabelled=given - len(posts),
         classes={label: counts[label] for label in labels.names},
+        also_train=list(also.facts),
     )
 
 
@@ -232,6 +242,7 @@ def _plan(name: str, posts: ComparedPosts, models: Sequence[ComparedModel], effo
 def _run(
     comparison: ComparisonFolder,
     posts: Posts,
+    also: ReadCorpora,
     models: Sequence[ComparedModel],
     workers: int | None,
     progress: Progress,
@@ -251,18 +262,20 @@ def _run(
         notify(f"{total - len(todo)} of {total} cells had been run before")
     folds, groups = Split.load(comparison.split).folds, Groups.load(comparison.groups).group_of
     needed = [model.config for model in models if any(key.model == model.name for key in todo)]
-    with feature_folder(posts, needed, progress) as features:
+    every = also.corpora.beside(posts)
+    with feature_folder(every, needed, progress) as features:
         work = Work(
             comparison=comparison.path,
             configs={model.name: model.config for model in models},
             ids=posts.ids,
-            targets=label_ids(posts, comparison.labels),
+            targets=label_ids(every, comparison.labels),
             groups=[groups[i] for i in posts.ids],
             labels=comparison.labels,
             folds=folds,
             trials=comparison.plan.trials,
             keep_heads=comparison.plan.seeds[0],
             features=features,
+            also=also.corpora.pools(len(posts)),
         )
         run_cells(work, todo, workers=min(workers or _cores(), len(todo)), done=_counting(len(todo), total, progress))
 
