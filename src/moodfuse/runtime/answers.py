@@ -36,7 +36,7 @@ class Layout:
         """The answer's columns, in order, with the names that they get beside the input's."""
         shares = [f"p_{name}" for name in self.labels.names]
         if not self.columns:
-            plain = ["id", "label", *shares, "confidence", "used", "status", "needs_review"]
+            plain = ["id", "label", *shares, "confidence", "used", "status", "needs_review", "details"]
         else:
             plain = ["label", "confidence", *shares, "used", "status", "needs_review", "details"]
         return free_names(plain, self.columns)

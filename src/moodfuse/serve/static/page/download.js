@@ -29,9 +29,11 @@ function lines(rows, separator) {
 // The answer's columns by name, as the command line writes them; what was corrected only where something was.
 function answer(row, labels, { columns, names }, corrected) {
   const shares = Object.fromEntries(labels.map((name) => [`p_${name}`, row.probabilities[name]]));
-  const rest = { used: row.used.join("|"), status: row.status.join("|"), needs_review: row.needs_review };
+  const rest = {
+    used: row.used.join("|"), status: row.status.join("|"), needs_review: row.needs_review, details: row.details.join("|"),
+  };
   const plainly = columns.length
-    ? { label: row.given, confidence: row.confidence, ...shares, ...rest, details: row.details.join("|") }
+    ? { label: row.given, confidence: row.confidence, ...shares, ...rest }
     : { id: row.id, label: row.given, ...shares, confidence: row.confidence, ...rest };
   if (corrected) Object.assign(plainly, { predicted: row.label, corrected: row.given !== row.label });
   return Object.entries(plainly).map(([name, value]) => [names[name] || name, value]);
