@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,33 @@ def test_details_stand_in_answers_alone(predictor: Predictor, tmp_path: Path) ->
     assert found == [
         f"image_not_found: looked for {tmp_path / 'gone.jpg'}", "image_not_fetched: --remote-images fetches it"
     ]  # fmt: skip
+
+
+LISTING = """guid;tag;when;who
+1;null;"3;4";ann
+2;negative;;
+"""
+
+
+def test_further_columns_of_a_guid_tag_list_come_back_in_the_details(predictor: Predictor, tmp_path: Path) -> None:
+    folder, output = guid_tag_folder(tmp_path / "posts", LISTING), tmp_path / "out.txt"
+    predict_source(predictor, folder, output)
+    assert output.read_text().startswith("guid,tag\n1,")
+    found = rows_of(details_path(output))
+    assert list(found[0])[:6] == ["guid", "tag", "when", "who", "label", "confidence"]
+    assert [[row[name] for name in ("guid", "tag", "when", "who")] for row in found] == [
+        ["1", "null", "3;4", "ann"], ["2", "negative", "", ""]
+    ]  # fmt: skip
+    predict_source(predictor, folder, tmp_path / "out.jsonl")
+    first = json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])
+    assert (first["guid"], first["when"], first["details"]) == ("1", "3;4", ["image_format_unknown: web page (HTML)"])
+
+
+def test_whatever_does_not_go_into_a_guid_tag_file_goes_into_its_details(predictor: Predictor, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.csv", tmp_path / "out.txt"
+    source.write_text("text,mine,id\nfine,x,7\n")
+    predict_source(predictor, source, output, answers=Answers(to="guid_tag"))
+    [row] = rows_of(details_path(output))
+    assert list(row)[:4] == ["text", "mine", "id", "label"]
+    predict_source(predictor, source, output, answers=Answers(to="guid_tag", short=True, force=True))
+    assert list(rows_of(details_path(output))[0])[:2] == ["id", "label"]
