@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 
 import pytest
 
+from moodfuse.errors import DataError
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.prediction import Answers, details_path, predict_source
 
@@ -48,6 +50,22 @@ def test_details_stand_in_answers_alone(predictor: Predictor, tmp_path: Path) ->
     assert found == [
         f"image_not_found: looked for {tmp_path / 'gone.jpg'}", "image_not_fetched: --remote-images fetches it"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["in.csv", "in.json"])
+def test_a_stream_stays_empty_where_the_first_rows_cannot_be_read(
+    name: str, predictor: Predictor, tmp_path: Path
+) -> None:
+    bad = {"in.csv": "id,image\n1,gone.jpg\n", "in.json": '[{"text": "fine"}, {"text": nothing}]'}
+    (tmp_path / name).write_text(bad[name])
+    stream = io.BytesIO()
+    with pytest.raises(DataError):
+        predict_source(predictor, tmp_path / name, None, answers=Answers(stdout=stream))
+    assert stream.getvalue() == b""
+    good = {"in.csv": "text\n", "in.json": "[]"}
+    (tmp_path / name).write_text(good[name])
+    predict_source(predictor, tmp_path / name, None, answers=Answers(stdout=stream))
+    assert stream.getvalue().decode().split(",")[0] in ("text", "[\n\n]\n")
 
 
 LISTING = """guid;tag;when;who

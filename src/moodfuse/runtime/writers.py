@@ -70,6 +70,8 @@ def output_format(path: Path, came: str) -> Format:
 def start_writing(sink: BinaryIO, style: Format, layout: Layout) -> Iterator[Write]:
     """Give the function that writes an answer to `sink`. Parquet, Excel and JSON are whole when the block has ended.
 
+    Of a text format nothing is written before the first answer, or the end where there is none: what fails before
+    leaves a stream empty.
     Raises `MissingExtraError` for Parquet without pyarrow and for Excel without XlsxWriter.
     """
     if style == "parquet":
@@ -80,16 +82,15 @@ def start_writing(sink: BinaryIO, style: Format, layout: Layout) -> Iterator[Wri
             yield lambda prediction, fields=None: add_row(_table_row(layout, prediction, fields))
     else:
         header, line, between, footer = _lines(style, layout)
-        sink.write(header)
-        first = True
+        before = header
 
         def write(prediction: Prediction, fields: Mapping[str, Any] | None = None) -> None:
-            nonlocal first
-            sink.write((b"" if first else between) + line(prediction, fields))
-            first = False
+            nonlocal before
+            sink.write(before + line(prediction, fields))
+            before = between
 
         yield write
-        sink.write(footer)
+        sink.write((header if before is header else b"") + footer)
 
 
 _Line = Callable[[Prediction, Mapping[str, Any] | None], bytes]
