@@ -218,7 +218,7 @@ def test_a_file_as_people_have_it_is_labelled_and_comes_back(visit: Visit, tmp_p
                     sheet.write_string(line, at, value)
     else:
         source = tmp_path / "in.csv"
-        with source.open("w", newline="", encoding="utf-8") as file:
+        with source.open("w", newline="", encoding="utf-8-sig") as file:
             csv.writer(file, delimiter=";").writerows(table)
     page = visit.page
     page.get_by_role("tab", name="Many posts").click()
@@ -231,6 +231,10 @@ def test_a_file_as_people_have_it_is_labelled_and_comes_back(visit: Visit, tmp_p
     found = tmp_path / waiting.value.suggested_filename
     assert found.name == f"in_answers{source.suffix}"
     waiting.value.save_as(found)
+    if kind == "semicolons":  # a mark, semicolons and decimal commas, as in what was sent
+        head, first = found.read_text("utf-8").splitlines()[:2]
+        assert head.startswith("\ufeff" + ";".join(table[0]) + ";label;confidence;")
+        assert re.search(r";(negative|neutral|positive);0,\d+;", first)
     rows = [dict(post.fields or {}) for post in stream_posts(found, PREDICTING, fields=True)]
     assert [[row[name] for name in table[0]] for row in rows] == table[1:]
     assert [row["status"] for row in rows] == ["image_not_fetched", "image_missing"]

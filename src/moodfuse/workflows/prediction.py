@@ -66,7 +66,7 @@ def predict_source(
     wanted = not answers.short and (style != "guid_tag" or output is not None)
     reading = replace(reading, labels=predictor.labels, fields=wanted)
     total, posts, columns = _posts(source, reading, shard)
-    layout = layout_of(source, predictor.labels, columns, reading.format)
+    layout = layout_of(source, reading, columns)
     if output is not None:
         named = [output, details_path(output)] if style == "guid_tag" else [output]
         check_destinations(named, source, reading, force=answers.force)
