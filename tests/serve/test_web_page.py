@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 import pytest
 import xlsxwriter
+from PIL import Image
 from service_cases import Server, picture, started_server, wait_until, zipped
 
 from moodfuse.data.formats.base import PREDICTING
@@ -124,6 +125,35 @@ def test_image_alone(visit: Visit) -> None:
     page.wait_for_selector("#mf-answer h2")
     assert "No text was read" in page.locator("#mf-answer").inner_text()
     assert page.locator(".mf-words").count() == 0
+
+
+def test_several_images_of_a_post_are_read_together(visit: Visit, trained_run: Path) -> None:
+    page = visit.page
+    clear(page)
+    images = [picture((300, 200)), picture((90, 120), "PNG"), shaded()]
+    chosen = [image_file(f"{at}.jpg", image) for at, image in enumerate(images)]
+    page.get_by_label("Image", exact=True).set_input_files(chosen)
+    assert page.locator("#mf-previews img").count() == 3
+    page.get_by_label("Text", exact=True).fill("a day")
+    page.get_by_role("button", name="Tell the mood").click()
+    page.wait_for_selector("#mf-answer h2")
+    answer = page.locator("#mf-answer")
+    expected = Predictor.load(trained_run, threads=1).predict(text="a day", image=images).probabilities
+    shown = answer.locator(":scope > .mf-bars .mf-value").all_inner_texts()
+    assert [float(text.split()[0]) for text in shown] == [
+        pytest.approx(100 * share, abs=0.6) for share in expected.values()
+    ]
+    assert "Where in the first image" in answer.inner_text()
+    assert answer.locator(".mf-heat img").evaluate("image => image.naturalWidth") == 300
+    page.get_by_role("button", name="Remove the images").click()
+    assert page.locator("#mf-previews img").count() == 0
+    assert page.locator("#mf-empty").is_visible()
+
+
+def shaded() -> bytes:
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def test_nothing_and_a_bad_file_are_told(visit: Visit) -> None:
