@@ -116,7 +116,7 @@ def _western(sample: bytes) -> str:
 
 def _odd_within_words(text: str) -> float:
     """Return the share of what no word has among the foreign characters within words."""
-    found = _WITHIN_WORDS.findall(text)
+    found: list[str] = _WITHIN_WORDS.findall(text)
     return sum(_USUAL.fullmatch(one) is None or one.isupper() for one in found) / max(1, len(found))
 
 
