@@ -121,8 +121,8 @@ def _decimal(lines: list[str]) -> str:
     """Return what stands in the numbers of lines with semicolons: a comma, where some have one and none has a point."""
     found = set()
     for line in lines:
-        for cell in split_line(line, ";"):
-            number = _DECIMAL.fullmatch(cell.strip())
+        for value in split_line(line, ";"):
+            number = _DECIMAL.fullmatch(value.strip())
             if number and not _THOUSANDS.fullmatch(number[0]):
                 found.add(number[1])
     return "," if found == {","} else "."
