@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import re
 import subprocess
 import sys
 import tempfile
@@ -166,12 +167,20 @@ def answer(source: Source, folder: Path, rows: int, found: Found) -> None:
         found.answered = "none"
         found.short.append("predict: " + reason.replace(f"{path.parent}/", "")[:100])
         return
-    with out.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        answers = list(csv.reader(file))[1:]
+    answers = rows_of(out)
     kept = sum(in_place(source, row, cells) for row, cells in enumerate(answers[:rows]))
     found.answered = f"{kept} of {rows}"
     if kept != rows or len(answers) != rows:
         found.short.append(f"predict: {len(answers)} rows, {kept} of them in their place, of {rows}")
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    """Return the cells of each answer: they stand between what stood between the cells of the input."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        first = file.readline()
+        header = file.readline() if first.startswith("sep=") else first
+        separator = re.search("(.)(?:moodfuse_)*label", header)
+        return list(csv.reader(file, delimiter=separator[1] if separator else ","))
 
 
 def in_place(source: Source, row: int, cells: list[str]) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from web_server import Site, serving
 
-from moodfuse.data import connecting, fetching, remote
+from moodfuse.data import connecting, fetching, remote, robots
 from moodfuse.data.connecting import is_public
 from moodfuse.data.fetch_cache import FetchCache
 from moodfuse.data.fetching import MAX_FETCHED, Fetcher
@@ -66,6 +66,84 @@ def test_redirects_are_followed_five_times(site: Site, fetcher: Fetcher) -> None
     assert "file" in reason(fetcher.read(f"{site.root}/file"))
 
 
+REFUSING = b"User-agent: *\nDisallow: /private/\nAllow: /\n\nUser-agent: Other\nDisallow: /\n"
+
+
+def test_what_the_robots_of_a_host_refuse_is_not_asked_for(site: Site, fetcher: Fetcher) -> None:
+    site.pages |= {"/a.jpg": b"JPEG", "/private/b.jpg": b"JPEG"}
+    site.robots = (200, REFUSING, "")
+    assert reason(fetcher.read(f"{site.root}/private/b.jpg")) == "robots.txt of 127.0.0.1 refuses"
+    assert fetcher.read(f"{site.root}/a.jpg") == b"JPEG"
+    assert site.asked == {"/a.jpg": 1}
+    assert site.robots_asked == 1
+    site.redirects["/to"] = "/private/b.jpg"
+    assert reason(fetcher.read(f"{site.root}/to")) == "robots.txt of 127.0.0.1 refuses"
+
+
+def test_robots_that_name_us_are_heard(site: Site, fetcher: Fetcher) -> None:
+    site.pages["/a.jpg"] = b"JPEG"
+    site.robots = (200, b"\xef\xbb\xbfUser-agent: MoodFuse\nDisallow: /\n\nUser-agent: *\nDisallow:\n", "")
+    assert reason(fetcher.read(f"{site.root}/a.jpg")) == "robots.txt of 127.0.0.1 refuses"
+    assert not site.asked
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(404, b"", ""), (403, b"go away", ""), (200, b"<html>hello</html>", ""), (200, b"\xff\0", ""),
+     (302, b"", "/rules"), (302, b"", "/none"), (200, b"User-agent: *\nDisallow: //[\n", "")],
+)  # fmt: skip
+def test_a_host_without_readable_robots_allows_everything(
+    answer: tuple[int, bytes, str], site: Site, fetcher: Fetcher
+) -> None:
+    site.pages |= {"/a.jpg": b"JPEG", "/rules": b"User-agent: *\nDisallow: /b\n"}
+    site.robots = answer
+    for _ in range(2):
+        assert fetcher.read(f"{site.root}/a.jpg") == b"JPEG"
+    assert site.robots_asked == 1
+
+
+def test_robots_elsewhere_are_followed_and_those_that_fail_are_asked_for_again(site: Site, fetcher: Fetcher) -> None:
+    site.pages |= {"/a.jpg": b"JPEG", "/rules": b"User-agent: *\nDisallow: /b\n"}
+    site.robots = (503, b"", "")
+    assert reason(fetcher.read(f"{site.root}/a.jpg")) == "503 for its robots.txt"
+    site.robots = (302, b"", "/rules")
+    assert reason(fetcher.read(f"{site.root}/b.jpg")) == "robots.txt of 127.0.0.1 refuses"
+    site.robots = (302, b"", "file:///etc/passwd")  # not asked for again
+    assert "refuses" in reason(fetcher.read(f"{site.root}/b2.jpg"))
+    other = Fetcher(Path("/nowhere"), allow_private=True)
+    assert "file" in reason(other.read(f"{site.root}/a.jpg"))
+
+
+def test_many_images_at_once_ask_for_robots_once(site: Site, fetcher: Fetcher) -> None:
+    site.delay = 0.05
+    site.robots = (200, REFUSING, "")
+    urls = [f"{site.root}/{i}" for i in range(20)]
+    site.pages |= {f"/{i}": b"JPEG" for i in range(20)}
+    fetcher.fetch_ahead(urls)
+    assert [fetcher.read(url) for url in urls] == [b"JPEG"] * 20
+    assert site.robots_asked == 1
+
+
+def test_rules_of_few_hosts_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(robots, "_HOSTS", 2)
+    asked: list[str] = []
+
+    def read(url: str) -> bytes:
+        asked.append(url)
+        return b"User-agent: *\nDisallow: /x"
+
+    rules = robots.Robots(read)
+    for host in ("a", "A", "b", "c", "a"):
+        assert rules.allows(f"https://me:secret@{host}:8/y")
+        assert not rules.allows(f"https://{host}:8/x")
+    assert asked == [f"https://{host}:8/robots.txt" for host in "abca"]
+
+
+@pytest.mark.parametrize("url", ["http://[bad/a.jpg", "http://a.example:x/", "http://a%5B/"])
+def test_what_is_no_address_is_told(url: str, fetcher: Fetcher) -> None:
+    assert reason(fetcher.read(url))
+
+
 @pytest.mark.parametrize(
     "host",
     ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "10.0.0.7", "169.254.169.254", "[fe80::1]", "[::ffff:127.0.0.1]",
@@ -100,11 +178,11 @@ def test_a_redirect_to_this_machine_is_refused(site: Site, tmp_path: Path, monke
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    monkeypatch.setattr(connecting, "is_public", lambda address: asked == ["world.example"])
+    monkeypatch.setattr(connecting, "is_public", lambda address: set(asked) == {"world.example"})
     monkeypatch.setattr(socket, "create_connection", _straight)
     found = reason(Fetcher(tmp_path).read(f"http://world.example:{site.root.rpartition(':')[2]}/a"))
     assert "localhost is an address of this machine" in found
-    assert asked == ["world.example", "localhost"]
+    assert asked == ["world.example", "world.example", "localhost"]  # the first for its robots.txt
     assert site.asked == {"/a": 1}
 
 

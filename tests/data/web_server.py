@@ -18,6 +18,9 @@ class Site:
         self.pages: dict[str, bytes] = {}
         self.redirects: dict[str, str] = {}
         self.asked: Counter[str] = Counter()
+        #: What /robots.txt answers: status, content, where to go. It counts apart.
+        self.robots = (404, b"", "")
+        self.robots_asked = 0
         self.agents: set[str] = set()
         self.delay = 0.0
         self.now = self.most = 0
@@ -30,6 +33,9 @@ def serving() -> Iterator[Site]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path == "/robots.txt":
+                self._answer_robots()
+                return
             with site.lock:
                 site.asked[self.path] += 1
                 site.agents.add(str(self.headers["User-Agent"]))
@@ -41,6 +47,15 @@ def serving() -> Iterator[Site]:
             finally:
                 with site.lock:
                     site.now -= 1
+
+        def _answer_robots(self) -> None:
+            with site.lock:
+                site.robots_asked += 1
+            status, content, location = site.robots
+            self.send_response(status)
+            self.send_header("Location", location)
+            self.end_headers()
+            self.wfile.write(content)
 
         def _answer(self) -> None:
             if self.path in site.redirects:

@@ -211,13 +211,14 @@ def test_a_table_of_any_dialect_is_answered_by_its_columns_and_comes_back(
     download = client.post(
         "/v1/predict/batch", params=parameters, content=body, headers=headers | {"Accept": "text/csv"}
     )
-    rows = list(csv.DictReader(io.StringIO(download.text)))
+    rows = list(csv.DictReader(io.StringIO(download.text), delimiter=";" if content is semicolons else ","))
     assert list(rows[0])[:5] == [*header, "label"]
     assert [[row[name] for name in header] for row in rows] == ROWS
     assert [row["label"] for row in rows] == [answer["label"] for answer in answers]
     preview = client.post("/v1/predict/batch", params=parameters | {"preview": "true"}, content=body, headers=headers)
     opening, *shown = lines_of(preview.text)
     assert opening["columns"] == header
+    assert opening["table"]["delimiter"] == (";" if content is semicolons else ",")
     assert [[json.loads(value) for value in row["fields"]] for row in shown] == ROWS
 
 

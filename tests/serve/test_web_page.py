@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 import pytest
 import xlsxwriter
+from PIL import Image
 from service_cases import Server, picture, started_server, wait_until, zipped
 
 from moodfuse.data.formats.base import PREDICTING
@@ -126,6 +127,35 @@ def test_image_alone(visit: Visit) -> None:
     assert page.locator(".mf-words").count() == 0
 
 
+def test_several_images_of_a_post_are_read_together(visit: Visit, trained_run: Path) -> None:
+    page = visit.page
+    clear(page)
+    images = [picture((300, 200)), picture((90, 120), "PNG"), shaded()]
+    chosen = [image_file(f"{at}.jpg", image) for at, image in enumerate(images)]
+    page.get_by_label("Image", exact=True).set_input_files(chosen)
+    assert page.locator("#mf-previews img").count() == 3
+    page.get_by_label("Text", exact=True).fill("a day")
+    page.get_by_role("button", name="Tell the mood").click()
+    page.wait_for_selector("#mf-answer h2")
+    answer = page.locator("#mf-answer")
+    expected = Predictor.load(trained_run, threads=1).predict(text="a day", image=images).probabilities
+    shown = answer.locator(":scope > .mf-bars .mf-value").all_inner_texts()
+    assert [float(text.split()[0]) for text in shown] == [
+        pytest.approx(100 * share, abs=0.6) for share in expected.values()
+    ]
+    assert "Where in the first image" in answer.inner_text()
+    assert answer.locator(".mf-heat img").evaluate("image => image.naturalWidth") == 300
+    page.get_by_role("button", name="Remove the images").click()
+    assert page.locator("#mf-previews img").count() == 0
+    assert page.locator("#mf-empty").is_visible()
+
+
+def shaded() -> bytes:
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def test_nothing_and_a_bad_file_are_told(visit: Visit) -> None:
     page = visit.page
     clear(page)
@@ -218,7 +248,7 @@ def test_a_file_as_people_have_it_is_labelled_and_comes_back(visit: Visit, tmp_p
                     sheet.write_string(line, at, value)
     else:
         source = tmp_path / "in.csv"
-        with source.open("w", newline="", encoding="utf-8") as file:
+        with source.open("w", newline="", encoding="utf-8-sig") as file:
             csv.writer(file, delimiter=";").writerows(table)
     page = visit.page
     page.get_by_role("tab", name="Many posts").click()
@@ -231,6 +261,10 @@ def test_a_file_as_people_have_it_is_labelled_and_comes_back(visit: Visit, tmp_p
     found = tmp_path / waiting.value.suggested_filename
     assert found.name == f"in_answers{source.suffix}"
     waiting.value.save_as(found)
+    if kind == "semicolons":  # a mark, semicolons and decimal commas, as in what was sent
+        head, first = found.read_text("utf-8").splitlines()[:2]
+        assert head.startswith("\ufeff" + ";".join(table[0]) + ";label;confidence;")
+        assert re.search(r";(negative|neutral|positive);0,\d+;", first)
     rows = [dict(post.fields or {}) for post in stream_posts(found, PREDICTING, fields=True)]
     assert [[row[name] for name in table[0]] for row in rows] == table[1:]
     assert [row["status"] for row in rows] == ["image_not_fetched", "image_missing"]

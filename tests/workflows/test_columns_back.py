@@ -22,7 +22,7 @@ from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.prediction import Answers, predict_source
 
 BEHIND = ["label", "confidence", "p_negative", "p_neutral", "p_positive", "used", "status", "needs_review", "details"]
-SHORT = ["id", "label", "p_negative", "p_neutral", "p_positive", "confidence", "used", "status", "needs_review"]
+SHORT = ["id", "label", *BEHIND[2:5], "confidence", *BEHIND[5:]]
 
 
 @pytest.fixture(scope="module")

@@ -7,16 +7,17 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from moodfuse import files
 from moodfuse.data.fetch_cache import FetchCache
 from moodfuse.data.posts import ImageRef, ImageUri, Status, Unread
+from moodfuse.data.robots import MAX_ROBOTS, Robots
 from moodfuse.errors import in_a_line
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _GIVEN_UP_AFTER = 8
 _AT_ONCE = 16  # threads that fetch ahead
 _CHUNK = 2**16
 _REDIRECTS = (301, 302, 303, 307, 308)
+_Found = TypeVar("_Found")
 
 
 class _NotFetchedError(Exception):
@@ -44,7 +46,8 @@ class _NotFetchedError(Exception):
 class Fetcher:
     """Fetches addresses, each once: what came is kept on disk, what did not come is remembered.
 
-    Addresses on this machine or its private networks are refused, unless `allow_private`. Thread-safe.
+    Addresses on this machine or its private networks are refused, unless `allow_private`, and so is what the
+    robots.txt of a host refuses. Thread-safe.
     """
 
     def __init__(self, folder: Path, *, allow_private: bool = False, time_limit: float = TIME_LIMIT) -> None:
@@ -58,6 +61,7 @@ class Fetcher:
         self._ahead: dict[str, Future[None]] = {}
         self._queue: queue.SimpleQueue[tuple[str, Future[None]]] = queue.SimpleQueue()
         self._threads = 0
+        self._robots = Robots(lambda url: self._follow(url, _robots_of, obey=False))
 
     def read(self, url: str) -> bytes | Unread:
         """Return what an address holds, or why that is nothing. Never raises."""
@@ -110,7 +114,7 @@ class Fetcher:
         if (failure := self._failed.get(url)) is not None:
             return failure
         try:
-            data = self._fetch(url)
+            data = self._follow(url, _image_of)
         except _NotFetchedError as error:
             data = Unread(Status.IMAGE_NOT_FETCHED, str(error))
         if isinstance(data, bytes):
@@ -119,15 +123,21 @@ class Fetcher:
             self._failed[url] = data
         return data
 
-    def _fetch(self, url: str) -> bytes | Unread:
-        """Return what an address holds; more than `MAX_FETCHED` bytes are too large. Raises `_NotFetchedError`."""
+    def _follow(self, url: str, read: Callable[[Response, float], _Found], *, obey: bool = True) -> _Found:
+        """Return what `read` makes of the answer of an address, redirects followed.
+
+        `read` gets the answer and when, by the monotonic clock, the time is over. With `obey` nothing is asked for
+        that a robots.txt refuses. Raises `_NotFetchedError`.
+        """
         from moodfuse.data.connecting import connect  # TLS and HTTP, which most jobs never need
 
         end = time.monotonic() + self._time_limit
         for _ in range(MAX_REDIRECTS + 1):
-            host = urlsplit(url).hostname or ""
+            host = _host_of(url)
             if self._silent[host] >= _GIVEN_UP_AFTER:
                 raise _NotFetchedError(f"{host} did not answer {_GIVEN_UP_AFTER} times in a row")
+            if obey:
+                end += self._ask_robots(url, host)
             self._wait_for(host)
             end = max(end, time.monotonic() + 1)  # waiting for its turn is not the host's fault
             try:
@@ -136,9 +146,7 @@ class Fetcher:
                     if response.status in _REDIRECTS and response.location:
                         url = urljoin(url, response.location)
                         continue
-                    if response.status != 200:
-                        raise _NotFetchedError(f"{response.status} {response.reason}".strip())
-                    return _body(response, end)
+                    return read(response, end)
             except PermissionError as error:  # an address that is refused
                 raise _NotFetchedError(str(error)) from None
             except TimeoutError:
@@ -151,6 +159,17 @@ class Fetcher:
                 raise _NotFetchedError(in_a_line(error)) from None
         raise _NotFetchedError(f"more than {MAX_REDIRECTS} redirects")
 
+    def _ask_robots(self, url: str, host: str) -> float:
+        """Return how many seconds it took to learn that an address may be fetched. Raises `_NotFetchedError`."""
+        began = time.monotonic()
+        try:
+            allowed = not is_web(url) or self._robots.allows(url)
+        except ValueError as error:  # what is quoted in it makes it no address
+            raise _NotFetchedError(in_a_line(error)) from None
+        if not allowed:
+            raise _NotFetchedError(f"robots.txt of {host} refuses")
+        return time.monotonic() - began
+
     def _wait_for(self, host: str) -> None:
         """Wait for the host's turn: no more than `A_HOST_A_SECOND` requests a second."""
         with self._lock:
@@ -160,7 +179,29 @@ class Fetcher:
         time.sleep(turn - now)
 
 
-def _body(response: Response, end: float) -> bytes | Unread:
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError as error:  # brackets that do not pair up
+        raise _NotFetchedError(in_a_line(error)) from None
+
+
+def _robots_of(response: Response, end: float) -> bytes:
+    """Return a robots.txt; a host that says that it has none, or shows none, allows everything (RFC 9309)."""
+    if response.status >= 500:
+        raise _NotFetchedError(f"{response.status} for its robots.txt")
+    if response.status != 200:
+        return b""
+    data = response.read(MAX_ROBOTS)
+    if time.monotonic() > end:
+        raise TimeoutError
+    return data
+
+
+def _image_of(response: Response, end: float) -> bytes | Unread:
+    """Return an image; more than `MAX_FETCHED` bytes are too large."""
+    if response.status != 200:
+        raise _NotFetchedError(f"{response.status} {response.reason}".strip())
     if (response.length or 0) > MAX_FETCHED:
         return Unread(Status.IMAGE_TOO_LARGE)
     parts, size = [], 0

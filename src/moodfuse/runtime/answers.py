@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moodfuse.config import Modality
+from moodfuse.data.formats.base import PLAIN_CSV, Reading, TableStyle
 from moodfuse.data.posts import Post
 from moodfuse.labels import Labels
 from moodfuse.runtime.predictor import Prediction, Predictor
@@ -25,18 +26,20 @@ class Layout:
     """What of a post's answer is written: behind the input's `columns`, or the answer alone where they are none.
 
     `types` are the Arrow types of those columns that have one; the others hold text where a format needs types.
+    `table` is how a table of text is written.
     """
 
     labels: Labels
     columns: tuple[str, ...] = ()
     types: Mapping[str, Any] = field(default_factory=dict)
+    table: TableStyle = PLAIN_CSV
 
     @cached_property
     def names(self) -> dict[str, str]:
         """The answer's columns, in order, with the names that they get beside the input's."""
         shares = [f"p_{name}" for name in self.labels.names]
         if not self.columns:
-            plain = ["id", "label", *shares, "confidence", "used", "status", "needs_review"]
+            plain = ["id", "label", *shares, "confidence", "used", "status", "needs_review", "details"]
         else:
             plain = ["label", "confidence", *shares, "used", "status", "needs_review", "details"]
         return free_names(plain, self.columns)
@@ -70,16 +73,17 @@ class Layout:
         return [found.get(name) for name in self.columns]
 
 
-def layout_of(source: Path, labels: Labels, columns: tuple[str, ...], format: str | None = None) -> Layout:
-    """Return the layout of answers behind the columns of a source; those of Parquet files keep their types.
+def layout_of(source: Path, reading: Reading, columns: tuple[str, ...]) -> Layout:
+    """Return the layout of answers behind the columns of a source.
 
-    `format` is the source's where it was named; `None` finds it out.
+    Those of Parquet files keep their types; a table of text is written as the source is.
     """
     from moodfuse.data.formats.parquet import column_types
-    from moodfuse.data.formats.readers import came_as, source_files
+    from moodfuse.data.formats.readers import came_as, source_files, table_style
 
-    typed = bool(columns) and came_as(source, format) == "parquet"
-    return Layout(labels, columns, column_types(source_files(source, format)[0]) if typed else {})
+    typed = bool(columns) and came_as(source, reading.format) == "parquet"
+    types = column_types(source_files(source, reading.format)[0]) if typed else {}
+    return Layout(reading.labels, columns, types, table_style(source, reading))
 
 
 def free_names(names: Collection[str], taken: Collection[str]) -> dict[str, str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
+from moodfuse.data.formats.base import PLAIN_CSV, TableStyle
 from moodfuse.data.formats.parquet import parquet_sink
 from moodfuse.data.formats.registry import format_name
 from moodfuse.errors import ConfigError, suggest
@@ -70,6 +73,8 @@ def output_format(path: Path, came: str) -> Format:
 def start_writing(sink: BinaryIO, style: Format, layout: Layout) -> Iterator[Write]:
     """Give the function that writes an answer to `sink`. Parquet, Excel and JSON are whole when the block has ended.
 
+    Of a text format nothing is written before the first answer, or the end where there is none: what fails before
+    leaves a stream empty.
     Raises `MissingExtraError` for Parquet without pyarrow and for Excel without XlsxWriter.
     """
     if style == "parquet":
@@ -80,16 +85,15 @@ def start_writing(sink: BinaryIO, style: Format, layout: Layout) -> Iterator[Wri
             yield lambda prediction, fields=None: add_row(_table_row(layout, prediction, fields))
     else:
         header, line, between, footer = _lines(style, layout)
-        sink.write(header)
-        first = True
+        before = header
 
         def write(prediction: Prediction, fields: Mapping[str, Any] | None = None) -> None:
-            nonlocal first
-            sink.write((b"" if first else between) + line(prediction, fields))
-            first = False
+            nonlocal before
+            sink.write(before + line(prediction, fields))
+            before = between
 
         yield write
-        sink.write(footer)
+        sink.write((header if before is header else b"") + footer)
 
 
 _Line = Callable[[Prediction, Mapping[str, Any] | None], bytes]
@@ -103,12 +107,17 @@ def _lines(style: Format, layout: Layout) -> tuple[bytes, _Line, bytes, bytes]:
         return b"", lambda prediction, fields: utf8(_json(layout, prediction, fields)) + b"\n", b"", b""
     if style == "json":
         return b"[\n", lambda prediction, fields: utf8(_json(layout, prediction, fields)), b",\n", b"\n]\n"
-    separator = "\t" if style == "tsv" else ","
+    table = replace(layout.table, delimiter="\t", named=False) if style == "tsv" else layout.table
 
     def line(prediction: Prediction, fields: Mapping[str, Any] | None) -> bytes:
-        return _csv_line(_table_row(layout, prediction, fields), separator)
+        return _csv_line(_table_row(layout, prediction, fields), table)
 
-    return _csv_line(layout.header, separator), line, b"", b""
+    return _table_opening(table) + _csv_line(layout.header, table), line, b"", b""
+
+
+def _table_opening(table: TableStyle) -> bytes:
+    named = f"sep={table.delimiter}\n".encode() if table.named else b""
+    return (codecs.BOM_UTF8 if table.mark else b"") + named
 
 
 def _json(layout: Layout, prediction: Prediction, fields: Mapping[str, Any] | None) -> str:
@@ -134,8 +143,12 @@ def _parquet_row(layout: Layout, prediction: Prediction, fields: Mapping[str, An
     return row | layout.answer(prediction)
 
 
-def _csv_line(values: Sequence[Any], separator: str = ",") -> bytes:
+def _csv_line(values: Sequence[Any], table: TableStyle = PLAIN_CSV) -> bytes:
+    """Return a line of a table. Its numbers are the answer's: what a table of text held comes back as text."""
+    cells: Iterable[str] = map(cell, values)
+    if table.decimal != "." and table.delimiter != table.decimal:
+        cells = (str(one).replace(".", table.decimal) if isinstance(one, float) else cell(one) for one in values)
     line = io.StringIO()
     # A cell that holds \r is put between quotes only where \r is part of the line's end.
-    csv.writer(line, delimiter=separator, lineterminator="\r\n").writerow(map(cell, values))
+    csv.writer(line, delimiter=table.delimiter, lineterminator="\r\n").writerow(cells)
     return utf8(line.getvalue()[:-2]) + b"\n"

@@ -70,7 +70,7 @@ class Job:
         if self.layout is not None:
             return self.layout
         reading = self.reading
-        return layout_of(self.source, reading.labels, stream_posts(self.source, reading).columns, reading.format)
+        return layout_of(self.source, reading, stream_posts(self.source, reading).columns)
 
     def tries(self, index: int) -> Path:
         """Return the file with a line for each process that began with a block and did not end it."""

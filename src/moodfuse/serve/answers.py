@@ -109,10 +109,11 @@ def accepted(headers: Headers) -> tuple[str, Format]:
 def _shown(batch: UploadedBatch, style: Format, labels: Labels) -> tuple[Layout, Callable[[Post], dict[str, Any]]]:
     """Return the layout of the answers to a batch, and the function that gives the fields of a post beside them.
 
-    A table comes back whole. In JSON the id and what the service does not know of a post come back: not its image.
+    A table comes back whole, written as it was. In JSON the id and what the service does not know of a post come back:
+    not its image.
     """
     if style in ("csv", "tsv"):
-        return Layout(labels, batch.columns), lambda post: dict(post.fields or {})
+        return Layout(labels, batch.columns, table=batch.table), lambda post: dict(post.fields or {})
     known = {*ROLES, *batch.read}
     layout = Layout(labels, ("id", *(name for name in batch.columns if name not in known)))
     return layout, lambda post: {"id": post.id} | {k: v for k, v in (post.fields or {}).items() if k not in known}

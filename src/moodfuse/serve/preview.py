@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from dataclasses import asdict
 from typing import Any
 
 from moodfuse.data.images import first_image
@@ -20,10 +21,11 @@ _THUMBNAIL = 96  # pixels
 
 
 def preview_opening(batch: UploadedBatch, labels: Labels) -> bytes:
-    """Return the first line: the batch's format, its columns, and the names of the answer's columns beside them."""
+    """Return the first line: the batch's format, how a table of it is written, its columns, and the answer's names."""
     plain = Layout(labels, batch.columns).names
     names = free_names([*plain, "probabilities", "predicted", "corrected"], batch.columns)
-    return _line({"format": batch.format, "columns": batch.columns, "names": names})
+    table = asdict(batch.table)
+    return _line({"format": batch.format, "table": table, "columns": batch.columns, "names": names})
 
 
 def preview_line(batch: UploadedBatch, pixels: int, post: Post, prediction: Prediction) -> bytes:

@@ -9,8 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from moodfuse.data.formats.base import Reading
-from moodfuse.data.formats.readers import came_as, read_columns, source_files, source_format, stream_posts
+from moodfuse.data.formats.base import Reading, TableStyle
+from moodfuse.data.formats.readers import (
+    came_as,
+    read_columns,
+    source_files,
+    source_format,
+    stream_posts,
+    table_style,
+)
 from moodfuse.data.formats.workbooks import WorkbookReader
 from moodfuse.data.posts import ImageRef, ImageUri, Post
 from moodfuse.errors import DataError
@@ -57,6 +64,8 @@ class UploadedBatch:
     columns: tuple[str, ...]
     #: Those of them that are read as id, text, image or label.
     read: tuple[str, ...]
+    #: How a table of answers to it is written.
+    table: TableStyle
 
 
 def open_batch(path: Path, limits: Limits, reading: Reading) -> UploadedBatch:
@@ -79,7 +88,8 @@ def open_batch(path: Path, limits: Limits, reading: Reading) -> UploadedBatch:
         raise Problem(422, "the batch holds no post")
     with _own_words(source):
         columns = stream_posts(source, reading).columns
-        return UploadedBatch(source, came_as(source), count, columns, read_columns(source, reading))
+        read, table = read_columns(source, reading), table_style(source, reading)
+        return UploadedBatch(source, came_as(source), count, columns, read, table)
 
 
 def read_batch(source: Path, reading: Reading) -> Iterator[Post]:

@@ -55,16 +55,18 @@ def predict_source(
 ) -> Summary:
     """Predict every post of `source` into `output`, or onto a stream, in order; memory does not grow with posts.
 
-    Every column of the input comes back before its answer. With `guid,tag` the rest of each answer goes to
-    `details_path(output)`. Files take their place when they are whole, and no input is ever written over. `only`
+    Every column of the input comes back before its answer. With `guid,tag` they go to `details_path(output)`, and so
+    does the rest of each answer. Files take their place when they are whole, and no input is ever written over. `only`
     withholds the other modality from every post. `shard` predicts one of n parts of the source. Raises `ConfigError`
     for an unknown ending or format, `OutputError` where answers cannot be written, `DataError` for the source.
     """
     came = came_as(source, reading.format)
     style = _style(came, output, answers)
-    reading = replace(reading, labels=predictor.labels, fields=not answers.short and style != "guid_tag")
+    # On a stream `guid,tag` is all there is; beside a file stands one that has the rest.
+    wanted = not answers.short and (style != "guid_tag" or output is not None)
+    reading = replace(reading, labels=predictor.labels, fields=wanted)
     total, posts, columns = _posts(source, reading, shard)
-    layout = layout_of(source, predictor.labels, columns, reading.format)
+    layout = layout_of(source, reading, columns)
     if output is not None:
         named = [output, details_path(output)] if style == "guid_tag" else [output]
         check_destinations(named, source, reading, force=answers.force)
@@ -109,5 +111,5 @@ def _sinks(output: Path | None, style: Format, layout: Layout, answers: Answers,
     sinks = [stack.enter_context(start_writing(file, style, layout))]
     if style == "guid_tag":
         details = stack.enter_context(files.replacing(details_path(output)))
-        sinks.append(stack.enter_context(start_writing(details, "csv", Layout(layout.labels))))
+        sinks.append(stack.enter_context(start_writing(details, "csv", layout)))
     return sinks

@@ -14,6 +14,12 @@ TEXTS = {
     "cp932": ["今日はとても天気がいいですね。", "この映画はひどかった、時間の無駄。", "サービスが最高でした！"],
     "cp949": ["오늘 날씨가 정말 좋네요.", "이 영화는 너무 별로였어요 시간 낭비.", "서비스가 최고였습니다!"],
     "cp1251": ["Сегодня прекрасная погода.", "Этот фильм ужасен, пустая трата времени.", "Обслуживание отличное!"],
+    "cp1250": [
+        "Dzisiaj jest piękna pogoda, świetnie!",
+        "Ten film był okropny, strata czasu.",
+        "Wspaniała obsługa, żółty dom",
+    ],
+    "mac-roman": ["Quelle journée très réussie à la plage", "Ça n’était pas génial", "Schöne Grüße aus der Küche"],
     "windows-1252": ["I can’t stand this and it’s so bad", "good—really good", "C’est une très belle journée", "Größe"],
 }
 
@@ -35,6 +41,20 @@ def test_a_table_in_any_encoding_is_decided_once(tmp_path: Path, encoding: str, 
 def test_windows_1252_is_no_chinese(text: str) -> None:
     found = decode(text.encode("cp1252"))
     assert (found.text, found.guessed) == (text, True)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("mac-roman", "I can’t stand this and it’s so bad"), ("mac-roman", "mañana más café, él también está aquí"),
+        ("cp1250", "Była żaba i był kłopot"), ("windows-1252", "Ação, não é fácil; ¿qué tal, señor?"),
+        ("windows-1252", "ÉCOLE FERMÉE, GRÖSSE"), ("windows-1252", "Ça coûte 5£ ou 6¥, déjà vu"),
+        ("windows-1252", "œuvre, cœur, sœur"), ("windows-1252", "the price is 5£"),
+    ],
+)  # fmt: skip
+def test_latin_letters_of_east_and_west(encoding: str, text: str) -> None:
+    found = decode(text.encode(encoding))
+    assert (found.text, found.encoding, found.guessed, found.lossy) == (text, encoding, True, False)
 
 
 def test_utf_8_that_is_cut_loses_the_character_that_is_cut(tmp_path: Path) -> None:

@@ -312,3 +312,18 @@ def test_what_holds_no_posts(source: Any, part: str) -> None:
 
 def test_a_format_is_a_files() -> None:
     assert "leave it out" in error_of([{"text": "a"}], format="csv")
+
+
+@pytest.mark.parametrize("fields", [False, True])
+def test_columns_that_stand_in_any_order_are_found_among_those_that_are_read(tmp_path: Path, fields: bool) -> None:
+    columns = {
+        "mine": [1, 2], "image2": ["b.png", None], "label": ["x", "y"], "text": ["good", None],
+        "image1": ["a.png", "c.png"], "more": ["m", "n"], "id": [2**62, 7],
+    }  # fmt: skip
+    pq.write_table(pa.table(columns), tmp_path / "posts.parquet")
+    first, second = stream_posts(tmp_path / "posts.parquet", strict=False, fields=fields)
+    assert (first.id, first.text, second.id, second.text) == (str(2**62), "good", "7", None)
+    assert [[image.source for image in post.images] for post in (first, second)] == [
+        [tmp_path / "a.png", tmp_path / "b.png"], [tmp_path / "c.png"]
+    ]  # fmt: skip
+    assert first.fields == ({name: values[0] for name, values in columns.items()} if fields else None)

@@ -50,6 +50,21 @@ class Reading:
     trusted: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class TableStyle:
+    """How a table of text is written, as far as the answers to it are written so, too.
+
+    `decimal` stands in its numbers. `mark`: it begins with the byte order mark of UTF-8. `named`: its first line names
+    the separator in Excel's way.
+    """
+
+    delimiter: str = ","
+    decimal: str = "."
+    mark: bool = False
+    named: bool = False
+
+
+PLAIN_CSV = TableStyle()
 #: How posts with labels are read.
 TRAINING = Reading()
 #: How posts to be labelled are read: nothing that can be lived with stops them.
@@ -138,6 +153,10 @@ class Reader(ABC):
         """Return those of `columns` that are read as id, text, image or label."""
         named = {name.strip().lower() for name in (*get_args(Role), *reading.columns.values())}
         return tuple(name for name in self.columns(path, reading) if name.strip().lower() in named)
+
+    def style(self, path: Path, reading: Reading) -> TableStyle:
+        """Return how a table of answers to this source is written; where it is no such table itself, as plain CSV."""
+        return PLAIN_CSV
 
     def count(self, path: Path, reading: Reading) -> int:
         """Return about how many rows there are, for a progress bar; 0 where unknown."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from moodfuse.data.formats.base import Reading
+from moodfuse.data.formats.base import Reading, TableStyle
 from moodfuse.data.formats.columns import rank_of
 from moodfuse.data.formats.encodings import Encoding
 from moodfuse.data.formats.lines import head_text
@@ -18,6 +18,9 @@ DELIMITERS = (",", ";", "\t", "|")
 _LINES = 30  # looked at, beside the header
 #: Excel's own way to name the separator, in a line before the header.
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;|]*\s*', re.IGNORECASE)
+_DECIMAL = re.compile(r"[+-]?\d+([.,])\d+")
+#: What may as well be a whole number with commas between its thousands.
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -26,7 +29,7 @@ class Dialect:
     """How a file of records is written.
 
     `quotes` says whether quotation marks stand around values; `blanks` that blanks stand before them; `returns` that
-    lines end with a carriage return alone; `skip` that the first line names the separator.
+    lines end with a carriage return alone; `skip` that the first line names the separator. `decimal` stands in numbers.
     """
 
     encoding: Encoding
@@ -35,6 +38,16 @@ class Dialect:
     blanks: bool = False
     returns: bool = False
     skip: bool = False
+    decimal: str = "."
+
+    @property
+    def style(self) -> TableStyle:
+        """How answers to the table are written, which is always in UTF-8.
+
+        A mark says so to a spreadsheet that has read the table by its mark, or by the encoding of its own country.
+        """
+        mark = self.encoding.mark > 0 or self.encoding.name != "utf-8"
+        return TableStyle(self.delimiter, self.decimal, mark, self.skip)
 
     def reader(self, lines: Iterable[str], *, quotes: bool = True) -> Any:
         """Return Python's reader of records; quotes that do not pair up are an error of it."""
@@ -55,9 +68,9 @@ def find_dialect(path: Path, default: str, reading: Reading) -> Dialect:
     lines = [line.rstrip("\r") for line in lines[: _LINES + 1]]
     delimiter = named or _separator(lines, default, reading)
     quotes = reading.quotes == "double"
-    return Dialect(
-        encoding, delimiter, quotes, quotes and _blanks_before_quotes(lines, delimiter), returns, bool(named)
-    )
+    blanks = quotes and _blanks_before_quotes(lines, delimiter)
+    decimal = _decimal(lines[1:]) if delimiter == ";" else "."
+    return Dialect(encoding, delimiter, quotes, blanks, returns, bool(named), decimal)
 
 
 def separator_line(line: str) -> str | None:
@@ -102,6 +115,17 @@ def _weight(name: str, wanted: set[str]) -> int:
         return 3
     rank = rank_of(name)
     return 0 if rank is None else 2 if rank[1] == 0 else 1
+
+
+def _decimal(lines: list[str]) -> str:
+    """Return what stands in the numbers of lines with semicolons: a comma, where some have one and none has a point."""
+    found = set()
+    for line in lines:
+        for value in split_line(line, ";"):
+            number = _DECIMAL.fullmatch(value.strip())
+            if number and not _THOUSANDS.fullmatch(number[0]):
+                found.add(number[1])
+    return "," if found == {","} else "."
 
 
 def _blanks_before_quotes(lines: list[str], delimiter: str) -> bool:

@@ -23,6 +23,9 @@ _FOREIGN = re.compile("[^\0-\x7f]")
 _HANS = re.compile(f"[{_HAN}]")
 _LONE_HAN = re.compile(f"(?<=[A-Za-z])[{_HAN}](?=[A-Za-z])")
 _HAN_BESIDE = re.compile(f"(?<=[A-Za-z])[{_HAN}](?![A-Za-z{_HAN}])|(?<![A-Za-z{_HAN}])[{_HAN}](?=[A-Za-z])")
+#: What stands within words of Latin letters: such a letter, or what joins two words (a dash, a bullet, an apostrophe).
+_WITHIN_WORDS = re.compile("(?<=[a-z])[^\0-\x7f](?=[a-z])")
+_USUAL = re.compile("[\u00df-\u00f6\u00f8-\u017f\u2018\u2019\u2010-\u2014\u2022\u2026\u00ad\u00a0]")
 _ENOUGH = 8  # foreign characters; fewer tell no encoding from another
 #: What a text in an encoding must be made of for the guess to count: what share of its foreign characters, of how many
 #: at least. Fewer do for kana, whose bytes stand for rare characters in the other encodings of two bytes.
@@ -97,7 +100,24 @@ def judge(sample: bytes) -> Encoding:
         sure = other == "gb18030" if hans else True
         return Encoding(other or "gb18030", guessed=not sure or odd > 0, broken=True)
     other = _sure_of(sample)
-    return Encoding("windows-1252" if other in (None, "gb18030") else other, guessed=True, broken=True)
+    return Encoding(_western(sample) if other in (None, "gb18030") else other, guessed=True, broken=True)
+
+
+def _western(sample: bytes) -> str:
+    """Return Windows-1252 or, where it puts signs and capitals into words, which of two others does not.
+
+    Those are cp1250 (the ą, ł and ż of Polish) and Mac Roman (every letter with an accent, and the apostrophe).
+    """
+    names = ("windows-1252", "cp1250", "mac-roman")
+    odd = {name: _odd_within_words(sample.decode(name, "replace")) for name in names}
+    best = min(names, key=lambda name: odd[name])
+    return best if odd["windows-1252"] > 0.2 > 4 * odd[best] else "windows-1252"
+
+
+def _odd_within_words(text: str) -> float:
+    """Return the share of what no word has among the foreign characters within words."""
+    found: list[str] = _WITHIN_WORDS.findall(text)
+    return sum(_USUAL.fullmatch(one) is None or one.isupper() for one in found) / max(1, len(found))
 
 
 def _unmarked_wide(head: bytes) -> Encoding | None:

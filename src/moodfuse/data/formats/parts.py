@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from moodfuse.data.formats.base import Reader, Reading, Row, Run
+from moodfuse.data.formats.base import Reader, Reading, Row, Run, TableStyle
 from moodfuse.data.formats.fields import held_in
 from moodfuse.data.formats.registry import reader, readers
 from moodfuse.errors import DataError
@@ -37,6 +37,9 @@ class PartsReader(Reader):
 
     def read_columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for file, one in _readers(path) for name in one.read_columns(file, reading)))
+
+    def style(self, path: Path, reading: Reading) -> TableStyle:
+        return next(one.style(file, reading) for file, one in _readers(path))
 
     def count(self, path: Path, reading: Reading) -> int:
         return sum(one.count(file, reading) for file, one in _readers(path))

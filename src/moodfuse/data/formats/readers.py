@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from moodfuse.data.formats.base import PREDICTING, TRAINING, Reader, Reading, Row, Run
+from moodfuse.data.formats.base import PREDICTING, TRAINING, Reader, Reading, Row, Run, TableStyle
 from moodfuse.data.formats.fields import held_in, in_words, short
 from moodfuse.data.formats.image_refs import watched
 from moodfuse.data.formats.lines import cannot_read, first_line, opening
@@ -168,6 +168,11 @@ def source_files(path: Path, format: str | None = None) -> list[Path]:
 def read_columns(path: Path, reading: Reading = PREDICTING) -> tuple[str, ...]:
     """Return which columns of a source are read as id, text, image or label: the others are the user's own."""
     return _reader(path, reading.format).read_columns(path, replace(reading, notify=mute))
+
+
+def table_style(path: Path, reading: Reading = PREDICTING) -> TableStyle:
+    """Return how a table of answers to a source is written: as the source is, where it is a table of text."""
+    return _reader(path, reading.format).style(path, replace(reading, notify=mute))
 
 
 def source_runs(path: Path, size: int, reading: Reading = PREDICTING, **how: Any) -> Iterator[Run]:

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
-from moodfuse.data.formats.base import Reader, Reading, Row, Run
+from moodfuse.data.formats.base import Reader, Reading, Row, Run, TableStyle
 from moodfuse.data.formats.columns import Columns, assign_columns, need_text_or_image, rank_of
 from moodfuse.data.formats.dialect import Dialect, find_dialect, header_columns, separator_line
 from moodfuse.data.formats.fields import unique_names
@@ -63,6 +63,12 @@ class TsvReader(Reader):
     def read_columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         header, _ = self._open(path, reading)
         return header.columns.names(header.names)
+
+    def style(self, path: Path, reading: Reading) -> TableStyle:
+        found = self._open(path, reading)[0].dialect.style
+        # Who asks for .csv of a table with tabs wants commas, but where such a table is called .csv itself.
+        commas = found.delimiter == "\t" and path.suffix.lower() != ".csv"
+        return replace(found, delimiter=",", named=False) if commas else found
 
     def runs(self, path: Path, reading: Reading, size: int) -> Iterator[Run]:
         header, table = self._open(path, replace(reading, strict=False))

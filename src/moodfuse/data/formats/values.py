@@ -36,9 +36,16 @@ class Typed:
     names: Sequence[str] | None = None
     encoding: Encoding | None = None
     _folder: Path = field(init=False)
+    #: Where id, text and label stand, -1 where there is none; and where images stand.
+    _at: tuple[int, int, int] = field(init=False)
+    _images_at: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
+        places = self.columns.places
         object.__setattr__(self, "_folder", self.where.parent if isinstance(self.where, Path) else Path())
+        object.__setattr__(self, "_at", (places.get("id", -1), places.get("text", -1), places.get("label", -1)))
+        images = (places["image"], *self.columns.more_images) if "image" in places else ()
+        object.__setattr__(self, "_images_at", images)
 
     def row(
         self, values: Sequence[Any], number: int, fields: Mapping[str, Any] | None = None, *, line: int | None = None
@@ -48,22 +55,23 @@ class Typed:
         Raises `DataError` for a value of the wrong kind, where `reading.strict` asks for it.
         """
         unit: Literal["line", "row"] = "row" if line is None else "line"
-        strict, places = self.reading.strict, self.columns.places
+        strict = self.reading.strict
         place = f"{self.where!s} {unit} {line or number}" if strict else ""  # for an error, which only then there is
-        found = {role: _plain(values[at]) for role, at in places.items()}
+        id_at, text_at, label_at = self._at
         images: list[ImageRef] = []
-        if "image" in found:  # further ones stand beside it
-            for given in (found["image"], *(_plain(values[at]) for at in self.columns.more_images)):
+        for at in self._images_at:
+            if (given := _plain(values[at])) is not None:
                 images += image_refs(self._folder, given, where=place, strict=strict)
         return Row(
             self.where,
             line or number,
-            json_id(found["id"], place, strict) if "id" in found else str(number),
-            _text(found.get("text"), place, strict, self.encoding),
+            str(number) if id_at < 0 else json_id(_plain(values[id_at]), place, strict),
+            None if text_at < 0 else _text(_plain(values[text_at]), place, strict, self.encoding),
             tuple(images),
-            _label(found.get("label"), self.names, place, strict),
-            unit=unit,
-            fields=fields,
+            None if label_at < 0 else _label(_plain(values[label_at]), self.names, place, strict),
+            unit,
+            None,  # not left out
+            fields,
         )
 
 
@@ -90,8 +98,11 @@ class Objects:
 
     def row(self, record: Mapping[Any, Any], number: int, *, line: int | None = None) -> Row:
         """Return the post of a record. Raises `DataError` for a wrong value, if `reading.strict` asks for it."""
-        names = tuple(map(str, record))
+        names = tuple(record)
         found = self._known.get(names)
+        if found is None:
+            names = tuple(map(str, names))  # those of JSON are text already
+            found = self._known.get(names)
         if found is None:
             found = self._typed(names, f"{self._where} {'row' if line is None else 'line'} {line or number}")
             if len(self._known) < _KNOWN:
@@ -153,6 +164,8 @@ def need_columns(records: Iterable[Any], where: Path | str, reading: Reading) ->
 
 def _plain(value: Any) -> Any:
     """Return a value without NumPy, and `None` for nothing."""
+    if value is None or type(value) is str:
+        return value
     value = value.item() if isinstance(value, np.generic) else value
     return None if isinstance(value, float) and math.isnan(value) else value
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,9 @@ class WorkbookReader(Reader):
                     )
                 shown = [as_shown(value) for value in values]
                 fields = dict(zip(names, map(_kept, values), strict=True)) if reading.fields else None
-                yield replace(found.row(shown, number, fields), line=line)
+                row = found.row(shown, number, fields)
+                row.line = line  # that of the sheet, where blank rows count
+                yield row
 
     def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         with _sheet(path, reading) as (rows, _):

@@ -11,7 +11,8 @@ const TYPES = {
 
 export function startBatch(model) {
   let rows = []; // answers in the order of the file, each with `given`: the label as it stands now
-  let opening = { format: "", columns: [], names: {} }; // what came in, and what the answer's columns are called
+  // What came in, how a table of it is written, and what the answer's columns are called.
+  let opening = { format: "", table: { delimiter: "," }, columns: [], names: {} };
   let state = { kind: "", done: 0, total: 0, name: "" };
   let page = 0;
   let stop = null;

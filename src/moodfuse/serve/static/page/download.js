@@ -17,21 +17,28 @@ function plain(json) {
   return json.startsWith('"') ? JSON.parse(json) : json;
 }
 
-function cell(value, separator) {
-  const text = typeof value === "boolean" ? { true: "True", false: "False" }[value] : String(value);
-  return /["\r\n]/.test(text) || text.includes(separator) ? `"${text.replaceAll('"', '""')}"` : text;
+// A cell between `delimiter`s; the numbers are the answer's, and get the table's own `decimal` sign.
+function cell(value, { delimiter, decimal = "." }) {
+  const number = typeof value === "number" && decimal !== delimiter;
+  const plainly = typeof value === "boolean" ? { true: "True", false: "False" }[value] : String(value);
+  const text = number ? plainly.replace(".", decimal) : plainly;
+  return /["\r\n]/.test(text) || text.includes(delimiter) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-function lines(rows, separator) {
-  return rows.map((row) => row.map((value) => cell(value, separator)).join(separator) + "\n").join("");
+// A table as text, written as the one that came in: `mark` stands before it, and `named` says its separator in a line.
+function lines(rows, table) {
+  const opening = (table.mark ? "\ufeff" : "") + (table.named ? `sep=${table.delimiter}\n` : "");
+  return opening + rows.map((row) => row.map((value) => cell(value, table)).join(table.delimiter) + "\n").join("");
 }
 
 // The answer's columns by name, as the command line writes them; what was corrected only where something was.
 function answer(row, labels, { columns, names }, corrected) {
   const shares = Object.fromEntries(labels.map((name) => [`p_${name}`, row.probabilities[name]]));
-  const rest = { used: row.used.join("|"), status: row.status.join("|"), needs_review: row.needs_review };
+  const rest = {
+    used: row.used.join("|"), status: row.status.join("|"), needs_review: row.needs_review, details: row.details.join("|"),
+  };
   const plainly = columns.length
-    ? { label: row.given, confidence: row.confidence, ...shares, ...rest, details: row.details.join("|") }
+    ? { label: row.given, confidence: row.confidence, ...shares, ...rest }
     : { id: row.id, label: row.given, ...shares, confidence: row.confidence, ...rest };
   if (corrected) Object.assign(plainly, { predicted: row.label, corrected: row.given !== row.label });
   return Object.entries(plainly).map(([name, value]) => [names[name] || name, value]);
@@ -68,7 +75,7 @@ export function answersFile(rows, labels, opening) {
     const typed = rows.map((row, at) => [...row.fields.map(typedField), ...cells[at + 1].slice(opening.columns.length)]);
     return [workbook([cells[0], ...typed])];
   }
-  return [lines(cells, format === "tsv" ? "\t" : ",")];
+  return [lines(cells, format === "tsv" ? { ...opening.table, delimiter: "\t", named: false } : opening.table)];
 }
 
 // A number of a workbook stays one where a spreadsheet keeps all its digits.
@@ -78,7 +85,7 @@ function typedField(json) {
 }
 
 export function tagFile(rows) {
-  return [lines([["guid", "tag"], ...rows.map((row) => [row.id, row.given])], ",")];
+  return [lines([["guid", "tag"], ...rows.map((row) => [row.id, row.given])], { delimiter: "," })];
 }
 
 export function download(name, parts) {

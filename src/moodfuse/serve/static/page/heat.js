@@ -24,7 +24,7 @@ export function drawHeat(found) {
     canvas.hidden = !box.checked;
   });
   const parts = [
-    make("h3", {}, t("heat")),
+    make("h3", {}, t(found.images > 1 ? "heatFirst" : "heat")),
     make("div", { class: "mf-heat" }, image, canvas),
     legend(found.label, make("label", { class: "mf-inline" }, box, ` ${t("heatShow")}`)),
   ];

@@ -1,23 +1,24 @@
-// One post: an image, a text or both in, the answer and its reasons out, by POST /v1/explain.
+// One post: images, a text or both in, the answer and its reasons out, by POST /v1/explain.
 import { drawHeat, legend } from "./heat.js";
 import { failure, labelName, make, percent, t } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 
 export function startSingle(model) {
-  let image = null; // the File, which stays in the browser and is sent with each request
-  let url = "";
-  let found = null; // the last explanation, and the object URL of its image
+  let images = []; // Files, which stay in the browser and are sent with each request
+  let urls = []; // their object URLs
+  let found = null; // the last explanation, how many images it is of, and the object URL of the first
   let error = () => "";
 
-  function setImage(file) {
-    if (url && url !== found?.url) URL.revokeObjectURL(url);
-    image = file;
-    url = file ? URL.createObjectURL(file) : "";
-    byId("mf-preview").hidden = byId("mf-remove").hidden = !file;
-    byId("mf-empty").hidden = Boolean(file);
-    if (file) byId("mf-preview").src = url;
-    byId("mf-preview").alt = file ? file.name : "";
+  function setImages(files) {
+    urls.filter((url) => url !== found?.url).forEach((url) => URL.revokeObjectURL(url));
+    images = [...files];
+    urls = images.map((file) => URL.createObjectURL(file));
+    byId("mf-previews").replaceChildren(...images.map((file, at) => make("img", { src: urls[at], alt: file.name })));
+    byId("mf-previews").hidden = byId("mf-remove").hidden = !images.length;
+    byId("mf-remove").dataset.t = images.length > 1 ? "removeAll" : "remove";
+    byId("mf-remove").textContent = t(byId("mf-remove").dataset.t);
+    byId("mf-empty").hidden = images.length > 0;
   }
 
   function say(message) {
@@ -28,7 +29,7 @@ export function startSingle(model) {
 
   async function send() {
     const text = byId("mf-text").value;
-    if (!image && !text.trim()) {
+    if (!images.length && !text.trim()) {
       say(() => t("nothing"));
       byId("mf-text").focus();
       return;
@@ -36,12 +37,12 @@ export function startSingle(model) {
     say(() => "");
     const form = new FormData();
     if (text.trim()) form.append("text", text);
-    if (image) form.append("image", image);
+    images.forEach((image) => form.append("image", image));
     const button = byId("mf-go");
     button.disabled = true;
     button.textContent = t("working");
     byId("mf-answer").setAttribute("aria-busy", "true");
-    const sent = url;
+    const sent = { url: urls[0], images: images.length };
     try {
       const response = await fetch("/v1/explain", { method: "POST", body: form });
       if (!response.ok) {
@@ -49,7 +50,7 @@ export function startSingle(model) {
         found = null;
         say(() => message);
       } else {
-        found = { ...(await response.json()), url: sent };
+        found = { ...(await response.json()), ...sent };
       }
     } catch {
       found = null;
@@ -73,7 +74,7 @@ export function startSingle(model) {
     send();
   });
   byId("mf-form").addEventListener("reset", () => {
-    setImage(null);
+    setImages([]);
     found = null;
     say(() => "");
     redraw();
@@ -82,15 +83,15 @@ export function startSingle(model) {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send();
   });
   byId("mf-image").addEventListener("change", (event) => {
-    if (event.target.files[0]) setImage(event.target.files[0]);
+    if (event.target.files.length) setImages(event.target.files);
   });
   byId("mf-remove").addEventListener("click", () => {
     byId("mf-image").value = "";
-    setImage(null);
+    setImages([]);
   });
   document.addEventListener("paste", (event) => {
-    const file = [...(event.clipboardData?.files || [])].find((one) => one.type.startsWith("image/"));
-    if (file && byId("mf-single").offsetParent) setImage(file);
+    const pasted = [...(event.clipboardData?.files || [])].filter((one) => one.type.startsWith("image/"));
+    if (pasted.length && byId("mf-single").offsetParent) setImages(pasted);
   });
   const drop = byId("mf-drop");
   drop.addEventListener("dragover", () => drop.classList.add("mf-over"));

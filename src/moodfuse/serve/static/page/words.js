@@ -3,8 +3,8 @@ const WORDS = {
   en: {
     subtitle: "The sentiment of posts that are text and image",
     model: "Model", api: "API", language: "Language", tabOne: "One post", tabMany: "Many posts",
-    image: "Image", text: "Text", drop: "Drop an image here, paste one, or", choose: "Choose an image",
-    remove: "Remove the image", textHint: "Type or paste the post's text", go: "Tell the mood", clear: "Clear",
+    image: "Image", text: "Text", drop: "Drop images here, paste one, or", choose: "Choose images",
+    remove: "Remove the image", removeAll: "Remove the images", textHint: "Type or paste the post's text", go: "Tell the mood", clear: "Clear",
     private: "Nothing you give leaves this service, and nothing is kept.",
     working: "Working …", nothing: "Give an image, a text, or both.",
     answer: "Answer", byHand: "Check by hand",
@@ -16,7 +16,7 @@ const WORDS = {
     words: "Words that mattered", wordsLeft: "The last {n} words were not weighed.",
     wordsNone: "No word changed the answer much.",
     for: "speaks for {label}", against: "speaks against {label}",
-    heat: "Where in the image", heatShow: "Show weights",
+    heat: "Where in the image", heatFirst: "Where in the first image", heatShow: "Show weights",
     heatAlt: "The image; the part that speaks most for {label} is row {row}, column {column} of {size}.",
     file: "File of posts", stop: "Stop",
     fileHint: "A table (CSV, TSV, Excel) or JSON of posts, a post in each row; or a zip with such a table and the images "
@@ -53,7 +53,7 @@ const WORDS = {
     subtitle: "判断图文帖子的情感倾向",
     model: "模型", api: "接口", language: "语言", tabOne: "单条帖子", tabMany: "批量帖子",
     image: "图片", text: "文字", drop: "把图片拖到这里、粘贴，或", choose: "选择图片",
-    remove: "移除图片", textHint: "输入或粘贴帖子的文字", go: "判断情感", clear: "清空",
+    remove: "移除图片", removeAll: "移除全部图片", textHint: "输入或粘贴帖子的文字", go: "判断情感", clear: "清空",
     private: "您提供的内容不会离开本服务，也不会被保存。",
     working: "处理中……", nothing: "请提供图片、文字，或两者都给。",
     answer: "结果", byHand: "建议人工核对",
@@ -64,7 +64,7 @@ const WORDS = {
     prior: "什么都没有时，模型会说：{values}。",
     words: "起作用的词", wordsLeft: "最后 {n} 个词没有计算。", wordsNone: "没有哪个词明显改变结果。",
     for: "支持“{label}”", against: "反对“{label}”",
-    heat: "图片的哪些部分", heatShow: "显示权重",
+    heat: "图片的哪些部分", heatFirst: "第一张图片的哪些部分", heatShow: "显示权重",
     heatAlt: "图片；最支持“{label}”的部分在 {size} 格中的第 {row} 行第 {column} 列。",
     file: "帖子文件", stop: "停止",
     fileHint: "每行一条帖子的表格（CSV、TSV、Excel）或 JSON；或者 zip：内含这样的表格和其中写明的图片，"
