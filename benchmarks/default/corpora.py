@@ -4,7 +4,8 @@
 
 TEXTS is the folder of the corpora, POSTS the labelled posts. Writes OUT/texts.csv and OUT/split.csv: what
 `moodfuse train OUT/texts.csv --split OUT/split.csv` needs. Held out of training: 2,500 tweets of 2016, the validation
-part of the seven languages, a tenth of the Weibo posts and of the emotions; a tenth of that chooses the epoch.
+part of the seven languages, a tenth of the Weibo posts and of the emotions; a tenth of that chooses the epoch. A sample
+of the training texts, OUT/beside.csv, is what trains along with the posts afterwards.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ SEED = 0
 HELD_OUT_TWEETS = 2_500
 RESPELLED = 0.2  # share of the training texts that come a second time, written otherwise
 SENTENCES, EMOJI_ALONE = 6_000, 3_000
+BESIDE, BESIDE_ENGLISH = 1_500, 6_000  # texts of a language or kind that train along with the posts
 _MOODS = {
     **dict.fromkeys(("happy", "joy", "optimism"), "positive"),
     **dict.fromkeys(("angry", "sad", "fear", "anger", "sadness"), "negative"),
@@ -56,7 +58,9 @@ def main() -> None:
     kept = without_duplicates(texts, posts)
     print(f"{len(texts):,} texts, {len(texts) - len(kept):,} of them near-duplicates of a post or of a held-out text")
     rows = [*kept, *more(kept)]
-    _write(out / "texts.csv", ["id", "text", "label", "language", "corpus"], [row[:5] for row in rows])
+    columns = ["id", "text", "label", "language", "corpus"]
+    _write(out / "texts.csv", columns, [row[:5] for row in rows])
+    _write(out / "beside.csv", columns, [row[:5] for row in sample(rows)])
     _write(out / "split.csv", ["id", "split"], [(row.id, row.part) for row in rows])
     for (corpus, part), count in sorted(Counter((row.corpus, row.part) for row in rows).items()):
         print(f"{corpus:12} {part:10} {count:7,}")
@@ -105,6 +109,20 @@ def more(texts: list[Text]) -> Iterator[Text]:
     for number in range(EMOJI_ALONE):
         sign, label = emoji.alone()
         yield Text(f"emoji-{number}", sign * int(random.choice([1, 1, 2, 3])), label, "", "emoji", "train")
+
+
+def sample(rows: list[Text]) -> list[Text]:
+    """Return some of the training texts, `BESIDE` of each language or kind at most."""
+    random = np.random.default_rng(SEED + 2)
+    places: dict[tuple[str, str], list[int]] = {}
+    for place, row in enumerate(rows):
+        if row.part == "train":
+            places.setdefault((row.corpus, row.language), []).append(place)
+    chosen = [
+        random.permutation(found)[: BESIDE_ENGLISH if corpus == "english" else BESIDE]
+        for (corpus, _), found in places.items()
+    ]
+    return [rows[place] for place in sorted(np.concatenate(chosen).tolist())]
 
 
 def _text(corpus: str, number: int, row: dict[str, str], label: str, *, held_out: bool) -> Text:

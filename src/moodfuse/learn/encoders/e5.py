@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from torch import Tensor
-from transformers import BertConfig
 
 from moodfuse import files
 from moodfuse.config import DataConfig
@@ -90,6 +89,8 @@ class _Packed:
 
     def save(self, folder: Path) -> None:
         """Write `config.json`, `model.safetensors` and the tokenizer."""
+        from transformers import BertConfig  # here, because it takes a second and is needed once
+
         config = BertConfig(
             vocab_size=self.rows,
             hidden_size=self.hidden,

@@ -1,0 +1,130 @@
+"""What bundles say of held-out texts without an image: tweets in nine languages, Weibo, emotions.
+
+    python benchmarks/texts.py OUT [BUNDLE ...] [--vader] [--json FILE]
+
+OUT is the folder that `benchmarks.default.corpora` wrote; only the texts that its `split.csv` tests on are read.
+BUNDLEs are bundles or run folders; none: the one that moodfuse brings. Prints accuracy, macro-recall, macro-F1 and
+calibration error of every set and language with 95 % intervals, and paired tests of every two bundles.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from behaviours import named, vader
+
+from moodfuse import Post, Predictor
+from moodfuse.evaluate.calibration import expected_calibration_error
+from moodfuse.evaluate.intervals import bootstrap_intervals, paired_bootstrap
+from moodfuse.evaluate.metrics import score
+from moodfuse.evaluate.verdicts import holm
+from moodfuse.labels import SENTIMENT
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("bundles", nargs="*", type=Path)
+    parser.add_argument("--vader", action="store_true", help="the lexicon VADER beside the bundles, on English")
+    parser.add_argument("--json", type=Path, help="a file for all figures")
+    given = parser.parse_args()
+    rows = held_out(given.folder)
+    sets = {
+        name: [i for i, row in enumerate(rows) if row["set"] == name] for name in dict.fromkeys(r["set"] for r in rows)
+    }
+    true = np.array([SENTIMENT.id(row["label"]) for row in rows])
+    texts = [row["text"] for row in rows]
+    found: dict[str, np.ndarray] = {}
+    for bundle in given.bundles or [None]:
+        found[named(bundle)] = probabilities(Predictor.load(bundle), texts)
+    if given.vader:
+        english = [row["language"] == "en" for row in rows]
+        found["VADER"] = np.array(
+            [one_hot(vader(text).label) if there else [np.nan] * 3 for text, there in zip(texts, english, strict=True)]
+        )
+    figures = [line for name, table in found.items() for line in scores(name, table, true, sets)]
+    print(
+        "| model | texts | n | accuracy | macro-recall | macro-F1 | calibration error |\n|---|---|---|---|---|---|---|"
+    )
+    for line in figures:
+        print("| " + " | ".join(shown(value) for value in line.values()) + " |")
+    for a, b in combinations(found, 2):
+        print("\n".join(tests(a, b, found, true, sets)))
+    if given.json:
+        given.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+
+
+def held_out(folder: Path) -> list[dict[str, str]]:
+    """Return the texts that are tested on; the set of a tweet in one of seven languages is its language."""
+    with (folder / "split.csv").open(encoding="utf-8", newline="") as file:
+        tested = {row["id"] for row in csv.DictReader(file) if row["split"] == "test"}
+    with (folder / "texts.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["id"] in tested]
+    return [row | {"set": row["language"] if row["corpus"] == "languages" else row["corpus"]} for row in rows]
+
+
+def probabilities(predictor: Predictor, texts: Sequence[str]) -> np.ndarray:
+    """Return a bundle's probabilities (N, 3), in the order of negative, neutral, positive."""
+    posts = (Post(str(number), text) for number, text in enumerate(texts))
+    return np.array([[answer.probabilities[name] for name in SENTIMENT.names] for answer in predictor.stream(posts)])
+
+
+def one_hot(label: str) -> list[float]:
+    return [float(name == label) for name in SENTIMENT.names]
+
+
+def scores(name: str, table: np.ndarray, true: np.ndarray, sets: dict[str, list[int]]) -> list[dict[str, object]]:
+    """Return a row of figures for each set that the model answers, and for the mean of the seven languages."""
+    lines: list[dict[str, object]] = []
+    for what, rows in sets.items():
+        given, truth = table[rows], true[rows]
+        if np.isnan(given).any():
+            continue
+        whole, bounds = score(truth, given, SENTIMENT), bootstrap_intervals(truth, given, labels=SENTIMENT)
+        named_rows = [entry for entry in whole.per_class.values() if entry.support]
+        lines.append(
+            {
+                "model": name,
+                "texts": what,
+                "n": whole.n,
+                "accuracy": (whole.accuracy, *bounds["accuracy"]),
+                "macro_recall": float(np.mean([entry.recall for entry in named_rows])),
+                "macro_f1": (whole.macro_f1, *bounds["macro_f1"]),
+                "calibration_error": float(expected_calibration_error(given, truth)),
+            }
+        )
+    seven = [line for line in lines if len(str(line["texts"])) == 2]
+    if seven:
+        mean = {key: float(np.mean([np.atleast_1d(line[key])[0] for line in seven])) for key in list(seven[0])[3:]}  # type: ignore[arg-type]
+        lines.append({"model": name, "texts": "mean of 7 languages", "n": sum(line["n"] for line in seven)} | mean)  # type: ignore[misc]
+    return lines
+
+
+def tests(a: str, b: str, found: dict[str, np.ndarray], true: np.ndarray, sets: dict[str, list[int]]) -> list[str]:
+    """Return in words how two models differ on each set that both answer; p-values corrected over the sets (Holm)."""
+    shared = {what: rows for what, rows in sets.items() if not np.isnan(found[a][rows] + found[b][rows]).any()}
+    paired = [
+        paired_bootstrap(true[rows], found[a][rows], found[b][rows], labels=SENTIMENT)["macro_f1"]
+        for rows in shared.values()
+    ]
+    corrected = holm([one.p_value for one in paired])
+    return [
+        f"{what}: {a} - {b} {one.difference:+.3f} macro-F1 ({one.low:+.3f} to {one.high:+.3f}), corrected p {p:.3g}"
+        for what, one, p in zip(shared, paired, corrected, strict=True)
+    ]
+
+
+def shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"{value[0]:.3f} ({value[1]:.3f} to {value[2]:.3f})"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    main()
