@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?=
+TEXTS ?=
 NAME ?= concat
 RECIPE ?= concat
 OUT ?= quickstart
@@ -35,10 +36,10 @@ main-job:
 	@echo "probabilities, status, what to check  $(OUT)/test_result.txt.details.csv"
 	@echo "scores, split, history, bundle        $(OUT)/runs/$(NAME)/"
 
-# The bundle that moodfuse brings, made anew from the labelled posts in DATA.
+# The bundle that moodfuse brings, made anew from the labelled posts in DATA and the corpora in TEXTS.
 default-bundle: setup
-	test -n '$(DATA)' || { echo 'expected the labelled posts: make default-bundle DATA=path/to/posts'; exit 1; }
-	$(BIN)/python benchmarks/default_bundle.py '$(DATA)'
+	test -n '$(DATA)' -a -n '$(TEXTS)' || { echo 'expected: make default-bundle DATA=path/to/posts TEXTS=path/to/texts'; exit 1; }
+	$(BIN)/python benchmarks/default_bundle.py '$(DATA)' '$(TEXTS)'
 
 # Every claim of speed and size, measured here on the posts in DATA, with nothing else running.
 bench: setup

@@ -1,29 +1,27 @@
 """The texts that the text encoder learns from: read, parted, stripped of what the posts hold, taught more.
 
-    python -m benchmarks.default.corpora TEXTS POSTS OUT
-
-TEXTS is the folder of the corpora, POSTS the labelled posts. Writes OUT/texts.csv and OUT/split.csv: what
-`moodfuse train OUT/texts.csv --split OUT/split.csv` needs. Held out of training: 2,500 tweets of 2016, the validation
-part of the seven languages, a tenth of the Weibo posts and of the emotions; a tenth of that chooses the epoch. A sample
-of the training texts, OUT/beside.csv, is what trains along with the posts afterwards.
+`write_corpora` writes texts.csv and split.csv, which `moodfuse train texts.csv --split split.csv` takes. Held out of
+training: 2,500 tweets of 2016, the validation part of the seven languages, a tenth of the Weibo posts and of the
+emotions; a tenth of that chooses the epoch. A sample of the training texts, beside.csv, trains along with the posts
+afterwards.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from benchmarks.default.teaching import Emoji, respelled, sentences
 
 from moodfuse.data.duplicates import group_duplicates
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Post, Posts
+
+from .teaching import Emoji, respelled, sentences
 
 SEED = 0
 HELD_OUT_TWEETS = 2_500
@@ -51,8 +49,8 @@ class Text(NamedTuple):
     part: str
 
 
-def main() -> None:
-    source, posts, out = (Path(argument) for argument in sys.argv[1:4])
+def write_corpora(source: Path, posts: Path, out: Path) -> None:
+    """Read the corpora in `source` and write `texts.csv`, `split.csv` and, last, `beside.csv` to `out`."""
     out.mkdir(parents=True, exist_ok=True)
     texts = list(corpora(source))
     kept = without_duplicates(texts, posts)
@@ -60,8 +58,8 @@ def main() -> None:
     rows = [*kept, *more(kept)]
     columns = ["id", "text", "label", "language", "corpus"]
     _write(out / "texts.csv", columns, [row[:5] for row in rows])
-    _write(out / "beside.csv", columns, [row[:5] for row in sample(rows)])
     _write(out / "split.csv", ["id", "split"], [(row.id, row.part) for row in rows])
+    _write(out / "beside.csv", columns, [row[:5] for row in sample(rows)])
     for (corpus, part), count in sorted(Counter((row.corpus, row.part) for row in rows).items()):
         print(f"{corpus:12} {part:10} {count:7,}")
 
@@ -141,7 +139,3 @@ def _write(path: Path, header: list[str], rows: list[tuple[str, ...]]) -> None:
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)
-
-
-if __name__ == "__main__":
-    main()

@@ -24,8 +24,8 @@ _TABLE = "embeddings.word_embeddings.weight"
 _WEIGHTS, _TOKENIZER, _CONFIG = "model.safetensors", "tokenizer.json", "config.json"
 
 
-def prune(folder: Path, out: Path, texts: Sequence[str], languages: Iterable[str]) -> tuple[int, int]:
-    """Write the encoder of a folder with the tokens that are needed; return how many there were and are."""
+def prune(folder: Path, out: Path, texts: Sequence[str], languages: Iterable[str]) -> None:
+    """Write the encoder of a Hugging Face folder, `out`, with no more tokens than `texts` and languages need."""
     tokenizer = Tokenizer.from_file(str(folder / _TOKENIZER))
     content = json.loads((folder / _TOKENIZER).read_text("utf-8"))
     pieces = content["model"]["vocab"]
@@ -45,7 +45,7 @@ def prune(folder: Path, out: Path, texts: Sequence[str], languages: Iterable[str
     config = json.loads((out / _CONFIG).read_text("utf-8"))
     config |= {"vocab_size": len(keep), "pad_token_id": place[config["pad_token_id"]]}
     (out / _CONFIG).write_text(json.dumps(config, indent=2), encoding="utf-8")
-    return len(pieces), len(keep)
+    print(f"{len(pieces):,} tokens, {len(keep):,} of them kept")
 
 
 def _needed(tokenizer: Tokenizer, texts: Sequence[str], languages: Iterable[str]) -> set[int]:

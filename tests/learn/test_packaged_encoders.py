@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from moodfuse import files
 from moodfuse.config import DataConfig
 from moodfuse.errors import ConfigError
-from moodfuse.learn.encoders import find_encoder
+from moodfuse.learn.encoders import e5, find_encoder
 from moodfuse.learn.encoders.image import regions
+from moodfuse.runtime.graphs import load_tokenizer
 
 
 def test_minilm_has_the_weights_of_its_file() -> None:
@@ -99,3 +100,34 @@ def test_weights_are_read_for_the_fingerprint_once_and_again_when_they_change(
 def test_a_misspelt_encoder_gets_the_near_name() -> None:
     with pytest.raises(ConfigError, match="did you mean minilm"):
         find_encoder("minilmm", "text", DataConfig())
+
+
+def test_e5_reads_every_script_and_puts_what_means_the_same_together() -> None:
+    source = find_encoder("multilingual-e5-small", "text", DataConfig())
+    encoder, tokenizer = source.load(), load_tokenizer(source.tokenizer_json, max_tokens=32)
+    texts = [
+        "the weather is lovely today",
+        "heute ist das Wetter schön",
+        "今天天气很好",
+        "die Steuererklärung ist fällig",
+    ]
+    vectors = []
+    for text in texts:
+        ids = torch.tensor([tokenizer.encode(text).ids])
+        with torch.no_grad():
+            vectors.append(encoder(ids, torch.ones_like(ids)).pooled[0])
+    weather, german, chinese, taxes = torch.nn.functional.normalize(torch.stack(vectors), dim=-1)
+    assert weather @ german > weather @ taxes + 0.03
+    assert weather @ chinese > weather @ taxes + 0.03
+    unknown = tokenizer.token_to_id("<unk>")
+    for text in ("😡", "不好吃", "прекрасно", "बेकार", "رائع", "สวย"):
+        assert unknown not in tokenizer.encode(text).ids
+    assert tokenizer.encode("I love this😡").tokens == ["<s>", "▁I", "▁love", "▁this", "😡", "</s>"]
+
+
+def test_another_file_than_the_pinned_one_is_no_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "e5-small-q4.bin").write_bytes(b"E5S1 and something else")
+    monkeypatch.setattr(e5, "package_folder", lambda package: tmp_path)
+    monkeypatch.setattr(files, "cache_folder", lambda: tmp_path / "cache")
+    with pytest.raises(ConfigError, match="expected sha256"):
+        find_encoder("multilingual-e5-small", "text", DataConfig())
