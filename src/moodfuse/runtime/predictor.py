@@ -17,7 +17,7 @@ from onnxruntime import InferenceSession
 from moodfuse.config import Modality
 from moodfuse.data.fetching import fetch_ahead, forget_ahead
 from moodfuse.data.images import MAX_PIXELS, read_of
-from moodfuse.data.posts import Post, Status
+from moodfuse.data.posts import UNREAD, Post, Status
 from moodfuse.data.text import prepare_text
 from moodfuse.errors import BundleError, DataError
 from moodfuse.evaluate.logits import softmax
@@ -26,6 +26,7 @@ from moodfuse.runtime.bundle import GRAPHS, Bundle, default_bundle, needed_files
 from moodfuse.runtime.graphs import Encoding, head_feed, map_graph, open_session
 from moodfuse.runtime.inputs import ImageSource, ReadImages, read_images, single_post
 from moodfuse.runtime.processes import OncePerProcess
+from moodfuse.runtime.unread import NOT_UNDERSTOOD
 
 WINDOW = 128  # posts in flight: enough to sort texts by length, and the bound of what memory holds
 
@@ -176,6 +177,8 @@ class Predictor:
                 [(token_ids, cut)] = self._text.tokenize([text])
                 if cut and Status.TEXT_TRUNCATED not in status:
                     status.append(Status.TEXT_TRUNCATED)
+                if (self._text.unread(text, token_ids) or 0) >= NOT_UNDERSTOOD:
+                    status.append(Status.TEXT_NOT_UNDERSTOOD)
         if self._image is not None:
             images = read_images(post.images, self._image, self._max_pixels)
             status += images.status
@@ -228,7 +231,7 @@ class Predictor:
             confidence=confidence,
             used=used,
             status=tuple(post.status),
-            needs_review=not used or confidence < self.manifest.review_threshold,
+            needs_review=confidence < self.manifest.review_threshold or not UNREAD.isdisjoint(post.status),
             details=post.details,
         )
 

@@ -48,7 +48,9 @@ class Answer(BaseModel):
     confidence: float = Field(description="the largest probability")
     used: list[Modality]
     status: list[Status]
-    needs_review: bool = Field(description="check by hand: the confidence lies below the model's threshold")
+    needs_review: bool = Field(
+        description="check by hand: the confidence lies below the model's threshold, or the post was not read"
+    )
     details: list[str] = Field(description="what a status alone does not say")
 
 
