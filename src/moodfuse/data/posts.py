@@ -23,6 +23,7 @@ class Status(StrEnum):
     TEXT_DECODED_LOSSY = "text_decoded_lossy"
     TEXT_DECODED_GUESS = "text_decoded_guess"
     TEXT_NOT_UNDERSTOOD = "text_not_understood"
+    LANGUAGE_NOT_COVERED = "language_not_covered"
     IMAGE_MISSING = "image_missing"
     IMAGE_NOT_FOUND = "image_not_found"
     IMAGE_NOT_FETCHED = "image_not_fetched"
@@ -34,7 +35,7 @@ class Status(StrEnum):
 
 
 #: An answer with one of these is to be checked by hand, however sure it looks.
-UNREAD = frozenset({Status.NOTHING_TO_READ, Status.TEXT_NOT_UNDERSTOOD})
+UNREAD = frozenset({Status.NOTHING_TO_READ, Status.TEXT_NOT_UNDERSTOOD, Status.LANGUAGE_NOT_COVERED})
 
 
 @dataclass(frozen=True, slots=True)
