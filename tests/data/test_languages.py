@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import builtins
+import os
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 
-from moodfuse.data.audit.texts import BARE
 from moodfuse.data.formats.readers import read_posts
-from moodfuse.data.languages import _identifier, identify_language
+from moodfuse.data.languages import BARE, _identifier, identify_language, rank_languages
 from moodfuse.data.text import clean
 from moodfuse.errors import MissingExtraError
 
@@ -74,7 +74,32 @@ def test_nobody_waits_for_the_model_who_tells_no_language() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
-def test_without_py3langid_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_many_threads_unpack_the_model_once_and_a_fork_amid_it_has_it_whole() -> None:
+    code = (
+        "import os\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from moodfuse.data import languages\n"
+        "languages.unpack_ahead()\n"
+        "if (child := os.fork()) == 0:\n"  # amid the work of a thread that is not in the child
+        "    os._exit(languages.identify_language('this is what they told us') != 'en')\n"
+        "texts = ['this is what they told us about the weather'] * 8\n"
+        "print(*ThreadPoolExecutor(8).map(languages.identify_language, texts))\n"
+        "print(os.waitpid(child, 0)[1], languages._identifier.cache_info().misses)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "en en en en en en en en\n0 1\n"
+
+
+def test_ranks_are_shares_among_the_languages_that_are_asked_about() -> None:
+    ranks = rank_languages("Was für ein schöner Tag am Strand", {"de", "nl", "en", "tlh"})
+    assert set(ranks) == {"de", "nl", "en"}
+    assert sum(ranks.values()) == pytest.approx(1)
+    assert ranks["de"] > 0.9
+    assert rank_languages("some words", set()) == {}
+
+
+def test_without_py3langid_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 
     def refuse(name: str, *rest: Any) -> Any:
@@ -84,5 +109,5 @@ def test_without_py3langid_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -
 
     _identifier.cache_clear()
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(MissingExtraError, match=r"py3langid.*moodfuse\[eval\]"):
+    with pytest.raises(MissingExtraError, match=r"py3langid.*pip install --upgrade moodfuse"):
         identify_language("some words")

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +136,19 @@ def test_mapped_graphs_answer_the_same_and_their_weights_stay_in_the_file(
         elif inside and name == "Rss":
             clean += int(rest.split()[0])
     assert clean > 20_000
+
+
+def test_a_text_of_unknown_tokens_is_marked_for_review_however_sure_the_answer(predictor: Predictor) -> None:
+    texts = ["😡😡😡", "สวัสดีครับ วันนี้อากาศดีมาก", "what a lovely day 😡", "!!! 10/10", "short. " + "😡" * 30_000]
+    image = picture()
+    answers = list(predictor.stream([Post(str(i), text, ImageRef(image)) for i, text in enumerate(texts)]))
+    assert [list(answer.status) for answer in answers] == [
+        ["text_not_understood"],
+        ["text_not_understood"],
+        ["ok"],
+        ["ok"],
+        ["text_truncated", "text_not_understood"],
+    ]
+    bundle = replace(predictor.bundle, manifest=predictor.manifest.model_copy(update={"review_threshold": 0.0}))
+    never = list(Predictor(bundle).stream([Post("a", texts[0]), Post("b", texts[2]), Post("c")]))
+    assert [answer.needs_review for answer in never] == [True, False, True]

@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from moodfuse.data.posts import Status
 from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.serve.page import add_page
@@ -52,6 +53,12 @@ def test_the_page_holds_what_the_model_is(client: TestClient, predictor: Predict
         "modalities": list(predictor.manifest.modalities),
         "threshold": predictor.manifest.review_threshold,
     }
+
+
+def test_the_page_has_a_word_for_every_status_in_both_languages(client: TestClient) -> None:
+    words = client.get("/page/words.js").text
+    blocks = [set(re.findall(r"(\w+): \"", block)) for block in re.findall(r"status: \{(.*?)\}", words, re.DOTALL)]
+    assert blocks == [set(map(str, Status)) - {"ok"}] * 2
 
 
 def test_the_name_of_a_model_is_never_markup(trained_run: Path) -> None:

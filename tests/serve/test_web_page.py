@@ -156,6 +156,15 @@ def shaded() -> bytes:
     return buffer.getvalue()
 
 
+def test_a_text_that_is_not_understood_is_to_be_checked_however_sure_the_answer_looks(visit: Visit) -> None:
+    page = visit.page
+    clear(page)
+    page.get_by_label("Text", exact=True).fill("😡😡😡")
+    page.get_by_role("button", name="Tell the mood").click()
+    page.locator("#mf-answer", has_text="text not understood").wait_for()
+    assert "Check by hand" in page.locator("#mf-answer .mf-review").inner_text()
+
+
 def test_nothing_and_a_bad_file_are_told(visit: Visit) -> None:
     page = visit.page
     clear(page)

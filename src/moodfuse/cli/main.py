@@ -127,7 +127,7 @@ def _ours() -> int:
 
 
 def _missing_module(error: ModuleNotFoundError) -> int:
-    numbers = {"sklearn", "scipy", "imagehash", "py3langid", "rapidfuzz"}
+    numbers = {"sklearn", "scipy", "imagehash", "rapidfuzz"}
     extra = "eval" if (error.name or "").split(".")[0] in numbers else "train"
     console.print(f"error: {error.name} is not installed; pip install 'moodfuse[{extra}]'", markup=False)
     return 1

@@ -22,6 +22,8 @@ class Status(StrEnum):
     TEXT_TRUNCATED = "text_truncated"
     TEXT_DECODED_LOSSY = "text_decoded_lossy"
     TEXT_DECODED_GUESS = "text_decoded_guess"
+    TEXT_NOT_UNDERSTOOD = "text_not_understood"
+    LANGUAGE_NOT_COVERED = "language_not_covered"
     IMAGE_MISSING = "image_missing"
     IMAGE_NOT_FOUND = "image_not_found"
     IMAGE_NOT_FETCHED = "image_not_fetched"
@@ -30,6 +32,10 @@ class Status(StrEnum):
     IMAGE_TRUNCATED = "image_truncated"
     IMAGE_TOO_LARGE = "image_too_large"
     NOTHING_TO_READ = "nothing_to_read"
+
+
+#: An answer with one of these is to be checked by hand, however sure it looks.
+UNREAD = frozenset({Status.NOTHING_TO_READ, Status.TEXT_NOT_UNDERSTOOD, Status.LANGUAGE_NOT_COVERED})
 
 
 @dataclass(frozen=True, slots=True)

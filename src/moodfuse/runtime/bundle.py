@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from moodfuse import files
 from moodfuse.config import Modality, Precision, Section
+from moodfuse.data.coverage import LANGUAGES
 from moodfuse.data.images import ImageSpec
 from moodfuse.data.text import TextSpec
 from moodfuse.errors import BundleError
@@ -24,6 +25,7 @@ TOKENIZER = "tokenizer.json"
 GRAPHS: dict[str, str] = {"text": "text.onnx", "image": "image.onnx", "head": "head.onnx"}
 #: The head's input where it reads the image itself; the bundle then holds no image encoder.
 PIXELS = "image_pixels"
+Score = Annotated[float, Field(ge=0, le=1)]
 
 
 class ViewSpec(Section):
@@ -57,6 +59,9 @@ class Manifest(Section):
     views: dict[Modality, tuple[ViewSpec, ...]] = Field(
         {}, description="of a modality with several encoders, or a lexicon: all of them in order, `text` its first"
     )
+    languages: dict[str, Score | None] = Field(
+        {}, description="ISO 639-1 codes of the languages that it was taught, with the held-out macro-F1 where known"
+    )
     head_inputs: tuple[str, ...] = Field(description="names of the head's inputs, in order")
     temperature: float = Field(1.0, gt=0, description="the head's logits are divided by it")
     temperatures: dict[Modality, Annotated[float, Field(gt=0)]] = Field(
@@ -67,6 +72,13 @@ class Manifest(Section):
     training: dict[str, Any] = Field({}, description="data hash, posts, regime, seed")
     scores: dict[str, Any] = Field({}, description="held-out scores and the protocol that gave them")
     files: dict[str, str] = Field({}, description="SHA-256 of every other file")
+
+    @field_validator("languages")
+    @classmethod
+    def _languages_are_known(cls, languages: dict[str, Score | None]) -> dict[str, Score | None]:
+        if unknown := sorted(set(languages) - LANGUAGES):
+            raise ValueError(f"expected ISO 639-1 codes, found {unknown[0]!r}; known: {' '.join(sorted(LANGUAGES))}")
+        return languages
 
     @model_validator(mode="after")
     def _views_agree(self) -> Manifest:
@@ -184,6 +196,20 @@ def add_file(bundle: Bundle, name: str, content: str) -> Bundle:
     return update_manifest(bundle, files=digests)
 
 
+def cover_languages(bundle: Bundle, languages: Mapping[str, float | None] | Iterable[str]) -> Bundle:
+    """Write down the languages that the bundle's model was taught, by ISO 639-1 code; nothing else is altered.
+
+    A text that is surely in another is `language_not_covered` from then on; with no languages none is. A mapping
+    holds each language's held-out macro-F1 (0..1, `None` where it is not known). Raises `BundleError` for a code that
+    is not known, or a score that is none.
+    """
+    scores = dict(languages) if isinstance(languages, Mapping) else dict.fromkeys(languages)
+    try:
+        return update_manifest(bundle, languages=scores)
+    except ValidationError as error:
+        raise BundleError(f"{bundle.folder}: {_complaint(error)}") from None
+
+
 def needed_files(manifest: Manifest) -> list[str]:
     """Return the names of the files that prediction opens."""
     needed = [GRAPHS["head"]]
@@ -219,6 +245,10 @@ def _read_manifest(folder: Path) -> Manifest:
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise BundleError(f"{folder}: {MANIFEST} is no JSON ({error})") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"]))
-        raise BundleError(f"{folder}: {MANIFEST}: {key + ': ' if key else ''}{first['msg']}") from None
+        raise BundleError(f"{folder}: {MANIFEST}: {_complaint(error)}") from None
+
+
+def _complaint(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(map(str, first["loc"]))
+    return f"{key + ': ' if key else ''}{first['msg']}"

@@ -17,6 +17,7 @@ from moodfuse.data.images import ImageSpec
 from moodfuse.data.images import pixels as to_pixels
 from moodfuse.data.text import TextSpec
 from moodfuse.errors import BundleError, in_a_line
+from moodfuse.runtime.unread import UnreadSigns
 
 #: One post's output of an encoder: `pooled` (D,) and, where asked for, `tokens` (T, D) without padding. Of an image
 #: that no encoder stands before: `pixels` (3, S, S).
@@ -127,6 +128,7 @@ class TextGraph:
         self.tokenizer = tokenizer
         self.spec = spec
         self.dim = session.width
+        self._unread = UnreadSigns(tokenizer)
 
     def tokenize(self, texts: Sequence[str]) -> list[tuple[list[int], bool]]:
         """Return each text's token ids and whether it had to be cut."""
@@ -134,6 +136,10 @@ class TextGraph:
         one = len(texts) == 1
         found = [self.tokenizer.encode(texts[0])] if one else self.tokenizer.encode_batch(list(texts))
         return [(encoded.ids, bool(encoded.overflowing)) for encoded in found]
+
+    def unread(self, text: str, token_ids: Sequence[int]) -> float | None:
+        """Return the share of a text's letters and symbols that have no token."""
+        return self._unread.share(text, token_ids)
 
     def encode(self, token_ids: Sequence[Sequence[int]], outputs: Sequence[str] = ("pooled",)) -> list[Encoding]:
         """Encode tokenised texts, shortest together, and give the results back in the order they came in."""

@@ -34,6 +34,11 @@ class LexiconReader:
         """Return each text's scores (4,), and whether its end was not looked at."""
         return [(lexicon_scores(text), scored_part(text) != " ".join(text.split())) for text in texts]
 
+    def unread(self, text: str, scores: np.ndarray) -> float | None:
+        """Return 0 for a text with a word of the lexicon; of any other nobody can tell whether it was understood."""
+        negative, _, positive, _ = scores
+        return 0.0 if negative or positive else None
+
     def encode(self, inputs: Sequence[np.ndarray], outputs: Sequence[str] = ("pooled",)) -> list[Encoding]:
         """Return the scores as encodings."""
         return [dict.fromkeys(outputs, scores) for scores in inputs]

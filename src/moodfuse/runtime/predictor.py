@@ -15,9 +15,11 @@ import numpy as np
 from onnxruntime import InferenceSession
 
 from moodfuse.config import Modality
+from moodfuse.data.coverage import CoveredLanguages
 from moodfuse.data.fetching import fetch_ahead, forget_ahead
 from moodfuse.data.images import MAX_PIXELS, read_of
-from moodfuse.data.posts import Post, Status
+from moodfuse.data.languages import unpack_ahead
+from moodfuse.data.posts import UNREAD, Post, Status
 from moodfuse.data.text import prepare_text
 from moodfuse.errors import BundleError, DataError
 from moodfuse.evaluate.logits import softmax
@@ -26,6 +28,7 @@ from moodfuse.runtime.bundle import GRAPHS, Bundle, default_bundle, needed_files
 from moodfuse.runtime.graphs import Encoding, head_feed, map_graph, open_session
 from moodfuse.runtime.inputs import ImageSource, ReadImages, read_images, single_post
 from moodfuse.runtime.processes import OncePerProcess
+from moodfuse.runtime.unread import NOT_UNDERSTOOD
 
 WINDOW = 128  # posts in flight: enough to sort texts by length, and the bound of what memory holds
 
@@ -77,6 +80,8 @@ class _Sessions:
 def _open_sessions(bundle: Bundle, threads: int, graphs: Path | None) -> _Sessions:
     """Open a bundle's graphs, those of the folder `graphs` where they are mapped."""
     modalities = bundle.manifest.modalities
+    if bundle.manifest.languages and "text" in modalities and threads > 1:
+        unpack_ahead()
     return _Sessions(
         views.open_texts(bundle, threads=threads, graphs=graphs) if "text" in modalities else None,
         views.open_images(bundle, threads=threads, graphs=graphs) if "image" in modalities else None,
@@ -116,6 +121,7 @@ class Predictor:
         self.labels = bundle.labels
         self._threads = threads or os.cpu_count() or 1
         self._max_pixels = max_pixels
+        self._covered = CoveredLanguages(bundle.manifest.languages)
         sessions = _open_sessions(bundle, self._threads, graphs)
         there = replace(bundle, folder=bundle.folder.absolute())  # who reads it again may work in another folder
         self._sessions = OncePerProcess(sessions, partial(_reopen_sessions, there, self._threads, graphs))
@@ -167,23 +173,28 @@ class Predictor:
     def prepare(self, post: Post) -> PreparedPost:
         """Clean, tokenise and decode a post: what needs no graph, and may run in many threads at once."""
         status: list[Status] = []
+        details: list[str] = []
         token_ids = None
         images = ReadImages([], [], [])
         if self._text is not None:
-            text, found = prepare_text(post.text, self._text.spec.cleaning, lossy=post.lossy, guessed=post.guessed)
-            status += found
+            text, status = prepare_text(post.text, self._text.spec.cleaning, lossy=post.lossy, guessed=post.guessed)
             if text is not None:
                 [(token_ids, cut)] = self._text.tokenize([text])
                 if cut and Status.TEXT_TRUNCATED not in status:
                     status.append(Status.TEXT_TRUNCATED)
+                if (self._text.unread(text, token_ids) or 0) >= NOT_UNDERSTOOD:
+                    status.append(Status.TEXT_NOT_UNDERSTOOD)
+                if self.manifest.languages and (other := self._covered.outside(text)):
+                    status.append(Status.LANGUAGE_NOT_COVERED)
+                    details.append(f"{Status.LANGUAGE_NOT_COVERED}: {other}")
         if self._image is not None:
             images = read_images(post.images, self._image, self._max_pixels)
             status += images.status
+            details += images.details
         if token_ids is None and not images.arrays:
             status.append(Status.NOTHING_TO_READ)
         first, *more = images.arrays or [None]
-        details = tuple(images.details)
-        return PreparedPost(post.id, token_ids, first, status or [Status.OK], tuple(more), details, images.size)
+        return PreparedPost(post.id, token_ids, first, status or [Status.OK], tuple(more), tuple(details), images.size)
 
     def run(self, posts: Sequence[PreparedPost]) -> Iterator[Prediction]:
         """Yield the prediction of each prepared post. Meant for one thread: the graphs use all cores by themselves."""
@@ -234,7 +245,7 @@ class Predictor:
             confidence=confidence,
             used=used,
             status=tuple(post.status),
-            needs_review=not used or confidence < self.manifest.review_threshold,
+            needs_review=confidence < self.manifest.review_threshold or not UNREAD.isdisjoint(post.status),
             details=post.details,
         )
 

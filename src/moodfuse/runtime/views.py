@@ -27,6 +27,9 @@ class TextReader(Protocol):
     def tokenize(self, texts: Sequence[str]) -> list[tuple[EncoderInput, bool]]:
         """Return each cleaned text as `encode` takes it, and whether something of it had to be cut off."""
 
+    def unread(self, text: str, inputs: EncoderInput) -> float | None:
+        """Return the share of a text's letters and symbols that this does not read; `None` where that is not known."""
+
     def encode(self, inputs: Sequence[EncoderInput], outputs: Sequence[str] = ...) -> list[Encoding]:
         """Return each text's encoding."""
 
@@ -55,6 +58,11 @@ class JoinedTexts:
         """Return each text as each encoder takes it, and whether one of them had to cut it."""
         each = zip(*(reader.tokenize(texts) for reader in self._readers), strict=True)
         return [(tuple(inputs for inputs, _ in one), any(cut for _, cut in one)) for one in each]
+
+    def unread(self, text: str, inputs: tuple[EncoderInput, ...]) -> float | None:
+        """Return the share that the one which reads most does not read: what it has read, the model has."""
+        each = [reader.unread(text, one) for reader, one in zip(self._readers, inputs, strict=True)]
+        return min((share for share in each if share is not None), default=None)
 
     def encode(
         self, inputs: Sequence[tuple[EncoderInput, ...]], outputs: Sequence[str] = ("pooled",)

@@ -169,7 +169,7 @@ def describe_model(settings: Settings, predictor: Predictor) -> dict[str, Any]:
     card = folder / "MODEL_CARD.md"
     kept = ("name", "labels", "modalities", "fusion", "encoders", "precision", "temperature", "review_threshold")
     dump = manifest.model_dump(mode="json")
-    return {name: dump[name] for name in (*kept, "training", "scores", "files")} | {
+    return {name: dump[name] for name in (*kept, "languages", "training", "scores", "files")} | {
         "version": __version__,
         "manifest_sha256": (folder / SEAL).read_text("ascii").strip(),
         "card": card.read_text("utf-8") if card.is_file() else "",

@@ -48,7 +48,9 @@ class Answer(BaseModel):
     confidence: float = Field(description="the largest probability")
     used: list[Modality]
     status: list[Status]
-    needs_review: bool = Field(description="check by hand: the confidence lies below the model's threshold")
+    needs_review: bool = Field(
+        description="check by hand: the confidence lies below the model's threshold, or the post was not read"
+    )
     details: list[str] = Field(description="what a status alone does not say")
 
 
@@ -90,6 +92,10 @@ class ModelBody(BaseModel):
     precision: dict[str, str] = Field(description="how the weights of each encoder are kept")
     temperature: float
     review_threshold: float
+    languages: dict[str, float | None] = Field(
+        description="ISO 639-1 codes of the languages that it was taught, with the held-out macro-F1 where known; "
+        "empty: not told, and no text is `language_not_covered`"
+    )
     training: dict[str, Any]
     scores: dict[str, Any]
     files: dict[str, str] = Field(description="SHA-256 of every file of the bundle")

@@ -20,9 +20,20 @@ from moodfuse.version import __version__
 if TYPE_CHECKING:
     from moodfuse.learn.encoders import EncoderSource
 
-_BASE = ("numpy", "onnxruntime", "pillow", "tokenizers", "pydantic", "pyyaml", "rich", "typer", "platformdirs")
+_BASE = (
+    "numpy",
+    "onnxruntime",
+    "pillow",
+    "tokenizers",
+    "pydantic",
+    "pyyaml",
+    "rich",
+    "typer",
+    "platformdirs",
+    "py3langid",
+)
 _EXTRAS = {
-    "eval": ("scikit-learn", "scipy", "imagehash", "py3langid", "rapidfuzz"),
+    "eval": ("scikit-learn", "scipy", "imagehash", "rapidfuzz"),
     "serve": ("fastapi", "uvicorn", "python-multipart", "prometheus-client"),
     "lexicon": ("vaderSentiment",),
     "train": (

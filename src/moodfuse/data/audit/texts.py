@@ -7,14 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from moodfuse.config import Cleaning
 from moodfuse.data.audit.findings import Finding, Severity, are, out_of, quantiles
-from moodfuse.data.languages import METHOD, identify_language
+from moodfuse.data.languages import BARE, METHOD, identify_language
 from moodfuse.data.posts import Post, Posts
 from moodfuse.data.text import MAX_CHARS, clean
-
-#: Takes off all that says nothing in words.
-BARE = Cleaning(retweets=True, mentions=True, urls=True, hashtags="drop")
 
 _WORD = re.compile(r"[^\W_]")  # a letter or a digit, of any script
 _RETWEET = re.compile(r"\s*RT\b\s*@?", re.ASCII)

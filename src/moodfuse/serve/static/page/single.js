@@ -106,9 +106,9 @@ function answer(found, model) {
     make("h2", {}, `${t("answer")}: `, make("b", { class: `mf-ink-${found.label}` }, label)),
     make("div", { class: "mf-bars" }, ...bars(found.probabilities, found.label)),
     found.needs_review
-      ? make("p", { class: "mf-review" }, make("b", {}, t("byHand")), " ", t("byHandWhy", {
-          confidence: percent(found.confidence), threshold: percent(model.threshold),
-        }))
+      ? make("p", { class: "mf-review" }, make("b", {}, t("byHand")), " ", found.confidence < model.threshold
+        ? t("byHandWhy", { confidence: percent(found.confidence), threshold: percent(model.threshold) })
+        : t("byHandUnread"))
       : null,
     notes.length ? make("p", { class: "mf-muted" }, notes.join(" · ")) : null,
     make("h3", {}, t("said")),
