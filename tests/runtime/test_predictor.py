@@ -1,6 +1,7 @@
 """Predictor: an answer for every post, in order, that depends on that post alone."""
 
 import io
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from moodfuse.data.formats.readers import stream_posts
 from moodfuse.data.posts import ImageRef, Post
 from moodfuse.data.splits import Split
 from moodfuse.errors import DataError
+from moodfuse.evaluate.logits import softmax
+from moodfuse.runtime.bundle import read_bundle, update_manifest
 from moodfuse.runtime.predictor import Prediction, Predictor, map_graphs
 
 
@@ -89,6 +92,22 @@ def test_a_post_with_nothing_to_read_gets_the_training_shares(
     labels = [post.label for post in posts if post.id in trained]
     shares = {name: labels.count(name) / len(labels) for name in predictor.labels.names}
     assert predictor.predict().probabilities == pytest.approx(shares, abs=1e-5)
+
+
+def test_posts_of_one_modality_have_a_temperature_of_their_own(trained_run: Path, tmp_path: Path) -> None:
+    bundle = read_bundle(shutil.copytree(read_bundle(trained_run).folder, tmp_path / "bundle"))
+    assert set(bundle.manifest.temperatures) == {"text", "image"}  # as training has fitted them
+    given = [("a fine day", None), (None, picture()), ("a fine day", picture()), (None, None)]
+
+    def answers(**changes: object) -> list[np.ndarray]:
+        model = Predictor(update_manifest(bundle, **changes))
+        return [np.array(list(model.predict(*post).probabilities.values())) for post in given]
+
+    whole = answers(temperature=1.0, temperatures={})
+    text, image, both, nothing = answers(temperature=1.0, temperatures={"text": 2.0, "image": 0.5})
+    np.testing.assert_allclose(text, softmax(np.log(whole[0]) / 2), rtol=1e-4)
+    np.testing.assert_allclose(image, softmax(np.log(whole[1]) * 2), rtol=1e-4)
+    np.testing.assert_array_equal([both, nothing], whole[2:])
 
 
 def test_one_post_from_python(trained_run: Path, tmp_path: Path) -> None:
