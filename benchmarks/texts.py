@@ -25,6 +25,9 @@ from moodfuse.evaluate.intervals import bootstrap_intervals, paired_bootstrap
 from moodfuse.evaluate.metrics import score
 from moodfuse.evaluate.verdicts import holm
 from moodfuse.labels import SENTIMENT
+from moodfuse.runtime.bundle import Bundle
+
+Row = dict[str, str]
 
 
 def main() -> None:
@@ -35,32 +38,23 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="a file for all figures")
     given = parser.parse_args()
     rows = held_out(given.folder)
-    sets = {
-        name: [i for i, row in enumerate(rows) if row["set"] == name] for name in dict.fromkeys(r["set"] for r in rows)
-    }
-    true = np.array([SENTIMENT.id(row["label"]) for row in rows])
-    texts = [row["text"] for row in rows]
+    true, sets = truth(rows)
     found: dict[str, np.ndarray] = {}
     for bundle in given.bundles or [None]:
-        found[named(bundle)] = probabilities(Predictor.load(bundle), texts)
+        found[named(bundle)] = probabilities(Predictor.load(bundle), rows)
     if given.vader:
-        english = [row["language"] == "en" for row in rows]
         found["VADER"] = np.array(
-            [one_hot(vader(text).label) if there else [np.nan] * 3 for text, there in zip(texts, english, strict=True)]
+            [one_hot(vader(row["text"]).label) if row["language"] == "en" else [np.nan] * 3 for row in rows]
         )
-    figures = [line for name, table in found.items() for line in scores(name, table, true, sets)]
-    print(
-        "| model | texts | n | accuracy | macro-recall | macro-F1 | calibration error |\n|---|---|---|---|---|---|---|"
-    )
-    for line in figures:
-        print("| " + " | ".join(shown(value) for value in line.values()) + " |")
+    figures = [line for name, answers in found.items() for line in scores(name, answers, true, sets)]
+    print(table(figures))
     for a, b in combinations(found, 2):
         print("\n".join(tests(a, b, found, true, sets)))
     if given.json:
         given.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
 
 
-def held_out(folder: Path) -> list[dict[str, str]]:
+def held_out(folder: Path) -> list[Row]:
     """Return the texts that are tested on; the set of a tweet in one of seven languages is its language."""
     with (folder / "split.csv").open(encoding="utf-8", newline="") as file:
         tested = {row["id"] for row in csv.DictReader(file) if row["split"] == "test"}
@@ -69,9 +63,22 @@ def held_out(folder: Path) -> list[dict[str, str]]:
     return [row | {"set": row["language"] if row["corpus"] == "languages" else row["corpus"]} for row in rows]
 
 
-def probabilities(predictor: Predictor, texts: Sequence[str]) -> np.ndarray:
+def truth(rows: Sequence[Row]) -> tuple[np.ndarray, dict[str, list[int]]]:
+    """Return the label ids (N,) of the texts, and the places of the texts of each set."""
+    names = dict.fromkeys(row["set"] for row in rows)
+    sets = {name: [i for i, row in enumerate(rows) if row["set"] == name] for name in names}
+    return np.array([SENTIMENT.id(row["label"]) for row in rows]), sets
+
+
+def answered(bundle: Bundle, folder: Path) -> tuple[np.ndarray, np.ndarray, dict[str, list[int]]]:
+    """Return a bundle's probabilities (N, 3) for the held-out texts, their label ids (N,), and the sets' places."""
+    rows = held_out(folder)
+    return probabilities(Predictor(bundle), rows), *truth(rows)
+
+
+def probabilities(predictor: Predictor, rows: Sequence[Row]) -> np.ndarray:
     """Return a bundle's probabilities (N, 3), in the order of negative, neutral, positive."""
-    posts = (Post(str(number), text) for number, text in enumerate(texts))
+    posts = (Post(row["id"], row["text"]) for row in rows)
     return np.array([[answer.probabilities[name] for name in SENTIMENT.names] for answer in predictor.stream(posts)])
 
 
@@ -79,14 +86,14 @@ def one_hot(label: str) -> list[float]:
     return [float(name == label) for name in SENTIMENT.names]
 
 
-def scores(name: str, table: np.ndarray, true: np.ndarray, sets: dict[str, list[int]]) -> list[dict[str, object]]:
+def scores(name: str, answers: np.ndarray, true: np.ndarray, sets: dict[str, list[int]]) -> list[dict[str, object]]:
     """Return a row of figures for each set that the model answers, and for the mean of the seven languages."""
     lines: list[dict[str, object]] = []
     for what, rows in sets.items():
-        given, truth = table[rows], true[rows]
+        given, wanted = answers[rows], true[rows]
         if np.isnan(given).any():
             continue
-        whole, bounds = score(truth, given, SENTIMENT), bootstrap_intervals(truth, given, labels=SENTIMENT)
+        whole, bounds = score(wanted, given, SENTIMENT), bootstrap_intervals(wanted, given, labels=SENTIMENT)
         named_rows = [entry for entry in whole.per_class.values() if entry.support]
         lines.append(
             {
@@ -96,7 +103,7 @@ def scores(name: str, table: np.ndarray, true: np.ndarray, sets: dict[str, list[
                 "accuracy": (whole.accuracy, *bounds["accuracy"]),
                 "macro_recall": float(np.mean([entry.recall for entry in named_rows])),
                 "macro_f1": (whole.macro_f1, *bounds["macro_f1"]),
-                "calibration_error": float(expected_calibration_error(given, truth)),
+                "calibration_error": float(expected_calibration_error(given, wanted)),
             }
         )
     seven = [line for line in lines if len(str(line["texts"])) == 2]
@@ -118,6 +125,14 @@ def tests(a: str, b: str, found: dict[str, np.ndarray], true: np.ndarray, sets: 
         f"{what}: {a} - {b} {one.difference:+.3f} macro-F1 ({one.low:+.3f} to {one.high:+.3f}), corrected p {p:.3g}"
         for what, one, p in zip(shared, paired, corrected, strict=True)
     ]
+
+
+def table(lines: Sequence[dict[str, object]]) -> str:
+    """Return rows of figures as a Markdown table."""
+    head = (
+        "| model | texts | n | accuracy | macro-recall | macro-F1 | calibration error |\n|---|---|---|---|---|---|---|"
+    )
+    return "\n".join([head, *("| " + " | ".join(map(shown, line.values())) + " |" for line in lines)])
 
 
 def shown(value: object) -> str:

@@ -167,5 +167,5 @@ def test_the_command_takes_files_with_and_without_a_share(corpus: Path, syntheti
     assert found.exit_code == 0, found.output
     assert json.loads(found.stdout)["protocol"]["also_train"][0]["share"] == 0.25
     wrong = CliRunner().invoke(app, [*command, "--also-train", f"{corpus}=much"])
-    assert wrong.exit_code == 2
-    assert "FILE=SHARE" in wrong.stderr
+    assert isinstance(wrong.exception, ConfigError)
+    assert "FILE=SHARE" in str(wrong.exception)
