@@ -83,40 +83,48 @@ LANGUAGES = {
         "schön|wunderbar|hervorragend|lecker|angenehm|praktisch",
         "furchtbar|ärgerlich|enttäuschend|nutzlos|hässlich|mühsam",
         "{t} ist {a}|{t} war wirklich {a}|ich finde, {t} ist {a}",
-        "{t} ist nicht {a}|{t} war gar nicht {a}|ich finde nicht, dass das {a} ist|niemals {a}, {t}",
+        "{t} ist nicht {a}|{t} war gar nicht {a}|ich finde nicht, dass das {a} ist|niemals {a}, {t}|"
+        "{t} kam mir nicht {a} vor",
         "{t} sah {b} aus, war aber {a}|obwohl {t} {b} wirkte, ist es {a}",
+        "es ist nicht so, dass {t} nicht {a} wäre|ich kann nicht sagen, dass {t} nicht {a} ist",
     ),
     "fr": Language(
         "ce film|le repas|mon téléphone|ce jeu|le service|cet hôtel",
         "merveilleux|agréable|excellent|délicieux|utile|charmant",
         "horrible|décevant|pénible|inutile|médiocre|désagréable",
         "{t} est {a}|{t} était vraiment {a}|je trouve {t} {a}",
-        "{t} n'est pas {a}|{t} n'était pas du tout {a}|je ne trouve pas {t} {a}|{t} est jamais {a}",
+        "{t} n'est pas {a}|{t} n'était pas du tout {a}|je ne trouve pas {t} {a}|{t} est jamais {a}|"
+        "je n'ai pas trouvé {t} {a}",
         "{t} semblait {b}, mais il est {a}|bien que {b} au début, {t} était {a}",
+        "ce n'est pas que {t} ne soit pas {a}|je ne peux pas dire que {t} n'est pas {a}",
     ),
     "es": Language(
         "este juego|el servicio|mi vuelo|el concierto|este hotel|el curso",
         "maravilloso|agradable|excelente|precioso|útil|encantador",
         "horrible|decepcionante|pésimo|inútil|molesto|desagradable",
         "{t} es {a}|{t} fue muy {a}|creo que {t} es {a}",
-        "{t} no es {a}|{t} no fue nada {a}|no creo que {t} sea {a}|{t} nunca fue {a}",
+        "{t} no es {a}|{t} no fue nada {a}|no creo que {t} sea {a}|{t} nunca fue {a}|{t} no me pareció {a}",
         "{t} parecía {b}, pero es {a}|aunque al principio era {b}, {t} fue {a}",
+        "no es que {t} no sea {a}|no puedo decir que {t} no es {a}",
     ),
     "it": Language(
         "questo gioco|il servizio|il mio volo|il concerto|questo albergo|il corso",
         "meraviglioso|piacevole|eccellente|delizioso|utile|incantevole",
         "orribile|deludente|pessimo|inutile|noioso|sgradevole",
         "{t} è {a}|{t} era davvero {a}|trovo che {t} sia {a}",
-        "{t} non è {a}|{t} non era per niente {a}|non penso che {t} sia {a}|{t} non è mai {a}",
+        "{t} non è {a}|{t} non era per niente {a}|non penso che {t} sia {a}|{t} non è mai {a}|"
+        "{t} non mi è sembrato {a}",
         "{t} sembrava {b}, ma è {a}|anche se all'inizio era {b}, {t} è stato {a}",
+        "non è che {t} non sia {a}|non posso dire che {t} non è {a}",
     ),
     "pt": Language(
         "este jogo|o serviço|meu voo|o concerto|este hotel|o curso",
         "maravilhoso|agradável|excelente|delicioso|útil|encantador",
         "horrível|decepcionante|péssimo|inútil|chato|desagradável",
         "{t} é {a}|{t} foi muito {a}|acho que {t} é {a}",
-        "{t} não é {a}|{t} não foi nada {a}|não acho que {t} seja {a}|{t} nunca foi {a}",
+        "{t} não é {a}|{t} não foi nada {a}|não acho que {t} seja {a}|{t} nunca foi {a}|{t} não me pareceu {a}",
         "{t} parecia {b}, mas é {a}|embora fosse {b} no começo, {t} foi {a}",
+        "não é que {t} não seja {a}|não posso dizer que {t} não é {a}",
     ),
     "zh": Language(
         "这个游戏|这家酒店|服务|我的手机|这部电影|今天的晚饭",
@@ -125,6 +133,7 @@ LANGUAGES = {
         "{t}很{a}|{t}真的{a}|我觉得{t}{a}",
         "{t}不{a}|{t}一点也不{a}|我不觉得{t}{a}|{t}并不{a}",
         "{t}看起来{b}，其实很{a}|虽然有点{b}，但是{t}很{a}",
+        "{t}不是不{a}|我不能说{t}不{a}",
     ),
     "ar": Language(
         "هذا الفيلم|الفندق|هاتفي|المطعم|هذا الكتاب|العرض",
@@ -133,6 +142,7 @@ LANGUAGES = {
         "{t} {a}|{t} {a} جدا|أعتقد أن {t} {a}",
         "{t} ليس {a}|{t} غير {a}|{t} ليس {a} على الإطلاق|لا أظن أن {t} {a}",
         "كان {t} يبدو {b} لكنه {a}",
+        "لا أستطيع القول إن {t} ليس {a}",
     ),
     "hi": Language(
         "यह खेल|मेरा फोन|यह होटल|आज का खाना|यह गाना|वह भाषण",
@@ -141,6 +151,7 @@ LANGUAGES = {
         "{t} {a} है|{t} बहुत {a} था|मुझे लगता है {t} {a} है",
         "{t} {a} नहीं है|{t} बिल्कुल {a} नहीं था|मुझे नहीं लगता कि {t} {a} है",
         "{t} {b} लग रहा था, लेकिन {a} निकला",
+        "ऐसा नहीं है कि {t} {a} नहीं है",
     ),
 }
 
