@@ -40,7 +40,8 @@ def test_what_is_an_id(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["bertt", "./model", "../model", "/abs/model", "a/b/c", "runs/", "a b/c", ""])
-def test_what_is_none(name: str) -> None:
+def test_what_is_none(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where no such folder is
     assert not is_hub_id(name)
     with pytest.raises(ConfigError, match="no folder of that name"):
         find_encoder(name, "text", DataConfig())

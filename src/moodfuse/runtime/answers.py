@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moodfuse.config import Modality
-from moodfuse.data.formats.base import PLAIN_CSV, Reading, TableStyle
 from moodfuse.data.posts import Post
+from moodfuse.data.table_style import PLAIN_CSV, TableStyle
 from moodfuse.labels import Labels
 from moodfuse.runtime.predictor import Prediction, Predictor
 
 if TYPE_CHECKING:
+    from moodfuse.data.formats.base import Reading
     from moodfuse.runtime.explain import Explanation
 
 _PREFIX = "moodfuse_"

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
-from moodfuse.data.formats.base import PLAIN_CSV, TableStyle
 from moodfuse.data.formats.parquet import parquet_sink
 from moodfuse.data.formats.registry import format_name
+from moodfuse.data.table_style import PLAIN_CSV, TableStyle
 from moodfuse.errors import ConfigError, suggest
 from moodfuse.runtime.answers import Layout, joined
 from moodfuse.runtime.predictor import Prediction

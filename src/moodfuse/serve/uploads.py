@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from moodfuse.data.formats.base import Reading, TableStyle
+from moodfuse.data.formats.base import Reading
 from moodfuse.data.formats.readers import (
     came_as,
     read_columns,
@@ -20,6 +20,7 @@ from moodfuse.data.formats.readers import (
 )
 from moodfuse.data.formats.workbooks import WorkbookReader
 from moodfuse.data.posts import ImageRef, ImageUri, Post
+from moodfuse.data.table_style import TableStyle
 from moodfuse.errors import DataError
 from moodfuse.serve.archives import check_workbook, unpack
 from moodfuse.serve.limits import Limits

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from moodfuse.data.formats.lines import line_ends
 from moodfuse.data.posts import ImageRef, Post
+from moodfuse.data.table_style import PLAIN_CSV, TableStyle
 from moodfuse.data.text import Decoded
 from moodfuse.labels import SENTIMENT, Labels
 from moodfuse.progress import Notify, mute
@@ -50,21 +51,6 @@ class Reading:
     trusted: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class TableStyle:
-    """How a table of text is written, as far as the answers to it are written so, too.
-
-    `decimal` stands in its numbers. `mark`: it begins with the byte order mark of UTF-8. `named`: its first line names
-    the separator in Excel's way.
-    """
-
-    delimiter: str = ","
-    decimal: str = "."
-    mark: bool = False
-    named: bool = False
-
-
-PLAIN_CSV = TableStyle()
 #: How posts with labels are read.
 TRAINING = Reading()
 #: How posts to be labelled are read: nothing that can be lived with stops them.

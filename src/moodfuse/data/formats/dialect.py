@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from moodfuse.data.formats.base import Reading, TableStyle
+from moodfuse.data.formats.base import Reading
 from moodfuse.data.formats.columns import rank_of
 from moodfuse.data.formats.encodings import Encoding
 from moodfuse.data.formats.lines import head_text
+from moodfuse.data.table_style import TableStyle
 
 DELIMITERS = (",", ";", "\t", "|")
 _LINES = 30  # looked at, beside the header

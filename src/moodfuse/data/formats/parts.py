@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from moodfuse.data.formats.base import Reader, Reading, Row, Run, TableStyle
+from moodfuse.data.formats.base import Reader, Reading, Row, Run
 from moodfuse.data.formats.fields import held_in
 from moodfuse.data.formats.registry import reader, readers
+from moodfuse.data.table_style import TableStyle
 from moodfuse.errors import DataError
 from moodfuse.progress import Notify
 

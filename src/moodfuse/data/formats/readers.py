@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from moodfuse.data.formats.base import PREDICTING, TRAINING, Reader, Reading, Row, Run, TableStyle
+from moodfuse.data.formats.base import PREDICTING, TRAINING, Reader, Reading, Row, Run
 from moodfuse.data.formats.fields import held_in, in_words, short
 from moodfuse.data.formats.image_refs import watched
 from moodfuse.data.formats.lines import cannot_read, first_line, opening
@@ -18,6 +18,7 @@ from moodfuse.data.formats.objects import object_columns, object_count, object_n
 from moodfuse.data.formats.parts import part_format, part_suffixes, readers_by_suffix
 from moodfuse.data.formats.registry import format_name, readers
 from moodfuse.data.posts import ImageRef, ImageUri, Post, Posts, post_of
+from moodfuse.data.table_style import TableStyle
 from moodfuse.errors import DataError, MoodfuseError, suggest
 from moodfuse.plugins import describe
 from moodfuse.progress import mute

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
-from moodfuse.data.formats.base import Reader, Reading, Row, Run, TableStyle
+from moodfuse.data.formats.base import Reader, Reading, Row, Run
 from moodfuse.data.formats.columns import Columns, assign_columns, need_text_or_image, rank_of
 from moodfuse.data.formats.dialect import Dialect, find_dialect, header_columns, separator_line
 from moodfuse.data.formats.fields import unique_names
@@ -19,6 +19,7 @@ from moodfuse.data.formats.records import Records, fitted
 from moodfuse.data.formats.registry import reader, writer
 from moodfuse.data.formats.writers import LineWriter
 from moodfuse.data.posts import ImageRef, Post
+from moodfuse.data.table_style import TableStyle
 from moodfuse.errors import DataError
 from moodfuse.progress import mute
 

@@ -82,7 +82,7 @@ def cell_parts(folds: Mapping[str, int], pair: int, *, chooses: bool) -> dict[st
 def check_comparable(config: Config) -> None:
     """Raise `ConfigError` for two-stage training: its first stage would have seen posts that the cell tests on."""
     if config.train.regime == "two_stage":
-        raise ConfigError("cross-validation takes train.regime=frozen and end_to_end, not two_stage")
+        raise ConfigError("cross-validation takes frozen and end_to_end, not train.regime=two_stage")
 
 
 def _folds_of(pair: int) -> tuple[tuple[int, int], int]:
