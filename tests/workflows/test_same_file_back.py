@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from moodfuse.data.formats.base import PREDICTING
 from moodfuse.errors import DataError
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.prediction import Answers, details_path, predict_source
@@ -186,3 +188,19 @@ def test_a_folder_of_tables_is_answered_as_its_first_one_is_written(predictor: P
     for name in ("a.csv", "b.csv"):
         (folder / name).write_text("id|text\n7|fine\n")
     assert answered(predictor, folder, "out.csv").startswith(b"id|text|label|")
+
+
+def test_what_there_is_to_tell_of_a_source_is_told_once(predictor: Predictor, tmp_path: Path) -> None:
+    """An existing file is held against every file of the input first, which reads the posts before they are read."""
+    source, output, told = tmp_path / "posts.csv", tmp_path / "out.csv", list[str]()
+    source.write_text("tweet_id,tweet\n1,what a day\n")
+    for force in (False, True):
+        told.clear()
+        predict_source(
+            predictor,
+            source,
+            output,
+            replace(PREDICTING, notify=told.append),
+            Answers(None, False, force, io.BytesIO()),
+        )
+        assert [line.partition(":")[0] for line in told] == ["columns"]

@@ -10,6 +10,7 @@ from moodfuse.data.formats.base import Reading
 from moodfuse.data.formats.readers import source_files, stream_posts
 from moodfuse.data.posts import Post
 from moodfuse.errors import OutputError
+from moodfuse.progress import mute
 
 
 def check_destinations(outputs: Iterable[Path], source: Path, reading: Reading, *, force: bool = False) -> None:
@@ -45,7 +46,7 @@ def _inputs(output: Path, source: Path, reading: Reading) -> Iterator[Path]:
     """Yield every file that is read, as far as it could be `output`; all posts are gone through."""
     home = source if source.is_dir() else source.parent
     yield from source_files(source, reading.format)
-    for post in stream_posts(source, reading):
+    for post in stream_posts(source, reading, fields=False, notify=mute):  # what there is to tell is told on reading
         yield from _files_of(post, home, output)
 
 
