@@ -175,6 +175,7 @@ def _on_ray(
 
 
 def _tell(bar: Bar, summary: Summary, threshold: float) -> None:
-    bar.line(f"{summary.posts} {'post' if summary.posts == 1 else 'posts'}: " + ", ".join(f"{n} {label}" for label, n in summary.labels.most_common()))
+    labels = ", ".join(f"{n} {label}" for label, n in summary.labels.most_common())
+    bar.line(f"{summary.posts} {'post' if summary.posts == 1 else 'posts'}: {labels}")
     bar.line("status: " + ", ".join(f"{n} {status}" for status, n in summary.status.most_common()))
     bar.line(f"{summary.needs_review} to check by hand (confidence below {threshold:.2f}, or unread)")
