@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import builtins
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from py3langid import langid
 
+from moodfuse import files
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.languages import BARE, _identifier, identify_language, rank_languages
 from moodfuse.data.text import clean
@@ -97,6 +101,27 @@ def test_ranks_are_shares_among_the_languages_that_are_asked_about() -> None:
     assert sum(ranks.values()) == pytest.approx(1)
     assert ranks["de"] > 0.9
     assert rank_languages("some words", set()) == {}
+
+
+def test_the_model_is_unpacked_once_and_its_copy_ranks_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "cache_folder", lambda: tmp_path)
+    texts = ["", "😀", "ALLES GUT!", *(text for sentences in SENTENCES.values() for text in sentences)]
+
+    def ranks() -> list[list[tuple[str, float]]]:
+        _identifier.cache_clear()
+        return [_identifier().rank(text) for text in texts]
+
+    unpacked = ranks()
+    [copy] = (tmp_path / "languages").iterdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(langid.LanguageIdentifier, "from_model_file", None)
+        assert ranks() == unpacked
+    (copy / "row.npy").write_bytes(b"no array")
+    assert ranks() == unpacked
+    shutil.rmtree(copy)
+    copy.write_text("a file is in its place")
+    assert ranks() == unpacked
+    _identifier.cache_clear()
 
 
 def test_without_py3langid_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

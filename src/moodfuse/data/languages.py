@@ -7,10 +7,15 @@ import os
 import threading
 from collections.abc import Collection
 from functools import cache
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from moodfuse import files
 from moodfuse.config import Cleaning
-from moodfuse.errors import MissingExtraError
+from moodfuse.errors import MissingExtraError, OutputError
 
 #: What tells the languages, as the audit names it.
 METHOD = "py3langid"
@@ -67,14 +72,56 @@ def _model() -> Any:
 
 @cache
 def _identifier() -> Any:
-    """Return the model of 140 languages. It is unpacked once, which takes half a second or more."""
+    """Return the model of 140 languages: from its copy, which is made once, as unpacking it takes half a second."""
     try:
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier
+        from py3langid import langid
     except ImportError as error:
         raise MissingExtraError(
             f"telling languages needs {error.name}, which is not installed; pip install --upgrade moodfuse brings it"
         ) from None
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    packed = Path(langid.MODEL_DIR) / langid.MODEL_FILE
+    state = packed.stat()
+    copy = files.cache_folder() / "languages" / f"{metadata.version('py3langid')}-{state.st_size}-{state.st_mtime_ns}"
+    with contextlib.suppress(OSError, ValueError, TypeError):  # none yet, a broken one, or one of another py3langid
+        return _from_copy(copy)
+    model = langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)
+    with contextlib.suppress(OutputError, AttributeError, TypeError):
+        _copy(model, copy)
+    return model
+
+
+def _copy(model: Any, folder: Path) -> None:
+    """Write the model's tables as arrays that can be mapped into memory, where all processes share them."""
+    files.make_folder(folder.parent)
+    ptc, pc, classes = model._full_model
+    arrays = {
+        "ptc": ptc,
+        "pc": pc,
+        "classes": np.array(classes),
+        "nextmove": np.asarray(model.tk_nextmove),
+        "row": np.asarray(model.tk_row),
+        "output": np.array(model.tk_output, np.int32),
+    }
+    with files.replacing_folder(folder) as new:
+        for name, array in arrays.items():
+            np.save(new / f"{name}.npy", array, allow_pickle=False)
+
+
+def _from_copy(folder: Path) -> Any:
+    from py3langid.langid import LanguageIdentifier
+
+    def mapped(name: str) -> Any:
+        return np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+
+    return LanguageIdentifier(
+        np.asarray(mapped("ptc")),
+        np.asarray(mapped("pc")),
+        mapped("classes").tolist(),
+        memoryview(mapped("nextmove")),
+        memoryview(mapped("output")),
+        norm_probs=True,
+        tk_row=memoryview(mapped("row")),
+    )
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
