@@ -36,7 +36,8 @@ main-job:
 	@echo "probabilities, status, what to check  $(OUT)/test_result.txt.details.csv"
 	@echo "scores, split, history, bundle        $(OUT)/runs/$(NAME)/"
 
-# The bundle that moodfuse brings, made anew from the labelled posts in DATA and the corpora in TEXTS.
+# The bundle that moodfuse brings, made anew from the labelled posts in DATA and the corpora in TEXTS. The present one was
+# made before there was a text stage, from the posts alone: moodfuse train DATA --recipe default
 default-bundle: setup
 	test -n '$(DATA)' -a -n '$(TEXTS)' || { echo 'expected: make default-bundle DATA=path/to/posts TEXTS=path/to/texts'; exit 1; }
 	$(BIN)/python benchmarks/default_bundle.py '$(DATA)' '$(TEXTS)'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from moodfuse.config import Config
@@ -27,10 +27,13 @@ class ReadCorpora:
     digests: frozenset[str] = frozenset()
 
 
-def read_corpora(config: Config, posts: Posts, progress: Progress, notify: Notify) -> ReadCorpora:
+def read_corpora(
+    config: Config, posts: Posts, digests: Mapping[str, str], progress: Progress, notify: Notify
+) -> ReadCorpora:
     """Read the corpora of `data.also_train`; leave out near-duplicates of any of `posts`, whatever part they are in.
 
-    Raises `DataError` for a file that cannot be read, or holds no post with one of the run's labels.
+    `digests` are those of `posts`, by id. Raises `DataError` for a file that cannot be read, or holds no post with one
+    of the run's labels.
     """
     if not config.data.also_train:
         return ReadCorpora()
@@ -41,9 +44,9 @@ def read_corpora(config: Config, posts: Posts, progress: Progress, notify: Notif
             raise DataError(f"{corpus.path}: no post has a label; data.also_train needs labelled posts")
         read.append(Posts((replace(post, id=f"also-{number}/{post.id}") for post in found), source=corpus.path))
     every = Posts(post for found in read for post in found)
-    digests = post_digests(every)
-    sha256 = data_sha256(every, digests)
-    known = _near(posts, every, data_sha256(posts, post_digests(posts), sha256), progress)
+    read_digests = post_digests(every)
+    sha256 = data_sha256(every, read_digests)
+    known = _near(posts, every, data_sha256(posts, digests, sha256), progress)
     kept = [Posts((post for post in found if post.id not in known), source=found.source) for found in read]
     facts = []
     for corpus, found, left in zip(config.data.also_train, read, kept, strict=True):
@@ -55,7 +58,7 @@ def read_corpora(config: Config, posts: Posts, progress: Progress, notify: Notif
             raise DataError(f"{corpus.path}: every post is a near-duplicate of a post of {posts.source}")
     shares = [(len(left), corpus.share) for left, corpus in zip(kept, config.data.also_train, strict=True)]
     every = Posts(post for left in kept for post in left)
-    return ReadCorpora(Corpora(every, shares), facts, sha256, frozenset(digests[i] for i in every.ids))
+    return ReadCorpora(Corpora(every, shares), facts, sha256, frozenset(read_digests[i] for i in every.ids))
 
 
 def _near(posts: Posts, others: Posts, key: str, progress: Progress) -> set[str]:

@@ -64,8 +64,8 @@ def search(
     labelled = posts.labelled()
     if not len(labelled):
         raise DataError(f"{posts.source}: no post has a label; a search needs labelled posts")
-    also = read_corpora(config, labelled, progress, notify)
     digests = post_digests(labelled)
+    also = read_corpora(config, labelled, digests, progress, notify)
     check_borrowed(config, digests)
     data_hash = data_sha256(labelled, digests, also.sha256)
     folder = open_search(searches, name, config, data_hash)

@@ -80,7 +80,7 @@ def train(
     if left_out := len(posts) - len(labelled):
         notify(f"{left_out} of {len(posts)} posts have no label and are left out of training")
     digests = post_digests(labelled)
-    also = read_corpora(config, labelled, progress, notify)
+    also = read_corpora(config, labelled, digests, progress, notify)
     given = split_file.read_text("utf-8", "replace") if split_file and split_file.is_file() else ""
     data_hash = data_sha256(labelled, digests, given + also.sha256)
     claim = Claim("run", runs, name)

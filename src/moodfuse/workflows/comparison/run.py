@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from moodfuse.config import Config
 from moodfuse.data.digests import data_sha256, post_digests
-from moodfuse.data.duplicates import Groups
 from moodfuse.data.formats.base import TRAINING, Reading
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
@@ -21,12 +18,13 @@ from moodfuse.data.splits import Split, make_split
 from moodfuse.errors import ConfigError, DataError
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
-from moodfuse.records.cells import FORMAT, CellKey
+from moodfuse.records.cells import FORMAT
 from moodfuse.records.claim import Claim
-from moodfuse.records.comparison import ComparisonFolder, open_comparison
+from moodfuse.records.comparison import open_comparison
 from moodfuse.records.environment import describe_environment
 from moodfuse.records.plan import ComparedPosts, ComparisonPlan
 from moodfuse.records.results import ArmRow, ComparisonResults, VerdictRow
+from moodfuse.workflows.comparison.cells import run_missing
 from moodfuse.workflows.comparison.damage import damage
 from moodfuse.workflows.comparison.results import build_results
 from moodfuse.workflows.corpora import ReadCorpora, read_corpora
@@ -145,8 +143,8 @@ def compare_models(
     workers = _workers_beside_devices(config, effort.workers)
     labels = Labels(config.labels)
     labelled = _labelled(posts, notify)
-    also = also or read_corpora(config, labelled, progress, notify)
     digests = post_digests(labelled)
+    also = also or read_corpora(config, labelled, digests, progress, notify)
     check_borrowed(config, digests)
     data_hash = data_sha256(labelled, digests, also.sha256)
     groups = cached_groups(labelled, data_hash, progress)
@@ -154,7 +152,7 @@ def compare_models(
     check_cells(labelled, split, effort.folds, labels)
     plan = _plan(claim.name, _compared_posts(labelled, len(posts), data_hash, labels, also), models, effort)
     comparison = open_comparison(claim, plan, split, groups)
-    _run(comparison, labelled, also, models, workers, progress, notify)
+    run_missing(comparison, labelled, also, models, workers, progress, notify)
     results = build_results(comparison)
     if effort.robustness and not comparison.robustness.is_file():
         damage(comparison, labelled, models, results, progress, notify)
@@ -237,66 +235,3 @@ def _plan(name: str, posts: ComparedPosts, models: Sequence[ComparedModel], effo
         arms=[arm for model in models for arm in model.arms()],
         environment=describe_environment(posts.sha256),
     )
-
-
-def _run(
-    comparison: ComparisonFolder,
-    posts: Posts,
-    also: ReadCorpora,
-    models: Sequence[ComparedModel],
-    workers: int | None,
-    progress: Progress,
-    notify: Notify,
-) -> None:
-    from moodfuse.learn.compare.work import Work
-    from moodfuse.learn.compare.workers import run_cells
-    from moodfuse.learn.feature_folder import feature_folder
-    from moodfuse.learn.parts import label_ids
-
-    todo = comparison.todo()
-    total = len(comparison.cells())
-    if not todo:
-        notify(f"all {total} cells had been run before; nothing was trained")
-        return
-    if len(todo) < total:
-        notify(f"{total - len(todo)} of {total} cells had been run before")
-    folds, groups = Split.load(comparison.split).folds, Groups.load(comparison.groups).group_of
-    needed = [model.config for model in models if any(key.model == model.name for key in todo)]
-    every = also.corpora.beside(posts)
-    with feature_folder(every, needed, progress) as features:
-        work = Work(
-            comparison=comparison.path,
-            configs={model.name: model.config for model in models},
-            ids=posts.ids,
-            targets=label_ids(every, comparison.labels),
-            groups=[groups[i] for i in posts.ids],
-            labels=comparison.labels,
-            folds=folds,
-            trials=comparison.plan.trials,
-            keep_heads=comparison.plan.seeds[0],
-            features=features,
-            also=also.corpora.pools(len(posts)),
-        )
-        run_cells(work, todo, workers=min(workers or _cores(), len(todo)), done=_counting(len(todo), total, progress))
-
-
-def _counting(todo: int, total: int, progress: Progress) -> Callable[[CellKey], None]:
-    """Return a function that reports the progress of each cell, with an estimate of the time left."""
-    started, done = time.monotonic(), 0
-    progress("cells", total - todo, total)
-
-    def count(_: CellKey) -> None:
-        nonlocal done
-        done += 1
-        left = (time.monotonic() - started) / done * (todo - done)
-        progress(f"cells, about {_duration(left)} left" if done < todo else "cells", total - todo + done, total)
-
-    return count
-
-
-def _duration(seconds: float) -> str:
-    return f"{round(seconds)} s" if seconds < 90 else f"{round(seconds / 60)} min"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

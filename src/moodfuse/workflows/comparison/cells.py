@@ -1,0 +1,83 @@
+"""The cells of a comparison that are still to run, and the time that they will take."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from moodfuse.data.duplicates import Groups
+from moodfuse.data.posts import Posts
+from moodfuse.data.splits import Split
+from moodfuse.progress import Notify, Progress
+from moodfuse.records.cells import CellKey
+from moodfuse.records.comparison import ComparisonFolder
+from moodfuse.workflows.corpora import ReadCorpora
+
+if TYPE_CHECKING:
+    from moodfuse.learn.compare.models import ComparedModel
+
+
+def run_missing(
+    comparison: ComparisonFolder,
+    posts: Posts,
+    also: ReadCorpora,
+    models: Sequence[ComparedModel],
+    workers: int | None,
+    progress: Progress,
+    notify: Notify,
+) -> None:
+    """Run the cells of a comparison that are not on disk yet, `workers` at a time (`None`: as many as cores)."""
+    from moodfuse.learn.compare.work import Work
+    from moodfuse.learn.compare.workers import run_cells
+    from moodfuse.learn.feature_folder import feature_folder
+    from moodfuse.learn.parts import label_ids
+
+    todo = comparison.todo()
+    total = len(comparison.cells())
+    if not todo:
+        notify(f"all {total} cells had been run before; nothing was trained")
+        return
+    if len(todo) < total:
+        notify(f"{total - len(todo)} of {total} cells had been run before")
+    folds, groups = Split.load(comparison.split).folds, Groups.load(comparison.groups).group_of
+    needed = [model.config for model in models if any(key.model == model.name for key in todo)]
+    every = also.corpora.beside(posts)
+    with feature_folder(every, needed, progress) as features:
+        work = Work(
+            comparison=comparison.path,
+            configs={model.name: model.config for model in models},
+            ids=posts.ids,
+            targets=label_ids(every, comparison.labels),
+            groups=[groups[i] for i in posts.ids],
+            labels=comparison.labels,
+            folds=folds,
+            trials=comparison.plan.trials,
+            keep_heads=comparison.plan.seeds[0],
+            features=features,
+            also=also.corpora.pools(len(posts)),
+        )
+        run_cells(work, todo, workers=min(workers or _cores(), len(todo)), done=_counting(len(todo), total, progress))
+
+
+def _counting(todo: int, total: int, progress: Progress) -> Callable[[CellKey], None]:
+    """Return a function that reports the progress of each cell, with an estimate of the time left."""
+    started, done = time.monotonic(), 0
+    progress("cells", total - todo, total)
+
+    def count(_: CellKey) -> None:
+        nonlocal done
+        done += 1
+        left = (time.monotonic() - started) / done * (todo - done)
+        progress(f"cells, about {_duration(left)} left" if done < todo else "cells", total - todo + done, total)
+
+    return count
+
+
+def _duration(seconds: float) -> str:
+    return f"{round(seconds)} s" if seconds < 90 else f"{round(seconds / 60)} min"
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
