@@ -41,6 +41,7 @@ def test_an_unknown_key_names_the_nearest_ones(word: str, offered: str) -> None:
         ("train.device=cuda", r"train\.device: .*'gpu'.*found 'cuda'"),
         ("optim=3", "optim: .*found 3"),
         ("model.options=3", r"model\.options: .*found 3"),
+        ("model.one_modality=auxiliary", "set model.auxiliary above 0"),
         ("model.text=[minilm,minilm]", r"model\.text: .*each encoder once, found minilm, minilm"),
         ("model.image=[]", r"model\.image: .*a name or a list of names, found \[\]"),
         ("model.text=[minilm,3]", r"model\.text: .*found \['minilm', 3\]"),

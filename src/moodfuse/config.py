@@ -87,10 +87,20 @@ class ModelConfig(Section):
     auxiliary: float = Field(
         0.0, ge=0, le=10, description="weight of the auxiliary text-only and image-only losses (0: no such heads)"
     )
+    one_modality: Literal["fusion", "auxiliary"] = Field(
+        "fusion",
+        description="what answers a post of one modality: the fusion, with a token for the other, or its auxiliary head",
+    )
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout on each modality's pooled vector and tokens")
     modality_dropout: float = Field(
         0.1, ge=0, le=0.5, description="share of training posts that lose their text; the same share lose their image"
     )
+
+    @model_validator(mode="after")
+    def _has_heads(self) -> ModelConfig:
+        if self.one_modality == "auxiliary" and not self.auxiliary:
+            raise ValueError("model.one_modality=auxiliary needs auxiliary heads: set model.auxiliary above 0")
+        return self
 
     def encoders(self, modality: Modality) -> tuple[str, ...]:
         """Return the names of a modality's encoders, in order."""

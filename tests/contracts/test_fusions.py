@@ -120,6 +120,22 @@ def test_a_missing_modality_is_a_state_that_the_model_knows(name: str, gone: tup
 
 
 @every
+def test_own_heads_answer_posts_of_one_modality_and_no_others(name: str) -> None:
+    batch = make_batch(5)
+    batch = Batch(batch.text, batch.image, torch.arange(5) < 3, torch.tensor([1, 1, 0, 1, 0]).bool(), batch.targets)
+    own, fused = make_model(name, auxiliary=True, own_heads=True), make_model(name, auxiliary=True)
+    with torch.no_grad():
+        answer, plain = own(batch), fused(batch)
+    expected = plain.logits.clone()  # rows: both, both, text alone, image alone, neither
+    if len(fusions()[name].modalities) > 1:
+        assert plain.text is not None
+        assert plain.image is not None
+        expected[2], expected[3] = plain.text[2], plain.image[3]
+        assert not torch.allclose(expected[2:4], plain.logits[2:4])
+    torch.testing.assert_close(answer.logits, expected, atol=0, rtol=0)
+
+
+@every
 def test_no_query_has_a_single_key_to_attend_to(name: str) -> None:
     model, batch = make_model(name), make_batch(3)
     fewest: list[int] = []
@@ -151,8 +167,9 @@ def test_heads_that_do_not_divide_the_width_are_refused() -> None:
 
 
 @every
-def test_onnx_gives_the_same_probabilities(name: str) -> None:
-    model, batch = make_model(name), make_batch(5)
+@pytest.mark.parametrize("own_heads", [False, True])
+def test_onnx_gives_the_same_probabilities(name: str, own_heads: bool) -> None:
+    model, batch = make_model(name, auxiliary=own_heads, own_heads=own_heads), make_batch(5)
     batch = Batch(batch.text, batch.image, torch.arange(5) != 1, torch.arange(5) != 3, batch.targets)
     session = open_session(head_graph(model, {"text": SHAPES.text, "image": SHAPES.image}, side=SIDE))
     for rows, words, regions in (([0, 1, 2, 3, 4], TOKENS, REGIONS), ([3], 4, REGIONS), ([1, 2], 1, 1)):

@@ -117,7 +117,8 @@ class FusionModel(nn.Module):
     """Encoders -> missing-modality tokens -> fusion -> logits, with auxiliary heads beside it.
 
     A modality whose branch has no encoder arrives as encodings. A post without any modality that the fusion reads gets
-    `prior`, the training shares of the classes (C,).
+    `prior`, the training shares of the classes (C,). With `own_heads`, the auxiliary head of a modality answers the posts
+    that hold nothing else; otherwise the fusion does, with a token in the other's place.
     """
 
     prior: Tensor
@@ -129,6 +130,7 @@ class FusionModel(nn.Module):
         prior: Sequence[float],
         *,
         auxiliary: bool = False,
+        own_heads: bool = False,
         dropout: float = 0.0,
         modality_dropout: float = 0.0,
     ) -> None:
@@ -150,6 +152,7 @@ class FusionModel(nn.Module):
             if auxiliary
             else {}
         )
+        self.own_heads = own_heads and len(fusion.modalities) > 1
         self.dropout = nn.Dropout(dropout)
         self.modality_dropout = modality_dropout
         self.register_buffer("prior", torch.tensor(list(prior), dtype=torch.float32).clamp(min=1e-6).log())
@@ -178,10 +181,13 @@ class FusionModel(nn.Module):
                 tokens=None if filled.tokens is None else self.dropout(filled.tokens),
             )
         logits = self.fusion(ready.get("text"), ready.get("image"))
-        anything = torch.stack([present[m] for m in self.fusion.modalities]).any(0)  # (B,)
-        logits = torch.where(anything.unsqueeze(-1), logits, self.prior)
+        count = torch.stack([present[m] for m in self.fusion.modalities]).sum(0)  # (B,) modalities of each post
+        logits = torch.where((count > 0).unsqueeze(-1), logits, self.prior)
         heads = [*self.fusion.classifiers().items(), *self.auxiliary.items()]
         alone = {str(m): head(ready[m].pooled) for m, head in heads}
+        if self.own_heads:
+            for modality, own in alone.items():
+                logits = torch.where(((count == 1) & present[modality]).unsqueeze(-1), own, logits)
         return Output(logits, alone.get("text"), alone.get("image"))
 
     def _encode(self, modality: Modality, inputs: Inputs | None) -> Encoded | None:

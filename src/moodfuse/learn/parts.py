@@ -95,6 +95,7 @@ def build_model(config: Config, data: TrainingData) -> FusionModel:
         branches,
         data.prior(len(config.labels)).tolist(),
         auxiliary=config.model.auxiliary > 0,
+        own_heads=config.model.one_modality == "auxiliary",
         dropout=config.model.dropout,
         modality_dropout=config.model.modality_dropout,
     )
