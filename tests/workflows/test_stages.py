@@ -1,13 +1,19 @@
 """Two-stage training: one split throughout, and a refusal where stages of different runs would leak."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from moodfuse import Predictor
 from moodfuse.config import Config
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError, DataError
+from moodfuse.labels import SENTIMENT
+from moodfuse.learn.parts import build_model, open_data
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.workflows.comparison.run import compare
 from moodfuse.workflows.training import RunResult, train
@@ -53,6 +59,24 @@ def test_a_stage_leaves_the_mean_of_its_members_or_its_last_state(
     first = train(posts, staged, name="first", runs=tmp_path)
     again = train(posts, config(str(first.run.path)), name="again", runs=tmp_path, split_file=first.run.split)
     assert again.bundle.path("text.onnx").read_bytes() == first.bundle.path("text.onnx").read_bytes()
+
+
+@pytest.mark.parametrize("labels", [("negative", "neutral", "positive"), ("positive", "neutral", "negative")])
+def test_an_own_head_starts_as_the_classifier_that_its_encoder_was_taught_with(
+    tuned_run: RunResult, posts: Posts, labels: tuple[str, ...]
+) -> None:
+    """Before any step, a post without its image gets the answer of the run that taught the encoder."""
+    own = {"labels": labels, "model": {"auxiliary": 0.3, "one_modality": "auxiliary", "dropout": 0.0}}
+    settings = resolve_config("concat", overrides=[{"model": {"text": str(tuned_run.run.path)}}, own])
+    few = posts[:12].labelled()
+    data = open_data(few, {"train": few.ids[:8], "validation": few.ids[8:]}, settings)
+    part = data.parts().validation
+    batch = replace(part.load(part.rows), image_present=torch.zeros(len(part.rows), dtype=torch.bool))
+    with torch.no_grad():
+        got = build_model(settings, data).eval()(batch).logits.softmax(-1).numpy()
+    calibrated = [list(answer.probabilities.values()) for answer in Predictor.load(tuned_run.bundle).predict(few[8:])]
+    taught = np.array(calibrated) ** tuned_run.bundle.manifest.temperature
+    assert np.allclose(got, taught / taught.sum(1, keepdims=True), atol=1e-3) == (labels == SENTIMENT.names)
 
 
 def test_an_encoder_of_another_run_is_refused_on_another_split(

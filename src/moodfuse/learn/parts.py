@@ -81,7 +81,10 @@ def fit_parts(
 
 
 def build_model(config: Config, data: TrainingData) -> FusionModel:
-    """Build the untrained model; its new weights are drawn from `config.seed` alone."""
+    """Build the untrained model; its new weights are drawn from `config.seed` alone.
+
+    The auxiliary head of an encoder that another run has taught starts as the classifier that it was taught with.
+    """
     branches = {
         m: Branch(opened.width, opened.encoder, opened.source.vector_parts(opened.width))
         for m, opened in data.modalities.items()
@@ -90,7 +93,7 @@ def build_model(config: Config, data: TrainingData) -> FusionModel:
     shapes = Shapes(widths.get("text", 0), widths.get("image", 0), len(config.labels))
     # Seeded here and not earlier: exporting an encoder draws random numbers, finding its exported graph does not.
     torch.manual_seed(config.seed)
-    return FusionModel(
+    model = FusionModel(
         build_fusion(config.model.fusion, shapes, config.model.options),
         branches,
         data.prior(len(config.labels)).tolist(),
@@ -99,3 +102,7 @@ def build_model(config: Config, data: TrainingData) -> FusionModel:
         dropout=config.model.dropout,
         modality_dropout=config.model.modality_dropout,
     )
+    for modality, head in model.auxiliary.items():
+        if taught := data.modalities[modality].source.classifier(config.labels):  # type: ignore[index]
+            head.load_state_dict(taught)
+    return model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -19,8 +20,10 @@ from moodfuse.settings import build_config, load_yaml
 class _Tuned(EncoderSource):
     """An encoder with the weights of a training's checkpoint."""
 
-    def __init__(self, base: EncoderSource, checkpoint: Path) -> None:
+    def __init__(self, base: EncoderSource, checkpoint: Path, labels: Sequence[str] = ()) -> None:
+        """`labels` are those that a linear layer over this encoder alone was trained to tell; without them, none was."""
         self.base = base
+        self.labels = tuple(labels)
         self.name = base.name
         self.summary = f"{base.summary}, fine-tuned"
         self.dim, self.has_tokens, self.normalise = base.dim, base.has_tokens, base.normalise
@@ -35,6 +38,12 @@ class _Tuned(EncoderSource):
         encoder = self.base.load()
         encoder.load_state_dict(encoder_state(self._checkpoint, self.base.modality), strict=True)
         return encoder.eval()
+
+    def classifier(self, labels: Sequence[str]) -> dict[str, Tensor] | None:
+        if not self.labels or self.labels != tuple(labels):
+            return None
+        state = load_model_state(self._checkpoint)
+        return {name: state[f"fusion.classify.{name}"] for name in ("weight", "bias")}
 
     def identity(self) -> tuple[str | int | None, ...]:
         return (*super().identity(), *self.base.identity())
@@ -77,9 +86,9 @@ def encoder_state(checkpoint: Path, modality: Modality) -> dict[str, Tensor]:
     return found
 
 
-def tuned_source(base: EncoderSource, checkpoint: Path) -> EncoderSource:
-    """Return `base` with a checkpoint's weights."""
-    return _TUNED[base.modality](base, checkpoint)
+def tuned_source(base: EncoderSource, checkpoint: Path, labels: Sequence[str] = ()) -> EncoderSource:
+    """Return `base` with a checkpoint's weights; `labels` as in the run whose fusion reads this modality alone."""
+    return _TUNED[base.modality](base, checkpoint, labels)
 
 
 def run_encoder(run: RunFolder, modality: Modality, data: DataConfig) -> EncoderSource:
@@ -99,4 +108,5 @@ def run_encoder(run: RunFolder, modality: Modality, data: DataConfig) -> Encoder
             f"model.{modality}: the run in {run.path} has fine-tuned no {modality} encoder; name the encoder itself"
         )
     [name] = config.model.encoders(modality)  # a modality whose encoder trains has a single encoder
-    return tuned_source(find_encoder(name, modality, data), checkpoint)
+    alone = config.train.regime == "two_stage" or config.model.fusion == modality
+    return tuned_source(find_encoder(name, modality, data), checkpoint, config.labels if alone else ())

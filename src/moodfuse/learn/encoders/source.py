@@ -143,6 +143,10 @@ class EncoderSource(ABC):
         source.precision = precision
         return source
 
+    def classifier(self, labels: Sequence[str]) -> dict[str, Tensor] | None:
+        """Return the linear layer that it was taught with, if that alone told these labels: weight (C, D), bias (C,)."""
+        return None
+
     def fingerprint(self) -> str:
         """Return a name for what the encoder computes: same fingerprint, same features for the same input."""
         made = [self.precision, *_ROUNDING.get(self.precision, ()), *self.identity()]
