@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from answer_files import week_file
+from answer_files import prediction, week_file, write
 from moodfuse.cli.main import run
 
 
@@ -30,6 +30,8 @@ def test_it_writes_a_page_and_never_over_the_answers(tmp_path: Path, capsys: pyt
     assert run(["summary", str(path), "-o", str(tmp_path / "page.html")]) == 0
     assert run(["summary", str(path), "-o", str(tmp_path / "page.html")]) == 1
     assert "exists already" in capsys.readouterr().err
+    short = write(tmp_path / "short.csv", [prediction(str(at), (0.8, 0.1, 0.1)) for at in range(40)])
+    assert run(["summary", str(short), "-o", str(tmp_path / "page.html"), "--force"]) == 0
     assert run(["summary", str(path), "-o", str(path), "--force"]) == 1
     assert "is the input itself" in capsys.readouterr().err
 

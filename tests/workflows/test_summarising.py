@@ -32,6 +32,12 @@ def test_what_changed_is_told_and_what_did_not_is_not(tmp_path: Path) -> None:
     assert ("month", "Birch", "2025-02", "negative") in told
     assert ("brand", "", "Birch", "negative") in told
     assert not any(group == "Alder" for _, group, _, _ in told)
+    # Each family is corrected for all that it shows: two groups, three labels; two brands' trends, three labels.
+    assert {(one.by, bool(one.group)): one.comparisons for one in found.differences} == {
+        ("month", False): 3,
+        ("brand", False): 6,
+        ("month", True): 6,
+    }
     words = next(one for one in found.standing() if (one.group, one.label) == ("Birch", "negative")).words()
     assert words.startswith("negative rose from ")
     assert "in Birch between 2025-01 and 2025-02" in words

@@ -48,7 +48,7 @@ def summary(
 
     if as_json and as_csv:
         raise ConfigError("--json does not go with --csv; leave one of them out")
-    reading = reading_of(PREDICTING, columns, sheet, quotes, format=format)
+    reading = reading_of(PREDICTING, columns, sheet, quotes, format=format, answers=True)
     if output is not None:
         summary_format(output)
         check_destinations([output], answers, reading, force=force)

@@ -46,7 +46,9 @@ def told_warnings(estimator: Estimator, everyone: Tally) -> list[str]:
         )
     for used, count in estimator.borrowed.items():
         what = (
-            f"posts of which the {used} was read" if used != "unknown" else "posts of which is not told what was read"
+            f"posts with {used.replace('|', ' and ')} alone"
+            if used != "unknown"
+            else "posts whose column `used` is gone"
         )
         found.append(
             f"{count:,} {what}: how the model answers such posts was not tested apart, so they are corrected as "

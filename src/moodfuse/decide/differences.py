@@ -18,8 +18,8 @@ _LEVEL = 0.05
 class Difference:
     """The share of a label in b minus that in a, with its 95 % interval and its p-value, Holm-corrected.
 
-    `by` is a column, or the unit of a trend; there a and b are periods, of the posts in `group` ("" for all), and
-    else a is "the rest" and b a group.
+    `by` is a column, or the unit of a trend: there a and b are periods or spans of them, of the posts in `group` (""
+    for all), and else a is "the rest" and b a group.
     """
 
     by: str
@@ -75,7 +75,7 @@ class Pairing:
 
 
 def differences(shares: Shares, pairings: Sequence[Pairing], labels: Sequence[str], by: str) -> list[Difference]:
-    """Test every pair of groups for every label; p-values are Holm-corrected over all of these tests.
+    """Test every pair of groups for every label; the p-values are not corrected yet.
 
     A difference is compared with its standard deviation over the resamples, which all groups share where it is the
     model's held-out posts that vary.
@@ -91,5 +91,10 @@ def differences(shares: Shares, pairings: Sequence[Pairing], labels: Sequence[st
             names = (pairing.name_a, pairing.name_b)
             ends = (float(low[at]), float(high[at]))
             found.append(Difference(by, label, *names, a, b, *ends, p, group=pairing.group))
-    corrected = holm([one.p for one in found])
-    return [replace(one, p=p, comparisons=len(found)) for one, p in zip(found, corrected, strict=True)]
+    return found
+
+
+def corrected(found: Sequence[Difference]) -> list[Difference]:
+    """Return differences that are shown together, with their p-values Holm-corrected for their number."""
+    p_values = holm([one.p for one in found])
+    return [replace(one, p=p, comparisons=len(found)) for one, p in zip(found, p_values, strict=True)]

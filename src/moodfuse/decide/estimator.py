@@ -55,9 +55,9 @@ class Tally:
         """Return the groups of both, those of `other` behind."""
         return Tally(*(np.concatenate([getattr(self, name), getattr(other, name)]) for name in self.__slots__))
 
-    def taken(self, groups: Sequence[int]) -> Tally:
-        """Return the groups that are named, in that order."""
-        return Tally(*(getattr(self, name)[list(groups)] for name in self.__slots__))
+    def pooled(self, parts: Sequence[slice]) -> Tally:
+        """Return a group for each of `parts`, with all posts of the groups there."""
+        return Tally(*(np.stack([getattr(self, name)[part].sum(0) for part in parts]) for name in self.__slots__))
 
 
 class Estimator:

@@ -10,7 +10,7 @@ import numpy as np
 
 from moodfuse.decide.answers import NOTHING, AnswerTable, Grouping
 from moodfuse.decide.cautions import told_method, told_warnings
-from moodfuse.decide.differences import REST, Difference, Pairing, differences
+from moodfuse.decide.differences import REST, Difference, Pairing, corrected, differences
 from moodfuse.decide.estimator import Estimator, Members, Tally
 from moodfuse.decide.examples import Examples
 from moodfuse.decide.prevalence import Shares
@@ -45,8 +45,8 @@ def summarise_answers(
     everyone = estimator.tally(Members(rows, np.zeros(len(rows), np.int64), 1))
     total = _told(answers.labels, everyone, estimator.shares(everyone), [("", "", "")])[0]
     when = _periods(answers, unit)
-    trend, found = _trend(estimator, when, rows, "") if when else ([], [])
-    columns = []
+    trend, change, steps = _trend(estimator, when, rows, "") if when else ([], [], [])
+    columns, found = [], corrected(change) + corrected(steps)
     for grouping in answers.groupings:
         column, tested = _column(estimator, grouping, everyone, when)
         columns.append(column)
@@ -105,22 +105,30 @@ def _periods(answers: AnswerTable, unit: Unit | None) -> _Periods | None:
 
 def _trend(
     estimator: Estimator, when: _Periods, rows: np.ndarray, by: str, group: str = ""
-) -> tuple[list[GroupShares], list[Difference]]:
-    """Return the shares of the posts `rows` by period, and the differences between periods.
+) -> tuple[list[GroupShares], list[Difference], list[Difference]]:
+    """Return the shares of the posts `rows` by period, what changed from first to last, and from period to period.
 
-    All posts are compared from each period to the next and from first to last; a group from first to last alone.
+    The first third of the periods is compared with the last: a change that stays is seen where no two periods tell.
     """
     there = np.isin(when.rows, rows) if len(rows) < len(estimator.answers) else slice(None)
-    members = Members(when.rows[there], when.numbers[there], len(when.names))
-    tally = estimator.tally(members)
-    shares = estimator.shares(tally)
-    told = _told(estimator.answers.labels, tally, shares, [(by, group, name) for name in when.names])
-    large = [at for at in range(len(when.names)) if tally.read[at] >= LEAST_POSTS]
-    pairs = [] if group else list(pairwise(large))
-    if len(large) > 1 and (large[0], large[-1]) not in pairs:
-        pairs.append((large[0], large[-1]))
-    named = [Pairing(a, b, when.names[a], when.names[b], group) for a, b in pairs]
-    return told, differences(shares, named, estimator.answers.labels, when.unit)
+    count, labels = len(when.names), estimator.answers.labels
+    tally = estimator.tally(Members(when.rows[there], when.numbers[there], count))
+    third = max(1, count // 3)
+    ends = tally.pooled([slice(0, third), slice(count - third, count)])
+    shares = estimator.shares(tally.beside(ends))
+    told = _told(labels, tally, shares, [(by, group, name) for name in when.names])
+    first, last = _span(when.names[:third]), _span(when.names[-third:])
+    enough = count > 1 and ends.read.min() >= LEAST_POSTS
+    overall = [Pairing(count, count + 1, first, last, group)] if enough else []
+    large = [at for at in range(count) if tally.read[at] >= LEAST_POSTS]
+    steps = [Pairing(a, b, when.names[a], when.names[b], group) for a, b in pairwise(large)]
+    # Of two periods the step is all that there is.
+    steps = [] if group or count < 3 else steps
+    return told, differences(shares, overall, labels, when.unit), differences(shares, steps, labels, when.unit)
+
+
+def _span(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}"
 
 
 def _column(
@@ -149,18 +157,18 @@ def _column(
         for at, name in enumerate(names)
         if min(tally.read[at], rest.read[at]) >= LEAST_POSTS
     ]
-    found = differences(shares, pairs, labels, grouping.column)
-    trends, words = {}, {}
+    found = corrected(differences(shares, pairs, labels, grouping.column))
+    trends, words, changes = {}, {}, list[Difference]()
     for at, name in enumerate(names):
         rows = members.rows[members.groups == at]
         words[name] = _words(estimator, rows)
         if when and at < MOST_TRENDS:
-            trends[name], tested = _trend(estimator, when, rows, grouping.column, name)
-            found += tested
+            trends[name], change, _ = _trend(estimator, when, rows, grouping.column, name)
+            changes += change
     examples = {name: answers.examples[key] for name in names if (key := (grouping.column, name)) in answers.examples}
     more = len(order) - len(shown)
     more_posts = int(sizes[order[MOST_GROUPS:]].sum()) if more else 0
-    return ColumnShares(grouping.column, groups, trends, words, examples, more, more_posts), found
+    return ColumnShares(grouping.column, groups, trends, words, examples, more, more_posts), found + corrected(changes)
 
 
 def _words(estimator: Estimator, rows: np.ndarray) -> dict[str, list[SpeakingWord]]:

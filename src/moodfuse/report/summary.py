@@ -171,9 +171,9 @@ def _differences(summary: MoodSummary) -> list[Block]:
     columns = ["of", "against", "label", "difference, points (95 %)", "p (Holm)", ""]
     return [
         Paragraph(
-            "Each group is compared with all other posts, each period with the one before it, and the first with the "
-            "last; p-values are corrected (Holm) for all comparisons of a column or trend. A difference is stated "
-            "above only where its test stands at 5 %."
+            "Each group is compared with all other posts, the first third of the periods with the last third, and each "
+            "period with the one before it; p-values are corrected (Holm) for all comparisons of a kind. A difference "
+            "is stated above only where its test stands at 5 %."
         ),
         Table(columns, rows, f"All {len(summary.differences):,} comparisons", folded=True),
     ]
