@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from moodfuse.runtime.predictor import Prediction, Predictor
     from moodfuse.workflows.classifier import FusionClassifier
     from moodfuse.workflows.comparison.run import compare
+    from moodfuse.workflows.summarising import summarise
 
 # ONNX Runtime 1.31 tells Microsoft of every start (mobile.events.data.microsoft.com), from the moment that it is
 # imported: only this variable, set before, keeps it quiet; its own disable_telemetry_events() comes too late.
@@ -32,6 +33,7 @@ __all__ = [
     "compare",
     "load",
     "read_posts",
+    "summarise",
 ]
 
 # Names are imported when they are first asked for: `import moodfuse` costs nothing, and loads no PyTorch.
@@ -45,6 +47,7 @@ _HOMES = {
     "Predictor": "moodfuse.runtime.predictor",
     "compare": "moodfuse.workflows.comparison.run",
     "read_posts": "moodfuse.data.formats.readers",
+    "summarise": "moodfuse.workflows.summarising",
 }
 
 

@@ -16,6 +16,8 @@ from moodfuse.data.splits import Split
 from moodfuse.errors import BundleError, ConfigError, DataError, TrainingError
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.records.claim import Claim, working_alone
+from moodfuse.records.metrics import RunMetrics
+from moodfuse.records.record import read_record
 from moodfuse.records.run import open_run
 from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.predictor import Predictor
@@ -89,6 +91,15 @@ def test_the_scores_are_those_of_the_bundle_on_the_held_out_posts(trained_run: P
     assert metrics["test"]["accuracy"] > 0.6  # a strong signal is planted
     told = {row["id"]: row["predicted"] for row in rows(trained_run / "predictions.csv")}
     assert told == {prediction.id: prediction.label for prediction in again.predictions}
+
+
+def test_the_bundle_keeps_how_held_out_posts_were_answered(trained_run: Path) -> None:
+    metrics = read_record(trained_run / "metrics.json", RunMetrics)
+    confusion = read_bundle(trained_run).manifest.confusion
+    parts = {"image|text": metrics.test, **metrics.alone}
+    assert {used: [list(row) for row in one.counts] for used, one in confusion.items()} == {
+        used: scores.confusion for used, scores in parts.items()
+    }
 
 
 def test_posts_that_training_saw_are_counted_and_left_out_of_a_score(trained_run: Path, posts: Posts) -> None:

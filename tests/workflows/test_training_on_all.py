@@ -84,6 +84,13 @@ def test_with_several_seeds_the_answers_are_those_of_the_first_and_no_ensemble(p
         assert ranks[0] == ranks[1]
 
 
+def test_the_bundle_keeps_how_posts_were_answered_that_its_cells_had_not_seen(run: RunResult, posts: Posts) -> None:
+    confusion = run.bundle.manifest.confusion
+    assert set(confusion) == {"image|text", "text", "image"}
+    assert [sum(row) for row in confusion["image|text"].counts] == [sum(row) for row in run.metrics.test.confusion]
+    assert all(one.posts == pytest.approx(len(posts)) for one in confusion.values())
+
+
 def test_the_bundle_knows_that_it_has_seen_them_all(run: RunResult, posts: Posts) -> None:
     with pytest.raises(DataError, match=f"trained on all {len(posts)} of these posts"):
         evaluate_unseen(Predictor(run.bundle), posts)

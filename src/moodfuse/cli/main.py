@@ -23,6 +23,7 @@ from moodfuse.cli import (
     report,
     search,
     serve,
+    summary,
     synthetic,
     train,
 )
@@ -50,6 +51,7 @@ app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("search")(search.search)
+app.command("summary")(summary.summary)
 app.command("explain")(explain.explain)
 app.command("fusions")(fusions.fusions)
 app.command("encoders")(encoders.encoders)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moodfuse.errors import ConfigError
+from moodfuse.evaluate.holm import holm
 from moodfuse.evaluate.intervals import McNemar, PairedDifference, mcnemar, paired_difference
 from moodfuse.evaluate.names import metric_name
 from moodfuse.evaluate.resampling import Resampler
@@ -64,20 +65,6 @@ class Pair:
 def spoken(name: str) -> str:
     """Return a system's name as used in a sentence."""
     return f"{name} alone" if name in SINGLE else name
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return the p-values corrected for their number, in the same order (Holm 1979).
-
-    Raises `ConfigError` for a number outside 0..1.
-    """
-    if bad := [p for p in p_values if not 0 <= p <= 1]:
-        raise ConfigError(f"p-values: expected numbers from 0 to 1, found {bad[0]}")
-    corrected, largest = [0.0] * len(p_values), 0.0
-    for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        largest = max(largest, min(1.0, p_values[i] * (len(p_values) - rank)))
-        corrected[i] = largest
-    return corrected
 
 
 def enough_resamples(comparisons: int) -> int:

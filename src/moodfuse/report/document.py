@@ -130,9 +130,10 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Posts with their texts and thumbnails."""
+    """Posts with their texts and thumbnails, folded under a title if there is one."""
 
     cards: Sequence[Card]
+    title: str = ""
 
 
 Block = Heading | Paragraph | Verdicts | Notice | Table | Figure | Figures | Picture | Facts | Listing | Gallery

@@ -64,7 +64,8 @@ def _block(block: Block) -> list[str]:
             fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", block.text)), default=0))
             return [f"{_plain(block.title)}:", "", fence, block.text, fence]
         case Gallery():
-            return [_card(card) for card in block.cards]
+            title = [f"{_plain(block.title)}:", ""] if block.title else []
+            return [*title, *(_card(card) for card in block.cards)]
         case Figure() | Figures() | Picture():
             return []
 

@@ -17,6 +17,7 @@ from moodfuse.data.images import ImageSpec
 from moodfuse.data.text import TextSpec
 from moodfuse.errors import BundleError
 from moodfuse.labels import Labels
+from moodfuse.runtime.confusion import Confusion
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -67,6 +68,9 @@ class Manifest(Section):
     temperatures: dict[Modality, Annotated[float, Field(gt=0)]] = Field(
         {}, description="the same for posts that have this modality alone, where the model reads two"
     )
+    confusion: dict[str, Confusion] = Field(
+        {}, description="answers to held-out posts, by what was read of them: image|text, image, text"
+    )
     review_threshold: float = Field(0.0, ge=0, le=1, description="below this confidence: check by hand")
     parity: dict[str, float] = Field({}, description="largest differences between PyTorch and ONNX")
     training: dict[str, Any] = Field({}, description="data hash, posts, regime, seed")
@@ -79,6 +83,12 @@ class Manifest(Section):
         if unknown := sorted(set(languages) - LANGUAGES):
             raise ValueError(f"expected ISO 639-1 codes, found {unknown[0]!r}; known: {' '.join(sorted(LANGUAGES))}")
         return languages
+
+    @model_validator(mode="after")
+    def _confusion_fits(self) -> Manifest:
+        if any(len(one.counts) != len(self.labels) for one in self.confusion.values()):
+            raise ValueError("confusion does not fit the labels")
+        return self
 
     @model_validator(mode="after")
     def _views_agree(self) -> Manifest:

@@ -23,6 +23,7 @@ from moodfuse.records.metrics import EstimatedScores, Protocol, ReviewShares, Ru
 from moodfuse.records.record import read_record
 from moodfuse.records.run import RunFolder, open_run
 from moodfuse.runtime.bundle import Bundle, read_bundle, update_manifest
+from moodfuse.runtime.confusion import Confusion, count_answers, used_name
 from moodfuse.runtime.predictor import Prediction, Predictor
 from moodfuse.workflows.corpora import ReadCorpora, read_corpora
 from moodfuse.workflows.evaluation import Evaluation, evaluate_posts, run_predictor, score_predictions
@@ -127,6 +128,7 @@ def _train_held_out(
     bundle, validation = _calibrate(trained.bundle, posts.subset(parts["validation"]), groups, progress)
     test = evaluate_posts(Predictor(bundle), posts.subset(parts["test"]), groups=groups, progress=progress)
     alone = _withheld(bundle, test, groups, progress)
+    bundle = update_manifest(bundle, confusion=_confusion(bundle, test, alone))
     write_csv(run.predictions, [row | extra for row, extra in zip(test.rows(), _columns(alone, test), strict=True)])
     metrics = RunMetrics(
         test=test.scores,
@@ -166,6 +168,16 @@ def _withheld(bundle: Bundle, test: Evaluation, groups: Groups, progress: Progre
         m: evaluate_posts(predictor, test.posts, groups=groups, only=m, progress=progress)
         for m in (read if len(read) > 1 else ())
     }
+
+
+def _confusion(bundle: Bundle, test: Evaluation, alone: dict[Modality, Evaluation]) -> dict[str, Confusion]:
+    """Count the answers to the test posts, as they are and given one modality alone."""
+    parts: dict[str, Evaluation] = {used_name(bundle.manifest.modalities): test}
+    parts |= {str(modality): evaluation for modality, evaluation in alone.items()}
+    true = [bundle.labels.id(str(label)) for label in test.posts.labels]
+    return count_answers(
+        true, {used: [list(p.probabilities.values()) for p in part.predictions] for used, part in parts.items()}
+    )
 
 
 def _alone_scores(alone: dict[Modality, Evaluation]) -> dict[str, EstimatedScores]:

@@ -23,6 +23,7 @@ from moodfuse.records.metrics import EstimatedScores, LabelScores, Protocol, Rev
 from moodfuse.records.results import ArmRow
 from moodfuse.records.run import RunFolder
 from moodfuse.runtime.bundle import update_manifest
+from moodfuse.runtime.confusion import Confusion, count_answers, used_name
 from moodfuse.workflows.comparison.run import Effort, check_cells, check_fold_count, compare_models
 from moodfuse.workflows.corpora import ReadCorpora
 from moodfuse.workflows.finishing import bundle_facts, finish_run, training_facts
@@ -42,6 +43,7 @@ class CrossValidation:
     scores: EstimatedScores
     temperature: float
     temperatures: dict[Modality, float]
+    confusion: dict[str, Confusion]
     review: ReviewShares
     rows: list[dict[str, str | float]]  # a row per post, from the first seed
 
@@ -102,6 +104,7 @@ def train_on_all(
         trained.bundle,
         temperature=scored.temperature,
         temperatures=scored.temperatures,
+        confusion=scored.confusion,
         review_threshold=scored.review.threshold,
     )
     write_csv(run.predictions, scored.rows)
@@ -156,6 +159,11 @@ def cross_validated(
         if all(gone in cell.probabilities for cell in cells)
     }
     probabilities = softmax(logits / temperature)  # (N x seeds, C)
+    answers = {used_name(_model(config).modalities): probabilities}
+    answers |= {
+        kept: softmax(np.concatenate([cell.logits(OTHER[kept]) for cell in cells]) / value)
+        for kept, value in temperatures.items()
+    }
     correct = probabilities.argmax(1) == true
     review = review_threshold(probabilities.max(1).tolist(), correct.tolist())
     ids = [i for cell in cells for i in cell.ids]
@@ -165,6 +173,7 @@ def cross_validated(
         _scores(result.rows[0], len(posts), result.results.calibration[0].ece),
         temperature,
         temperatures,
+        count_answers(true, answers, repeats=config.split.repeats),
         ReviewShares(**asdict(review)),
         [_row(i, str(label), first[i], labels) for i, label in zip(posts.ids, posts.labels, strict=True)],
     )

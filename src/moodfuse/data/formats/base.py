@@ -35,7 +35,8 @@ class Reading:
     around values ("double"), or characters as any other ("none"). `remote` follows images that are named by an
     address. `fields` asks for the values of all columns, so that they can come back. `notify` is told in lines what
     was taken for what. A source that is not `trusted` comes from a stranger: no error tells what this machine holds
-    where its paths lead.
+    where its paths lead. `answers` reads what was predicted:
+    any columns will do, and no image is looked for.
     """
 
     format: str | None = None
@@ -49,6 +50,7 @@ class Reading:
     fields: bool = False
     notify: Notify = mute
     trusted: bool = True
+    answers: bool = False
 
 
 #: How posts with labels are read.

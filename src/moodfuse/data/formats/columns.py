@@ -106,7 +106,7 @@ def assign_columns(names: Sequence[str], where: str, reading: Reading) -> Column
     more = [] if "image" in reading.columns else [place for _, place in numbered]
     for role in ROLES:
         if role not in places:
-            place = _best(role, ranks, taken, names, where)
+            place = _best(role, ranks, taken, names, "" if reading.answers else where)
             if place is None and role == "image" and more:
                 place = more.pop(0)
             if place is not None:
@@ -119,9 +119,9 @@ def assign_columns(names: Sequence[str], where: str, reading: Reading) -> Column
     return Columns(places, tuple(more), _told(names, places, more, passed, reading))
 
 
-def need_text_or_image(found: Columns, names: Iterable[str], where: str) -> None:
-    """Raise `DataError`, naming the columns found, where there is neither text nor image."""
-    if not found.readable:
+def need_text_or_image(found: Columns, names: Iterable[str], where: str, reading: Reading) -> None:
+    """Raise `DataError`, naming the columns found, where there is neither text nor image and `reading` wants one."""
+    if not (found.readable or reading.answers):
         raise DataError(
             f"{where}: expected a text or an image column (and id or guid, label or tag or sentiment), found "
             f"[{_list(names)}]; name the columns in the first line, or say which they are: "
@@ -167,12 +167,13 @@ def _named(names: Sequence[str], where: str, reading: Reading) -> dict[Role, int
 def _best(
     role: Role, ranks: dict[int, tuple[Role, int] | None], taken: set[int], names: Sequence[str], where: str
 ) -> int | None:
+    """Return the column for a role, of equals the first where no `where` asks for an error."""
     found = [(rank[1], at) for at, rank in ranks.items() if rank and rank[0] == role and at not in taken]
     if not found:
         return None
     best = min(found)[0]
     same = [at for rank, at in found if rank == best]
-    if len(same) > 1:
+    if len(same) > 1 and where:
         both = " and ".join(names[at].strip() for at in same[:3])
         raise DataError(
             f"{where}: expected one column for the {role}, found {both}; rename or remove one, or say which it is: "

@@ -98,7 +98,7 @@ class TsvReader(Reader):
             raise DataError(f"{path}: expected a header line and a line for each post, found neither")
         where = f"{path} line {first.line}"
         columns = assign_columns(first.values, where, reading)
-        need_text_or_image(columns, first.values, where)
+        need_text_or_image(columns, first.values, where, reading)
         return Header(dialect, unique_names(first.values), columns), table
 
 
@@ -106,6 +106,8 @@ def _rows(path: Path, table: Records, header: Header, before: int, reading: Read
     places, more, width = header.columns.places, header.columns.more_images, len(header.names)
     text_at, id_at, label_at = places.get("text", -1), places.get("id", -1), places.get("label", -1)
     images_at = ([places["image"]] if "image" in places else []) + [*more]
+    if reading.answers:
+        images_at = []
     decoded, folder, rounded, kept = header.dialect.encoding.decoded, path.parent, False, reading.fields
     for number, (line, given, _) in enumerate(table, start=before + 1):
         values: list[str] | list[str | None] = given

@@ -44,7 +44,8 @@ class Typed:
         places = self.columns.places
         object.__setattr__(self, "_folder", self.where.parent if isinstance(self.where, Path) else Path())
         object.__setattr__(self, "_at", (places.get("id", -1), places.get("text", -1), places.get("label", -1)))
-        images = (places["image"], *self.columns.more_images) if "image" in places else ()
+        looked_for = "image" in places and not self.reading.answers
+        images = (places["image"], *self.columns.more_images) if looked_for else ()
         object.__setattr__(self, "_images_at", images)
 
     def row(
@@ -82,7 +83,7 @@ def typed(names: Iterable[str], where: Path | str, reading: Reading) -> Typed:
     """
     names = list(names)
     columns = assign_columns(names, str(where), reading)
-    need_text_or_image(columns, names, str(where))
+    need_text_or_image(columns, names, str(where), reading)
     if columns.told:
         reading.notify(columns.told)
     return Typed(where, columns, reading)
@@ -135,7 +136,7 @@ class Objects:
         missing = set(self._reading.columns) - set(named)
         columns = replace(columns, places={role: at for role, at in columns.places.items() if role not in missing})
         if self._reading.strict:
-            need_text_or_image(columns, names, place)
+            need_text_or_image(columns, names, place, self._reading)
         if columns.told and not self._told:
             self._told = True
             self._reading.notify(columns.told)
@@ -158,7 +159,7 @@ def need_columns(records: Iterable[Any], where: Path | str, reading: Reading) ->
     lacking = [name for name in reading.columns.values() if name.strip().lower() not in there]
     known = any((rank_of(name) or ("",))[0] in ("text", "image") for name in names)
     if names and (lacking or not (known or {"text", "image"} & set(reading.columns))):
-        need_text_or_image(assign_columns(names, str(where), reading), names, str(where))
+        need_text_or_image(assign_columns(names, str(where), reading), names, str(where), reading)
     return names
 
 

@@ -1,0 +1,1 @@
+"""From answers to decisions: shares with intervals, trends, and what stands out."""
