@@ -158,6 +158,16 @@ def test_a_model_that_padding_moves_is_refused(copy: Callable[[str], Path]) -> N
         _open(folder, "text").load()
 
 
+def test_a_tower_that_pools_at_its_padding_is_refused(copy: Callable[[str], Path]) -> None:
+    # Where its configuration says 2, CLIP takes the highest id for the end of a text: here that is the padding's
+    folder = copy("clip")
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["post_processor"]["special_tokens"]["<|endoftext|>"]["ids"] = [5]
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(ConfigError, match="padding changes a text's vector"):
+        _open(folder, "text").load()
+
+
 def test_a_model_that_answers_at_random_is_refused(copy: Callable[[str], Path]) -> None:
     folder = copy("vit")
     config = hf.ViTMAEConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24,
