@@ -14,6 +14,7 @@ from typing import Any
 
 from moodfuse.config import Config
 from moodfuse.errors import ConfigError, suggest
+from moodfuse.records.run import RunFolder, has_trained_encoders
 from moodfuse.settings import build_config, load_yaml
 
 _ORIGINAL = "original/"
@@ -47,13 +48,21 @@ def resolve_config(
 ) -> Config:
     """Merge defaults, the regime's settings, a recipe, a YAML file and overrides; later layers win.
 
-    The upper layers choose the regime; its learning rates and epochs lie below theirs.
+    The upper layers choose the regime; its learning rates and epochs lie below theirs. So do the cleaning and
+    `data.max_tokens` of a run whose text encoder they name: the encoder goes on reading what it was trained on.
     """
     upper: list[Mapping[str, Any]] = list(recipe_layers(recipe)) if recipe else []
     upper += [load_yaml(file)] if file else []
     upper += list(overrides)
-    regime = build_config(upper).train.regime
-    return build_config([load_yaml(_named("regimes")[regime]), *upper])
+    chosen = build_config(upper)
+    return build_config([load_yaml(_named("regimes")[chosen.train.regime]), *_readings(chosen), *upper])
+
+
+def _readings(config: Config) -> list[dict[str, Any]]:
+    """Return, as settings, how each run whose text encoder `config` names has read its texts."""
+    runs = [RunFolder(Path(name)) for name in config.model.encoders("text") if has_trained_encoders(Path(name))]
+    read = [build_config([load_yaml(run.config)]).data for run in runs]
+    return [{"data": data.model_dump(include={"cleaning", "max_tokens"})} for data in read]
 
 
 def _named(folder: str) -> dict[str, Path]:
