@@ -15,7 +15,7 @@ Modality = Literal["text", "image"]
 #: The modality that is left where this one is withheld.
 OTHER: dict[Modality, Modality] = {"text": "image", "image": "text"}
 Precision = Literal["fp32", "fp16", "int8"]
-Augmentation = Literal["crop", "flip", "rotation", "noise", "blur", "grid"]
+Augmentation = Literal["crop", "flip", "rotation", "rotation90", "noise", "blur", "grid"]
 
 
 class Section(BaseModel):
@@ -89,7 +89,7 @@ class ModelConfig(Section):
     )
     one_modality: Literal["fusion", "auxiliary"] = Field(
         "fusion",
-        description="what answers a post of one modality: the fusion, with a token for the other, or its auxiliary head",
+        description="what answers a post of one modality: the fusion with a token for the other, or its auxiliary head",
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout on each modality's pooled vector and tokens")
     modality_dropout: float = Field(
