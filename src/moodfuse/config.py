@@ -217,3 +217,14 @@ class Config(Section):
         import yaml  # here, because prediction does not need it and it takes a hundredth of a second
 
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def idle_settings(train: TrainConfig) -> tuple[str, ...]:
+    """Return the dotted keys of the settings that do nothing with a training's regime and `tune`, whatever their value.
+
+    A fusion that reads pixels takes `train.augment` even so.
+    """
+    trains = () if train.regime == "frozen" else train.tune
+    idle = () if trains else ("train.freeze", "optim.layer_decay")
+    idle += () if "image" in trains else ("train.augment",)
+    return idle + (() if train.regime == "two_stage" else ("train.stage_epochs", "train.stage_batch_size"))

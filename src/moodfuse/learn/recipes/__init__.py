@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from moodfuse.config import Config
+from moodfuse.config import Config, idle_settings
 from moodfuse.errors import ConfigError, suggest
 from moodfuse.records.run import RunFolder, has_trained_encoders
 from moodfuse.settings import build_config, load_yaml
@@ -51,11 +51,21 @@ def resolve_config(
     The upper layers choose the regime; its learning rates and epochs lie below theirs. So do the cleaning and
     `data.max_tokens` of a run whose text encoder they name: the encoder goes on reading what it was trained on.
     """
-    upper: list[Mapping[str, Any]] = list(recipe_layers(recipe)) if recipe else []
-    upper += [load_yaml(file)] if file else []
-    upper += list(overrides)
-    chosen = build_config(upper)
-    return build_config([load_yaml(_named("regimes")[chosen.train.regime]), *_readings(chosen), *upper])
+    own = recipe_layers(recipe) if recipe else []
+    upper = [*([load_yaml(file)] if file else []), *overrides]
+    chosen = build_config([*own, *upper])
+    own = [_without(layer, idle_settings(chosen.train)) for layer in own]
+    return build_config([load_yaml(_named("regimes")[chosen.train.regime]), *_readings(chosen), *own, *upper])
+
+
+def _without(layer: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """Return a recipe's settings without `keys`, which do nothing in another regime than its own."""
+    return {
+        section: {name: value for name, value in inside.items() if f"{section}.{name}" not in keys}
+        if isinstance(inside, Mapping)
+        else inside
+        for section, inside in layer.items()
+    }
 
 
 def _readings(config: Config) -> list[dict[str, Any]]:
