@@ -12,6 +12,7 @@ from moodfuse.records.metrics import BundleFacts, RunMetrics, TrainingFacts
 from moodfuse.records.record import read_record, write_record
 from moodfuse.records.run import RunFolder
 from moodfuse.runtime.bundle import Bundle, add_file, update_manifest
+from moodfuse.settings import load_yaml
 from moodfuse.workflows.evaluation import SEEN
 from moodfuse.workflows.model_card import model_card
 
@@ -39,7 +40,11 @@ def bundle_facts(bundle: Bundle) -> BundleFacts:
 def finish_run(run: RunFolder, bundle: Bundle, metrics: RunMetrics, seen: dict[str, set[str]]) -> None:
     """Add scores, card and the digests of the `seen` posts to a bundle; move it and the metrics to the run's folder."""
     environment = read_record(run.environment, Environment)
-    facts = {"data_sha256": environment.data_sha256, "posts": metrics.protocol.train}
+    facts = {
+        "data_sha256": environment.data_sha256,
+        "posts": metrics.protocol.train,
+        "configuration": load_yaml(run.config),  # complete, so that the bundle alone can be trained again
+    }
     bundle = update_manifest(
         bundle,
         training={**metrics.training.as_json(), **facts},
