@@ -225,6 +225,6 @@ def idle_settings(train: TrainConfig) -> tuple[str, ...]:
     A fusion that reads pixels takes `train.augment` even so.
     """
     trains = () if train.regime == "frozen" else train.tune
-    idle = () if trains else ("train.freeze", "optim.layer_decay")
+    idle: tuple[str, ...] = () if trains else ("train.freeze", "optim.layer_decay")
     idle += () if "image" in trains else ("train.augment",)
     return idle + (() if train.regime == "two_stage" else ("train.stage_epochs", "train.stage_batch_size"))
