@@ -173,6 +173,11 @@ class TextFolder(TokenSource):
         `max_position_embeddings` says; their table of positions holds the padding id.
         """
         longest = getattr(self._text_config, "max_position_embeddings", None) or wanted
+        if longest < 1:  # XLNet says -1
+            raise ConfigError(
+                f"{self.name}: {self._model.config.model_type} sets no limit to a text's positions; the model of "
+                "transformers cannot be exported to ONNX, so name another encoder"
+            )
         for path, module in self._model.skeleton.named_modules():
             name = path.rpartition(".")[2]
             if name == "position_embeddings" and isinstance(module, nn.Embedding) and module.padding_idx is not None:
