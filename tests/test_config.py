@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from moodfuse.config import Config
+from moodfuse.config import Config, idle_settings
 from moodfuse.errors import ConfigError
+from moodfuse.learn.assembly import check_model
 from moodfuse.learn.encoders import HUB_MODELS
 from moodfuse.learn.fusion import find_fusion, fusions
 from moodfuse.learn.recipes import original_names, recipe_layers, recipe_names, resolve_config
@@ -136,6 +137,51 @@ def test_the_regime_of_the_upper_layers_brings_its_own_epochs() -> None:
     frozen, tuned = (resolve_config("concat", overrides=[{"train": {"regime": r}}]) for r in ("frozen", "end_to_end"))
     assert frozen.train.epochs != tuned.train.epochs
     assert resolve_config("concat", overrides=[{"train": {"regime": "end_to_end", "epochs": 2}}]).train.epochs == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            "train.freeze=2",
+            r"train\.freeze=2 does nothing with train\.regime=frozen; leave it out, or set train\.regime=",
+        ),
+        ("optim.layer_decay=0.9", r"optim\.layer_decay=0\.9 does nothing with train\.regime=frozen"),
+        ("train.augment=[crop,flip]", r"train\.augment=\[crop,flip\] does nothing .* or train the image encoder"),
+        ("train.stage_epochs=2", r"train\.stage_epochs=2 does nothing .* or set train\.regime=two_stage"),
+        ("train.regime=end_to_end train.stage_batch_size=8", r"stage_batch_size=8 does nothing with .*end_to_end"),
+        ("train.regime=end_to_end train.augment=[flip]", r"does nothing with .*end_to_end train\.tune=\[text\]"),
+        ("train.regime=two_stage train.augment=[flip]", r"train\.augment=\[flip\] does nothing"),
+    ],
+)
+def test_a_setting_that_would_do_nothing_is_refused(words: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        check_model(resolve_config("concat", overrides=[parse_overrides(words.split())]))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ("early", "train.augment=[crop,flip]"),  # its pixels train, whatever the encoders do
+        ("concat", "train.regime=two_stage train.tune=[text,image] train.augment=[flip] train.freeze=1"),
+        ("concat", "train.regime=end_to_end train.tune=[image] train.augment=[flip] optim.layer_decay=0.9"),
+        ("concat", "train.freeze=0 train.augment=[] train.stage_epochs=4"),
+        *((recipe, "") for recipe in recipe_names() if recipe != "quality"),  # whose encoders are on a hub
+        # What the recipe says of encoders that train goes with the regime that it says it for.
+        ("default", "train.regime=frozen"),
+        ("default", "train.regime=two_stage split.hold_out=true"),
+    ],
+)
+def test_a_setting_that_does_something_is_taken(recipe: str, words: str) -> None:
+    check_model(resolve_config(recipe, overrides=[parse_overrides(words.split())]))
+
+
+@pytest.mark.parametrize("name", [*recipe_names(), *original_names()])
+def test_no_recipe_says_what_would_do_nothing(name: str) -> None:
+    layers = recipe_layers(name)
+    for key in idle_settings(build_config(layers).train):
+        section, _, setting = key.partition(".")
+        assert all(setting not in layer.get(section, {}) for layer in layers), key
 
 
 @pytest.mark.parametrize("name", original_names())

@@ -96,6 +96,22 @@ def _convnext(folder: Path) -> None:
     hf.ConvNextImageProcessorPil(size={"shortest_edge": 224}, crop_pct=0.95).save_pretrained(folder)
 
 
+def _regnet(folder: Path) -> None:
+    config = hf.RegNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], groups_width=4)
+    _save(hf.RegNetModel(config), folder)
+    hf.ConvNextImageProcessorPil(size={"shortest_edge": 37}, crop_pct=0.875).save_pretrained(folder)
+
+
+def _efficientnet(folder: Path, **processing: bool) -> None:
+    blocks = {"kernel_sizes": [3, 3], "in_channels": [32, 16], "out_channels": [16, 24], "strides": [1, 2]}
+    blocks |= {"depthwise_padding": [], "num_block_repeats": [1, 1], "expand_ratios": [1, 2]}
+    config = hf.EfficientNetConfig(
+        **blocks, image_size=48, width_coefficient=0.5, depth_coefficient=1.0, hidden_dim=640
+    )
+    _save(hf.EfficientNetModel(config), folder)
+    hf.EfficientNetImageProcessorPil(size={"height": 48, "width": 48}, **processing).save_pretrained(folder)
+
+
 def _vit(folder: Path) -> None:
     _save(hf.ViTForImageClassification(hf.ViTConfig(**_WIDTHS, image_size=32, patch_size=8)), folder)
     hf.ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
@@ -171,6 +187,9 @@ CHECKPOINTS: dict[str, tuple[tuple[Modality, ...], Callable[[Path], None]]] = {
     "tiny/roberta": (("text",), _roberta),
     "tiny/mpnet": (("text",), _mpnet),
     "tiny/resnet": (("image",), _resnet),
+    "tiny/regnet": (("image",), _regnet),
+    "tiny/efficientnet": (("image",), _efficientnet),
+    "tiny/efficientnet-offset": (("image",), lambda folder: _efficientnet(folder, rescale_offset=True)),
     "tiny/convnext": (("image",), _convnext),
     "tiny/vit": (("image",), _vit),
     "tiny/dinov2": (("image",), _dinov2),
@@ -185,7 +204,16 @@ CASES: list[tuple[str, Modality]] = [(name, kind) for name, (kinds, _) in CHECKP
 TEXT = [name for name, kind in CASES if kind == "text"]
 IMAGE = [name for name, kind in CASES if kind == "image"]
 #: Not exported, which takes seconds each: what they vary is seen without.
-_VARIANTS = {"tiny/bert-mlm", "tiny/bert-shards", "tiny/registers", "tiny/swin", "tiny/clip-new"}
+_VARIANTS = {
+    "tiny/efficientnet",
+    "tiny/efficientnet-offset",
+    "tiny/regnet",
+    "tiny/bert-mlm",
+    "tiny/bert-shards",
+    "tiny/registers",
+    "tiny/swin",
+    "tiny/clip-new",
+}
 EXPORTED = [(name, kind) for name, kind in CASES if name not in _VARIANTS]
 
 

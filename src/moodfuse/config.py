@@ -15,7 +15,7 @@ Modality = Literal["text", "image"]
 #: The modality that is left where this one is withheld.
 OTHER: dict[Modality, Modality] = {"text": "image", "image": "text"}
 Precision = Literal["fp32", "fp16", "int8"]
-Augmentation = Literal["crop", "flip", "rotation", "noise", "blur", "grid"]
+Augmentation = Literal["crop", "flip", "rotation", "rotation90", "noise", "blur", "grid"]
 
 
 class Section(BaseModel):
@@ -89,7 +89,7 @@ class ModelConfig(Section):
     )
     one_modality: Literal["fusion", "auxiliary"] = Field(
         "fusion",
-        description="what answers a post of one modality: the fusion, with a token for the other, or its auxiliary head",
+        description="what answers a post of one modality: the fusion with a token for the other, or its auxiliary head",
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout on each modality's pooled vector and tokens")
     modality_dropout: float = Field(
@@ -217,3 +217,14 @@ class Config(Section):
         import yaml  # here, because prediction does not need it and it takes a hundredth of a second
 
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def idle_settings(train: TrainConfig) -> tuple[str, ...]:
+    """Return the dotted keys of the settings that do nothing with a training's regime and `tune`, whatever their value.
+
+    A fusion that reads pixels takes `train.augment` even so.
+    """
+    trains = () if train.regime == "frozen" else train.tune
+    idle: tuple[str, ...] = () if trains else ("train.freeze", "optim.layer_decay")
+    idle += () if "image" in trains else ("train.augment",)
+    return idle + (() if train.regime == "two_stage" else ("train.stage_epochs", "train.stage_batch_size"))

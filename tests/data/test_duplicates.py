@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
-from moodfuse.data.duplicates import Fingerprint, Groups, _near_texts, gather, group_duplicates, normalise, straddling
+from moodfuse.data.duplicates import (
+    Fingerprint,
+    Groups,
+    _near_texts,
+    gather,
+    group_duplicates,
+    known,
+    normalise,
+    straddling,
+)
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import ImageRef, Post, Posts
 
@@ -175,3 +184,37 @@ def test_real_posts_have_duplicates_but_no_chains(posts_folder: Path) -> None:
     assert len(gather(posts.ids, groups.group_of)[0]) < 30
     for shared in (groups.by_text, groups.by_image):
         assert len(shared) - len(set(shared.values())) > 5
+
+
+def test_marks_tell_the_near_duplicates_of_posts_that_are_not_there() -> None:
+    seen = group_duplicates(
+        Posts(
+            [
+                Post("text", "Such a great day! http://t.co/1"),
+                Post("image", None, ImageRef(scene(1))),
+                Post("flat", None, ImageRef(scene(0, flat=200))),
+                Post("short", "good morning"),
+            ]
+        )
+    ).marks
+    others = Posts(
+        [
+            Post("same text", "RT @a: such a GREAT day ..."),
+            Post("saved again", "something else entirely", ImageRef(scene(1, side=150, quality=60))),
+            Post("same bytes", None, ImageRef(scene(0, flat=200))),
+            Post("another flat one", None, ImageRef(scene(0, flat=190))),
+            Post("another image", "a different thing entirely", ImageRef(scene(2))),
+            Post("short too", "good morning"),
+            Post("nothing", None),
+        ]
+    )
+    kept = [mark for marks in seen.values() for mark in marks]
+    assert known(group_duplicates(others).marks, kept) == {"same text", "saved again", "same bytes"}
+    assert known(group_duplicates(others).marks, []) == set()
+    assert known({}, kept) == set()
+
+
+def test_marks_survive_saving(tmp_path: Path) -> None:
+    groups = group_duplicates(Posts([Post("0", "such a great day", ImageRef(scene(3)))]))
+    groups.save(tmp_path / "groups.json")
+    assert Groups.load(tmp_path / "groups.json") == groups

@@ -106,6 +106,17 @@ def test_the_bundles_path_gives_what_hugging_face_gives(name: str, modality: Mod
         assert row["tokens"].shape == (length, _encoder(name, modality).dim)
 
 
+@pytest.mark.parametrize("name", ["tiny/efficientnet", "tiny/efficientnet-offset", "tiny/regnet"])
+def test_images_that_were_refused_are_prepared_as_hugging_face_does(name: str) -> None:
+    """EfficientNet's processor normalises twice; RegNet is told to be a model of text."""
+    source = load(name, "image")
+    inputs = torch.from_numpy(np.stack([pixels(picture, source.spec) for picture in _pictures()]))  # type: ignore[arg-type]
+    with torch.no_grad():
+        got = _encoder(name, "image")(inputs).pooled
+    for vector, expected in zip(got, _image_reference(checkpoint(name)), strict=True):
+        np.testing.assert_allclose(vector, expected, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("name", "lead", "class_token"),
     [("resnet", 0, False), ("vit", 1, True), ("registers", 5, True), ("swin", 0, False), ("siglip", 0, False)],

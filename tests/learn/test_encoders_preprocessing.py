@@ -101,11 +101,11 @@ def test_what_cannot_be_done_alike_is_refused(name: str, tmp_path: Path) -> None
 
 
 def test_a_processor_that_does_something_of_its_own_is_found_out(tmp_path: Path) -> None:
-    # EfficientNet's divides a second time by the standard deviation: its settings alone do not show it
-    settings = {"image_processor_type": "EfficientNetImageProcessor", "size": {"height": 64, "width": 64},
-                "include_top": True, "rescale_offset": True}  # fmt: skip
+    # MobileViT's puts blue first: nothing that the translation reads shows it
+    settings = {"image_processor_type": "MobileViTImageProcessor", "size": {"shortest_edge": 72},
+                "crop_size": {"height": 64, "width": 64}}  # fmt: skip
     with pytest.raises(ConfigError, match="does what moodfuse's preprocessing cannot"):
-        read_image_spec(_folder(tmp_path, settings), "efficientnet")
+        read_image_spec(_folder(tmp_path, settings), "mobilevit")
 
 
 def test_settings_nested_in_a_processor_are_found(tmp_path: Path) -> None:

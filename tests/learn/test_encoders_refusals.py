@@ -149,11 +149,28 @@ def test_an_image_half_that_takes_patches_of_any_number_is_refused() -> None:
         load("tiny/siglip2", "image")
 
 
+def test_a_model_without_a_limit_of_positions_is_refused(copy: Callable[[str], Path]) -> None:
+    folder = copy("bert")
+    hf.XLNetModel(hf.XLNetConfig(vocab_size=320, d_model=16, n_layer=1, n_head=2, d_inner=24)).save_pretrained(folder)
+    with pytest.raises(ConfigError, match=r"xlnet sets no limit to a text's positions.*cannot be exported to ONNX"):
+        _open(folder, "text")
+
+
 def test_a_model_that_padding_moves_is_refused(copy: Callable[[str], Path]) -> None:
     # FNet mixes all places of a batch and knows no attention mask
     folder = copy("bert")
     config = hf.FNetConfig(hidden_size=16, num_hidden_layers=1, intermediate_size=24, vocab_size=320)
     hf.FNetModel(config).save_pretrained(folder)
+    with pytest.raises(ConfigError, match="padding changes a text's vector"):
+        _open(folder, "text").load()
+
+
+def test_a_tower_that_pools_at_its_padding_is_refused(copy: Callable[[str], Path]) -> None:
+    # Where its configuration says 2, CLIP takes the highest id for the end of a text: here that is the padding's
+    folder = copy("clip")
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["post_processor"]["special_tokens"]["<|endoftext|>"]["ids"] = [5]
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
     with pytest.raises(ConfigError, match="padding changes a text's vector"):
         _open(folder, "text").load()
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from moodfuse.data.duplicates import Groups
 from moodfuse.records.run import RunFolder, borrowed_runs, has_trained_encoders, is_run
 from moodfuse.settings import build_config
 from moodfuse.workflows.leaks import borrowed_seen, refuse_leaks
@@ -23,7 +24,7 @@ def test_a_run_is_one_thing_and_trained_encoders_are_another(tmp_path: Path) -> 
     assert not has_trained_encoders(run.path)
     # A folder of an encoder may hold a config.yaml too: without checkpoints nothing is borrowed, so nothing can leak.
     assert borrowed_runs(config) == []
-    refuse_leaks(config, {"train": [], "validation": [], "test": []}, {})
+    refuse_leaks(config, {"train": [], "validation": [], "test": []}, {}, Groups({}, {}, {}))
     assert borrowed_seen(config) == {"train": set(), "validation": set()}
     run.environment.write_text("{}")
     assert is_run(run.path)

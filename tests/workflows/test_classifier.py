@@ -1,5 +1,6 @@
 """FusionClassifier, as somebody who knows scikit-learn would use it."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from sklearn.base import clone
 from moodfuse import FusionClassifier, Post, Posts, read_posts
 from moodfuse.data.splits import Split
 from moodfuse.errors import BundleError, ConfigError, DataError, MoodfuseError, OutputError
+from moodfuse.runtime.bundle import read_bundle, update_manifest
+from moodfuse.settings import build_config, load_yaml
 
 SETTINGS = {"train": {"epochs": 4, "batch_size": 16}, "model": {"fusion": "text"}}
 
@@ -108,6 +111,28 @@ def test_save_and_load_give_the_same_probabilities(classifier: FusionClassifier,
     np.testing.assert_array_equal(FusionClassifier.load(tmp_path / "model").predict_proba(posts[:20]), before)
     with pytest.raises(BundleError, match="no bundle here"):
         FusionClassifier.load(tmp_path)
+
+
+def test_what_was_loaded_trains_the_same_system_again(classifier: FusionClassifier, tmp_path: Path) -> None:
+    again = FusionClassifier.load(classifier.save(tmp_path / "model"))
+    trained = classifier.resolved_config()
+    assert (trained.model.fusion, trained.train.epochs, trained.seed) == ("text", 4, 2)
+    assert again.resolved_config() == trained
+    assert clone(again).resolved_config() == trained
+    assert again.set_params(seed=7).resolved_config() == trained.model_copy(update={"seed": 7})
+
+
+def test_an_older_bundle_is_trained_again_by_the_configuration_beside_it(trained_run: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(trained_run, tmp_path / "run"))
+    bundle = read_bundle(run)
+    training = {key: value for key, value in bundle.manifest.training.items() if key != "configuration"}
+    update_manifest(bundle, training=training)
+    assert FusionClassifier.load(run).resolved_config() == build_config([load_yaml(run / "config.yaml")])
+    alone = FusionClassifier.load(shutil.copytree(run / "bundle", tmp_path / "alone"))
+    assert len(alone.predict([Post("0", "fine")])) == 1
+    with pytest.raises(ConfigError, match=r"does not say how it was trained; set_params\(recipe=\.\.\.\)"):
+        alone.resolved_config()
+    assert alone.set_params(recipe="gated").resolved_config().model.fusion == "gated"
 
 
 def test_save_never_wipes_a_folder_that_is_no_bundle(loaded: FusionClassifier, tmp_path: Path) -> None:

@@ -118,6 +118,8 @@ def test_a_comparison_takes_an_encoder_that_has_seen_none_of_its_posts(
     assert compare(others, **run).rows[0].model == "concat"
     with pytest.raises(DataError, match="was trained or chosen on"):
         compare(Posts([*others, posts[5]]), name="leaky", **run)
+    with pytest.raises(DataError, match="or their near-duplicates"):
+        compare(Posts([*others, replace(posts[5], text=f"RT @a: {posts[5].text} !")]), name="near", **run)
 
 
 def test_one_encoder_trains_beside_several_of_the_other_modality(tiny_bert: Path, posts: Posts, tmp_path: Path) -> None:

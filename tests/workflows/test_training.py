@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 import re
 from dataclasses import replace
@@ -11,7 +12,8 @@ import pytest
 
 from moodfuse.config import Config
 from moodfuse.data.formats.readers import read_posts
-from moodfuse.data.posts import Posts
+from moodfuse.data.images import look
+from moodfuse.data.posts import ImageRef, Post, Posts
 from moodfuse.data.splits import Split
 from moodfuse.errors import BundleError, ConfigError, DataError, TrainingError
 from moodfuse.learn.recipes import resolve_config
@@ -111,6 +113,25 @@ def test_posts_that_training_saw_are_counted_and_left_out_of_a_score(trained_run
     assert result.posts.ids == [f"new-{id}" for id in posts.ids if id in set(split.test_ids)]
     with pytest.raises(DataError, match="trained on all"):
         evaluate_unseen(predictor, posts.subset(split.train_ids))
+
+
+def test_near_duplicates_of_what_training_saw_are_left_out_too(trained_run: Path, posts: Posts) -> None:
+    split = Split.load(trained_run / "split.json")
+    seen, unseen = posts.subset(split.train_ids)[:6], posts.subset(split.test_ids)
+    reworded = [replace(post, id=f"text-{i}", text=f"RT @a {post.text} .", image=None) for i, post in enumerate(seen)]
+    saved = [replace(post, id=f"image-{i}", text=None, image=saved_again(post)) for i, post in enumerate(seen)]
+    result = evaluate_unseen(Predictor.load(trained_run), Posts([*reworded, *saved, *unseen]))
+    assert result.scores.seen_in_training == 12
+    assert result.posts.ids == unseen.ids
+
+
+def saved_again(post: Post) -> ImageRef:
+    """A post's image as another program would have saved it."""
+    image = look(post.images[0]).image
+    assert image is not None
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=70)
+    return ImageRef(file.getvalue())
 
 
 def test_no_test_post_takes_part_in_training_or_selection(

@@ -56,4 +56,4 @@ def evaluate(
         return
     print_scores(result.scores, "posts")
     if seen := result.scores.seen_in_training:
-        print(f"left out: {seen} posts that training or model selection had seen")
+        print(f"left out: {seen} posts that training or model selection had seen, or near-duplicates of them")

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,9 @@ IMAGE_DISTANCE = 4
 LEAST_CONTRAST = 6.0
 
 #: Names the rules above and below: raise it when they change, so that groups kept under it are found anew.
-GROUPING = "1"
+GROUPING = "2"
+
+_PICTURE = "picture:"  # begins the mark of an image that has perceptual bits
 
 _NOISE = re.compile(r"https?://\S*|www\.\S+|@\w+|\brt\b")
 _PUNCTUATION = re.compile(r"[^\w\s]|_")
@@ -75,13 +77,15 @@ class Groups:
     by_text: Mapping[str, int]
     #: id -> image group, for every post with a readable image
     by_image: Mapping[str, int]
+    #: id -> the marks by which `known` finds a post's near-duplicates without it; none for what says too little
+    marks: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(set(self.group_of.values()))
 
     def save(self, path: Path) -> None:
         """Write the groups as JSON, whole or not at all."""
-        write_json(path, {"of": self.group_of, "by_text": self.by_text, "by_image": self.by_image})
+        write_json(path, {"of": self.group_of, "by_text": self.by_text, "by_image": self.by_image, "marks": self.marks})
 
     @classmethod
     def load(cls, path: Path) -> Groups:
@@ -102,9 +106,42 @@ def group_duplicates(
     images with hardly any contrast never bring posts together. Posts of several images belong
     together where they share any of them. `fingerprints`, of each post's images by id, spares decoding them once more.
     """
-    by_text = _group_texts(posts)
-    by_image = _group_images(_fingerprints(posts, progress) if fingerprints is None else fingerprints)
-    return Groups(_connect(posts.ids, by_text, by_image), by_text, by_image)
+    texts = _telling_texts(posts)
+    images = _fingerprints(posts, progress) if fingerprints is None else fingerprints
+    by_text, by_image = _group_texts(texts), _group_images(images)
+    marks = {id: [*_text_marks(texts.get(id)), *map(_image_mark, images.get(id, ()))] for id in posts.ids}
+    return Groups(_connect(posts.ids, by_text, by_image), by_text, by_image, marks)
+
+
+def known(marks: Mapping[str, Sequence[str]], seen: Iterable[str]) -> set[str]:
+    """Return the ids whose text or image is that of posts with the marks `seen`, images by the rule of this module.
+
+    Texts must be equal after `normalise`: how similar they are, marks do not tell.
+    """
+    seen = set(seen)
+    signs = _signs([mark for mark in seen if mark.startswith(_PICTURE)])  # (N, 64)
+    own = sorted({mark for each in marks.values() for mark in each if mark.startswith(_PICTURE)} - seen)
+    for start in range(0, len(own), 256):
+        block = own[start : start + 256]
+        equal = _signs(block) @ signs.T  # (block, N) = 64 - 2 x distance
+        seen |= {block[i] for i in np.flatnonzero((equal >= 64 - 2 * IMAGE_DISTANCE).any(1))}
+    return {id for id, each in marks.items() if not seen.isdisjoint(each)}
+
+
+def _signs(pictures: Sequence[str]) -> NDArray[np.float32]:
+    """Return the bits of pictures' marks, (N, 64), each -1 or 1."""
+    packed = bytes.fromhex("".join(mark.removeprefix(_PICTURE) for mark in pictures))
+    return np.unpackbits(np.frombuffer(packed, np.uint8)).reshape(-1, 64).astype(np.float32) * 2 - 1
+
+
+def _text_marks(text: str | None) -> list[str]:
+    return [] if text is None else ["text:" + hashlib.blake2b(text.encode(), digest_size=8).hexdigest()]
+
+
+def _image_mark(image: Fingerprint) -> str:
+    return (
+        f"bytes:{image.digest[:8].hex()}" if image.bits is None else _PICTURE + np.packbits(image.bits).tobytes().hex()
+    )
 
 
 def straddling(groups: Groups, parts: Mapping[str, Hashable]) -> list[list[str]]:
@@ -132,13 +169,15 @@ def normalise(text: str) -> str:
     return " ".join(_PUNCTUATION.sub(" ", text).split())
 
 
-def _group_texts(posts: Posts) -> dict[str, int]:
+def _telling_texts(posts: Posts) -> dict[str, str]:
+    """Return the cleaned texts that have enough words, by id."""
+    texts = {post.id: normalise(post.text or "")[:TEXT_LENGTH] for post in posts}
+    return {id: text for id, text in texts.items() if len(_WORD.findall(text)) >= FEWEST_WORDS}
+
+
+def _group_texts(texts: Mapping[str, str]) -> dict[str, int]:
     number: dict[str, int] = {}  # cleaned text -> its place among the different ones
-    text_of: dict[str, int] = {}
-    for post in posts:
-        text = normalise(post.text or "")[:TEXT_LENGTH]
-        if len(_WORD.findall(text)) >= FEWEST_WORDS:
-            text_of[post.id] = number.setdefault(text, len(number))
+    text_of = {id: number.setdefault(text, len(number)) for id, text in texts.items()}
     leader = _lead(len(number), _near_texts(list(number)))
     return {id: leader[i] for id, i in text_of.items()}
 

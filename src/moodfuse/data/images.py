@@ -172,6 +172,18 @@ def pixels(image: Image.Image, spec: ImageSpec) -> npt.NDArray[np.float32]:
     Equal to what a Hugging Face image processor with the same settings gives (its Pillow backend). Images longer
     than 16 times their width may differ from it by a grey level of rounding.
     """
+    return standardised(resized(image, spec), spec)
+
+
+def standardised(image: Image.Image, spec: ImageSpec) -> npt.NDArray[np.float32]:
+    """Return the encoder's input for an RGB image that is `spec.size` wide and high."""
+    values = np.asarray(image)  # (H, W, 3) uint8
+    table = _table(spec)
+    return np.stack([table[channel][values[:, :, channel]] for channel in range(3)])  # (3, H, W)
+
+
+def resized(image: Image.Image, spec: ImageSpec) -> Image.Image:
+    """Return the part of an RGB image that the encoder sees, `spec.size` wide and high."""
     size = spec.size
     edge = round(size / spec.crop)
     width, height = image.size
@@ -188,13 +200,11 @@ def pixels(image: Image.Image, spec: ImageSpec) -> npt.NDArray[np.float32]:
         down = _window(height, new_height, top, size)
         part = image.crop((across.start, down.start, across.stop, down.stop))
         box = (across.first, down.first, across.last, down.last)
-        resized = part.resize((across.length, down.length), resample, box=box)
+        whole = part.resize((across.length, down.length), resample, box=box)
         left, top = across.margin, down.margin
     else:
-        resized = image.resize((new_width, new_height), resample)
-    values = np.asarray(resized.crop((left, top, left + size, top + size)))  # (H, W, 3) uint8
-    table = _table(spec)
-    return np.stack([table[channel][values[:, :, channel]] for channel in range(3)])  # (3, H, W)
+        whole = image.resize((new_width, new_height), resample)
+    return whole.crop((left, top, left + size, top + size))
 
 
 class _Window(NamedTuple):

@@ -4,10 +4,12 @@ Each resample draws groups of near-duplicates with replacement, the same groups 
 only the counts of the confusion matrices. So only the counts that a group adds to each matrix are kept, and the scores
 are computed from sums of counts.
 
-The score of a system with several seeds is the mean over its seeds. In each resample, the seeds of every fold are drawn
-again with replacement, separately for each model: a training is a random draw too, and chance in training must not look
-like a difference. (The mean of the seeds' probabilities would be the answer of an ensemble, which is never shipped.)
-With one seed, only the posts are resampled.
+The score of a system with several seeds is the mean over its seeds. Each resample also draws seeds with replacement,
+separately for each model: a training is a random draw too, and chance in training must not look like a difference. A
+seed is drawn with all its folds, since they share their initial weights, and one seed fewer is drawn than there are:
+the mean of S draws would vary by (S - 1) / S of what the mean of S seeds does (Rao and Wu, 1988). (The mean of the
+seeds' probabilities would be the answer of an ensemble, which is never shipped.) With one seed, only the posts are
+resampled.
 """
 
 from __future__ import annotations
@@ -133,18 +135,18 @@ class Resampler:
         classes = len(self.labels)
         total = np.zeros((len(weights), len(self.names), self.seeds, classes * classes))
         for fold in folds:
-            counts = (weights[:, fold.members] @ fold.table).reshape(total.shape)  # (B, A, S, C x C)
-            if luck is not None and self.seeds > 1:
-                counts = np.take_along_axis(counts, self._seeds(luck, len(weights)), axis=2)
-            total += counts
-        metrics = confusion_metrics(total.reshape(*total.shape[:3], classes, classes), self.labels)
+            total += (weights[:, fold.members] @ fold.table).reshape(total.shape)  # (B, A, S, C x C)
+        metrics = confusion_metrics(total.reshape(*total.shape[:3], classes, classes), self.labels)  # each (B, A, S)
+        if luck is not None and self.seeds > 1:
+            drawn = self._seeds(luck, len(weights))
+            metrics = {name: np.take_along_axis(value, drawn, axis=2) for name, value in metrics.items()}
         return {name: value.mean(2) for name, value in metrics.items()}
 
     def _seeds(self, luck: np.random.Generator, draws: int) -> NDArray[np.int64]:
-        """Return the seeds drawn in place of a fold's seeds, (B, A, S, 1)."""
+        """Return the seeds that each resample draws of each system, (B, A, S - 1)."""
         models = {model: i for i, model in enumerate(dict.fromkeys(self.models))}
-        drawn = luck.integers(0, self.seeds, (draws, len(models), self.seeds))
-        return drawn[:, [models[model] for model in self.models], :, None]
+        drawn = luck.integers(0, self.seeds, (draws, len(models), self.seeds - 1))
+        return drawn[:, [models[model] for model in self.models]]
 
 
 def _draw_groups(groups: int, resamples: int, seed: int) -> Iterator[Table]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from moodfuse.config import Config, Modality
+from moodfuse.config import Config, Modality, OptimConfig, Section, TrainConfig, idle_settings
 from moodfuse.data.images import ImageSpec
 from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError, TrainingError
@@ -21,6 +21,16 @@ from moodfuse.records.run import RunFolder, borrowed_runs, has_trained_encoders
 #: Returns a frozen encoder's data and features; the flag asks for tokens beside the pooled vectors.
 FrozenOpener = Callable[[EncoderSource, bool], tuple[ModalityData, Features]]
 
+_TRAIN = "set train.regime=end_to_end (or two_stage)"
+#: What gives an idle setting something to do.
+_NEEDS = {
+    "train.freeze": _TRAIN,
+    "optim.layer_decay": _TRAIN,
+    "train.augment": "train the image encoder (train.regime=end_to_end train.tune=[image])",
+    "train.stage_epochs": "set train.regime=two_stage",
+    "train.stage_batch_size": "set train.regime=two_stage",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class OpenModality:
@@ -34,7 +44,11 @@ class OpenModality:
 
 
 def check_model(config: Config) -> None:
-    """Raise `ConfigError` for a fusion, an option or an encoder that does not exist, before any work is done."""
+    """Raise `ConfigError` for a fusion, an option or an encoder that does not exist, and for a setting without effect.
+
+    It does no work, so it comes first.
+    """
+    _check_idle(config)
     encoder_sources(config)
     _check_stacker(build_fusion(config.model.fusion, Shapes(8, 8, len(config.labels)), config.model.options), config)
     cls = find_fusion(config.model.fusion)
@@ -49,6 +63,23 @@ def check_model(config: Config) -> None:
             f"train.tune: expected {' or '.join(reads)}, which fusion {config.model.fusion} reads, found "
             f"{', '.join(config.train.tuned)}; set train.tune=[{','.join(reads)}]"
         )
+
+
+def _check_idle(config: Config) -> None:
+    train, fusion = config.train, find_fusion(config.model.fusion)
+    if fusion.consumes == "pixels" and train.augment:
+        train = train.model_copy(update={"augment": ()})  # these pixels train with every regime
+    given: dict[str, Section] = {"train": train, "optim": config.optim}
+    default: dict[str, Section] = {"train": TrainConfig(), "optim": OptimConfig()}
+    for key in idle_settings(train):
+        section, _, name = key.partition(".")
+        value = getattr(given[section], name)
+        if value != getattr(default[section], name):
+            shown = f"[{','.join(value)}]" if isinstance(value, tuple) else value
+            tune = f" train.tune=[{','.join(train.tune)}]" if train.regime != "frozen" else ""
+            raise ConfigError(
+                f"{key}={shown} does nothing with train.regime={train.regime}{tune}; leave it out, or {_NEEDS[key]}"
+            )
 
 
 def _check_stacker(fusion: Fusion, config: Config) -> None:

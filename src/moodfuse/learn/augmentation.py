@@ -12,16 +12,33 @@ from moodfuse.config import Augmentation
 #: Takes a post's position and returns the random generator of its augmentation.
 Draw = Callable[[int], np.random.Generator]
 
+#: Changes to the values of the pixels that the encoder gets; all others are made before, on the image as it is.
+_ON_PIXELS = frozenset({"noise", "blur"})
 _SMALLEST_CROP = 0.8  # least share of the area that a crop keeps
 _DEGREES = 15.0
+_TURNS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
 _NOISE = 8.0  # standard deviation, grey levels of 255
-_BLUR = 1.5  # largest radius, pixels
+_BLUR = 1.5  # largest radius, pixels of the encoder's input
 _GRID = 4  # cells a side
 _SHIFT = 0.25  # a grid line moves by at most this share of a cell
 
 
-def augment(image: Image.Image, names: Sequence[Augmentation], random: np.random.Generator) -> Image.Image:
-    """Return a changed RGB image. Crop and flip always run; each other change is applied with probability 1/2."""
+def augment(
+    image: Image.Image,
+    names: Sequence[Augmentation],
+    random: np.random.Generator,
+    resize: Callable[[Image.Image], Image.Image],
+) -> Image.Image:
+    """Return a changed RGB image, resized for the encoder.
+
+    Crop and flip always run; each other change is applied with probability 1/2. Noise and blur come after `resize`:
+    before it, a large image would average them away.
+    """
+    image = _changed(image, [name for name in names if name not in _ON_PIXELS], random)
+    return _changed(resize(image), [name for name in names if name in _ON_PIXELS], random)
+
+
+def _changed(image: Image.Image, names: Sequence[Augmentation], random: np.random.Generator) -> Image.Image:
     for name in names:
         if name in {"crop", "flip"} or random.random() < 0.5:
             image = _CHANGES[name](image, random)
@@ -41,6 +58,10 @@ def _flip(image: Image.Image, random: np.random.Generator) -> Image.Image:
 
 def _rotation(image: Image.Image, random: np.random.Generator) -> Image.Image:
     return image.rotate(random.uniform(-_DEGREES, _DEGREES), Image.Resampling.BILINEAR, fillcolor=(127, 127, 127))
+
+
+def _rotation90(image: Image.Image, random: np.random.Generator) -> Image.Image:
+    return image.transpose(_TURNS[random.integers(len(_TURNS))])
 
 
 def _noise(image: Image.Image, random: np.random.Generator) -> Image.Image:
@@ -75,6 +96,7 @@ _CHANGES: dict[Augmentation, Callable[[Image.Image, np.random.Generator], Image.
     "crop": _crop,
     "flip": _flip,
     "rotation": _rotation,
+    "rotation90": _rotation90,
     "noise": _noise,
     "blur": _blur,
     "grid": _grid,

@@ -17,8 +17,9 @@ from moodfuse.plugins import describe
 
 LOG = logging.getLogger("moodfuse.plugins")
 
-# Sizes that occur nowhere else in a shape, so that they can be printed as B, T, R.
-_BATCH, _TOKENS, _REGIONS, _SIDE = 2, 11, 9, 224
+# Sizes that occur nowhere else in a shape, so that they can be printed as B, T, R; so do the lengths up to _MORE above.
+_BATCH, _TOKENS, _REGIONS, _SIDE = 13, 207, 83, 224
+_MORE = 8  # learned tokens that a fusion may put beside those of a post
 _WHOLE = (nn.MultiheadAttention, nn.TransformerEncoderLayer)
 _WIDTH, _BLOCK, _LINE = 720, 56, 18
 
@@ -154,7 +155,9 @@ def _parents(fusion: nn.Module, path: str) -> list[nn.Module]:
 
 
 def _shape(tensor: Tensor | None) -> str:
-    letters = {_BATCH: "B", _TOKENS: "T", _REGIONS: "R", _TOKENS + 1: "T+1", _REGIONS + 1: "R+1"}
+    lengths = {"T": _TOKENS, "R": _REGIONS, "T+R": _TOKENS + _REGIONS}
+    letters = {size + more: f"{name}+{more}" for name, size in lengths.items() for more in range(1, _MORE + 1)}
+    letters |= {size: name for name, size in lengths.items()} | {_BATCH: "B"}
     sizes = list(tensor.shape) if isinstance(tensor, Tensor) else []
     named = [letters.get(size, str(size)) if i < len(sizes) - 1 else str(size) for i, size in enumerate(sizes)]
     return f"({', '.join(named)})"

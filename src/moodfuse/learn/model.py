@@ -117,8 +117,8 @@ class FusionModel(nn.Module):
     """Encoders -> missing-modality tokens -> fusion -> logits, with auxiliary heads beside it.
 
     A modality whose branch has no encoder arrives as encodings. A post without any modality that the fusion reads gets
-    `prior`, the training shares of the classes (C,). With `own_heads`, the auxiliary head of a modality answers the posts
-    that hold nothing else; otherwise the fusion does, with a token in the other's place.
+    `prior`, the training shares of the classes (C,). With `own_heads`, the auxiliary head of a modality answers the
+    posts that hold nothing else; otherwise the fusion does, with a token in the other's place.
     """
 
     prior: Tensor
@@ -186,8 +186,9 @@ class FusionModel(nn.Module):
         heads = [*self.fusion.classifiers().items(), *self.auxiliary.items()]
         alone = {str(m): head(ready[m].pooled) for m, head in heads}
         if self.own_heads:
-            for modality, own in alone.items():
-                logits = torch.where(((count == 1) & present[modality]).unsqueeze(-1), own, logits)
+            for modality in self.fusion.modalities:
+                by_itself = (count == 1) & present[modality]  # (B,)
+                logits = torch.where(by_itself.unsqueeze(-1), alone[modality], logits)
         return Output(logits, alone.get("text"), alone.get("image"))
 
     def _encode(self, modality: Modality, inputs: Inputs | None) -> Encoded | None:

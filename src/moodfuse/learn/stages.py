@@ -19,7 +19,7 @@ from moodfuse.records.run import RunFolder
 
 def stage_config(config: Config, modality: Modality) -> Config:
     """Return the configuration that fine-tunes a modality's encoder with its own linear head."""
-    alone = {"fusion": modality, "options": {}, "auxiliary": 0.0, "one_modality": "fusion"}
+    alone: dict[str, object] = {"fusion": modality, "options": {}, "auxiliary": 0.0, "one_modality": "fusion"}
     return config.model_copy(
         update={
             "model": config.model.model_copy(update=alone),

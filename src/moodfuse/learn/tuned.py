@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -21,7 +22,7 @@ class _Tuned(EncoderSource):
     """An encoder with the weights of a training's checkpoint."""
 
     def __init__(self, base: EncoderSource, checkpoint: Path, labels: Sequence[str] = ()) -> None:
-        """`labels` are those that a linear layer over this encoder alone was trained to tell; without them, none was."""
+        """`labels` are those that a linear layer over this encoder alone was trained to tell, if one was."""
         self.base = base
         self.labels = tuple(labels)
         self.name = base.name
@@ -92,9 +93,10 @@ def tuned_source(base: EncoderSource, checkpoint: Path, labels: Sequence[str] = 
 
 
 def run_encoder(run: RunFolder, modality: Modality, data: DataConfig) -> EncoderSource:
-    """Return the encoder that a run has fine-tuned. Raises `ConfigError` if it has not.
+    """Return the encoder that a run has fine-tuned.
 
-    The workflow, which knows the split, checks whether the run that reuses the encoder may evaluate on its own posts.
+    Raises `ConfigError` if the run has not, or if it cleaned or cut its texts in another way than `data` says. The
+    workflow, which knows the split, checks whether the run that reuses the encoder may evaluate on its own posts.
     """
     config = build_config([load_yaml(run.config)])
     kept = kept_checkpoint(config.train)
@@ -107,6 +109,23 @@ def run_encoder(run: RunFolder, modality: Modality, data: DataConfig) -> Encoder
         raise ConfigError(
             f"model.{modality}: the run in {run.path} has fine-tuned no {modality} encoder; name the encoder itself"
         )
+    if modality == "text":
+        _check_reading(run, config.data, data)
     [name] = config.model.encoders(modality)  # a modality whose encoder trains has a single encoder
     alone = config.train.regime == "two_stage" or config.model.fusion == modality
     return tuned_source(find_encoder(name, modality, data), checkpoint, config.labels if alone else ())
+
+
+def _check_reading(run: RunFolder, trained: DataConfig, data: DataConfig) -> None:
+    # An encoder reads what it was trained on; `resolve_config` takes that over where the new run says nothing.
+    theirs, ours = ({"max_tokens": one.max_tokens, **_switches(one)} for one in (trained, data))
+    for name, value in theirs.items():
+        if ours[name] != value:
+            raise ConfigError(
+                f"data.{name}: expected {value!r}, as the run in {run.path} trained its text encoder, found "
+                f"{ours[name]!r}; leave it out, and it is taken from that run"
+            )
+
+
+def _switches(data: DataConfig) -> dict[str, Any]:
+    return {f"cleaning.{name}": value for name, value in data.cleaning.model_dump().items()}

@@ -73,7 +73,7 @@ class Manifest(Section):
     )
     review_threshold: float = Field(0.0, ge=0, le=1, description="below this confidence: check by hand")
     parity: dict[str, float] = Field({}, description="largest differences between PyTorch and ONNX")
-    training: dict[str, Any] = Field({}, description="data hash, posts, regime, seed")
+    training: dict[str, Any] = Field({}, description="data hash, posts, regime, seed, the whole configuration")
     scores: dict[str, Any] = Field({}, description="held-out scores and the protocol that gave them")
     files: dict[str, str] = Field({}, description="SHA-256 of every other file")
 

@@ -16,8 +16,10 @@ from moodfuse.data.formats.readers import read_posts, stream_posts
 from moodfuse.data.posts import Post, Posts
 from moodfuse.errors import ConfigError, DataError, OutputError, TrainingError
 from moodfuse.labels import Labels
+from moodfuse.records.run import RunFolder
 from moodfuse.runtime.bundle import SEAL, read_bundle
 from moodfuse.runtime.predictor import Prediction, Predictor
+from moodfuse.settings import load_yaml
 
 #: The input of the classifier's methods: posts, or a path that `read_posts` reads.
 Source = Posts | Iterable[Post] | str | Path
@@ -27,13 +29,14 @@ class FusionClassifier:
     """A classifier of the sentiment of posts with text and image, by a fusion of pretrained encoders.
 
     `recipe` names a packaged system (`moodfuse.learn.recipes`), `config` holds settings that override it, nested as
-    in YAML (`{"optim": {"lr": 3e-4}}`), `seed` seeds the training. `run` is the folder of the run; `None` uses a
-    temporary folder that is deleted with the object. Methods raise `MoodfuseError`s that say what to fix.
+    in YAML (`{"optim": {"lr": 3e-4}}`); without a recipe they override the defaults. `seed` seeds the training. `run`
+    is the folder of the run; `None` uses a temporary folder that is deleted with the object. Methods raise
+    `MoodfuseError`s that say what to fix.
     """
 
     def __init__(
         self,
-        recipe: str = "concat",
+        recipe: str | None = "concat",
         *,
         config: Mapping[str, Any] | None = None,
         seed: int = 0,
@@ -59,7 +62,12 @@ class FusionClassifier:
         return self
 
     def resolved_config(self) -> Config:
-        """Return the complete configuration of `fit`."""
+        """Return the complete configuration of `fit`. Raises `ConfigError` if neither recipe nor settings are known."""
+        if self.recipe is None and self.config is None:
+            raise ConfigError(
+                "this FusionClassifier has neither a recipe nor settings: an older bundle does not say how it was "
+                "trained; set_params(recipe=...) before fit"
+            )
         from moodfuse.learn.recipes import resolve_config
 
         return resolve_config(self.recipe, overrides=[{"seed": self.seed}, dict(self.config or {})])
@@ -137,9 +145,17 @@ class FusionClassifier:
 
     @classmethod
     def load(cls, folder: str | Path) -> FusionClassifier:
-        """Open a saved bundle or a run folder, ready to predict."""
+        """Open a saved bundle or a run folder, ready to predict; `fit` trains the same system again.
+
+        An older bundle outside its run's folder does not say how it was trained: `fit` then asks for a recipe.
+        """
         bundle = read_bundle(Path(folder))
-        loaded = cls(bundle.manifest.fusion, seed=int(bundle.manifest.training.get("seed", 0)))
+        trained = bundle.manifest.training
+        config, run = trained.get("configuration"), RunFolder(bundle.folder.parent)
+        if config is None and bundle.folder.name == run.bundle.name and run.config.is_file():
+            config = load_yaml(run.config)
+        own = None if config is None else {key: value for key, value in config.items() if key != "seed"}
+        loaded = cls(None, config=own, seed=int(trained.get("seed", 0)))
         loaded._predictor = Predictor(bundle)
         return loaded
 

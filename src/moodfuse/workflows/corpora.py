@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from moodfuse.config import Config
 from moodfuse.data.corpora import NO_CORPORA, Corpora
 from moodfuse.data.digests import data_sha256, post_digests
+from moodfuse.data.duplicates import Groups
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
 from moodfuse.errors import DataError
@@ -19,12 +20,13 @@ from moodfuse.workflows.groups import cached_groups
 
 @dataclass(frozen=True, slots=True)
 class ReadCorpora:
-    """Corpora that are ready to train, what is told of each, a hash of all that was read, and the posts' digests."""
+    """Corpora that are ready to train, what is told of each, a hash of all that was read, their digests and marks."""
 
     corpora: Corpora = NO_CORPORA
     facts: Sequence[TrainedAlong] = ()
     sha256: str = ""
     digests: frozenset[str] = frozenset()
+    marks: frozenset[str] = frozenset()
 
 
 def read_corpora(
@@ -46,8 +48,9 @@ def read_corpora(
     every = Posts(post for found in read for post in found)
     read_digests = post_digests(every)
     sha256 = data_sha256(every, read_digests)
-    known = _near(posts, every, data_sha256(posts, digests, sha256), progress)
-    kept = [Posts((post for post in found if post.id not in known), source=found.source) for found in read]
+    groups = _grouped(posts, every, data_sha256(posts, digests, sha256), progress)
+    taken = {groups.group_of[i] for i in posts.ids}
+    kept = [Posts((p for p in found if groups.group_of[p.id] not in taken), source=found.source) for found in read]
     facts = []
     for corpus, found, left in zip(config.data.also_train, read, kept, strict=True):
         facts.append(
@@ -58,16 +61,14 @@ def read_corpora(
             raise DataError(f"{corpus.path}: every post is a near-duplicate of a post of {posts.source}")
     shares = [(len(left), corpus.share) for left, corpus in zip(kept, config.data.also_train, strict=True)]
     every = Posts(post for left in kept for post in left)
-    return ReadCorpora(Corpora(every, shares), facts, sha256, frozenset(read_digests[i] for i in every.ids))
+    marks = frozenset(mark for i in every.ids for mark in groups.marks.get(i, ()))
+    return ReadCorpora(Corpora(every, shares), facts, sha256, frozenset(read_digests[i] for i in every.ids), marks)
 
 
-def _near(posts: Posts, others: Posts, key: str, progress: Progress) -> set[str]:
-    """Return the ids of `others` that are near-duplicates of any of `posts`."""
-    known = set(posts.ids)
-    if clash := known & set(others.ids):
+def _grouped(posts: Posts, others: Posts, key: str, progress: Progress) -> Groups:
+    """Return the groups of near-duplicates among `posts` and `others`."""
+    if clash := set(posts.ids) & set(others.ids):
         raise DataError(f"{posts.source}: id {min(clash)!r} begins as those of data.also_train do; rename it")
     if not any(post.images for post in others):  # texts alone: no image need be decoded
         posts = Posts((post.only("text") for post in posts), source=posts.source)
-    groups = cached_groups(Posts([*posts, *others]), key, progress).group_of
-    taken = {groups[i] for i in known}
-    return {i for i in others.ids if groups[i] in taken}
+    return cached_groups(Posts([*posts, *others]), key, progress)

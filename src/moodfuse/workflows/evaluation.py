@@ -10,7 +10,7 @@ import numpy as np
 
 from moodfuse.config import Modality
 from moodfuse.data.digests import post_digests
-from moodfuse.data.duplicates import Groups, group_duplicates
+from moodfuse.data.duplicates import Groups, group_duplicates, known
 from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError, DataError, suggest
 from moodfuse.evaluate.calibration import expected_calibration_error
@@ -22,6 +22,7 @@ from moodfuse.records.metrics import EstimatedScores
 from moodfuse.runtime.predictor import Prediction, Predictor
 
 SEEN = "seen.json"  # in a bundle: digests of the posts that training and model selection saw
+NEAR = "near.json"  # in a bundle: the marks of those posts, by which their near-duplicates are known
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +101,27 @@ def score_predictions(posts: Posts, predictions: list[Prediction], labels: Label
     )
 
 
-def split_seen(predictor: Predictor, posts: Posts) -> tuple[Posts, int]:
-    """Return the posts that the bundle's training did not see, and the number that it saw.
+def split_seen(predictor: Predictor, posts: Posts, groups: Groups) -> tuple[Posts, int]:
+    """Return the posts that the bundle's training did not see, and the number that it saw, near-duplicates included.
 
-    A bundle without a record of its training posts (an older or foreign bundle) counts as having seen none.
+    `groups` are those of the posts. A bundle without a record of its training posts (an older or foreign bundle) counts
+    as having seen none, and an older one knows no near-duplicates.
     """
     if SEEN not in predictor.manifest.files:
         return posts, 0
     parts = read_seen(predictor.bundle.path(SEEN))
-    seen = parts["train"] | parts["validation"]
-    digests = post_digests(posts)
-    fresh = posts.subset([post.id for post in posts if digests[post.id] not in seen])
+    digests, seen = post_digests(posts), parts["train"] | parts["validation"]
+    if NEAR in predictor.manifest.files:
+        parts = read_seen(predictor.bundle.path(NEAR))
+        near = known(groups.marks, parts["train"] | parts["validation"])
+    else:
+        near = set()
+    fresh = posts.subset([post.id for post in posts if digests[post.id] not in seen and post.id not in near])
     return fresh, len(posts) - len(fresh)
 
 
 def read_seen(path: Path) -> dict[str, set[str]]:
-    """Return the digests of the posts that a bundle's training and model selection saw, by part."""
+    """Return what `SEEN` or `NEAR` holds of the posts that training and model selection saw, by part."""
     raw = json.loads(path.read_text("utf-8"))
     return {part: set(raw[part]) for part in ("train", "validation")}
 
@@ -124,11 +130,14 @@ def evaluate_unseen(
     predictor: Predictor, posts: Posts, *, only: Modality | None = None, progress: Progress | None = None
 ) -> Evaluation:
     """Score the posts that the bundle was not trained or selected on. Raises `DataError` if none is left."""
-    fresh, seen = split_seen(predictor, posts.labelled())
+    posts = posts.labelled()
+    groups = group_duplicates(posts)
+    fresh, seen = split_seen(predictor, posts, groups)
     if seen and not len(fresh):
         raise DataError(
-            f"{posts.source}: the bundle was trained on all {seen} of these posts; a score on them has no meaning"
+            f"{posts.source}: the bundle was trained on all {seen} of these posts, or on near-duplicates; a score on "
+            "them has no meaning"
         )
-    result = evaluate_posts(predictor, fresh, only=only, progress=progress)
+    result = evaluate_posts(predictor, fresh, groups=groups, only=only, progress=progress)
     scores = result.scores.model_copy(update={"seen_in_training": seen})
     return Evaluation(result.posts, result.predictions, scores)

@@ -12,7 +12,8 @@ from moodfuse.records.metrics import BundleFacts, RunMetrics, TrainingFacts
 from moodfuse.records.record import read_record, write_record
 from moodfuse.records.run import RunFolder
 from moodfuse.runtime.bundle import Bundle, add_file, update_manifest
-from moodfuse.workflows.evaluation import SEEN
+from moodfuse.settings import load_yaml
+from moodfuse.workflows.evaluation import NEAR, SEEN
 from moodfuse.workflows.model_card import model_card
 
 if TYPE_CHECKING:
@@ -36,16 +37,26 @@ def bundle_facts(bundle: Bundle) -> BundleFacts:
     return BundleFacts(temperature=bundle.manifest.temperature, parity=bundle.manifest.parity)
 
 
-def finish_run(run: RunFolder, bundle: Bundle, metrics: RunMetrics, seen: dict[str, set[str]]) -> None:
-    """Add scores, card and the digests of the `seen` posts to a bundle; move it and the metrics to the run's folder."""
+def finish_run(
+    run: RunFolder, bundle: Bundle, metrics: RunMetrics, seen: dict[str, set[str]], near: dict[str, set[str]]
+) -> None:
+    """Add scores, card and what is kept of the seen posts to a bundle; move it and the metrics to the run's folder.
+
+    `seen` are the digests of those posts by part, `near` their marks.
+    """
     environment = read_record(run.environment, Environment)
-    facts = {"data_sha256": environment.data_sha256, "posts": metrics.protocol.train}
+    facts = {
+        "data_sha256": environment.data_sha256,
+        "posts": metrics.protocol.train,
+        "configuration": load_yaml(run.config),  # complete, so that the bundle alone can be trained again
+    }
     bundle = update_manifest(
         bundle,
         training={**metrics.training.as_json(), **facts},
         scores={"test": metrics.test.as_json(), "protocol": metrics.protocol.as_json()},
     )
-    bundle = add_file(bundle, SEEN, json.dumps({part: sorted(digests) for part, digests in seen.items()}))
+    for name, kept in ((SEEN, seen), (NEAR, near)):
+        bundle = add_file(bundle, name, json.dumps({part: sorted(values) for part, values in kept.items()}))
     bundle = add_file(bundle, "MODEL_CARD.md", model_card(bundle.manifest, metrics))
     files.move_folder(bundle.folder, run.bundle)
     write_record(run.metrics, metrics)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from moodfuse import files
@@ -20,6 +20,10 @@ class GroupedPosts:
     posts: Posts
     digests: Mapping[str, str]
     groups: Groups
+
+    def marks(self, ids: Iterable[str]) -> set[str]:
+        """Return the marks of these posts."""
+        return {mark for id in ids for mark in self.groups.marks.get(id, ())}
 
 
 def cached_groups(posts: Posts, data_hash: str, progress: Progress) -> Groups:

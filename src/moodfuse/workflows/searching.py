@@ -66,10 +66,10 @@ def search(
         raise DataError(f"{posts.source}: no post has a label; a search needs labelled posts")
     digests = post_digests(labelled)
     also = read_corpora(config, labelled, digests, progress, notify)
-    check_borrowed(config, digests)
     data_hash = data_sha256(labelled, digests, also.sha256)
-    folder = open_search(searches, name, config, data_hash)
     groups = cached_groups(labelled, data_hash, progress)
+    check_borrowed(config, digests, groups)
+    folder = open_search(searches, name, config, data_hash)
     split = make_split(
         labelled, folds=config.split.folds, seed=config.split.seed, groups=groups, labels=Labels(config.labels)
     )

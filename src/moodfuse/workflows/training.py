@@ -26,7 +26,7 @@ from moodfuse.runtime.bundle import Bundle, read_bundle, update_manifest
 from moodfuse.runtime.confusion import Confusion, count_answers, used_name
 from moodfuse.runtime.predictor import Prediction, Predictor
 from moodfuse.workflows.corpora import ReadCorpora, read_corpora
-from moodfuse.workflows.evaluation import Evaluation, evaluate_posts, run_predictor, score_predictions
+from moodfuse.workflows.evaluation import NEAR, Evaluation, evaluate_posts, run_predictor, score_predictions
 from moodfuse.workflows.finishing import bundle_facts, finish_run, training_facts
 from moodfuse.workflows.groups import GroupedPosts, cached_groups
 from moodfuse.workflows.leaks import borrowed_seen, refuse_leaks
@@ -114,7 +114,7 @@ def _train_held_out(
 
     posts, digests, groups = grouped.posts, grouped.digests, grouped.groups
     parts = {"train": split.train_ids, "validation": split.validation_ids, "test": split.test_ids}
-    refuse_leaks(config, parts, digests)
+    refuse_leaks(config, parts, digests, groups)
     trained = train_model(
         posts,
         {part: parts[part] for part in ("train", "validation")},
@@ -138,10 +138,14 @@ def _train_held_out(
         bundle=bundle_facts(bundle),
         **_alone_scores(alone),
     )
-    borrowed = borrowed_seen(config)  # this bundle has also seen what the encoder of another run saw
-    seen = {part: {digests[i] for i in parts[part]} | borrowed[part] for part in ("train", "validation")}
+    # This bundle has also seen what the encoder of another run saw.
+    seen, near = borrowed_seen(config), borrowed_seen(config, NEAR)
+    for part in seen:
+        seen[part] |= {digests[i] for i in parts[part]}
+        near[part] |= grouped.marks(parts[part])
     seen["train"] |= also.digests
-    finish_run(run, bundle, metrics, seen)
+    near["train"] |= also.marks
+    finish_run(run, bundle, metrics, seen, near)
     return metrics
 
 

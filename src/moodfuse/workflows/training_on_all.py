@@ -26,6 +26,7 @@ from moodfuse.runtime.bundle import update_manifest
 from moodfuse.runtime.confusion import Confusion, count_answers, used_name
 from moodfuse.workflows.comparison.run import Effort, check_cells, check_fold_count, compare_models
 from moodfuse.workflows.corpora import ReadCorpora
+from moodfuse.workflows.evaluation import NEAR
 from moodfuse.workflows.finishing import bundle_facts, finish_run, training_facts
 from moodfuse.workflows.groups import GroupedPosts
 from moodfuse.workflows.leaks import borrowed_seen
@@ -115,9 +116,10 @@ def train_on_all(
         training=training_facts(config, trained),
         bundle=bundle_facts(bundle),
     )
-    seen = borrowed_seen(config)
+    seen, near = borrowed_seen(config), borrowed_seen(config, NEAR)
     seen["train"] |= {grouped.digests[i] for i in posts.ids} | also.digests
-    finish_run(run, bundle, metrics, seen)
+    near["train"] |= grouped.marks(posts.ids) | also.marks
+    finish_run(run, bundle, metrics, seen, near)
     return metrics
 
 

@@ -18,6 +18,7 @@ from moodfuse.learn.fit.trainer import resolve_precision
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.parts import TrainingData, fit_parts
 from moodfuse.learn.recipes import resolve_config
+from tiny_checkpoints import checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +99,22 @@ def test_an_encoder_is_taken_apart_from_its_embeddings_up(tiny_bert: Path) -> No
     model = nn.ModuleDict({"text": encoder, "head": nn.Linear(4, 2)})
     groups = parameter_groups(model, nn.ModuleDict({"text": encoder}), OptimConfig(layer_decay=0.5, encoder_lr=0.1))
     assert {group["lr"] for group in groups} == {0.05, 0.1, OptimConfig().lr}
+
+
+@pytest.mark.parametrize("name", ["tiny/resnet", "efficientnet-lite0"])
+def test_frozen_layers_keep_their_batch_statistics_too(posts: Posts, name: str) -> None:
+    image = str(checkpoint(name)) if name.startswith("tiny/") else name
+    settings = {"regime": "end_to_end", "tune": ["image"], "freeze": 1, "epochs": 2, "batch_size": 16, "patience": 0}
+    config = resolve_config("image", overrides=[{"train": settings, "model": {"image": image}}])
+    few = posts[:24]  # the second epoch begins after a validation, which sets every layer's mode
+    data = TrainingData([0, 1, 2] * 8, open_modalities(few, config), range(16), range(16, 24))
+    before = {key: tensor.clone() for key, tensor in data.modalities["image"].encoder.state_dict().items()}  # type: ignore[union-attr]
+    model, _ = fit_parts(data, config)
+    encoder = model.encoders["image"]
+    fixed = {id(parameter) for parameter in layers(encoder)[0]}
+    norms = {key: module for key, module in encoder.named_modules() if isinstance(module, nn.BatchNorm2d)}
+    moved = {key: not torch.equal(module.running_mean, before[f"{key}.running_mean"]) for key, module in norms.items()}
+    assert {key for key, has_moved in moved.items() if not has_moved} == {
+        key for key, module in norms.items() if id(module.weight) in fixed
+    }
+    assert len(set(moved.values())) == 2

@@ -101,6 +101,8 @@ class ModelFolder:
         except (KeyError, AttributeError):
             raise ConfigError(f"{self.name}: {kind} is no model that encodes text or images") from None
         reads = (reads,) if isinstance(reads, str) else tuple(reads)
+        if reads == ("text",) and self._class.main_input_name == "pixel_values":
+            reads = ("image",)  # transformers' default is text, also for some models of images, such as RegNet
         if self.modality not in reads:
             raise ConfigError(f"{self.name}: holds a model of {' and '.join(reads)} ({kind}), expected {self.modality}")
         if len(reads) > 1 and not self.towers:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from moodfuse.config import Augmentation, Modality
 from moodfuse.data.fetching import fetch_ahead
-from moodfuse.data.images import ImageSpec, image_bytes, look, pixels, read_of
+from moodfuse.data.images import ImageSpec, image_bytes, look, pixels, read_of, resized, standardised
 from moodfuse.data.posts import ImageRef, Posts
 from moodfuse.learn.augmentation import Draw, augment
 from moodfuse.learn.encoders.features import EncodingJob, Features, mean_features, stored_features
@@ -100,7 +100,10 @@ class PixelInputs:
         if random is None or not self._augmentation:
             return _decode(image, self._spec)
         opened = look(image).image
-        return None if opened is None else pixels(augment(opened, self._augmentation, random(i)), self._spec)
+        if opened is None:
+            return None
+        changed = augment(opened, self._augmentation, random(i), lambda whole: resized(whole, self._spec))
+        return standardised(changed, self._spec)
 
 
 def _counts(posts: Posts) -> list[int]:

@@ -57,7 +57,7 @@ def _to_spec(settings: Mapping[str, Any]) -> ImageSpec:
     if not settings.get("do_resize"):
         raise ValueError("it resizes nothing, so that images come in different sizes")
     resize, edge, size = _geometry(settings)
-    normalise, rescale = settings.get("do_normalize"), settings.get("do_rescale")
+    mean, std = _normalisation(settings)
     resample = settings.get("resample", 2)
     if resample not in _INTERPOLATIONS:
         raise ValueError(f"interpolation {resample} is none of {', '.join(_INTERPOLATIONS.values())}")
@@ -67,11 +67,24 @@ def _to_spec(settings: Mapping[str, Any]) -> ImageSpec:
             "resize": resize,
             "interpolation": _INTERPOLATIONS[resample],
             "crop": size / edge,
-            "scale": settings["rescale_factor"] if rescale else 1.0,
-            "mean": _channels(settings["image_mean"] if normalise else 0.0),
-            "std": _channels(settings["image_std"] if normalise else 1.0),
+            "scale": settings["rescale_factor"] if settings.get("do_rescale") else 1.0,
+            "mean": mean,
+            "std": std,
         }
     )
+
+
+def _normalisation(settings: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return what is taken from the scaled channels, and what they are then divided by.
+
+    EfficientNet's processor takes 1 away first with `rescale_offset`, and divides once more with `include_top`.
+    """
+    normalise = settings.get("do_normalize")
+    offset = 1.0 if settings.get("do_rescale") and settings.get("rescale_offset") else 0.0
+    again = _channels(settings["image_std"] if settings.get("include_top") else 1.0)
+    mean = _channels(settings["image_mean"] if normalise else 0.0)
+    std = _channels(settings["image_std"] if normalise else 1.0)
+    return tuple(one + offset for one in mean), tuple(one * more for one, more in zip(std, again, strict=True))
 
 
 def _geometry(settings: Mapping[str, Any]) -> tuple[str, int, int]:

@@ -144,7 +144,7 @@ class EncoderSource(ABC):
         return source
 
     def classifier(self, labels: Sequence[str]) -> dict[str, Tensor] | None:
-        """Return the linear layer that it was taught with, if that alone told these labels: weight (C, D), bias (C,)."""
+        """Return the linear layer that it was taught with: weight (C, D), bias (C,); `None` if it told other labels."""
         return None
 
     def fingerprint(self) -> str:

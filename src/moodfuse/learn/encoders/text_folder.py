@@ -17,6 +17,7 @@ from moodfuse.errors import ConfigError, in_a_line
 from moodfuse.learn.encoders.base import TOKEN_INPUTS, Encoded, Encoder
 from moodfuse.learn.encoders.folder import ModelFolder, read_json
 from moodfuse.learn.encoders.text import TokenSource
+from moodfuse.runtime.graphs import load_tokenizer
 
 #: Model types whose text tower was trained on texts padded to its full length, without an attention mask.
 _PADDED = frozenset({"siglip", "siglip2"})
@@ -136,15 +137,22 @@ class TextFolder(TokenSource):
         try:
             with torch.no_grad():
                 encoded = encoder(*encoder.example)
-                beside = encoder(*_padded(encoder.example))
+                alone, beside = encoder(*self._text(0)), encoder(*self._text(2))
         except (ValueError, RuntimeError, AttributeError, TypeError) as error:
             raise ConfigError(f"{self.name}: cannot encode a text by itself ({in_a_line(error)})") from None
         encoder.dim = encoded.pooled.shape[-1]
         if (width := encoded.tokens.shape[-1]) != encoder.dim:
             raise ConfigError(f"{self.name}: its tokens are {width} wide, its texts {encoder.dim}: expected one width")
-        if not torch.allclose(encoded.pooled, beside.pooled, atol=_MOVED, rtol=_MOVED):
+        if not torch.allclose(alone.pooled, beside.pooled, atol=_MOVED, rtol=_MOVED):
             raise ConfigError(f"{self.name}: padding changes a text's vector, and so would other texts in its batch")
         return encoder
+
+    def _text(self, padding: int) -> tuple[Tensor, Tensor]:
+        """Return ids and mask, (1, T) each, of a short text, with `padding` places after it as a longer text makes."""
+        ids = load_tokenizer(self.tokenizer_json, max_tokens=self._spec.max_tokens).encode("a").ids
+        tokens = torch.tensor([ids or [self._spec.pad_id]])
+        mask = torch.ones_like(tokens)
+        return nn.functional.pad(tokens, (0, padding), value=self._spec.pad_id), nn.functional.pad(mask, (0, padding))
 
     def _tower(self, model: nn.Module) -> TextTower:
         if self._model.config.model_type not in _PADDED:
@@ -165,6 +173,11 @@ class TextFolder(TokenSource):
         `max_position_embeddings` says; their table of positions holds the padding id.
         """
         longest = getattr(self._text_config, "max_position_embeddings", None) or wanted
+        if longest < 1:  # XLNet says -1
+            raise ConfigError(
+                f"{self.name}: {self._model.config.model_type} sets no limit to a text's positions; the model of "
+                "transformers cannot be exported to ONNX, so name another encoder"
+            )
         for path, module in self._model.skeleton.named_modules():
             name = path.rpartition(".")[2]
             if name == "position_embeddings" and isinstance(module, nn.Embedding) and module.padding_idx is not None:
@@ -188,8 +201,3 @@ class TextFolder(TokenSource):
         named = tokenizer.token_to_id(token) if isinstance(token, str) else None
         candidates = (named, getattr(self._text_config, "pad_token_id", None), tokenizer.token_to_id("[PAD]"))
         return next((candidate for candidate in candidates if candidate is not None), 0)
-
-
-def _padded(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Return ids and mask, (B, T) each, with two more positions of padding."""
-    return tuple(nn.functional.pad(tensor, (0, 2)) for tensor in inputs)

@@ -24,7 +24,14 @@ from moodfuse.learn.batches import WHOLE, LengthBatches, PostBatches, Share, loa
 from moodfuse.learn.fit.callbacks import KeepBest, KeepHistory, TellProgress
 from moodfuse.learn.fit.checkpoints import best_or_last, load_model_state
 from moodfuse.learn.fit.history import SILENT, FitResult, Hooks, Watched
-from moodfuse.learn.fit.optimisation import class_weights, classification_loss, freeze, parameter_groups, rate_schedule
+from moodfuse.learn.fit.optimisation import (
+    class_weights,
+    classification_loss,
+    freeze,
+    keep_statistics,
+    parameter_groups,
+    rate_schedule,
+)
 from moodfuse.learn.fit.trainer import (
     checkpoints,
     ctrl_c,
@@ -166,6 +173,8 @@ def fit_one(
         order = LengthBatches(len(validation), max(64, config.train.batch_size), lengths=validation.lengths)
         checks = loader(validation, order)
     model.train()  # Lightning keeps each submodule's mode, and encoders are loaded in eval mode: without dropout
+    for encoder in model.encoders.values():
+        keep_statistics(encoder)
     with quiet_lightning(), ctrl_c():
         trainer.fit(module, loader(train, batches), checks, ckpt_path=last_checkpoint(folder))
     if folder:

@@ -85,6 +85,14 @@ def freeze(encoder: nn.Module, count: int) -> None:
             parameter.requires_grad_(False)
 
 
+def keep_statistics(encoder: nn.Module) -> None:
+    """Let each batch norm whose weights are frozen keep its running statistics too: call it after `train()`."""
+    for module in encoder.modules():
+        own = [parameter.requires_grad for parameter in module.parameters(recurse=False)]
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and own and not any(own):
+            module.eval()
+
+
 def parameter_groups(model: nn.Module, encoders: nn.ModuleDict, optim: OptimConfig) -> list[dict[str, object]]:
     """Return AdamW's groups: `lr` for new weights, `encoder_lr` for encoders, times `layer_decay` per layer down."""
     rates: dict[int, float] = {}

@@ -12,8 +12,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from moodfuse.config import Config
+from moodfuse.config import Config, idle_settings
 from moodfuse.errors import ConfigError, suggest
+from moodfuse.records.run import RunFolder, has_trained_encoders
 from moodfuse.settings import build_config, load_yaml
 
 _ORIGINAL = "original/"
@@ -47,13 +48,31 @@ def resolve_config(
 ) -> Config:
     """Merge defaults, the regime's settings, a recipe, a YAML file and overrides; later layers win.
 
-    The upper layers choose the regime; its learning rates and epochs lie below theirs.
+    The upper layers choose the regime; its learning rates and epochs lie below theirs. So do the cleaning and
+    `data.max_tokens` of a run whose text encoder they name: the encoder goes on reading what it was trained on.
     """
-    upper: list[Mapping[str, Any]] = list(recipe_layers(recipe)) if recipe else []
-    upper += [load_yaml(file)] if file else []
-    upper += list(overrides)
-    regime = build_config(upper).train.regime
-    return build_config([load_yaml(_named("regimes")[regime]), *upper])
+    own = recipe_layers(recipe) if recipe else []
+    upper = [*([load_yaml(file)] if file else []), *overrides]
+    chosen = build_config([*own, *upper])
+    own = [_without(layer, idle_settings(chosen.train)) for layer in own]
+    return build_config([load_yaml(_named("regimes")[chosen.train.regime]), *_readings(chosen), *own, *upper])
+
+
+def _without(layer: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """Return a recipe's settings without `keys`, which do nothing in another regime than its own."""
+    return {
+        section: {name: value for name, value in inside.items() if f"{section}.{name}" not in keys}
+        if isinstance(inside, Mapping)
+        else inside
+        for section, inside in layer.items()
+    }
+
+
+def _readings(config: Config) -> list[dict[str, Any]]:
+    """Return, as settings, how each run whose text encoder `config` names has read its texts."""
+    runs = [RunFolder(Path(name)) for name in config.model.encoders("text") if has_trained_encoders(Path(name))]
+    read = [build_config([load_yaml(run.config)]).data for run in runs]
+    return [{"data": data.model_dump(include={"cleaning", "max_tokens"})} for data in read]
 
 
 def _named(folder: str) -> dict[str, Path]:
