@@ -21,17 +21,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from default.corpora import write_corpora
 from default.vocabulary import prune
-from texts import answered, table
+from texts import answered, held_out, probabilities, table, truth
 from texts import scores as text_scores
 
+from moodfuse import Predictor
+from moodfuse.evaluate.calibration import fit_temperature
 from moodfuse.learn.encoders.e5 import MultilingualE5Small, decoded_folder
-from moodfuse.runtime.bundle import add_file, cover_languages, read_bundle, update_manifest
+from moodfuse.runtime.bundle import Bundle, add_file, cover_languages, read_bundle, update_manifest
+from moodfuse.runtime.confusion import count_answers
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / "src" / "moodfuse" / "runtime" / "default_bundle"
 LARGEST = 64_000_000
+BESIDE = 0.05  # the share of the texts beside the posts that an epoch draws
 LANGUAGES = ("en", "zh", "ar", "fr", "de", "hi", "it", "pt", "es")
 LANGUAGE_OF = {"english": "en", "weibo": "zh"}  # of the sets that are not named as their language
 TEXTS_NOTE = """
@@ -70,7 +75,7 @@ def main() -> None:
         recipe = ["--config", Path(__file__).with_name("default") / "texts.yaml", f"model.text={encoder}"]
         moodfuse("train", corpora / "texts.csv", "--split", corpora / "split.csv", *recipe, *named("texts", given.runs))
     with timed("posts"):
-        along = ["--also-train", corpora / "beside.csv", f"model.text={given.runs / 'texts'}"]
+        along = ["--also-train", f"{corpora / 'beside.csv'}={BESIDE}", f"model.text={given.runs / 'texts'}"]
         moodfuse("train", given.posts, "--recipe", "default", *along, *named("default", given.runs))
     install(given.runs / "default" / "bundle", corpora)
     answers = ROOT / "benchmarks" / "results" / "test_result.txt"
@@ -111,7 +116,7 @@ def install(bundle: Path, corpora: Path) -> None:
     if PLACE.exists():
         shutil.rmtree(PLACE)
     shutil.copytree(bundle, PLACE)
-    installed = read_bundle(PLACE)
+    installed = calibrate_texts(read_bundle(PLACE), corpora)
     lines = text_scores("this model", *answered(installed, corpora))
     measured = {LANGUAGE_OF.get(line["texts"], line["texts"]): round(line["macro_f1"][0], 3) for line in lines}
     installed = cover_languages(installed, {code: measured[code] for code in LANGUAGES})
@@ -119,6 +124,20 @@ def install(bundle: Path, corpora: Path) -> None:
     installed = add_file(installed, "MODEL_CARD.md", f"{card}\n{TEXTS_NOTE}\n{table(lines)}\n{DATA_NOTE}")
     update_manifest(installed, encoders=installed.manifest.encoders | {"text": MultilingualE5Small.name})
     print(f"{PLACE.relative_to(ROOT)}: {size / 1e6:.1f} MB")
+
+
+def calibrate_texts(bundle: Bundle, corpora: Path) -> Bundle:
+    """Calibrate the answers to texts without an image on texts; training did it on posts whose image was withheld.
+
+    The temperature is fitted on the texts of `validation`, the confusion is counted on those that are tested on.
+    """
+    validation = held_out(corpora, "validation")
+    answers = probabilities(Predictor(bundle), validation)
+    before = bundle.manifest.temperatures.get("text", bundle.manifest.temperature)
+    fitted = fit_temperature(np.log(answers.clip(1e-12)) * before, truth(validation)[0])
+    bundle = update_manifest(bundle, temperatures=bundle.manifest.temperatures | {"text": fitted})
+    answers, true, _ = answered(bundle, corpora)
+    return update_manifest(bundle, confusion=bundle.manifest.confusion | count_answers(true, {"text": answers}))
 
 
 if __name__ == "__main__":

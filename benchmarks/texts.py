@@ -20,6 +20,7 @@ import numpy as np
 from behaviours import named, vader
 
 from moodfuse import Post, Predictor
+from moodfuse.data.duplicates import normalise
 from moodfuse.evaluate.calibration import expected_calibration_error
 from moodfuse.evaluate.intervals import bootstrap_intervals, paired_bootstrap
 from moodfuse.evaluate.metrics import score
@@ -54,13 +55,18 @@ def main() -> None:
         given.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
 
 
-def held_out(folder: Path) -> list[Row]:
-    """Return the texts that are tested on; the set of a tweet in one of seven languages is its language."""
+def held_out(folder: Path, part: str = "test") -> list[Row]:
+    """Return the texts that are tested on, or those of `validation`, without copies of texts that were trained on.
+
+    A set is a corpus, or one of seven languages.
+    """
     with (folder / "split.csv").open(encoding="utf-8", newline="") as file:
-        tested = {row["id"] for row in csv.DictReader(file) if row["split"] == "test"}
+        parts = {row["id"]: row["split"] for row in csv.DictReader(file)}
     with (folder / "texts.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["id"] in tested]
-    return [row | {"set": row["language"] if row["corpus"] == "languages" else row["corpus"]} for row in rows]
+        rows = list(csv.DictReader(file))
+    trained = {normalise(row["text"]) for row in rows if parts[row["id"]] == "train"}
+    kept = [row for row in rows if parts[row["id"]] == part and normalise(row["text"]) not in trained]
+    return [row | {"set": row["language"] if row["corpus"] == "languages" else row["corpus"]} for row in kept]
 
 
 def truth(rows: Sequence[Row]) -> tuple[np.ndarray, dict[str, list[int]]]:
