@@ -8,7 +8,7 @@ NAME ?= concat
 RECIPE ?= concat
 OUT ?= quickstart
 
-.PHONY: setup quickstart test test-slow lint format default-bundle bench clean
+.PHONY: setup quickstart test test-slow lint format default-bundle quality bench clean
 
 setup: $(VENV)/.installed
 
@@ -36,11 +36,16 @@ main-job:
 	@echo "probabilities, status, what to check  $(OUT)/test_result.txt.details.csv"
 	@echo "scores, split, history, bundle        $(OUT)/runs/$(NAME)/"
 
-# The bundle that moodfuse brings, made anew from the labelled posts in DATA and the corpora in TEXTS. The present one was
-# made before there was a text stage, from the posts alone: moodfuse train DATA --recipe default
+# The bundle that moodfuse brings, made anew from the labelled posts in DATA and the corpora in TEXTS; an interrupted run
+# goes on where it was.
 default-bundle: setup
 	test -n '$(DATA)' -a -n '$(TEXTS)' || { echo 'expected: make default-bundle DATA=path/to/posts TEXTS=path/to/texts'; exit 1; }
 	$(BIN)/python benchmarks/default_bundle.py '$(DATA)' '$(TEXTS)'
+
+# Larger encoders, trained on the same posts and texts: for a GPU and a model hub.
+quality: setup
+	test -n '$(DATA)' -a -n '$(TEXTS)' || { echo 'expected: make quality DATA=path/to/posts TEXTS=path/to/texts'; exit 1; }
+	$(BIN)/python benchmarks/default_bundle.py '$(DATA)' '$(TEXTS)' --quality
 
 # Every claim of speed and size, measured here on the posts in DATA, with nothing else running.
 bench: setup

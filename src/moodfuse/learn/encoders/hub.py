@@ -49,12 +49,14 @@ HUB_MODELS: dict[str, HubModel] = {
     "roberta-base": HubModel(("text",), "RoBERTa base, English: 12 layers, 768 wide"),
     "sentence-transformers/all-mpnet-base-v2": HubModel(("text",), "MPNet, sentences: 12 layers, 768 wide"),
     "vinai/bertweet-base": HubModel(("text",), "BERTweet, English tweets: 12 layers, 768 wide"),
+    "intfloat/multilingual-e5-base": HubModel(("text",), "E5 base, 100 languages: 12 layers, 768 wide"),
     "microsoft/resnet-50": HubModel(("image",), "ResNet-50: 224 x 224, 2048 wide"),
     "facebook/convnext-base-224": HubModel(("image",), "ConvNeXt base: 224 x 224, 1024 wide"),
     "google/vit-base-patch16-224-in21k": HubModel(("image",), "ViT base: 224 x 224, 768 wide"),
     "facebook/dinov2-base": HubModel(("image",), "DINOv2 base: 224 x 224, 768 wide"),
     "openai/clip-vit-base-patch32": HubModel(("text", "image"), "CLIP, both towers: 512 wide"),
     "google/siglip-base-patch16-224": HubModel(("text", "image"), "SigLIP, both towers: 768 wide"),
+    "google/siglip2-base-patch16-224": HubModel(("text", "image"), "SigLIP 2, both towers, many languages: 768 wide"),
 }
 
 
