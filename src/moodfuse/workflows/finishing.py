@@ -11,7 +11,7 @@ from moodfuse.records.environment import Environment
 from moodfuse.records.metrics import BundleFacts, RunMetrics, TrainingFacts
 from moodfuse.records.record import read_record, write_record
 from moodfuse.records.run import RunFolder
-from moodfuse.runtime.bundle import Bundle, add_file, update_manifest
+from moodfuse.runtime.bundle import CARD, Bundle, add_file, update_manifest
 from moodfuse.workflows.evaluation import SEEN
 from moodfuse.workflows.model_card import model_card
 
@@ -46,6 +46,6 @@ def finish_run(run: RunFolder, bundle: Bundle, metrics: RunMetrics, seen: dict[s
         scores={"test": metrics.test.as_json(), "protocol": metrics.protocol.as_json()},
     )
     bundle = add_file(bundle, SEEN, json.dumps({part: sorted(digests) for part, digests in seen.items()}))
-    bundle = add_file(bundle, "MODEL_CARD.md", model_card(bundle.manifest, metrics))
+    bundle = add_file(bundle, CARD, model_card(bundle.manifest, metrics))
     files.move_folder(bundle.folder, run.bundle)
     write_record(run.metrics, metrics)
