@@ -221,7 +221,7 @@ class ParquetWriter(Writer):
             def write(post: Post) -> None:
                 image: Any
                 if target.embed:
-                    data = bytes_to_embed(post.image, target.notes)
+                    data = bytes_to_embed(post.image, target.notes, target.home)
                     image = None if data is None else {"bytes": data, "path": None}
                     note_left_out(post, target.notes)
                 else:
