@@ -28,10 +28,15 @@ CREATE TABLE IF NOT EXISTS features (
   key BLOB PRIMARY KEY, used INTEGER NOT NULL, rows INTEGER NOT NULL, value BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS features_used ON features (used);
+"""
+_KNOWS_DIGESTS = "SELECT count(*) FROM sqlite_master WHERE name = 'digests'"
+# What a store of 0.1 holds is taken as it is, once.
+_DIGESTS = """
 CREATE TABLE IF NOT EXISTS digests (key BLOB PRIMARY KEY, digest BLOB NOT NULL);
+INSERT OR IGNORE INTO digests SELECT key, digest(key, rows, value) FROM features;
 """
 _SELECT = """
-SELECT features.key, used, rows, value, digest FROM features LEFT JOIN digests ON digests.key = features.key
+SELECT features.key, used, rows, value, digests.digest FROM features LEFT JOIN digests ON digests.key = features.key
 WHERE features.key IN ({})
 """
 
@@ -40,9 +45,9 @@ class FeatureStore:
     """Keeps float16 arrays under 32-byte keys. Losing the store costs time, never a result.
 
     A value that is not what was stored, by its digest, is told of and counts as not there, so that it is computed
-    anew; one of a store of 0.1, which kept no digests, is taken as it is. A damaged file is set aside
-    (`features.sqlite.damaged`) and a new one begun. If the file cannot be read or written (disk full, locked for long),
-    the store warns once and is no longer used: the run continues without it. Several processes may share the file.
+    anew. A damaged file is set aside (`features.sqlite.damaged`) and a new one begun. If the file cannot be read or
+    written (disk full, locked for long), the store warns once and is no longer used: the run continues without it.
+    Several processes may share the file.
     """
 
     def __init__(self, path: Path | None = None, *, cap_bytes: int = CAP_BYTES) -> None:
@@ -119,6 +124,9 @@ class FeatureStore:
     def _prepare(self) -> None:
         with self._guarded(), closing(self._connect()) as connection:
             connection.executescript(_SCHEMA)
+            if connection.execute(_KNOWS_DIGESTS).fetchone() == (0,):
+                connection.create_function("digest", 3, _digest)
+                connection.executescript(f"BEGIN IMMEDIATE; {_DIGESTS} COMMIT;")
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=60)
@@ -180,7 +188,7 @@ def _array(key: Any, rows: Any, value: Any, digest: Any) -> np.ndarray | None:
         or len(value) % (2 * max(rows, 1))
     ):
         return None
-    if digest is not None and digest != _digest(key, rows, value):
+    if digest != _digest(key, rows, value):
         return None
     array = np.frombuffer(value, np.float16)
     return array.reshape(rows, -1) if rows else array
