@@ -36,7 +36,7 @@ POSTS = [
     Post("b c", None, ImageRef(picture("WEBP", "green")), None),
     Post('é,"x"', "\ufeffmarked", None, "neutral"),
     Post("none", None, None, None),
-    Post("007", "", ImageRef(b"no image at all"), "positive"),
+    Post("007", "", ImageRef(b"\xff\xd8\xff no image at all"), "positive"),
     Post("null", " a\rcarriage return", ImageRef(b""), "neutral"),
 ]
 

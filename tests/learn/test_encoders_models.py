@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from moodfuse.config import Modality
 from moodfuse.data.images import pixels
 from moodfuse.learn.encoders import Encoder, TokenSource
-from moodfuse.runtime.graphs import EncoderSession, ImageGraph, TextGraph, load_tokenizer
+from moodfuse.runtime.graphs import EncoderSession, ImageGraph, TextGraph
+from moodfuse.runtime.tokenizer import load_tokenizer
 from tiny_checkpoints import CASES, EXPORTED, TEXT, checkpoint, load
 
 POSTS = [

@@ -13,7 +13,7 @@ from moodfuse.config import DataConfig
 from moodfuse.errors import ConfigError
 from moodfuse.learn.encoders import e5, find_encoder
 from moodfuse.learn.encoders.image import regions
-from moodfuse.runtime.graphs import load_tokenizer
+from moodfuse.runtime.tokenizer import load_tokenizer
 
 
 def test_minilm_has_the_weights_of_its_file() -> None:

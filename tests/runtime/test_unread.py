@@ -10,8 +10,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from moodfuse.data.lexicon import lexicon_sha256
 from moodfuse.runtime.bundle import ViewSpec, default_bundle, read_bundle
-from moodfuse.runtime.graphs import load_tokenizer
 from moodfuse.runtime.lexicon import LexiconReader
+from moodfuse.runtime.tokenizer import load_tokenizer
 from moodfuse.runtime.unread import NOT_UNDERSTOOD, UnreadSigns
 from moodfuse.runtime.views import JoinedTexts, open_texts
 

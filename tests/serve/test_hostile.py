@@ -49,6 +49,15 @@ def encrypted_zip() -> bytes:
     return bytes(data)
 
 
+def parquet_bomb() -> bytes:
+    """A Parquet file of 1 KB whose one text of 10 MB stands in 300 rows."""
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    file = io.BytesIO()
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 300, pa.int32()), pa.array(["x" * 10_000_000]))
+    pq.write_table(pa.table({"text": texts}), file, compression="zstd")
+    return file.getvalue()
+
+
 def refused(response: Any, status: int) -> bool:
     body = response.json()
     assert response.headers["content-type"] == "application/problem+json"
@@ -133,6 +142,7 @@ BATCHES: dict[str, tuple[int, dict[str, str], Any]] = {
     "a backslash": (422, ZIP, zip_of({"..\\train.txt": b"guid,tag\n1,null\n"})),
     "a very long name": (422, ZIP, zip_of({"a" * 300: b"x"})),
     "a file that is a folder too": (422, ZIP, zip_of({"a": b"x", "a/b": b"x"})),
+    "a zip with a Parquet file that is a bomb": (413, ZIP, zip_of({"posts.parquet": parquet_bomb()})),
     "a zip bomb": (413, ZIP, zip_of({"train.txt": b"guid,tag\n" + b"1,null\n" * 3_000_000})),
 }
 

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image, features
 
 from moodfuse.cli.main import run
-from moodfuse.data.formats.base import Reading
+from moodfuse.data.formats.base import PREDICTING, TRAINING, Reading
 from moodfuse.data.formats.readers import read_posts, stream_posts
+from moodfuse.data.images import image_bytes
 from moodfuse.data.posts import ImageRef
 from moodfuse.errors import ConfigError, DataError, OutputError
 from moodfuse.labels import Labels
@@ -18,6 +19,10 @@ from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.auditing import audit
 from moodfuse.workflows.conversion import convert
 from moodfuse.workflows.prediction import Answers, predict_source
+
+
+def jpeg(name: str) -> bytes:
+    return b"\xff\xd8\xff" + name.encode()
 
 
 @pytest.fixture
@@ -28,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "posts" / "test_without_label.txt").write_text("guid,tag\n9,null\n")
     for id in "7359":
         (tmp_path / "posts" / "data" / f"{id}.txt").write_bytes("很好".encode("gb18030") + id.encode())
-        (tmp_path / "posts" / "data" / f"{id}.jpg").write_bytes(id.encode())
+        (tmp_path / "posts" / "data" / f"{id}.jpg").write_bytes(jpeg(id))
     return tmp_path / "posts"
 
 
@@ -53,7 +58,7 @@ def test_bytes_become_files_beside(folder: Path, tmp_path: Path) -> None:
     assert [post.image for post in posts] == [
         ImageRef(tmp_path / "elsewhere" / "b_images" / f"000000{n}.jpg") for n in (1, 2, 3)
     ]
-    assert [post.image.source.read_bytes() for post in posts] == [b"7", b"3", b"5"]  # type: ignore[union-attr]
+    assert [post.image.source.read_bytes() for post in posts] == [jpeg(id) for id in "735"]  # type: ignore[union-attr]
     (tmp_path / "elsewhere" / "b.tsv").unlink()
     with pytest.raises(OutputError, match="b_images: exists already"):
         convert(tmp_path / "a.jsonl", tmp_path / "elsewhere" / "b.tsv")
@@ -216,3 +221,35 @@ def test_parquet_is_not_written_to_a_stream(trained_run: Path, synthetic_folder:
     with (tmp_path / "stream").open("wb") as stream:
         predict_source(predictor, source, None, answers=Answers(stdout=stream))
     assert (tmp_path / "stream").read_text().startswith("id,text,image,label,moodfuse_label,confidence,p_negative")
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet", "out"])
+def test_a_table_cannot_have_files_of_this_machine_copied(name: str, tmp_path: Path) -> None:
+    home, away = tmp_path / "home", tmp_path / "away"
+    home.mkdir()
+    away.mkdir()
+    picture = jpeg("any")
+    for folder in (home, away):
+        (folder / "photo.png").write_bytes(picture)
+    (home / "secret.png").write_bytes(b"root:x:0:0")
+    (home / "link.png").symlink_to(away / "photo.png")
+    images = ["photo.png", "secret.png", "link.png", "../away/photo.png", str(away / "photo.png"), "/etc/passwd"]
+    (home / "posts.csv").write_text("id,text,image\n" + "".join(f"{i},fine,{one}\n" for i, one in enumerate(images)))
+
+    def embedded(outside: bool) -> tuple[list[bytes | None], dict[str, int]]:
+        target = tmp_path / f"{outside}" / name
+        target.parent.mkdir()
+        done = convert(home / "posts.csv", target, embed=name != "out", outside=outside)
+        posts = read_posts(target, PREDICTING if name != "out" else TRAINING)
+        kept = [None if post.image is None else image_bytes(post.image) for post in posts]
+        return kept, {note.partition(":")[0]: count for note, count in done.notes.items() if count}
+
+    without, notes = embedded(False)
+    assert without == [picture, None, None, None, None, None]
+    assert notes == {
+        "image file that is none by its first bytes": 1,
+        "image outside the source's folder": 4,
+    }
+    taken, notes = embedded(True)
+    assert taken == [picture, None, picture, picture, picture, None]
+    assert notes == {"image file that is none by its first bytes": 2}

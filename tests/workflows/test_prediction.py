@@ -167,3 +167,15 @@ def test_memory_does_not_grow_with_the_number_of_posts(predictor: Predictor, tmp
 
     few, many = peak(400), peak(1_200)
     assert many < few + 3_000_000, (few, many)
+
+
+def test_answers_may_be_safe_for_spreadsheets(predictor: Predictor, tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text('=id,text,note\n1,=HYPERLINK("http://evil"),-5\n2,fine,@x\n')
+    plain, safe = tmp_path / "plain.csv", tmp_path / "safe.csv"
+    predict_source(predictor, source, plain)
+    predict_source(predictor, source, safe, answers=Answers(safe=True))
+    cells = [[row[name] for name in list(row)[:3]] for row in table(safe)]
+    assert [next(iter(row)) for row in table(plain)] == ["=id", "=id"]
+    assert [next(iter(row)) for row in table(safe)] == ["'=id", "'=id"]
+    assert cells == [["1", '\'=HYPERLINK("http://evil")', "-5"], ["2", "fine", "'@x"]]

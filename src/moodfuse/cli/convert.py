@@ -30,6 +30,9 @@ def convert(
     ] = "train",
     labels: Annotated[str | None, typer.Option(help="Label names, with commas between; by default the three.")] = None,
     embed: Annotated[bool, typer.Option("--embed", help="Put images into the file itself (jsonl, parquet).")] = False,
+    outside: Annotated[
+        bool, typer.Option("--outside-images", help="Copy images from outside the folder of SOURCE, too.")
+    ] = False,
     format: Annotated[str | None, typer.Option("--from", help="Format of SOURCE, if not plain.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that exists (never over SOURCE).")] = False,
     columns: Columns = None,
@@ -54,6 +57,7 @@ def convert(
             labels=names,
             embed=embed,
             force=force,
+            outside=outside,
             progress=bar,
         )
     by_label = {label or "unlabelled": n for label, n in done.labels.most_common()}

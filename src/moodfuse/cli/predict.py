@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from moodfuse.runtime.summary import Summary
 
 _STYLES = "guid_tag, csv, tsv, jsonl, json, parquet, xlsx"
-_NOT_WITH = {"plain": ("--address", "--workers"), "ray": ("--shard", "--sheet", "--to", "--force", "--text or --image")}
+_NOT_WITH = {
+    "plain": ("--address", "--workers"),
+    "ray": ("--shard", "--sheet", "--to", "--force", "--spreadsheet-safe", "--text or --image"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class _Answers:
     to: str | None
     short: bool
     force: bool
+    safe: bool
     as_json: bool
     quiet: bool
 
@@ -51,6 +55,9 @@ def predict(
     format: Annotated[str | None, typer.Option("--from", help="Format of SOURCE, if not plain.")] = None,
     short: Annotated[bool, typer.Option("--answers-only", help="Leave the columns of SOURCE out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that exists (never over SOURCE).")] = False,
+    safe: Annotated[
+        bool, typer.Option("--spreadsheet-safe", help="CSV, TSV: a ' before cells that a spreadsheet would compute.")
+    ] = False,
     columns: Columns = None,
     sheet: Sheet = None,
     quotes: Quotes = "double",
@@ -72,9 +79,16 @@ def predict(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
 ) -> None:
     """Label posts: SOURCE comes back with an answer in every row. Without BUNDLE by the model that moodfuse brings."""
-    answers = _Answers(output, to, short, force, as_json, quiet)
+    answers = _Answers(output, to, short, force, safe, as_json, quiet)
     single = text is not None or bool(image)
-    given = {"--shard": shard, "--sheet": sheet, "--to": to, "--force": force, "--text or --image": single}
+    given = {
+        "--shard": shard,
+        "--sheet": sheet,
+        "--to": to,
+        "--force": force,
+        "--spreadsheet-safe": safe,
+        "--text or --image": single,
+    }
     _check(engine, given | {"--address": address, "--workers": workers})
     bundle, source = _what(paths or [], single)
     if single:
@@ -140,7 +154,7 @@ def _many(predictor: Predictor, source: Path, reading: Reading, answers: _Answer
     from moodfuse.workflows.prediction import Answers, details_path, predict_source
 
     output = answers.path
-    how = Answers(answers.to, answers.short, answers.force, sys.stdout.buffer)
+    how = Answers(answers.to, answers.short, answers.force, sys.stdout.buffer, answers.safe)
     with Bar(quiet=answers.quiet) as bar:
         reading = replace(reading, notify=bar.line)
         summary = predict_source(predictor, source, output, reading, how, progress=bar, **options)

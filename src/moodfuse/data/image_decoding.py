@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageStat
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -16,6 +18,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from moodfuse.data.image_cost import reduction
 from moodfuse.data.image_formats import image_format
 
 # Pillow's own classes. `Image.open` is not used because it warns of large images, and warnings can be silenced for all
@@ -44,6 +47,10 @@ _JPEG_END = b"\xff\xd9"
 _END_OF_JPEG = _JPEG_END * 512  # an end for every look ahead that the decoder takes
 _ZEROED = bytes(32)  # no JPEG's scan ends like this
 _PNG_PIXELS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+_STRIP_PIXELS = 500_000
+# Memory in blocks of Pillow's own 16 MiB stays with the thread that had it, once freed; larger ones go back at once.
+if "PILLOW_BLOCK_SIZE" not in os.environ:
+    Image.core.set_block_size(2**26)  # type: ignore[attr-defined]
 #: Least standard deviation of the grey levels (0..255) of a picture that can be seen against its background.
 _LEAST_CONTRAST = 6.0
 
@@ -79,11 +86,15 @@ def _parse(data: bytes) -> ImageFile:
 def decode(header: ImageFile, data: bytes) -> tuple[Image.Image, bool]:
     """Return the image as RGB, upright, first frame of several, and whether its end was missing.
 
-    `header` is what `parse_header` returns of `data`: the caller looks at how large the image will be. Raises anything
-    for what is next to no image: Pillow raises nearly everything for hostile bytes.
+    One of more than `FULL_PIXELS` is made smaller by a whole factor: by the decoder where it can, a JPEG's, else strip
+    by strip once it is decoded. `header` is what `parse_header` returns of `data`, and is used up: the caller looks at
+    how large the image will be. Raises anything for what is next to no image: Pillow raises nearly everything for
+    hostile bytes.
     """
     loaded, truncated = _open(header, data)
-    return _to_rgb(_upright(loaded)), truncated
+    turn = _turn(loaded)
+    image = _to_rgb(loaded)
+    return image if turn is None else image.transpose(turn), truncated
 
 
 def _open(header: ImageFile, data: bytes) -> tuple[Image.Image, bool]:
@@ -105,6 +116,7 @@ def _load(image: ImageFile, data: bytes) -> tuple[ImageFile, bool]:
     another thread decodes meanwhile would pass for whole. Pillow decodes into `image` row by row, so what was
     decoded before an error is there still; it must only be told not to try again.
     """
+    _draft(image)
     try:
         image.load()
     except Exception:
@@ -147,13 +159,15 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _blank(image: ImageFile) -> bool:
     """Say whether what was decoded is one colour; a JPEG's first blocks aside, which its added end fills with noise."""
-    margin = 64 if isinstance(image, JpegImageFile) and max(image.size) > 64 else 0
     width, height = image.size
-    for box in ((0, margin, width, height), (margin, 0, width, height)):
-        if box[0] < width and box[1] < height:
-            extremes: Any = image.crop(box).getextrema()
-            if any(low != high for low, high in (extremes if isinstance(extremes[0], tuple) else [extremes])):
-                return False
+    parts: list[Image.Image] = [image]
+    if isinstance(image, JpegImageFile) and max(image.size) > 64:
+        boxes = ((0, 64, width, height), (64, 0, width, height))
+        parts = [image.crop(box) for box in boxes if box[0] < width and box[1] < height]
+    for part in parts:
+        extremes: Any = part.getextrema()
+        if any(low != high for low, high in (extremes if isinstance(extremes[0], tuple) else [extremes])):
+            return False
     return True
 
 
@@ -161,6 +175,7 @@ def _reload_jpeg(data: bytes) -> ImageFile:
     """Decode a JPEG with an end added: after its last byte or, where that lies within a table, before the table."""
     for end in (len(data), data.rfind(_JPEG_TABLE)):
         image = _parse(data[:end] + _END_OF_JPEG)
+        _draft(image)
         try:
             image.load()
         except Exception:
@@ -169,51 +184,84 @@ def _reload_jpeg(data: bytes) -> ImageFile:
     return image
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Turn the image as its EXIF data says; data that cannot be read says nothing."""
+def _draft(image: ImageFile) -> None:
+    """Have a large JPEG decoded at a half or a quarter of its size, which costs less than all of it."""
+    factor = reduction(*image.size)
+    if factor > 1 and isinstance(image, JpegImageFile):
+        image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """Say how to turn the image upright, as its EXIF data says; data that cannot be read says nothing."""
     try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+        return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     except Exception:
-        return image
-    if turn is None:
-        return image
-    turned = image.transpose(turn)
-    turned.info = image.info  # holds the transparent colour, which transpose drops for some modes
-    return turned
+        return None
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    """Return an image as RGB of `FULL_PIXELS` at most, and close it, so that it stands in memory no longer."""
+    factor = reduction(*image.size)
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        return _to_8_bit(image).convert("RGB")
-    if image.has_transparency_data:
-        return _on_background(image.convert("RGBA"))
-    return image.convert("RGB")
+        white = _white(image)
+        grey = _by_strips(image, factor, "L", lambda strip: _to_8_bit(strip, white))
+        image.close()
+        return grey.convert("RGB")
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    small = image.convert(mode) if factor == 1 else _by_strips(image, factor, mode, lambda strip: strip.convert(mode))
+    image.close()
+    return small if mode == "RGB" else _on_background(small)
+
+
+def _by_strips(
+    image: Image.Image, factor: int, mode: str, convert: Callable[[Image.Image], Image.Image]
+) -> Image.Image:
+    """Return an image converted and made smaller strip by strip, so that it never stands in memory twice."""
+    width, height = image.size
+    result = Image.new(mode, (-(-width // factor), -(-height // factor)))
+    rows = factor * max(1, _STRIP_PIXELS // (width * factor))
+    for top in range(0, height, rows):
+        strip = convert(image.crop((0, top, width, min(height, top + rows))))
+        result.paste(strip.reduce(factor), (0, top // factor))
+    return result
 
 
 def _on_background(picture: Image.Image) -> Image.Image:
     """Lay a picture that is transparent in part on white, on black where it would vanish: white letters, for one."""
-    white, black = (
-        Image.alpha_composite(Image.new("RGBA", picture.size, colour), picture).convert("RGB")
-        for colour in ("white", "black")
-    )
-    return black if _contrast(white) < _LEAST_CONTRAST <= _contrast(black) else white
+    white = _laid(picture, "white")
+    if _contrast(white) >= _LEAST_CONTRAST:
+        return white
+    black = _laid(picture, "black")
+    return black if _contrast(black) >= _LEAST_CONTRAST else white
+
+
+def _laid(picture: Image.Image, colour: str) -> Image.Image:
+    return Image.alpha_composite(Image.new("RGBA", picture.size, colour), picture).convert("RGB")
 
 
 def _contrast(image: Image.Image) -> float:
     return ImageStat.Stat(image.convert("L")).stddev[0]
 
 
-def _to_8_bit(image: Image.Image) -> Image.Image:
-    """Scale grey values to 0..255. Pillow's own conversion clips them, so that most of the image turns white.
+def _white(image: Image.Image) -> float:
+    """Return the grey value that is white. Pillow's own conversion clips at 255, so that most of the image turns white.
 
-    16 bits: 65535 is white. Integers and floats of no stated range: the smallest of 1 (floats), 255, 65535 that
-    holds the image is white, else its largest value.
+    16 bits: 65535. Integers and floats of no stated range: the smallest of 1 (floats), 255, 65535 that holds the
+    image, else its largest value.
     """
-    values = np.nan_to_num(np.asarray(image).astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    largest = float(values.max())
     if image.mode.startswith("I;16"):
-        white = 65535.0
-    else:
-        scales = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
-        white = next((scale for scale in scales if largest <= scale), largest)
-    return Image.fromarray(np.clip(np.rint(values * (255 / white)), 0, 255).astype(np.uint8))
+        return 65535.0
+    rows = max(1, _STRIP_PIXELS // image.width)
+    strips = (image.crop((0, top, image.width, min(image.height, top + rows))) for top in range(0, image.height, rows))
+    largest = max(float(_values(strip).max()) for strip in strips)
+    scales = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
+    return next((scale for scale in scales if largest <= scale), largest)
+
+
+def _to_8_bit(image: Image.Image, white: float) -> Image.Image:
+    """Scale grey values to 0..255."""
+    return Image.fromarray(np.clip(np.rint(_values(image) * (255 / white)), 0, 255).astype(np.uint8))
+
+
+def _values(image: Image.Image) -> npt.NDArray[np.float64]:
+    return np.nan_to_num(np.asarray(image).astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)

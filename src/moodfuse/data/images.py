@@ -20,10 +20,12 @@ from pydantic import AfterValidator, Field
 
 from moodfuse.config import Section
 from moodfuse.data.fetching import fetch_ahead
+from moodfuse.data.image_cost import decoding_bytes, room_to_decode, too_costly
 from moodfuse.data.image_decoding import decode, parse_header
 from moodfuse.data.image_formats import unknown_format
 from moodfuse.data.posts import ImageRef, ImageUri, Posts, Status, Unread
 from moodfuse.data.remote import read_uri
+from moodfuse.errors import ConfigError
 from moodfuse.progress import Progress
 
 _T = TypeVar("_T")
@@ -100,7 +102,8 @@ class Seen:
 def look(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> Seen:
     """Decode an image to RGB, turned upright, transparency on white (black where it would vanish), first of several.
 
-    An image of more than `max_pixels` is not decoded; `MAX_PIXELS` is the most there can be.
+    An image of more than `max_pixels` is not decoded; `MAX_PIXELS` is the most there can be. Nor is one that would take
+    too much memory or time (`image_too_costly`); one of more than `image_cost.FULL_PIXELS` comes back smaller.
     An image whose end is missing comes back as far as it goes (`image_truncated`); one of which nothing but a single
     colour is left is unreadable. Never raises for what a file holds. Thread-safe.
     """
@@ -124,7 +127,12 @@ def look_at(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Seen:
     if header.width * header.height > min(max_pixels, MAX_PIXELS):
         return Seen(None, (Status.IMAGE_TOO_LARGE,), "", *says)
     try:
-        image, truncated = decode(header, data)
+        if costly := too_costly(header, data):
+            return Seen(None, (Status.IMAGE_TOO_COSTLY,), costly, *says)
+        with room_to_decode(decoding_bytes(header, data)):
+            image, truncated = decode(header, data)
+    except ConfigError:
+        raise
     except Image.DecompressionBombError:
         return Seen(None, (Status.IMAGE_TOO_LARGE,), "", *says)
     except Exception:

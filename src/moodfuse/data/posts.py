@@ -31,6 +31,7 @@ class Status(StrEnum):
     IMAGE_UNREADABLE = "image_unreadable"
     IMAGE_TRUNCATED = "image_truncated"
     IMAGE_TOO_LARGE = "image_too_large"
+    IMAGE_TOO_COSTLY = "image_too_costly"
     NOTHING_TO_READ = "nothing_to_read"
 
 

@@ -230,6 +230,7 @@ def _unreadable(audit: Audit) -> list[tuple[str, Value]]:
         "image_format_unknown": "images of a format that is not read",
         "image_unreadable": "images that cannot be read",
         "image_too_large": "images too large to decode",
+        "image_too_costly": "images that would take too much to decode",
         "image_truncated": "images whose end is missing",
         "text_decoded_lossy": "texts in no known encoding",
         "nothing_to_read": "posts with nothing to read",

@@ -17,16 +17,21 @@ from moodfuse.data.images import ImageSpec
 from moodfuse.data.text import TextSpec
 from moodfuse.errors import BundleError
 from moodfuse.labels import Labels
+from moodfuse.runtime.bundle_files import regular_file
 from moodfuse.runtime.confusion import Confusion
+from moodfuse.runtime.graph_check import check_graph
 
+_PACKAGED = Path(__file__).with_name("default_bundle")
 FORMAT = 1
 MANIFEST = "manifest.json"
 SEAL = "manifest.sha256"
 TOKENIZER = "tokenizer.json"
+CARD = "MODEL_CARD.md"
 GRAPHS: dict[str, str] = {"text": "text.onnx", "image": "image.onnx", "head": "head.onnx"}
 #: The head's input where it reads the image itself; the bundle then holds no image encoder.
 PIXELS = "image_pixels"
 Score = Annotated[float, Field(ge=0, le=1)]
+Temperature = Annotated[float, Field(ge=1e-6, le=1e6)]
 
 
 class ViewSpec(Section):
@@ -40,7 +45,7 @@ class ViewSpec(Section):
     kind: Literal["graph", "lexicon"] = "graph"
     text: TextSpec | None = None
     image: ImageSpec | None = None
-    package: str = ""
+    package: str = Field("", pattern=r"^(vaderSentiment==[0-9.]{1,20})?$")  # stands in a pip command
     sha256: str = ""
 
 
@@ -64,8 +69,8 @@ class Manifest(Section):
         {}, description="ISO 639-1 codes of the languages that it was taught, with the held-out macro-F1 where known"
     )
     head_inputs: tuple[str, ...] = Field(description="names of the head's inputs, in order")
-    temperature: float = Field(1.0, gt=0, description="the head's logits are divided by it")
-    temperatures: dict[Modality, Annotated[float, Field(gt=0)]] = Field(
+    temperature: Temperature = Field(1.0, description="the head's logits are divided by it")
+    temperatures: dict[Modality, Temperature] = Field(
         {}, description="the same for posts that have this modality alone, where the model reads two"
     )
     confusion: dict[str, Confusion] = Field(
@@ -128,7 +133,7 @@ class Bundle:
 
 def default_bundle() -> Path:
     """Return the folder of the bundle that comes with the package. Raises `BundleError` where there is none."""
-    folder = Path(__file__).with_name("default_bundle")
+    folder = _PACKAGED
     if not (folder / MANIFEST).is_file():
         raise BundleError(
             "no model named, and this version ships no default one: train one (moodfuse train DATA --name NAME), "
@@ -153,22 +158,22 @@ def is_bundle(folder: Path) -> bool:
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """Read a bundle and check every file against its recorded SHA-256.
+    """Read a bundle and check every file: its kind and size, its recorded SHA-256, and what its graphs hold.
 
-    Raises `BundleError` where something is missing, altered, or written by a format this version does not know.
+    Raises `BundleError` where something is missing, altered, written by a format this version does not know, or holds
+    what no bundle may (`graph_check`).
     """
     folder = Path(folder)
     if (folder / "bundle" / MANIFEST).is_file():  # a run folder was meant as its bundle
         folder = folder / "bundle"
     if not (folder / MANIFEST).is_file():
         raise BundleError(f"{folder}: no bundle here (expected a folder with {MANIFEST}); `moodfuse train` makes one")
-    manifest = _read_manifest(folder)
+    links = folder == _PACKAGED  # an installer may have made links of the package's files
+    manifest = _read_manifest(folder, links)
     for name, digest in manifest.files.items():
         if PurePosixPath(name).name != name or name in {"", "..", "."}:
             raise BundleError(f"{folder}: the manifest names a file outside the bundle ({name!r})")
-        if not (folder / name).is_file():
-            raise BundleError(f"{folder}: {name} is missing; copy the whole folder again")
-        if files.sha256(folder / name) != digest:
+        if files.sha256(regular_file(folder, name, links=links)) != digest:
             raise BundleError(f"{folder}: {name} is not what was exported (its SHA-256 differs); copy it again")
     allowed = {f"{m}_{kind}" for m in manifest.modalities for kind in ("pooled", "tokens", "mask", "present")}
     allowed |= {PIXELS} & {f"{m}_pixels" for m in manifest.modalities}
@@ -179,6 +184,9 @@ def read_bundle(folder: Path) -> Bundle:
     for modality in manifest.modalities:
         if getattr(manifest, modality) is None:
             raise BundleError(f"{folder}: the manifest does not say how to prepare the {modality}")
+    for name in manifest.files:
+        if name.endswith(".onnx"):
+            check_graph(folder / name)
     return Bundle(folder, manifest)
 
 
@@ -237,11 +245,13 @@ def _write_manifest(folder: Path, manifest: Manifest) -> None:
     files.write_text(folder / SEAL, files.sha256(folder / MANIFEST) + "\n")
 
 
-def _read_manifest(folder: Path) -> Manifest:
+def _read_manifest(folder: Path, links: bool) -> Manifest:
+    for name in (SEAL, MANIFEST):
+        regular_file(folder, name, links=links)
     try:
         seal = (folder / SEAL).read_text("ascii").strip()
     except (OSError, UnicodeDecodeError):
-        raise BundleError(f"{folder}: {SEAL} is missing; copy the whole folder again") from None
+        raise BundleError(f"{folder}: {SEAL} cannot be read; copy the whole folder again") from None
     if files.sha256(folder / MANIFEST) != seal:
         raise BundleError(f"{folder}: {MANIFEST} is not the file that was exported (its SHA-256 differs)")
     try:

@@ -17,6 +17,7 @@ from moodfuse.data.images import ImageSpec
 from moodfuse.data.images import pixels as to_pixels
 from moodfuse.data.text import TextSpec
 from moodfuse.errors import BundleError, in_a_line
+from moodfuse.runtime.tokenizer import panics_told
 from moodfuse.runtime.unread import UnreadSigns
 
 #: One post's output of an encoder: `pooled` (D,) and, where asked for, `tokens` (T, D) without padding. Of an image
@@ -26,8 +27,9 @@ Encoding = dict[str, np.ndarray]
 Feed = dict[str, np.ndarray]
 
 TEXT_BATCH_TOKENS = 1_024  # tokens a batch, padding counted: beyond it a CPU core gains nothing
+PIXEL_INPUTS = ("pixels",)
 IMAGE_BATCH = 2  # images a batch: larger ones fall out of a small CPU's cache
-_TEXT_INPUTS = ("input_ids", "attention_mask")
+TEXT_INPUTS = ("input_ids", "attention_mask")
 _WIDE = 200_000_000  # bytes of weights from which on one batch keeps all threads busy by itself
 
 
@@ -51,10 +53,11 @@ class EncoderSession:
     def __init__(self, graph: Path, *, threads: int | None = None, mapped: bool = False) -> None:
         threads = threads or os.cpu_count() or 1
         wide = sum(file.stat().st_size for file in (graph, weights_beside(graph)) if file.is_file()) >= _WIDE
-        self._session = open_session(graph, threads=threads if wide else 1, mapped=mapped)
+        self.session = open_session(graph, threads=threads if wide else 1, mapped=mapped)
+        self._name = graph.name
         self._at_once = 1 if wide else threads
         self._pool: ThreadPoolExecutor | None = None
-        self.width = output_width(self._session)
+        self.width = output_width(self.session)
 
     def run(self, outputs: Sequence[str], batches: Sequence[Callable[[], Feed]]) -> Iterable[list[np.ndarray]]:
         """Return each batch's outputs. A batch is made where it runs, so that few stand in memory at a time."""
@@ -65,8 +68,7 @@ class EncoderSession:
         return self._pool.map(lambda batch: self._run(outputs, batch), batches)
 
     def _run(self, outputs: Sequence[str], batch: Callable[[], Feed]) -> list[np.ndarray]:
-        arrays: list[np.ndarray] = self._session.run(list(outputs), batch())
-        return arrays
+        return run_graph(self.session, outputs, batch(), self._name)
 
 
 def weights_beside(graph: Path) -> Path:
@@ -109,15 +111,13 @@ def _open(graph: Path | bytes, options: onnxruntime.SessionOptions) -> onnxrunti
         raise BundleError(f"{name}: ONNX Runtime cannot load it ({in_a_line(error)})") from None
 
 
-def load_tokenizer(text: str, *, max_tokens: int) -> Tokenizer:
-    """Build a tokenizer from a `tokenizer.json`, set to cut at `max_tokens` and never to pad."""
+def run_graph(session: onnxruntime.InferenceSession, outputs: Sequence[str], feed: Feed, name: str) -> list[np.ndarray]:
+    """Run a graph. Raises `BundleError` where it cannot take what it is given: a token that it has no vector for."""
     try:
-        tokenizer = Tokenizer.from_str(text)
-    except Exception as error:  # the binding raises bare Exception
-        raise BundleError(f"tokenizer.json cannot be read ({error})") from None
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length=max_tokens)
-    return tokenizer
+        arrays: list[np.ndarray] = session.run(list(outputs), feed)
+    except Exception as error:  # onnxruntime's exceptions share no base class
+        raise BundleError(f"{name}: ONNX Runtime cannot run it ({in_a_line(error)})") from None
+    return arrays
 
 
 class TextGraph:
@@ -134,7 +134,8 @@ class TextGraph:
         """Return each text's token ids and whether it had to be cut."""
         # A batch starts threads, of which a process that is forked later would be told on stderr.
         one = len(texts) == 1
-        found = [self.tokenizer.encode(texts[0])] if one else self.tokenizer.encode_batch(list(texts))
+        with panics_told():
+            found = [self.tokenizer.encode(texts[0])] if one else self.tokenizer.encode_batch(list(texts))
         return [(encoded.ids, bool(encoded.overflowing)) for encoded in found]
 
     def unread(self, text: str, token_ids: Sequence[int]) -> float | None:
@@ -147,7 +148,7 @@ class TextGraph:
         batches = length_batches([len(ids) for ids in token_ids], TEXT_BATCH_TOKENS)
 
         def feed(batch: Sequence[int]) -> Feed:
-            return dict(zip(_TEXT_INPUTS, pad_tokens([token_ids[i] for i in batch], self.spec.pad_id), strict=True))
+            return dict(zip(TEXT_INPUTS, pad_tokens([token_ids[i] for i in batch], self.spec.pad_id), strict=True))
 
         found = self.session.run(outputs, [partial(feed, batch) for batch in batches])
         for batch, arrays in zip(batches, found, strict=True):
@@ -207,8 +208,7 @@ class HeadGraph:
 
     def logits(self, encodings: Mapping[str, Sequence[Encoding | None]], widths: Mapping[str, int]) -> np.ndarray:
         """Return logits (B, C) for B posts; for pixels `widths` holds the side."""
-        result: np.ndarray = self.session.run(["logits"], head_feed(self.inputs, encodings, widths))[0]
-        return result
+        return run_graph(self.session, ["logits"], head_feed(self.inputs, encodings, widths), "head.onnx")[0]
 
 
 def output_width(session: onnxruntime.InferenceSession) -> int:

@@ -24,8 +24,9 @@ from moodfuse.data.text import prepare_text
 from moodfuse.errors import BundleError, DataError
 from moodfuse.evaluate.logits import softmax
 from moodfuse.runtime import views
+from moodfuse.runtime.agreement import check_head
 from moodfuse.runtime.bundle import GRAPHS, Bundle, default_bundle, needed_files, read_bundle
-from moodfuse.runtime.graphs import Encoding, head_feed, map_graph, open_session
+from moodfuse.runtime.graphs import Encoding, head_feed, map_graph, open_session, run_graph
 from moodfuse.runtime.inputs import ImageSource, ReadImages, read_images, single_post
 from moodfuse.runtime.processes import OncePerProcess
 from moodfuse.runtime.unread import NOT_UNDERSTOOD
@@ -82,12 +83,11 @@ def _open_sessions(bundle: Bundle, threads: int, graphs: Path | None) -> _Sessio
     modalities = bundle.manifest.modalities
     if bundle.manifest.languages and "text" in modalities and threads > 1:
         unpack_ahead()
-    return _Sessions(
-        views.open_texts(bundle, threads=threads, graphs=graphs) if "text" in modalities else None,
-        views.open_images(bundle, threads=threads, graphs=graphs) if "image" in modalities else None,
-        open_session((graphs or bundle.folder) / GRAPHS["head"], threads=1, mapped=graphs is not None),
-        ThreadPoolExecutor(1),
-    )
+    text = views.open_texts(bundle, threads=threads, graphs=graphs) if "text" in modalities else None
+    image = views.open_images(bundle, threads=threads, graphs=graphs) if "image" in modalities else None
+    head = open_session((graphs or bundle.folder) / GRAPHS["head"], threads=1, mapped=graphs is not None)
+    check_head(head, bundle.manifest, {"text": text.dim if text else 0, "image": image.dim if image else 0})
+    return _Sessions(text, image, head, ThreadPoolExecutor(1))
 
 
 def _reopen_sessions(bundle: Bundle, threads: int, graphs: Path | None) -> _Sessions:
@@ -224,7 +224,9 @@ class Predictor:
         """Return the probabilities (B, C) of B pairs of encodings, which may come from different posts."""
         widths = {"text": self._text.dim if self._text else 0, "image": self._image.dim if self._image else 0}
         feed = head_feed(self.manifest.head_inputs, {"text": text, "image": image}, widths)
-        (logits,) = self._sessions.get().head.run(["logits"], feed)
+        (logits,) = run_graph(self._sessions.get().head, ["logits"], feed, GRAPHS["head"])
+        if logits.shape != (len(text), len(self.labels)) or not np.isfinite(logits).all():
+            raise BundleError(f"{self.bundle.folder}: the model answers with what are no finite numbers, one a label")
         return softmax(logits / np.array([self._temperature(*pair) for pair in zip(text, image, strict=True)])[:, None])
 
     def _temperature(self, text: Encoding | None, image: Encoding | None) -> float:

@@ -9,10 +9,21 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
+from moodfuse.config import Modality
 from moodfuse.data.text import TextSpec
+from moodfuse.runtime.agreement import check_encoder
 from moodfuse.runtime.bundle import PIXELS, Bundle, ViewSpec, graph_name, tokenizer_name
-from moodfuse.runtime.graphs import EncoderSession, Encoding, ImageGraph, TextGraph, Unencoded, load_tokenizer
+from moodfuse.runtime.graphs import (
+    PIXEL_INPUTS,
+    TEXT_INPUTS,
+    EncoderSession,
+    Encoding,
+    ImageGraph,
+    TextGraph,
+    Unencoded,
+)
 from moodfuse.runtime.lexicon import LexiconReader
+from moodfuse.runtime.tokenizer import load_tokenizer
 
 #: A text or an image as its encoder takes it: token ids, scores or pixels; of several encoders, one of each.
 EncoderInput = Any
@@ -116,7 +127,7 @@ def open_texts(bundle: Bundle, *, threads: int, graphs: Path | None = None) -> T
         if view.kind == "lexicon":
             return LexiconReader(view, spec)
         tokenizer = bundle.path(tokenizer_name(place)).read_text("utf-8")
-        session = _open_encoder(bundle, graph_name("text", place), threads, graphs)
+        session = _open_encoder(bundle, "text", place, threads, graphs)
         return TextGraph(session, load_tokenizer(tokenizer, max_tokens=spec.max_tokens), spec)
 
     views = [(view, view.text) for view in bundle.manifest.views_of("text")]
@@ -130,14 +141,19 @@ def open_images(bundle: Bundle, *, threads: int, graphs: Path | None = None) -> 
     if PIXELS in bundle.manifest.head_inputs:
         return Unencoded(specs[0])
     readers = [
-        ImageGraph(_open_encoder(bundle, graph_name("image", place), threads, graphs), spec)
-        for place, spec in enumerate(specs)
+        ImageGraph(_open_encoder(bundle, "image", place, threads, graphs), spec) for place, spec in enumerate(specs)
     ]
     return readers[0] if len(readers) == 1 else JoinedImages(readers)
 
 
-def _open_encoder(bundle: Bundle, name: str, threads: int, graphs: Path | None) -> EncoderSession:
-    return EncoderSession((graphs or bundle.folder) / name, threads=threads, mapped=graphs is not None)
+def _open_encoder(bundle: Bundle, modality: Modality, place: int, threads: int, graphs: Path | None) -> EncoderSession:
+    """Open the graph of a modality's view. Of several views only the first may give tokens."""
+    name = graph_name(modality, place)
+    opened = EncoderSession((graphs or bundle.folder) / name, threads=threads, mapped=graphs is not None)
+    tokens = place == 0 and f"{modality}_tokens" in bundle.manifest.head_inputs
+    outputs = ("pooled", "tokens") if tokens else ("pooled",)
+    check_encoder(opened.session, name, TEXT_INPUTS if modality == "text" else PIXEL_INPUTS, outputs)
+    return opened
 
 
 def _encode_joined(

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Literal, Protocol
 
 from moodfuse.data.formats.parquet import parquet_sink
 from moodfuse.data.formats.registry import format_name
-from moodfuse.data.table_style import PLAIN_CSV, TableStyle
+from moodfuse.data.table_style import PLAIN_CSV, TableStyle, safe_text
 from moodfuse.errors import ConfigError, suggest
 from moodfuse.runtime.answers import Layout, joined
 from moodfuse.runtime.predictor import Prediction
@@ -148,6 +148,8 @@ def _csv_line(values: Sequence[Any], table: TableStyle = PLAIN_CSV) -> bytes:
     cells: Iterable[str] = map(cell, values)
     if table.decimal != "." and table.delimiter != table.decimal:
         cells = (str(one).replace(".", table.decimal) if isinstance(one, float) else cell(one) for one in values)
+    if table.safe:
+        cells = map(safe_text, cells)
     line = io.StringIO()
     # A cell that holds \r is put between quotes only where \r is part of the line's end.
     csv.writer(line, delimiter=table.delimiter, lineterminator="\r\n").writerow(cells)

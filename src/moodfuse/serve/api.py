@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from moodfuse.errors import MoodfuseError
 from moodfuse.runtime.answers import explanation_object, prediction_object
-from moodfuse.runtime.bundle import SEAL, read_bundle
+from moodfuse.runtime.bundle import CARD, SEAL, read_bundle
 from moodfuse.runtime.explain import explain
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.serve import problems, schemas
@@ -166,13 +166,12 @@ def _add_rest(app: FastAPI, settings: Settings, engine: Engine, metrics: Metrics
 def describe_model(settings: Settings, predictor: Predictor) -> dict[str, Any]:
     """Return what `GET /v1/model` says."""
     manifest, folder = predictor.manifest, predictor.bundle.folder
-    card = folder / "MODEL_CARD.md"
     kept = ("name", "labels", "modalities", "fusion", "encoders", "precision", "temperature", "review_threshold")
     dump = manifest.model_dump(mode="json")
     return {name: dump[name] for name in (*kept, "languages", "training", "scores", "files")} | {
         "version": __version__,
         "manifest_sha256": (folder / SEAL).read_text("ascii").strip(),
-        "card": card.read_text("utf-8") if card.is_file() else "",
+        "card": (folder / CARD).read_text("utf-8", "replace") if CARD in manifest.files else "",
         "limits": settings.limits.model_dump(),
     }
 

@@ -46,6 +46,8 @@ def refuse_unread(prediction: Prediction, limits: Limits) -> None:
     """Raise `Problem` where an image of a request could not be read; in a batch that is a status."""
     if Status.IMAGE_TOO_LARGE in prediction.status:
         raise Problem(413, f"image: too large; at most {limits.pixels:,} pixels are decoded")
+    if Status.IMAGE_TOO_COSTLY in prediction.status:
+        raise Problem(413, f"image: too costly to decode ({'; '.join(prediction.details)[:200]})")
     if {Status.IMAGE_UNREADABLE, Status.IMAGE_FORMAT_UNKNOWN} & set(prediction.status):
         found = f" ({'; '.join(prediction.details)[:200]})" if prediction.details else ""
         raise Problem(422, f"image: cannot be read{found}; expected JPEG, PNG, WEBP, GIF, BMP or TIFF")

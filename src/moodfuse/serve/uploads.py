@@ -80,17 +80,32 @@ def open_batch(path: Path, limits: Limits, reading: Reading) -> UploadedBatch:
     for file in files:
         if file.suffix.lower() in _ZIPPED:
             check_workbook(file, limits)
-    count = 0
-    for _ in read_batch(source, replace(reading, fields=False)):
+    count = held = 0
+    repeats = any(_is_parquet(file) for file in files)  # one value may stand in all of its rows
+    for post in read_batch(source, replace(reading, fields=repeats)):
         count += 1
         if count > limits.posts:
             raise Problem(413, f"more than {limits.posts:,} posts; send them in several batches")
+        held += _held_bytes(post) if repeats else 0
+        if held > limits.unpacked_bytes:
+            raise Problem(413, f"the posts unpack to more than {limits.unpacked_bytes:,} bytes")
     if not count:
         raise Problem(422, "the batch holds no post")
     with _own_words(source):
         columns = stream_posts(source, reading).columns
         read, table = read_columns(source, reading), table_style(source, reading)
         return UploadedBatch(source, came_as(source), count, columns, read, table)
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def _held_bytes(post: Post) -> int:
+    """Return about how many bytes the values of a post's columns, or its text and images, have."""
+    values = [post.text, *(post.fields or {}).values(), *(image.source for image in post.images)]
+    return sum(len(value) if isinstance(value, str | bytes) else 8 for value in values)
 
 
 def read_batch(source: Path, reading: Reading) -> Iterator[Post]:

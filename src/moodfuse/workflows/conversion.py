@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -46,13 +47,15 @@ def convert(
     labels: Labels = SENTIMENT,
     embed: bool = False,
     force: bool = False,
+    outside: bool = False,
     progress: Progress = silent,
 ) -> Conversion:
     """Write the posts of a path or an object as another format, in order; memory does not grow with their number.
 
     `reading` says how `source` is read. `to` is the format written, by default what the name of `destination` says.
     A guid,tag folder gets copies of the images; the others get paths to where they are, or with `embed` the images
-    themselves. The bytes of an image never change; a text comes out as UTF-8. Whatever goes wrong, nothing half-
+    themselves; of a source on disk only those within its folder, unless `outside` is set, and only what is an image by
+    its first bytes. The bytes of an image never change; a text comes out as UTF-8. Whatever goes wrong, nothing half-
     written is left. Raises `DataError` for the source, `ConfigError` for what the format cannot do, `OutputError`
     where something is at `destination`: a file is written over with `force` alone, the input never.
     """
@@ -62,9 +65,13 @@ def convert(
     reading = replace(reading, labels=labels, part=part)
     posts = stream_posts(source, reading)
     total = count_posts(source, reading)
+    home: Path | None = None
     if isinstance(source, str | Path):
         check_destinations([destination], Path(source), reading, force=force)
-    with start_writing(Target(destination, part, embed, force, notes), to) as write:
+        if not outside:
+            home = Path(os.path.realpath(source))
+            home = home if home.is_dir() else home.parent
+    with start_writing(Target(destination, part, embed, force, notes, home), to) as write:
         for done, post in enumerate(posts, start=1):
             write(_encodable(post, notes))
             found[post.label] += 1

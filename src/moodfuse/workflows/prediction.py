@@ -29,12 +29,14 @@ class Answers:
 
     `to` is their format; `None` takes what the output's name ends with, on a stream what came in. `short` leaves the
     input's columns out. `force` writes over a file that exists. `stdout` is the stream for answers without a file.
+    `safe` leaves no cell of a CSV or TSV file that is a formula to a spreadsheet.
     """
 
     to: str | None = None
     short: bool = False
     force: bool = False
     stdout: BinaryIO | None = None
+    safe: bool = False
 
 
 def details_path(output: Path) -> Path:
@@ -67,6 +69,7 @@ def predict_source(
     reading = replace(reading, labels=predictor.labels, fields=wanted)
     total, posts, columns = _posts(source, reading, shard)
     layout = layout_of(source, reading, columns)
+    layout = replace(layout, table=replace(layout.table, safe=answers.safe))
     if output is not None:
         named = [output, details_path(output)] if style == "guid_tag" else [output]
         check_destinations(named, source, reading, force=answers.force)

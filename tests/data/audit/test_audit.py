@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.data.hostile_images import progressive
 
 from moodfuse.data.audit.audit import Audit, audit_posts
 from moodfuse.data.audit.findings import Severity
@@ -121,6 +122,7 @@ def images() -> dict[str, bytes]:
         "image_format_unknown": b"<html>404</html>",
         "image_truncated": whole[: len(whole) * 2 // 3],
         "image_too_large": bomb(),
+        "image_too_costly": progressive(80, 101),
         "image_tiny": picture(900, size=(60, 90)),
         "image_huge": picture(901, size=(4_000, 4_000)),
         "image_long": picture(902, size=(400, 100)),

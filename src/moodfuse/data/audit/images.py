@@ -42,6 +42,7 @@ def check_images(posts: Posts, facts: Mapping[str, Sequence[ImageFacts]]) -> tup
         "unreadable": status[Status.IMAGE_UNREADABLE],
         "truncated": status[Status.IMAGE_TRUNCATED],
         "too_large": status[Status.IMAGE_TOO_LARGE],
+        "too_costly": status[Status.IMAGE_TOO_COSTLY],
         "formats": dict(Counter(one.format for _, one in each if one.format).most_common()),
         "modes": dict(Counter(one.mode for _, one in each if one.mode).most_common()),
         "width": quantiles([width for width, _ in sized]),
@@ -146,6 +147,16 @@ def _broken(each: Sequence[_Each]) -> Iterator[Finding]:
             f"{are(len(large))} larger than {MAX_PIXELS // 10**6} megapixels or {MAX_BYTES // 2**20} MiB and never "
             "decoded (some are made as bombs)",
             "make them smaller; as they are, their posts count as posts without an image",
+        )
+    if costly := _having(each, Status.IMAGE_TOO_COSTLY):
+        yield _finding(
+            "image_too_costly",
+            Severity.WARNING,
+            costly,
+            each,
+            f"{are(len(costly))} never decoded, for the memory or time that it would take "
+            f"(the first: {costly[0][1].detail})",
+            "save them anew, smaller or as plain JPEG; as they are, their posts count as posts without an image",
         )
 
 

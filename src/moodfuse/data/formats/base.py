@@ -179,6 +179,8 @@ class Target:
     force: bool = False
     #: What a writer has to tell, with how many posts it concerns.
     notes: Counter[str] = field(default_factory=Counter)
+    #: The real folder that files of images are copied from, and from nowhere else; `None`: from anywhere.
+    home: Path | None = None
 
 
 class Writer(ABC):

@@ -135,14 +135,14 @@ class GuidTagWriter(Writer):
                     _refuse(post.id, seen)
                     listing.write(csv_line([post.id, post.label or "null"]))
                     try:
-                        _write_files(data, post, target.notes)
+                        _write_files(data, post, target.notes, target.home)
                     except FileExistsError:  # where a.txt and A.txt are one file
                         raise _twice(post.id) from None
 
                 yield write
 
 
-def _write_files(folder: Path, post: Post, notes: Counter[str]) -> None:
+def _write_files(folder: Path, post: Post, notes: Counter[str], home: Path | None) -> None:
     if post.text is not None:
         data = post.text.encode()
         # A reader takes a first U+FEFF for the mark of UTF-8: a text that starts with one gets two.
@@ -150,7 +150,7 @@ def _write_files(folder: Path, post: Post, notes: Counter[str]) -> None:
         with (folder / f"{post.id}.txt").open("xb") as file:
             file.write(mark + data)
     note_left_out(post, notes)
-    with open_image_bytes(post.image, notes) as image:
+    with open_image_bytes(post.image, notes, home) as image:
         if image is not None:
             with (folder / f"{post.id}{image_suffix(image)}").open("xb") as file:
                 shutil.copyfileobj(image, file)

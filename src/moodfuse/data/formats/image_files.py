@@ -19,13 +19,21 @@ from moodfuse.errors import DataError, OutputError
 from moodfuse.files import replacing_folder
 
 _UNREADABLE = "image file that cannot be read: written without it"
+_NO_IMAGE = "image file that is none by its first bytes: written without it"
+_OUTSIDE = "image outside the source's folder: written without it (--outside-images takes it)"
 _SEVERAL = "post of several images: written with the first"
 
 
 @contextmanager
-def open_image_bytes(image: ImageRef | None, notes: Counter[str]) -> Iterator[BinaryIO | None]:
-    """Open an encoded image; `None` where there is none, or where its file cannot be read, which `notes` counts."""
-    if image is None:
+def open_image_bytes(
+    image: ImageRef | None, notes: Counter[str], home: Path | None = None
+) -> Iterator[BinaryIO | None]:
+    """Open an encoded image; `None` where there is none, or where its file is not to be read, which `notes` counts.
+
+    That it cannot be; is no image by its first bytes; or lies outside the real folder `home`, if one is given: a table
+    of posts may name any file of this machine.
+    """
+    if image is None or not _may_copy(image, notes, home):
         yield None
     elif isinstance(image, ImageUri):
         data = bytes_to_embed(image, notes)
@@ -40,14 +48,37 @@ def open_image_bytes(image: ImageRef | None, notes: Counter[str]) -> Iterator[Bi
             yield None
             return
         with file:
-            yield file
+            known = _is_image(file.read(HEAD_BYTES))
+            file.seek(0)
+            notes[_NO_IMAGE] += not known
+            yield file if known else None
 
 
-def bytes_to_embed(image: ImageRef | None, notes: Counter[str]) -> bytes | None:
+def bytes_to_embed(image: ImageRef | None, notes: Counter[str], home: Path | None = None) -> bytes | None:
     """Return the bytes of an encoded image; `None` as `open_image_bytes`, and for a file of over 256 MiB."""
+    if image is None or not _may_copy(image, notes, home):
+        return None
     data = image_bytes(image)
-    notes[_UNREADABLE] += image is not None and data is None
+    notes[_UNREADABLE] += data is None
+    if data is not None and isinstance(image.source, Path) and not _is_image(data[:HEAD_BYTES]):
+        notes[_NO_IMAGE] += 1
+        return None
     return data
+
+
+def _is_image(head: bytes) -> bool:
+    return not head or image_format(head) is not None  # an empty file has nothing to give away
+
+
+def _may_copy(image: ImageRef, notes: Counter[str], home: Path | None) -> bool:
+    if home is None or isinstance(image, ImageUri) or isinstance(image.source, bytes):
+        return True
+    try:
+        inside = Path(os.path.realpath(image.source)).is_relative_to(home)
+    except ValueError:  # a name no file can have
+        inside = True
+    notes[_OUTSIDE] += not inside
+    return inside
 
 
 def note_left_out(post: Post, notes: Counter[str]) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from moodfuse.data.formats.base import Reading, Row
 from moodfuse.data.formats.columns import NAMES
 from moodfuse.data.formats.fields import short, unique_names
-from moodfuse.data.formats.parquet import arrow_typed, batch_rows
+from moodfuse.data.formats.parquet import arrow_typed
+from moodfuse.data.formats.parquet_batches import batch_rows
 from moodfuse.data.formats.values import Objects, typed
 from moodfuse.errors import DataError
 

@@ -14,6 +14,7 @@ from moodfuse.data.formats.base import Reader, Reading, Role, Row, Run, Target, 
 from moodfuse.data.formats.columns import Columns
 from moodfuse.data.formats.image_files import ImagePaths, bytes_to_embed, note_left_out
 from moodfuse.data.formats.lines import open_file
+from moodfuse.data.formats.parquet_batches import rows_of
 from moodfuse.data.formats.registry import reader, writer
 from moodfuse.data.formats.values import Typed, typed
 from moodfuse.data.posts import Post
@@ -24,8 +25,7 @@ from moodfuse.progress import mute
 #: What a column holds. `image` is the {bytes, path} of Hugging Face `datasets`.
 Kind = Literal["string", "float", "bool", "strings", "image"]
 
-# What is read, and what is written, together: rows, or the bytes that they hold, whichever is reached first.
-_BATCH_ROWS, _BATCH_BYTES = 1_000, 16 * 2**20
+# What is written together: rows, or the bytes that they hold, whichever is reached first.
 _GROUP_ROWS, _GROUP_BYTES = 10_000, 64 * 2**20
 
 
@@ -79,14 +79,13 @@ class ParquetReader(Reader):
 
 def _rows(path: Path, first: int, count: int | None, reading: Reading) -> Iterator[Row]:
     """Yield `count` rows behind the `first`, all where it is `None`; of the file only the row groups that hold them."""
-    with _opened(path) as file:
+    with open_file(path) as raw, _parquet(path, raw) as file:
         schema = file.schema_arrow
         found = arrow_typed(schema, path, reading)
         groups, before = _groups(file.metadata, first, count)
         needed = {*found.columns.places.values(), *found.columns.more_images}
         columns = [name for at, name in enumerate(schema.names) if reading.fields or at in needed]
-        batches = file.iter_batches(_batch_size(file.metadata), row_groups=groups, columns=columns)
-        rows = _cut((batch for batch in batches if batch.num_rows), first - before)
+        rows = rows_of(pyarrow(), path, raw, file, groups, columns, skip=first - before)
         found = replace(found, columns=_among(found.columns, schema.names, columns))
         for number, values in enumerate(islice(rows, count), start=first + 1):
             yield found.row(values, number, dict(zip(columns, values, strict=True)) if reading.fields else None)
@@ -117,19 +116,6 @@ def _groups(metadata: Any, first: int, count: int | None) -> tuple[list[int], in
     return groups, before
 
 
-def _cut(batches: Iterator[Any], skip: int) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of record batches behind the first `skip`, which never become Python values."""
-    for batch in batches:
-        if skip < batch.num_rows:
-            yield from batch_rows(batch.slice(skip))
-        skip = max(0, skip - batch.num_rows)
-
-
-def batch_rows(batch: Any) -> Iterator[tuple[Any, ...]]:
-    """Yield the values of each row of a record batch, in the order of its columns."""
-    return zip(*(column.to_pylist() for column in batch.columns), strict=True)
-
-
 def arrow_typed(schema: Any, where: Path | str, reading: Reading) -> Typed:
     """Return how rows with an Arrow schema become posts."""
     found = typed(schema.names, where, reading)
@@ -145,25 +131,25 @@ def label_names(schema: Any, found: Mapping[Role, int]) -> list[str] | None:
         return None
 
 
-def _batch_size(metadata: Any) -> int:
-    size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
-    return max(1, min(_BATCH_ROWS, _BATCH_BYTES * int(metadata.num_rows) // max(1, int(size))))
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """Open a Parquet file; what pyarrow finds wrong with it, now or while it is read, becomes a `DataError`."""
+    with open_file(path) as file, _parquet(path, file) as parquet:
+        yield parquet
+
+
+@contextmanager
+def _parquet(path: Path, file: BinaryIO) -> Iterator[Any]:
     arrow = pyarrow()
-    with open_file(path) as file:
-        try:
-            # pyarrow's own choice is to hold the whole file ("pre_buffer").
-            with arrow.parquet.ParquetFile(file, pre_buffer=False, buffer_size=2**20) as parquet:
-                yield parquet
-        except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
-            reason = next(iter(str(error).splitlines()), "no reason given").strip().rstrip(".")
-            raise DataError(
-                f"{path}: cannot be read as Parquet, or not to its end ({reason}); it may be cut short: get it again"
-            ) from None
+    try:
+        # pyarrow's own choice is to hold the whole file ("pre_buffer").
+        with arrow.parquet.ParquetFile(file, pre_buffer=False, buffer_size=2**20) as parquet:
+            yield parquet
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = next(iter(str(error).splitlines()), "no reason given").strip().rstrip(".")
+        raise DataError(
+            f"{path}: cannot be read as Parquet, or not to its end ({reason}); it may be cut short: get it again"
+        ) from None
 
 
 @contextmanager
@@ -235,7 +221,7 @@ class ParquetWriter(Writer):
             def write(post: Post) -> None:
                 image: Any
                 if target.embed:
-                    data = bytes_to_embed(post.image, target.notes)
+                    data = bytes_to_embed(post.image, target.notes, target.home)
                     image = None if data is None else {"bytes": data, "path": None}
                     note_left_out(post, target.notes)
                 else:

@@ -74,7 +74,7 @@ class LineWriter(Writer):
             def write(post: Post) -> None:
                 images: list[str | dict[str, str]]
                 if target.embed:
-                    found = [bytes_to_embed(image, target.notes) for image in post.images]
+                    found = [bytes_to_embed(image, target.notes, target.home) for image in post.images]
                     images = [{"base64": base64.b64encode(data).decode()} for data in found if data is not None]
                 else:
                     images = [*paths.paths_of(post.images)]

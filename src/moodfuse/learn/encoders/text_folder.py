@@ -17,7 +17,7 @@ from moodfuse.errors import ConfigError, in_a_line
 from moodfuse.learn.encoders.base import TOKEN_INPUTS, Encoded, Encoder
 from moodfuse.learn.encoders.folder import ModelFolder, read_json
 from moodfuse.learn.encoders.text import TokenSource
-from moodfuse.runtime.graphs import load_tokenizer
+from moodfuse.runtime.tokenizer import load_tokenizer
 
 #: Model types whose text tower was trained on texts padded to its full length, without an attention mask.
 _PADDED = frozenset({"siglip", "siglip2"})

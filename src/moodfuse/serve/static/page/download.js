@@ -17,11 +17,17 @@ function plain(json) {
   return json.startsWith('"') ? JSON.parse(json) : json;
 }
 
+// A text that no spreadsheet takes for a formula, as `predict --spreadsheet-safe` writes it.
+function safe(text) {
+  return /^'*[=+@\t\r-]/.test(text) && !/^[+-]?\d[\d.,]*(e[+-]?\d+)?%?$/i.test(text) ? `'${text}` : text;
+}
+
 // A cell between `delimiter`s; the numbers are the answer's, and get the table's own `decimal` sign.
-function cell(value, { delimiter, decimal = "." }) {
+function cell(value, { delimiter, decimal = ".", raw = false }) {
   const number = typeof value === "number" && decimal !== delimiter;
   const plainly = typeof value === "boolean" ? { true: "True", false: "False" }[value] : String(value);
-  const text = number ? plainly.replace(".", decimal) : plainly;
+  const written = number ? plainly.replace(".", decimal) : plainly;
+  const text = raw ? written : safe(written);
   return /["\r\n]/.test(text) || text.includes(delimiter) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
@@ -85,7 +91,7 @@ function typedField(json) {
 }
 
 export function tagFile(rows) {
-  return [lines([["guid", "tag"], ...rows.map((row) => [row.id, row.given])], { delimiter: "," })];
+  return [lines([["guid", "tag"], ...rows.map((row) => [row.id, row.given])], { delimiter: ",", raw: true })];
 }
 
 export function download(name, parts) {

@@ -48,7 +48,7 @@ const WORDS = {
       text_decoded_lossy: "text damaged", text_decoded_guess: "text's encoding guessed",
       text_not_understood: "text not understood", language_not_covered: "language not covered", image_missing: "no image",
       image_not_found: "image not found", image_not_fetched: "image not fetched", image_format_unknown: "kind of image unknown", image_unreadable: "image unreadable",
-      image_truncated: "image cut off", image_too_large: "image too large", nothing_to_read: "nothing to read",
+      image_truncated: "image cut off", image_too_large: "image too large", image_too_costly: "image too costly to decode", nothing_to_read: "nothing to read",
     },
   },
   zh: {
@@ -96,7 +96,7 @@ const WORDS = {
       text_decoded_guess: "文字编码为推测", text_not_understood: "看不懂文字", language_not_covered: "不支持的语言",
       image_not_found: "未找到图片", image_not_fetched: "未下载图片", image_format_unknown: "图片格式未知",
       image_missing: "无图片", image_unreadable: "图片无法读取", image_truncated: "图片不完整",
-      image_too_large: "图片过大", nothing_to_read: "没有可读内容",
+      image_too_large: "图片过大", image_too_costly: "图片解码开销过大", nothing_to_read: "没有可读内容",
     },
   },
 };
