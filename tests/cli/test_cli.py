@@ -186,7 +186,7 @@ def test_predict_one_post(moodfuse: Callable[..., Done], trained_run: Path) -> N
 def test_a_bundle_with_a_byte_changed_is_refused(
     file: str, moodfuse: Callable[..., Done], trained_run: Path, tmp_path: Path
 ) -> None:
-    bundle = shutil.copytree(trained_run / "bundle", tmp_path / "bundle", copy_function=os.symlink)
+    bundle = shutil.copytree(trained_run / "bundle", tmp_path / "bundle", copy_function=os.link)
     content = bytearray((bundle / file).read_bytes())
     (bundle / file).unlink()
     content[len(content) // 2] ^= 1
