@@ -74,7 +74,7 @@ def test_an_own_head_starts_as_the_classifier_that_its_encoder_was_taught_with(
     batch = replace(part.load(part.rows), image_present=torch.zeros(len(part.rows), dtype=torch.bool))
     with torch.no_grad():
         got = build_model(settings, data).eval()(batch).logits.softmax(-1).numpy()
-    calibrated = [list(answer.probabilities.values()) for answer in Predictor.load(tuned_run.bundle).predict(few[8:])]
+    calibrated = [list(answer.probabilities.values()) for answer in Predictor(tuned_run.bundle).stream(few[8:])]
     taught = np.array(calibrated) ** tuned_run.bundle.manifest.temperature
     assert np.allclose(got, taught / taught.sum(1, keepdims=True), atol=1e-3) == (labels == SENTIMENT.names)
 
