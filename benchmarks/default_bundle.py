@@ -31,7 +31,7 @@ from texts import scores as text_scores
 from moodfuse import Predictor
 from moodfuse.evaluate.calibration import fit_temperature
 from moodfuse.learn.encoders.e5 import MultilingualE5Small, decoded_folder
-from moodfuse.runtime.bundle import Bundle, add_file, cover_languages, read_bundle, update_manifest
+from moodfuse.runtime.bundle import CARD, Bundle, add_file, cover_languages, read_bundle, update_manifest
 from moodfuse.runtime.confusion import count_answers
 
 ROOT = Path(__file__).parents[1]
@@ -135,9 +135,12 @@ def install(bundle: Path, corpora: Path) -> None:
         for line in lines[:-1]  # the last is a mean
     }
     installed = cover_languages(installed, {code: measured[code] for code in LANGUAGES})
-    card = installed.path("MODEL_CARD.md").read_text("utf-8").rstrip()
-    installed = add_file(installed, "MODEL_CARD.md", f"{card}\n{TEXTS_NOTE}\n{table(lines)}\n{DATA_NOTE}")
-    update_manifest(installed, encoders=installed.manifest.encoders | {"text": MultilingualE5Small.name})
+    encoders = installed.manifest.encoders | {"text": MultilingualE5Small.name}
+    card = (
+        installed.path(CARD).read_text("utf-8").rstrip().replace(installed.manifest.encoders["text"], encoders["text"])
+    )
+    installed = add_file(installed, CARD, f"{card}\n{TEXTS_NOTE}\n{table(lines)}\n{DATA_NOTE}")
+    update_manifest(installed, encoders=encoders)
     print(f"{PLACE.relative_to(ROOT)}: {size / 1e6:.1f} MB")
 
 

@@ -16,13 +16,15 @@ SINGLE = "ID\ttext,image\n1\tpositive,positive\n2\tpositive,negative\n3\tneutral
 POLES = "text and image of opposite sentiment"
 SPLIT = "annotators who do not agree"
 
+JPEG = b"\xff\xd8\xff"  # how such a file begins
+
 
 def mvsa(folder: Path, listing: str) -> Path:
     (folder / "data").mkdir()
     (folder / "labelResultAll.txt").write_text(listing)
     for id in "1234":
         (folder / "data" / f"{id}.txt").write_bytes(f"post {id}: caf\xe9 \n".encode("latin-1"))
-        (folder / "data" / f"{id}.jpg").write_bytes(id.encode())
+        (folder / "data" / f"{id}.jpg").write_bytes(JPEG + id.encode())
     return folder
 
 
@@ -122,7 +124,7 @@ def test_any_format_can_be_made_of_it(tmp_path: Path, name: str) -> None:
     assert [(post.id, post.text, post.label) for post in posts] == [
         (post.id, post.text, post.label) for post in read_posts(path)
     ]
-    assert [post.image.source.read_bytes() for post in posts] == [b"1", b"3", b"4"]  # type: ignore[union-attr]
+    assert [post.image.source.read_bytes() for post in posts] == [JPEG + id for id in (b"1", b"3", b"4")]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from moodfuse.data.formats import parquet as tables
+from moodfuse.data.formats import parquet_batches
 from moodfuse.data.formats.readers import count_posts, read_posts, stream_posts
 from moodfuse.data.images import look
 from moodfuse.data.posts import ImageRef, Post
@@ -101,7 +102,7 @@ def test_rows_come_in_order_across_batches_and_groups(tmp_path: Path) -> None:
 
 def test_reading_and_writing_take_the_memory_of_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "_GROUP_BYTES", 4 * 2**20)
-    monkeypatch.setattr(tables, "_BATCH_BYTES", 2 * 2**20)
+    monkeypatch.setattr(parquet_batches, "_BATCH_BYTES", 2 * 2**20)
     path, before, held = tmp_path / "posts.parquet", pa.total_allocated_bytes(), []
     images = [np.random.default_rng(number).bytes(2**19) for number in range(100)]
     tracemalloc.start()
