@@ -180,7 +180,7 @@ def test_no_operator_of_the_list_takes_graphs_or_gives_something_random() -> Non
 
 def test_what_does_not_fit_together_is_told(bundle: Path) -> None:
     manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
-    reseal(bundle, labels=["bad", "good"])
+    reseal(bundle, labels=["bad", "good"], confusion={})
     assert "head.onnx: answers with 3 numbers, and the manifest names 2 labels" in refused(bundle)
     reseal(bundle, labels=manifest["labels"], head_inputs=manifest["head_inputs"][1:])
     assert "head.onnx: expected the inputs" in refused(bundle)

@@ -141,9 +141,11 @@ def test_the_text_is_looked_at_only_where_an_unknown_token_stands() -> None:
     assert unread.share("😡", [2, 1, 3]) == 1
 
 
-def test_the_bundle_that_comes_with_moodfuse_understands_words_and_not_emoji() -> None:
+def test_the_bundle_that_comes_with_moodfuse_understands_words_and_emoji_and_not_every_script() -> None:
     tokenizer = load_tokenizer((default_bundle() / "tokenizer.json").read_text("utf-8"), max_tokens=128)
-    assert share(tokenizer, "what a lovely day 😡") < NOT_UNDERSTOOD <= share(tokenizer, "😡😡😡")
+    for text in ("what a lovely day 😡", "😡😡😡", "什么破手机", "यह बहुत अच्छा है"):
+        assert share(tokenizer, text) < NOT_UNDERSTOOD, text
+    assert share(tokenizer, "ᏣᎳᎩ ᎦᏬᏂᎯᏍᏗ") >= NOT_UNDERSTOOD
 
 
 def test_what_one_of_several_encoders_reads_the_model_has_read() -> None:
