@@ -173,7 +173,11 @@ def test_a_setting_that_would_do_nothing_is_refused(words: str, said: str) -> No
     ],
 )
 def test_a_setting_that_does_something_is_taken(recipe: str, words: str) -> None:
-    check_model(resolve_config(recipe, overrides=[parse_overrides(words.split())]))
+    given = parse_overrides(words.split())
+    config = resolve_config(recipe, overrides=[given])
+    check_model(config)  # raises nothing
+    kept = config.model_dump(mode="json")
+    assert all(kept[section][name] == value for section, inside in given.items() for name, value in inside.items())
 
 
 @pytest.mark.parametrize("name", [*recipe_names(), *original_names()])

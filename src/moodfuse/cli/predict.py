@@ -81,15 +81,8 @@ def predict(
     """Label posts: SOURCE comes back with an answer in every row. Without BUNDLE by the model that moodfuse brings."""
     answers = _Answers(output, to, short, force, safe, as_json, quiet)
     single = text is not None or bool(image)
-    given = {
-        "--shard": shard,
-        "--sheet": sheet,
-        "--to": to,
-        "--force": force,
-        "--spreadsheet-safe": safe,
-        "--text or --image": single,
-    }
-    _check(engine, given | {"--address": address, "--workers": workers})
+    given = {"--shard": shard, "--sheet": sheet, "--to": to, "--force": force, "--spreadsheet-safe": safe}
+    _check(engine, given | {"--text or --image": single, "--address": address, "--workers": workers})
     bundle, source = _what(paths or [], single)
     if single:
         return _one(bundle, threads, text, image, as_json)
