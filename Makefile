@@ -8,7 +8,7 @@ NAME ?= concat
 RECIPE ?= concat
 OUT ?= quickstart
 
-.PHONY: setup quickstart test test-slow lint format default-bundle quality bench clean
+.PHONY: setup quickstart test test-slow lint format docs default-bundle quality bench clean
 
 setup: $(VENV)/.installed
 
@@ -70,5 +70,10 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The documentation in both languages as a site in site/.
+docs: setup
+	$(BIN)/mkdocs build --quiet
+	@echo site/index.html
+
 clean:
-	rm -rf $(VENV) $(OUT) build dist src/*.egg-info
+	rm -rf $(VENV) $(OUT) build dist site src/*.egg-info

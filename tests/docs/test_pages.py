@@ -11,7 +11,7 @@ from moodfuse.cli.main import app
 
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "docs/decisions/*.md", ".github/**/*.md")
+    for pattern in ("*.md", "docs/*.md", "docs/*/*.md", ".github/**/*.md")
     for path in ROOT.glob(pattern)
     if path.name != "CHANGELOG.md"
 )
