@@ -13,6 +13,7 @@ from rich.table import Table
 
 from moodfuse.cli.progress import Bar
 from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
+from moodfuse.cli.tracking import Track, publish
 from moodfuse.evaluate.names import METRIC_NAMES
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def compare(
     sheet: Sheet = None,
     quotes: Quotes = "double",
     remote: Remote = False,
+    track: Track = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
@@ -61,8 +63,10 @@ def compare(
     The same command again continues an interrupted comparison.
     """
     from moodfuse.workflows.extras import require_training
+    from moodfuse.workflows.tracking import require_tracker
 
     require_training()
+    require_tracker(track)
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
     from moodfuse.data.formats.base import TRAINING
@@ -86,6 +90,7 @@ def compare(
             progress=bar,
             notify=bar.line,
         )
+        publish(result.path, track, bar.line)
     if as_json:
         print(json.dumps(result.results.as_json(), indent=1, ensure_ascii=False))
         return

@@ -11,6 +11,7 @@ import typer
 
 from moodfuse.cli.progress import Bar
 from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
+from moodfuse.cli.tracking import Track, publish
 
 
 def search(
@@ -33,13 +34,16 @@ def search(
     sheet: Sheet = None,
     quotes: Quotes = "double",
     remote: Remote = False,
+    track: Track = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Search a model's settings on the validation fold; run it again to continue, or several times to share it."""
     from moodfuse.workflows.extras import require_training
+    from moodfuse.workflows.tracking import require_tracker
 
     require_training()
+    require_tracker(track)
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
     from moodfuse.data.formats.base import TRAINING
@@ -56,6 +60,7 @@ def search(
         result = run_search(
             posts, config, trials=trials, name=name or recipe, searches=searches, progress=bar, notify=bar.line
         )
+        publish(result.path, track, bar.line)
     if as_json:
         print(json.dumps(result.summary.as_json(), indent=1))
         return

@@ -11,6 +11,7 @@ import typer
 
 from moodfuse.cli.progress import Bar, console
 from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
+from moodfuse.cli.tracking import Track, publish
 
 if TYPE_CHECKING:
     from moodfuse.records.metrics import EstimatedScores
@@ -39,13 +40,16 @@ def train(
     sheet: Sheet = None,
     quotes: Quotes = "double",
     remote: Remote = False,
+    track: Track = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Train a model; the same command again continues an interrupted training."""
     from moodfuse.workflows.extras import require_training
+    from moodfuse.workflows.tracking import require_tracker
 
     require_training()
+    require_tracker(track)
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
     from moodfuse.data.formats.base import TRAINING
@@ -71,6 +75,7 @@ def train(
             notify=bar.line,
         )
         report = write_run_report(result.run, bar.line)
+        publish(result.run.path, track, bar.line)
     if as_json:
         print(json.dumps(result.metrics.as_json(), indent=1))
     else:
