@@ -139,3 +139,11 @@ sys.exit(code or (f"imported {found}" if found else 0))
 def test_the_package_runs_as_a_module() -> None:
     done = subprocess.run([sys.executable, "-m", "moodfuse", "--version"], capture_output=True, text=True, check=True)
     assert __version__ in done.stdout
+
+
+def test_a_shell_is_told_the_verbs_and_options_that_go_on() -> None:
+    asked = {"_MOODFUSE_COMPLETE": "complete_bash", "COMP_WORDS": "moodfuse predict --sh", "COMP_CWORD": "2"}
+    done = subprocess.run(
+        [Path(sys.executable).parent / "moodfuse"], env=os.environ | asked, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["--sheet", "--shard"]

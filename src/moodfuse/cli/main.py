@@ -41,7 +41,6 @@ app = typer.Typer(
     name="moodfuse",
     help="Sentiment of posts with text and image: train, predict, evaluate.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
