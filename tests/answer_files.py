@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from moodfuse.data.posts import Status
 from moodfuse.labels import SENTIMENT
 from moodfuse.runtime.answers import Layout
-from moodfuse.runtime.predictor import Prediction
+from moodfuse.runtime.predictor import Prediction, Predictor
 from moodfuse.runtime.writers import output_format, start_writing
+from moodfuse.workflows.prediction import predict_source
 
+#: A text that would run as a page's, were it ever taken for markup.
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script> & <b>bold</b> claims"
 #: Answers below this confidence are marked for review.
 THRESHOLD = 0.5
 
@@ -25,6 +30,22 @@ def prediction(id: str, probabilities: Sequence[float], status: Sequence[Status]
     used = frozenset() if unread else frozenset({"image", "text"})
     marked = shares[label] < THRESHOLD or unread
     return Prediction(id, label, shares, shares[label], used, tuple(status), marked, ())
+
+
+def predicted_file(folder: Path, posts: int = 16) -> Path:
+    """Have the model that moodfuse brings answer a table of posts, some with an image, one with hostile text."""
+    words = ("what a lovely day", "this is horrible news", "the train leaves at nine", "so happy, and so sad")
+    with (folder / "posts.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["id", "text", "image", "sentiment"])
+        for at in range(posts):
+            image = f"{at}.png" if at % 2 else ""
+            if image:
+                Image.effect_noise((60 + at, 40), 20 + 9 * at).convert("RGB").save(folder / image)
+            text = HOSTILE if at == 0 else f"{words[at % 4]}, says {'abcdefghijklmnop'[at % 16] * 9}"
+            table.writerow([f"p{at}", text, image, "unknown"])
+    predict_source(Predictor.load(threads=1), folder / "posts.csv", folder / "answers.csv")
+    return folder / "answers.csv"
 
 
 def drawn(posts: int, shares: Sequence[float], seed: int = 0) -> list[list[float]]:

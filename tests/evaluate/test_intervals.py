@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binom
 
 from moodfuse.errors import ConfigError, DataError
-from moodfuse.evaluate.intervals import Bootstrap, bootstrap_intervals, mcnemar, paired_bootstrap
+from moodfuse.evaluate.intervals import Bootstrap, bootstrap_intervals, mcnemar, paired_bootstrap, wilson_interval
 from moodfuse.evaluate.metrics import score
 from moodfuse.labels import SENTIMENT
 
@@ -158,3 +158,10 @@ def test_bad_arguments_are_refused() -> None:
         bootstrap_intervals([0], [0], labels=SENTIMENT, bootstrap=Bootstrap(level=95))
     with pytest.raises(ConfigError, match="resamples: expected 1"):
         bootstrap_intervals([0], [0], labels=SENTIMENT, bootstrap=Bootstrap(resamples=0))
+
+
+def test_wilsons_interval_of_a_share() -> None:
+    # Newcombe (1998), Two-sided confidence intervals for the single proportion, table I: 81 of 263, 15 of 148, 0 of 20.
+    for right, count, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611)):
+        assert wilson_interval(right, count) == pytest.approx((low, high), abs=5e-5)
+    assert wilson_interval(0, 0) == (0.0, 1.0)

@@ -21,6 +21,7 @@ from moodfuse.cli import (
     fusions,
     predict,
     report,
+    review,
     search,
     serve,
     summary,
@@ -51,6 +52,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("search")(search.search)
 app.command("summary")(summary.summary)
+app.command("review")(review.review)
 app.command("explain")(explain.explain)
 app.command("fusions")(fusions.fusions)
 app.command("encoders")(encoders.encoders)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from moodfuse.data.formats.base import PREDICTING, Role
+from moodfuse.data.formats.columns import assign_columns
 from moodfuse.errors import DataError, suggest
 
 _P = re.compile(r"(?:moodfuse_)*p_(.+)", re.IGNORECASE)
@@ -17,7 +19,7 @@ _BEFORE = "moodfuse_"
 class AnswerColumns:
     """The names of an answer's columns: those of its probabilities by label, or the one that holds all of them.
 
-    `used`, `status` and `needs_review` are empty where somebody took them out.
+    `used`, `status`, `needs_review` and those of `others` are empty where somebody took them out.
     """
 
     probabilities: Mapping[str, str]
@@ -25,6 +27,14 @@ class AnswerColumns:
     used: str
     status: str
     needs_review: str
+    #: label, confidence and details
+    others: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All columns that hold the answer: the rest are those of the post."""
+        shares = (self.together,) if self.together else self.probabilities.values()
+        return frozenset(filter(None, (*shares, self.used, self.status, self.needs_review, *self.others)))
 
     def values(self, fields: Mapping[str, Any]) -> list[Any] | None:
         """Return a post's probabilities as they stand, `None` where there are none; labels in their order."""
@@ -49,11 +59,11 @@ def find_answer(fields: Mapping[str, Any], where: str) -> AnswerColumns:
         shown = ", ".join(repr(name[:40]) for name in names[:8]) + (" ..." if len(names) > 8 else "")
         raise DataError(
             f"{where}: expected the probabilities that `moodfuse predict` writes (p_negative, p_neutral, p_positive), "
-            f"found the columns {shown}; summarise what predict wrote, whole"
+            f"found the columns {shown}; give what predict wrote, whole"
         )
-    return AnswerColumns(
-        labels, together, _latest("used", names), _latest("status", names), _latest("needs_review", names)
-    )
+    others = tuple(_latest(plain, names) for plain in ("label", "confidence", "details"))
+    used, status, needs_review = (_latest(plain, names) for plain in ("used", "status", "needs_review"))
+    return AnswerColumns(labels, together, used, status, needs_review, others)
 
 
 def find_column(wanted: str, names: Collection[str], where: str, option: str) -> str:
@@ -65,6 +75,26 @@ def find_column(wanted: str, names: Collection[str], where: str, option: str) ->
         if name.strip().lower() == wanted.strip().lower():
             return name
     raise DataError(f"{where}: {option}: {suggest(wanted, names, what='column')}")
+
+
+def role_columns(fields: Mapping[str, Any], columns: Mapping[Role, str], where: str) -> dict[Role, list[str]]:
+    """Return which columns of answers hold the posts' text and images; none where there are none.
+
+    `columns` says it where names do not tell.
+    """
+    names = list(fields)
+    named = {role: name for role, name in columns.items() if name in names}
+    found = assign_columns(names, where, replace(PREDICTING, columns=named, answers=True))
+    columns_of: dict[Role, list[str]] = {role: [names[place]] for role, place in found.places.items()}
+    columns_of.setdefault("image", []).extend(names[place] for place in found.more_images)
+    return columns_of
+
+
+def parts(value: Any) -> list[str]:
+    """Return the words of a cell, which is a list, or text with bars between."""
+    if isinstance(value, str):
+        return value.split("|") if value else []
+    return [str(part) for part in value] if isinstance(value, list | tuple) else []
 
 
 def _latest(plain: str, names: Sequence[str]) -> str:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moodfuse.data.formats.base import PREDICTING, Role
-from moodfuse.data.formats.columns import assign_columns
+from moodfuse.data.formats.base import Role
 from moodfuse.data.languages import BARE, identify_language
 from moodfuse.data.posts import UNREAD, Post
 from moodfuse.data.text import clean
-from moodfuse.decide.answer_columns import AnswerColumns, find_answer, find_column
+from moodfuse.decide.answer_columns import AnswerColumns, find_answer, find_column, parts, role_columns
 from moodfuse.decide.examples import MOST_GROUPS, Examples, Extremes
 from moodfuse.decide.times import NAMES, Times
 from moodfuse.decide.words import HASHTAG, CountedWords, Words
@@ -91,7 +90,7 @@ def read_answers(posts: Iterable[Post], question: Question, where: str) -> Answe
             collector = _Collector(post.fields or {}, question, where)
         collector.add(post)
     if collector is None:
-        raise DataError(f"{where}: expected answers, found no row; summarise what `moodfuse predict` wrote")
+        raise DataError(f"{where}: expected answers, found no row; give what `moodfuse predict` wrote")
     return collector.finish()
 
 
@@ -109,7 +108,7 @@ class _Collector:
         self._times = Times(f"{where}: column {self._time!r}") if self._time else None
         self._groups = [_Groups(column, _values_of(column, fields, where)) for column in question.by]
         self._words = Words()
-        self._image = _image_column(fields, question, where)
+        self._image = next(iter(role_columns(fields, question.columns, where)["image"]), "")
         self._extremes: dict[tuple[str, str], Extremes] = {("", ""): Extremes(len(self._labels))}
 
     def add(self, post: Post) -> None:
@@ -117,11 +116,11 @@ class _Collector:
         row = len(self._read)
         values = list(map(_number, answer.values(fields) or self._labels))
         self._values.append(values)
-        status = _parts(fields.get(answer.status)) if answer.status else ["ok"]
+        status = parts(fields.get(answer.status)) if answer.status else ["ok"]
         self._status.update(status)
         read = _UNREAD.isdisjoint(status)
         self._read.append(read)
-        used = "|".join(sorted(_parts(fields.get(answer.used)))) if answer.used else ""
+        used = "|".join(sorted(parts(fields.get(answer.used)))) if answer.used else ""
         self._used.append(self._used_numbers.setdefault(used, len(self._used_numbers)))
         if answer.needs_review:
             self._review.append(str(fields.get(answer.needs_review)).lower() in ("true", "1"))
@@ -157,7 +156,7 @@ class _Collector:
             at = int(np.argmin(good))
             raise DataError(
                 f"{self._where} row {start + at + 1}: expected probabilities of {', '.join(self._labels)} that sum to "
-                f"1, found {', '.join(map(str, self._values[at]))}; summarise what `moodfuse predict` wrote, whole"
+                f"1, found {', '.join(map(str, self._values[at]))}; give what `moodfuse predict` wrote, whole"
             )
         self._tables.append(table)
         self._values = []
@@ -242,21 +241,6 @@ def _time_column(fields: Mapping[str, Any], question: Question, where: str) -> s
         shown = ", ".join(repr(name[:40]) for name in list(fields)[:8])
         raise DataError(f"{where}: expected a column of times, found {shown}; say which it is: --time COLUMN")
     return ""
-
-
-def _image_column(fields: Mapping[str, Any], question: Question, where: str) -> str:
-    """Return the column of images, "" where there is none."""
-    names = list(fields)
-    named = {role: name for role, name in question.columns.items() if name in names}
-    place = assign_columns(names, where, replace(PREDICTING, columns=named, answers=True)).places.get("image")
-    return "" if place is None else names[place]
-
-
-def _parts(value: Any) -> list[str]:
-    """Return the words of a cell: a list, or text with bars between."""
-    if isinstance(value, str):
-        return value.split("|") if value else []
-    return [str(part) for part in value] if isinstance(value, list | tuple) else []
 
 
 def _number(value: Any) -> float:

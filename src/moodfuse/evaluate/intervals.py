@@ -116,6 +116,14 @@ def percentiles(values: NDArray[Any], level: float = 0.95) -> tuple[float, float
     return float(low), float(high)
 
 
+def wilson_interval(right: int, count: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the score interval of a share of independent posts (Wilson 1927); of no posts, all from 0 to 1."""
+    if not count:
+        return 0.0, 1.0
+    found = binomtest(right, count).proportion_ci(level, method="wilson")
+    return float(found.low), float(found.high)
+
+
 def mcnemar(true: ArrayLike, predicted_a: ArrayLike, predicted_b: ArrayLike, *, labels: Labels) -> McNemar:
     """Test whether a and b are right equally often (McNemar 1947, exact binomial). Arguments as `paired_bootstrap`.
 

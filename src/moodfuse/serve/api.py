@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
-from starlette.exceptions import HTTPException
 
-from moodfuse.errors import MoodfuseError
 from moodfuse.runtime.answers import explanation_object, prediction_object
 from moodfuse.runtime.bundle import CARD, SEAL, read_bundle
 from moodfuse.runtime.explain import explain
@@ -24,6 +21,7 @@ from moodfuse.serve.answers import ACCEPTED, COUNT, AnswerStream, Wanted, answer
 from moodfuse.serve.batching import Engine
 from moodfuse.serve.docs_page import DOCS_POLICY, docs_page
 from moodfuse.serve.guard import Guard
+from moodfuse.serve.handlers import add_handlers
 from moodfuse.serve.limits import Settings
 from moodfuse.serve.metrics import Metrics
 from moodfuse.serve.page import add_page
@@ -84,7 +82,7 @@ def create_app(settings: Settings) -> Guard:
         redoc_url=None,
         lifespan=lifespan,
     )
-    _add_handlers(app)
+    add_handlers(app)
     _add_posts(app, settings, engine, metrics)
     _add_rest(app, settings, engine, metrics, stopping)
     if settings.page:
@@ -190,30 +188,3 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
         503: "no answer in time",
     }
     return {status: {"description": texts[status], **problem} for status in statuses or texts}
-
-
-def _add_handlers(app: FastAPI) -> None:
-    def respond(request: Request, problem: Problem) -> Response:
-        body = problem.body(request.scope.get("state", {}).get("request_id", ""))
-        return Response(body, problem.status, {"Content-Type": problems.CONTENT_TYPE, **problem.headers})
-
-    @app.exception_handler(Problem)
-    async def on_problem(request: Request, problem: Problem) -> Response:
-        return respond(request, problem)
-
-    @app.exception_handler(MoodfuseError)
-    async def on_data_error(request: Request, error: MoodfuseError) -> Response:
-        return respond(request, Problem(422, str(error)[:500]))
-
-    @app.exception_handler(RequestValidationError)
-    async def on_invalid(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        return respond(request, Problem(422, f"{first['loc'][-1]}: {first['msg']}"))
-
-    @app.exception_handler(HTTPException)
-    async def on_http(request: Request, error: HTTPException) -> Response:
-        return respond(request, Problem(error.status_code, str(error.detail)[:300], error.headers))
-
-    @app.exception_handler(Exception)
-    async def on_fault(request: Request, _error: Exception) -> Response:
-        return respond(request, Problem(500, "a fault of the service, not of the request"))

@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from moodfuse.serve.keys import is_known, presented_key
-from moodfuse.serve.limits import Limits, Settings
+from moodfuse.serve.limits import Access, Limits
 from moodfuse.serve.metrics import Metrics
 from moodfuse.serve.problems import CONTENT_TYPE, Problem
 
@@ -60,9 +60,9 @@ class _Exchange:
 class Guard:
     """ASGI middleware around everything that is served. `busy` counts the requests for posts in flight."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, access: Access, metrics: Metrics) -> None:
         self.app = app
-        self.settings = settings
+        self.access = access
         self.metrics = metrics
         self.busy = 0
 
@@ -73,7 +73,7 @@ class Guard:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        exchange = _Exchange(scope, _body_limit(scope["path"], self.settings.limits))
+        exchange = _Exchange(scope, _body_limit(scope["path"], self.access.limits))
         scope.setdefault("state", {})["request_id"] = exchange.id
         telling = _telling(exchange, send)
         try:
@@ -90,9 +90,9 @@ class Guard:
 
     async def _admit(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
         headers = Headers(scope=exchange.scope)
-        path, limits = exchange.scope["path"], self.settings.limits
-        _check_origin(headers, self.settings.hosts)
-        if self.settings.keys and path not in _OPEN and not _authorised(headers, self.settings.keys):
+        path, limits = exchange.scope["path"], self.access.limits
+        _check_origin(headers, self.access.hosts)
+        if _needs_key(path, self.access) and not _authorised(headers, self.access.keys):
             scheme = "Bearer" if path.startswith("/v1/") else 'Basic realm="moodfuse: any name, the key as password"'
             raise Problem(401, "expected a key: Authorization: Bearer KEY", {"WWW-Authenticate": scheme})
         if _declared(headers) > exchange.limit:
@@ -111,7 +111,7 @@ class Guard:
             self.metrics.in_flight.dec()
 
     async def _in_time(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
-        limits = self.settings.limits
+        limits = self.access.limits
         seconds = limits.batch_seconds if exchange.scope["path"] == BATCH else limits.seconds
         try:
             async with asyncio.timeout(seconds):
@@ -143,6 +143,10 @@ class Guard:
 
 def _body_limit(path: str, limits: Limits) -> int:
     return limits.batch_bytes if path == BATCH else limits.body_bytes
+
+
+def _needs_key(path: str, access: Access) -> bool:
+    return bool(access.keys) and path not in _OPEN and not (access.open_page and not path.startswith("/v1/"))
 
 
 def _declared(headers: Headers) -> int:

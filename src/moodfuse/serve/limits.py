@@ -30,14 +30,20 @@ class Limits(Section):
     batch_wait_ms: float = Field(2.0, ge=0, le=1000, description="milliseconds that a post waits for company")
 
 
-class Settings(Section):
-    """All that a worker needs to know. `folder` is the service's own temporary one; `hosts` empty means any."""
+class Access(Section):
+    """Who may ask, and how much."""
+
+    limits: Limits = Limits()
+    keys: tuple[str, ...] = Field((), description="SHA-256 of each key; none: no key is asked for")
+    hosts: tuple[str, ...] = Field((), description="names that the Host header may give; none: any")
+    open_page: bool = Field(False, description="whether a page's own files are given without a key: they hold nothing")
+
+
+class Settings(Access):
+    """All that a worker needs to know. `folder` is the service's own temporary one."""
 
     bundle: Path
     folder: Path
-    limits: Limits = Limits()
-    keys: tuple[str, ...] = Field((), description="SHA-256 of each key; none: no key is asked for")
-    hosts: tuple[str, ...] = Field((), description="names that the Host header may give")
     page: bool = True
     graphs: Path | None = Field(None, description="folder of graphs whose weights several workers share")
     threads: int | None = Field(None, ge=1)

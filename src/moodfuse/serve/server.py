@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -16,6 +17,7 @@ from moodfuse.errors import OutputError
 from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.predictor import map_graphs
 from moodfuse.serve.api import SETTINGS
+from moodfuse.serve.guard import Guard
 from moodfuse.serve.limits import Settings
 from moodfuse.serve.metrics import SHARED
 
@@ -70,6 +72,31 @@ def serve(
             lifespan="on",
             timeout_graceful_shutdown=int(chosen.stop_seconds) + 1,
         )
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on this machine alone; port 0 takes any. Raises `OutputError` for one in use."""
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise OutputError(f"port {port}: cannot be listened on ({error.strerror or error}); choose another") from None
+
+
+def serve_here(app: Guard, listening: socket.socket) -> None:
+    """Serve one app in this process until Ctrl-C, or until the process is told to stop."""
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)  # raised once more at the end, as in `serve`
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        lifespan="off",
+        timeout_graceful_shutdown=2,
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def _check_address(host: str, port: int) -> None:

@@ -25,3 +25,10 @@ def require_serving() -> None:
     for module in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
         if find_spec(module) is None:
             raise MissingExtraError(f"serving needs {module}, which is not installed; pip install 'moodfuse[serve]'")
+
+
+def require_review() -> None:
+    """Raise `MissingExtraError` if a package that `moodfuse review` needs is not installed."""
+    for module in ("fastapi", "uvicorn", "prometheus_client", "scipy", "imagehash", "rapidfuzz"):
+        if find_spec(module) is None:
+            raise MissingExtraError(f"review needs {module}, which is not installed; pip install 'moodfuse[review]'")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,16 @@ from typing import Any
 from moodfuse import files
 from moodfuse.data.formats.base import PREDICTING, Reading, Role
 from moodfuse.data.formats.objects import object_name
-from moodfuse.data.formats.readers import came_as, count_posts, stream_posts
-from moodfuse.data.posts import Post
+from moodfuse.data.formats.readers import count_posts, stream_posts
 from moodfuse.decide.answers import AnswerTable, Question, read_answers
-from moodfuse.decide.model import gave, held_out
+from moodfuse.decide.model import held_out
 from moodfuse.decide.summarising import summarise_answers
 from moodfuse.decide.summary import MoodSummary
 from moodfuse.decide.times import UNITS, Unit
-from moodfuse.errors import BundleError, ConfigError, DataError
+from moodfuse.errors import ConfigError
 from moodfuse.progress import Progress, mute, silent
-from moodfuse.runtime.bundle import Manifest, default_bundle, read_bundle
 from moodfuse.runtime.confusion import Confusion
-from moodfuse.workflows.prediction import details_path
+from moodfuse.workflows.answered import answering_bundle, counted, with_probabilities
 
 #: Columns that posts are grouped by at once.
 MOST_COLUMNS = 3
@@ -49,10 +47,10 @@ def summarise(
     there are no answers, no such column or no times, `ConfigError` for `by`, `BundleError` for another bundle.
     """
     names, unit = _asked(by)
-    source: Any = _with_probabilities(Path(answers)) if isinstance(answers, str | Path) else answers
+    source: Any = with_probabilities(Path(answers)) if isinstance(answers, str | Path) else answers
     where = str(source) if isinstance(source, Path) else object_name(source)
     how = replace(reading, fields=True, answers=True, notify=mute, columns=columns or reading.columns)
-    posts = _counted(stream_posts(source, how), count_posts(source, how), progress)
+    posts = counted(stream_posts(source, how), count_posts(source, how), progress)
     read = read_answers(posts, Question(names, time, unit is not None or time is not None, how.columns), where)
     return summarise_answers(read, _confusion(read, bundle, where), where, unit=unit)
 
@@ -103,45 +101,7 @@ def _asked(by: str | Sequence[str]) -> tuple[tuple[str, ...], Unit | None]:
     return columns, units[0] if units else None
 
 
-def _with_probabilities(path: Path) -> Path:
-    """Return the file that has the probabilities: of a `guid,tag` answer, the details beside it."""
-    if path.is_file() and came_as(path) == "guid_tag":
-        beside = details_path(path)
-        if not beside.is_file():
-            raise DataError(
-                f"{path}: expected the probabilities that `moodfuse predict` writes, found guid,tag alone, and no "
-                f"{beside.name} beside it; predict again, or give that file"
-            )
-        return beside
-    return path
-
-
-def _counted(posts: Iterable[Post], total: int, progress: Progress) -> Iterator[Post]:
-    for done, post in enumerate(posts, start=1):
-        yield post
-        if done % 1000 == 0 or done == total:
-            progress("reading answers", done, total)
-
-
 def _confusion(answers: AnswerTable, bundle: str | Path | None, where: str) -> dict[str, Confusion]:
     """Return how the model's held-out posts were answered; nothing where it is not known which model it was."""
-    manifest = _manifest(bundle)
-    if manifest is None:
-        return {}
-    if gave(manifest, answers):
-        return held_out(manifest)
-    if bundle is None:
-        return {}
-    reason = f"its labels are {', '.join(manifest.labels)}, these are {', '.join(answers.labels)}"
-    if manifest.labels == answers.labels:
-        reason = f"it marks answers below {manifest.review_threshold:.3f} for review, and these are marked otherwise"
-    raise BundleError(f"{bundle}: did not give the answers in {where}: {reason}; name the bundle that did")
-
-
-def _manifest(bundle: str | Path | None) -> Manifest | None:
-    if bundle is not None:
-        return read_bundle(Path(bundle)).manifest
-    try:
-        return read_bundle(default_bundle()).manifest
-    except BundleError:  # this install brings none
-        return None
+    found = answering_bundle(answers, bundle, where)
+    return {} if found is None else held_out(found.manifest)

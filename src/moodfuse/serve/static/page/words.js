@@ -108,6 +108,11 @@ export function language() {
   return current;
 }
 
+// Further words for a page that shows more: by language, as above.
+export function addWords(more) {
+  Object.entries(more).forEach(([code, words]) => Object.assign(WORDS[code], words));
+}
+
 export function setLanguage(code) {
   current = code in WORDS ? code : "en";
 }

@@ -1,0 +1,142 @@
+"""Review: what `moodfuse predict` wrote in, posts to label one by one, labels out."""
+
+from __future__ import annotations
+
+import getpass
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from moodfuse.data.formats.base import PREDICTING, Reading
+from moodfuse.data.formats.image_files import ImagePaths
+from moodfuse.data.formats.readers import count_posts, stream_posts
+from moodfuse.decide.answered_posts import AnswerSource
+from moodfuse.decide.answers import Question, read_answers
+from moodfuse.decide.label_store import LabelStore
+from moodfuse.decide.labelled_rows import labelled_rows
+from moodfuse.decide.queue import Plan
+from moodfuse.decide.review import Review
+from moodfuse.errors import ConfigError, DataError
+from moodfuse.files import csv_text, write_text
+from moodfuse.progress import Progress, mute, silent
+from moodfuse.runtime.bundle import Bundle, default_bundle, read_bundle
+from moodfuse.workflows.answered import answering_bundle, counted, with_probabilities
+from moodfuse.workflows.review_queue import Answers, extend_queue, queued_posts
+
+#: Posts that a new review shows, and the share of them that is drawn at random.
+BUDGET, SHARE = 200, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a person asks for.
+
+    `budget`, `share` and `seed` are for drawing posts: `None` keeps those that there are, and takes the usual ones
+    for a new review. With `settling` the posts are shown on which people differ. `images` is the folder that paths of
+    images start from, by default that of the answers; `bundle` gave the answers, by default moodfuse's own.
+    """
+
+    person: str
+    budget: int | None = None
+    share: float | None = None
+    seed: int = 0
+    settling: bool = False
+    images: Path | None = None
+    bundle: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenReview:
+    """A review and what it is of. `bundle` gave the answers, `None` where no known one did.
+
+    `set_aside` is how many posts may be drawn at random: the queue never takes them otherwise.
+    """
+
+    review: Review
+    source: AnswerSource
+    bundle: Bundle | None
+    set_aside: int
+
+
+def user_name() -> str:
+    """Return the name of whoever is at this machine, "me" where it has none."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "me"
+
+
+def store_path(answers: Path) -> Path:
+    """Return the file beside the answers that keeps the labels."""
+    return answers.with_name(f"{answers.name}.review.sqlite")
+
+
+@contextmanager
+def open_review(
+    answers: Path,
+    session: Session,
+    *,
+    begin: bool = True,
+    reading: Reading = PREDICTING,
+    progress: Progress = silent,
+) -> Iterator[OpenReview]:
+    """Begin the review of a file of answers, or go on with it; what is labelled in the block is kept at once.
+
+    Without `begin` there must be one. Raises `DataError` where there are no answers, or other ones than when it began,
+    `BundleError` for a bundle that did not give them, `OutputError` where nothing can be kept beside them.
+    """
+    path, kept = with_probabilities(answers), store_path(answers)
+    if not begin and not kept.exists():
+        raise DataError(f"{answers}: expected labels in {kept.name} beside it, found none; moodfuse review begins")
+    found, bundle = _read(path, session, reading, progress)
+    with ExitStack() as stack:
+        store = LabelStore(kept)
+        stack.callback(store.close)
+        posts = queued_posts(store, found)
+        if begin and (plan := _plan(session, store)) is not None:
+            extend_queue(store, found, bundle or read_bundle(default_bundle()), plan, progress)
+            posts = queued_posts(store, found)
+        review = Review(store, found.table.labels, posts, session.person, settling=session.settling)
+        yield OpenReview(review, found.source, bundle, store.facts().get("set_aside", 0))
+
+
+def _read(path: Path, session: Session, reading: Reading, progress: Progress) -> tuple[Answers, Bundle | None]:
+    how = replace(reading, fields=True, answers=True, notify=mute)
+    posts = counted(stream_posts(path, how), count_posts(path, how), progress)
+    table = read_answers(posts, Question(columns=how.columns), str(path))
+    first, folder = next(stream_posts(path, how)), session.images or path.parent
+    source = AnswerSource.of(first, str(path), folder, how.columns, remote=reading.remote)
+    return Answers(path, how, table, source), answering_bundle(table, session.bundle, str(path))
+
+
+def _plan(session: Session, store: LabelStore) -> Plan | None:
+    """Return how posts are to be drawn; `None` where there are as many as wanted."""
+    there, facts = len(store.posts()), store.facts()
+    budget = session.budget or there or BUDGET
+    if budget <= there:
+        if session.share is not None:
+            raise ConfigError(
+                f"--random-share: this review has its {there} posts; it is for those that --budget {2 * there} adds"
+            )
+        return None
+    share = facts.get("share", SHARE) if session.share is None else session.share
+    return Plan(budget, share, facts.get("seed", session.seed))
+
+
+def export_labels(opened: OpenReview, output: Path) -> tuple[int, int]:
+    """Write the labels of everybody as CSV: a row for each post that has one.
+
+    Returns how many there are, and how many are left out as people differ. Images are named by paths from where the
+    table lies. Raises `DataError` where there is no label yet, `ConfigError` for a name that does not end in .csv.
+    """
+    if output.suffix.lower() != ".csv":
+        raise ConfigError(f"{output}: expected a name that ends in .csv, found {output.suffix!r}")
+    with ExitStack() as stack:
+        paths = ImagePaths(output, Counter(), stack)
+        rows = labelled_rows(opened.review, opened.source, paths.paths_of)
+        if not rows:
+            raise DataError(f"{opened.review.store.path}: expected labels, found none yet; give some first")
+        write_text(output, csv_text(rows))
+    return len(rows), opened.review.standing().differing
