@@ -112,6 +112,11 @@ def add_to_list(path: Path, id: str, label: str) -> None:
     path.write_bytes(path.read_bytes().removesuffix(b"]}\n") + b"," + row + b"]}\n")
 
 
+def add_task(path: Path, id: str, label: str) -> None:
+    choice = {"from_name": "sentiment", "to_name": "text", "type": "choices", "value": {"choices": [label]}}
+    add_item(path, {"annotations": [{"result": [choice]}], "data": {"id": id, "text": "added", "image": ""}}, "\n]\n")
+
+
 def make_workbook(folder: Path, posts: Sequence[Post]) -> Path:
     rows = [["id", "text", "image", "label"]]
     for post in posts:
@@ -325,6 +330,12 @@ CASES = {
     ),
     "jsonl": Case(by_writer("jsonl"), add_object, broken=_OBJECTS),
     "json": Case(make_json, add_to_list, grow=lambda path: append(path, b"more of it")),
+    "label_studio": Case(
+        by_writer("label_studio"),
+        add_task,
+        grow=lambda path: append(path, b"more of it"),
+        keeps_missing_text=False,
+    ),
     "xlsx": Case(
         make_workbook,
         add_to_workbook,

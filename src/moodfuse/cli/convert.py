@@ -23,13 +23,16 @@ def convert(
     ],
     destination: Annotated[Path, typer.Argument(metavar="DEST", help="Where they go.")],
     to: Annotated[
-        str | None, typer.Option(help="guid_tag, csv, tsv, jsonl or parquet; by default what DEST ends with.")
+        str | None,
+        typer.Option(help="guid_tag, csv, tsv, jsonl, parquet or label-studio; by default what DEST ends with."),
     ] = None,
     part: Annotated[
         str, typer.Option(help="Of a folder: train (train.txt), or predict (test_without_label.txt).")
     ] = "train",
     labels: Annotated[str | None, typer.Option(help="Label names, with commas between; by default the three.")] = None,
-    embed: Annotated[bool, typer.Option("--embed", help="Put images into the file itself (jsonl, parquet).")] = False,
+    embed: Annotated[
+        bool, typer.Option("--embed", help="Put images into the file itself (jsonl, parquet, label-studio).")
+    ] = False,
     outside: Annotated[
         bool, typer.Option("--outside-images", help="Copy images from outside the folder of SOURCE, too.")
     ] = False,

@@ -19,7 +19,7 @@ _BEFORE = "moodfuse_"
 class AnswerColumns:
     """The names of an answer's columns: those of its probabilities by label, or the one that holds all of them.
 
-    `used`, `status`, `needs_review` and those of `others` are empty where somebody took them out.
+    All others are empty where somebody took them out.
     """
 
     probabilities: Mapping[str, str]
@@ -27,14 +27,16 @@ class AnswerColumns:
     used: str
     status: str
     needs_review: str
-    #: label, confidence and details
-    others: tuple[str, ...] = ()
+    label: str
+    confidence: str
+    details: str
 
     @property
     def names(self) -> frozenset[str]:
         """All columns that hold the answer: the rest are those of the post."""
         shares = (self.together,) if self.together else self.probabilities.values()
-        return frozenset(filter(None, (*shares, self.used, self.status, self.needs_review, *self.others)))
+        others = (self.used, self.status, self.needs_review, self.label, self.confidence, self.details)
+        return frozenset(filter(None, (*shares, *others)))
 
     def values(self, fields: Mapping[str, Any]) -> list[Any] | None:
         """Return a post's probabilities as they stand, `None` where there are none; labels in their order."""
@@ -61,9 +63,8 @@ def find_answer(fields: Mapping[str, Any], where: str) -> AnswerColumns:
             f"{where}: expected the probabilities that `moodfuse predict` writes (p_negative, p_neutral, p_positive), "
             f"found the columns {shown}; give what predict wrote, whole"
         )
-    others = tuple(_latest(plain, names) for plain in ("label", "confidence", "details"))
-    used, status, needs_review = (_latest(plain, names) for plain in ("used", "status", "needs_review"))
-    return AnswerColumns(labels, together, used, status, needs_review, others)
+    plain = ("used", "status", "needs_review", "label", "confidence", "details")
+    return AnswerColumns(labels, together, **{name: _latest(name, names) for name in plain})
 
 
 def find_column(wanted: str, names: Collection[str], where: str, option: str) -> str:
@@ -95,6 +96,18 @@ def parts(value: Any) -> list[str]:
     if isinstance(value, str):
         return value.split("|") if value else []
     return [str(part) for part in value] if isinstance(value, list | tuple) else []
+
+
+def number(value: Any) -> float:
+    """Return a cell's number, whatever its decimal sign; NaN for what is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        pass
+    try:
+        return float(str(value).replace(",", "."))
+    except ValueError:
+        return float("nan")
 
 
 def _latest(plain: str, names: Sequence[str]) -> str:

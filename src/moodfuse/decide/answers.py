@@ -15,7 +15,14 @@ from moodfuse.data.formats.base import Role
 from moodfuse.data.languages import BARE, identify_language
 from moodfuse.data.posts import UNREAD, Post
 from moodfuse.data.text import clean
-from moodfuse.decide.answer_columns import AnswerColumns, find_answer, find_column, parts, role_columns
+from moodfuse.decide.answer_columns import (
+    AnswerColumns,
+    find_answer,
+    find_column,
+    number,
+    parts,
+    role_columns,
+)
 from moodfuse.decide.examples import MOST_GROUPS, Examples, Extremes
 from moodfuse.decide.times import NAMES, Times
 from moodfuse.decide.words import HASHTAG, CountedWords, Words
@@ -101,7 +108,7 @@ class _Collector:
         self._labels = tuple(self._answer.probabilities)
         self._values: list[list[float]] = []
         self._tables: list[NDArray[np.float32]] = []
-        self._used, self._used_numbers = array("q"), dict[str, int]()
+        self._used, self._usednumbers = array("q"), dict[str, int]()
         self._read, self._review = array("b"), array("b")
         self._status = Counter[str]()
         self._time = _time_column(fields, question, where)
@@ -114,14 +121,14 @@ class _Collector:
     def add(self, post: Post) -> None:
         fields, answer = post.fields or {}, self._answer
         row = len(self._read)
-        values = list(map(_number, answer.values(fields) or self._labels))
+        values = list(map(number, answer.values(fields) or self._labels))
         self._values.append(values)
         status = parts(fields.get(answer.status)) if answer.status else ["ok"]
         self._status.update(status)
         read = _UNREAD.isdisjoint(status)
         self._read.append(read)
         used = "|".join(sorted(parts(fields.get(answer.used)))) if answer.used else ""
-        self._used.append(self._used_numbers.setdefault(used, len(self._used_numbers)))
+        self._used.append(self._usednumbers.setdefault(used, len(self._usednumbers)))
         if answer.needs_review:
             self._review.append(str(fields.get(answer.needs_review)).lower() in ("true", "1"))
         if self._times is not None:
@@ -169,7 +176,7 @@ class _Collector:
             self._labels,
             np.concatenate(self._tables),
             np.frombuffer(self._used, dtype=np.int64),
-            list(self._used_numbers),
+            list(self._usednumbers),
             np.frombuffer(self._read, dtype=np.int8) != 0,
             review,
             self._status,
@@ -187,7 +194,7 @@ class _Groups:
 
     def __init__(self, column: str, values_of: Callable[[Post], list[str]]) -> None:
         self._column, self._values_of = column, values_of
-        self._numbers: dict[str, int] = {}
+        self.numbers: dict[str, int] = {}
         self._rows, self._groups = array("q"), array("q")
 
     def add(self, row: int, post: Post) -> list[tuple[str, str]]:
@@ -195,12 +202,12 @@ class _Groups:
         names = self._values_of(post)
         for name in names:
             self._rows.append(row)
-            self._groups.append(self._numbers.setdefault(name, len(self._numbers)))
+            self._groups.append(self.numbers.setdefault(name, len(self.numbers)))
         return [(self._column, name) for name in names]
 
     def finish(self) -> Grouping:
         rows, groups = (np.array(values, dtype=np.int64) for values in (self._rows, self._groups))
-        return Grouping(self._column, list(self._numbers), rows, groups)
+        return Grouping(self._column, list(self.numbers), rows, groups)
 
 
 def _values_of(column: str, fields: Mapping[str, Any], where: str) -> Callable[[Post], list[str]]:
@@ -241,15 +248,3 @@ def _time_column(fields: Mapping[str, Any], question: Question, where: str) -> s
         shown = ", ".join(repr(name[:40]) for name in list(fields)[:8])
         raise DataError(f"{where}: expected a column of times, found {shown}; say which it is: --time COLUMN")
     return ""
-
-
-def _number(value: Any) -> float:
-    """Return a cell's number, whatever its decimal sign; NaN for what is none."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        pass
-    try:
-        return float(str(value).replace(",", "."))
-    except ValueError:
-        return float("nan")

@@ -6,6 +6,7 @@ is ever overwritten, so that a killed session loses nothing, and sessions only e
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import time
@@ -66,19 +67,24 @@ class LabelStore:
                 raise
 
     def _prepare(self) -> None:
-        made_by, version = (self._base.execute(f"PRAGMA {name}").fetchone()[0] for name in _PRAGMAS)
-        strange = self._base.execute("SELECT 1 FROM sqlite_master").fetchone() if not made_by else made_by != _MADE_BY
-        if strange:
-            raise DataError(f"{self.path}: expected a file of moodfuse review, found another database; move it away")
-        if version > _VERSION:
-            raise DataError(f"{self.path}: was written by a later moodfuse; update this one: pip install -U moodfuse")
-        self._base.execute("PRAGMA journal_mode = WAL")
-        self._base.execute("PRAGMA synchronous = FULL")  # what was said to be saved survives a power cut
-        with self._writing():
+        with self._writing():  # from here on no other session prepares it
+            made_by, version = (self._base.execute(f"PRAGMA {name}").fetchone()[0] for name in _PRAGMAS)
+            filled = self._base.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
+            if made_by != _MADE_BY and (made_by or filled):
+                raise DataError(
+                    f"{self.path}: expected a file of moodfuse review, found another database; move it away"
+                )
+            if version > _VERSION:
+                raise DataError(
+                    f"{self.path}: was written by a later moodfuse; update this one: pip install -U moodfuse"
+                )
             for statement in filter(str.strip, _TABLES.split(";")):
                 self._base.execute(statement)
             for name, value in zip(_PRAGMAS, (_MADE_BY, _VERSION), strict=True):
                 self._base.execute(f"PRAGMA {name} = {value}")
+        with contextlib.suppress(sqlite3.OperationalError):  # somebody reads: the next session turns it on
+            self._base.execute("PRAGMA journal_mode = WAL")
+        self._base.execute("PRAGMA synchronous = FULL")  # what was said to be saved survives a power cut
 
     def close(self) -> None:
         """Let go of the file; what was given is in it already."""

@@ -166,11 +166,16 @@ class Reader(ABC):
             first += len(held)
 
 
+#: What a model says of a post: a label, and how sure it is (0..1); `None` where it says nothing.
+Answer = Callable[[Post], tuple[str, float] | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What a writer is to write: where, for which part, and whether image bytes go into the file itself.
 
-    `force` writes over a file that exists; a folder that holds something stays as it is.
+    `force` writes over a file that exists; a folder that holds something stays as it is. `answer` is for a format that
+    keeps what a model says beside what people say.
     """
 
     path: Path
@@ -181,6 +186,7 @@ class Target:
     notes: Counter[str] = field(default_factory=Counter)
     #: The real folder that files of images are copied from, and from nowhere else; `None`: from anywhere.
     home: Path | None = None
+    answer: Answer | None = None
 
 
 class Writer(ABC):
@@ -194,6 +200,8 @@ class Writer(ABC):
     embeds: ClassVar[bool] = False
     #: Whether a text that is missing comes back as missing, not as empty.
     keeps_missing_text: ClassVar[bool] = True
+    #: Whether the file can hold a model's answers beside labels.
+    keeps_answers: ClassVar[bool] = False
 
     @abstractmethod
     def open(self, target: Target) -> AbstractContextManager[Callable[[Post], None]]:

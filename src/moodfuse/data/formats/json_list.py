@@ -52,9 +52,9 @@ class JsonReader(Reader):
     def rows(self, path: Path, reading: Reading) -> Iterator[Row]:
         first_line(path)
         if not reading.strict or reading.columns:
-            need_columns(islice(_elements(path), _LOOKED_AT), path, reading)
+            need_columns(islice(elements(path), _LOOKED_AT), path, reading)
         objects = Objects(path, reading, file_encoding(path))
-        for number, record in enumerate(_elements(path), start=1):
+        for number, record in enumerate(elements(path), start=1):
             if isinstance(record, dict):
                 yield objects.row(record, number)
             elif reading.strict:
@@ -63,16 +63,16 @@ class JsonReader(Reader):
                 yield objects.nothing(number)
 
     def columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
-        return record_columns(_elements(path))
+        return record_columns(elements(path))
 
     def read_columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
-        return Objects(path, reading).read_columns(_elements(path))
+        return Objects(path, reading).read_columns(elements(path))
 
     def count(self, path: Path, reading: Reading) -> int:
         return count_matches(path, _BETWEEN) + 1
 
 
-def _elements(path: Path) -> Iterator[Any]:
+def elements(path: Path) -> Iterator[Any]:
     """Yield the elements of the list of a file. Raises `DataError` where there is none, or where it is broken."""
     with open_file(path) as file:
         text, name, number = JsonText(path, file), str(path), 1

@@ -15,8 +15,8 @@ from moodfuse.data import formats
 from moodfuse.data.formats.base import Reader, Writer
 from moodfuse.plugins import TEXT, WHOLE_NUMBER, YES_OR_NO, Declared, Registry, tuple_of
 
-#: Names that formats had before: they go on meaning the same.
-ALIASES = {"report": "guid_tag"}
+#: Names that formats had before, or elsewhere: they go on meaning the same.
+ALIASES = {"report": "guid_tag", "label-studio": "label_studio"}
 
 _T = TypeVar("_T")
 
@@ -65,5 +65,5 @@ def writers() -> Mapping[str, Writer]:
 
 
 def format_name(name: str) -> str:
-    """Return the name that a format has now, for that name or one that it had before."""
+    """Return the name that a format has here, for that name or another one of it."""
     return ALIASES.get(name, name)
