@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from moodfuse.decide.queue import Drawing, Plan, QueuedPost, spread
+from moodfuse.decide.queue import QueuedPost, QueueDraw, QueuePlan, spread
 
 LUCK = np.random.default_rng(0)
 PROBABILITIES = LUCK.dirichlet((1, 1, 1), 1000).astype(np.float32)
@@ -12,8 +12,10 @@ VECTORS = LUCK.normal(size=(1000, 8)).astype(np.float32)
 ALONE = {row: row for row in range(1000)}
 
 
-def draw(plan: Plan, there: list[QueuedPost] | None = None, set_aside: int | None = None) -> list[QueuedPost]:
-    return Drawing(PROBABILITIES, ALL, plan, there or (), set_aside=set_aside).choose(ALONE, lambda rows: VECTORS[rows])
+def draw(plan: QueuePlan, there: list[QueuedPost] | None = None, set_aside: int | None = None) -> list[QueuedPost]:
+    return QueueDraw(PROBABILITIES, ALL, plan, there or (), set_aside=set_aside).choose(
+        ALONE, lambda rows: VECTORS[rows]
+    )
 
 
 def margins(rows: list[int]) -> float:
@@ -22,7 +24,7 @@ def margins(rows: list[int]) -> float:
 
 
 def test_the_queue_is_doubtful_and_the_random_part_is_not() -> None:
-    queue = draw(Plan(200, 0.1))
+    queue = draw(QueuePlan(200, 0.1))
     taught = [one.row for one in queue if one.drawn == "queue"]
     tests = [one.row for one in queue if one.drawn == "random"]
     assert (len(taught), len(tests)) == (180, 20)
@@ -30,37 +32,37 @@ def test_the_queue_is_doubtful_and_the_random_part_is_not() -> None:
     everywhere = margins(list(range(1000)))
     assert margins(taught) < everywhere / 2
     assert abs(margins(tests) - everywhere) < 0.1
-    assert queue == draw(Plan(200, 0.1)) != draw(Plan(200, 0.1, seed=1))
+    assert queue == draw(QueuePlan(200, 0.1)) != draw(QueuePlan(200, 0.1, seed=1))
 
 
 def test_the_random_part_is_the_same_whatever_teaches_and_none_of_what_is_set_aside_does() -> None:
-    aside = Drawing(PROBABILITIES, ALL, Plan(1000, 0.1))
+    aside = QueueDraw(PROBABILITIES, ALL, QueuePlan(1000, 0.1))
     assert len(aside.random) == aside.set_aside == 100
     assert not set(aside.random) & set(aside.doubtful)
-    other = Drawing(PROBABILITIES[::-1], ALL, Plan(1000, 0.1))
+    other = QueueDraw(PROBABILITIES[::-1], ALL, QueuePlan(1000, 0.1))
     assert other.random == aside.random  # whatever the model says of the posts
 
 
 def test_more_can_be_drawn_later_and_the_random_part_stays_one_sample() -> None:
-    first = draw(Plan(100, 0.1))
-    more = draw(Plan(200, 0.1), first, 100)
+    first = draw(QueuePlan(100, 0.1))
+    more = draw(QueuePlan(200, 0.1), first, 100)
     assert len(more) == 100
     assert not {one.row for one in first} & {one.row for one in more}
     tests = [one.row for one in [*first, *more] if one.drawn == "random"]
-    assert set(tests) == set(Drawing(PROBABILITIES, ALL, Plan(200, 0.1)).random)
-    assert all(one.drawn == "random" for one in draw(Plan(140, 1.0), first, 100))  # as many as are set aside
-    assert draw(Plan(50, 0.1), first, 100) == []
+    assert set(tests) == set(QueueDraw(PROBABILITIES, ALL, QueuePlan(200, 0.1)).random)
+    assert all(one.drawn == "random" for one in draw(QueuePlan(140, 1.0), first, 100))  # as many as are set aside
+    assert draw(QueuePlan(50, 0.1), first, 100) == []
 
 
 @pytest.mark.parametrize(("share", "tests"), [(0.0, 0), (0.001, 1), (0.5, 10), (1.0, 20)])
 def test_any_share_can_be_random(share: float, tests: int) -> None:
-    queue = draw(Plan(20, share))
+    queue = draw(QueuePlan(20, share))
     assert [one.drawn for one in queue].count("random") == tests
     assert len(queue) == 20
 
 
 def test_near_duplicates_are_shown_once_and_none_of_a_random_post() -> None:
-    drawing = Drawing(PROBABILITIES, ALL, Plan(200, 0.1))
+    drawing = QueueDraw(PROBABILITIES, ALL, QueuePlan(200, 0.1))
     pairs = {row: row // 2 for row in range(1000)}
     queue = drawing.choose(pairs, lambda rows: VECTORS[rows])
     tests = {pairs[one.row] for one in queue if one.drawn == "random"}
@@ -72,7 +74,7 @@ def test_near_duplicates_are_shown_once_and_none_of_a_random_post() -> None:
 def test_a_post_that_cannot_be_labelled_is_never_drawn_and_few_posts_are_all_drawn() -> None:
     few = ALL.copy()
     few[30:] = False
-    drawing = Drawing(PROBABILITIES, few, Plan(200, 0.1))
+    drawing = QueueDraw(PROBABILITIES, few, QueuePlan(200, 0.1))
     queue = drawing.choose(ALONE, lambda rows: VECTORS[rows])
     assert sorted(one.row for one in queue) == list(range(30))
     assert [one.drawn for one in queue].count("random") == 3

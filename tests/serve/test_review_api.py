@@ -15,10 +15,10 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from answer_files import HOSTILE, predicted_file
-from moodfuse.decide.review import Review
+from moodfuse.decide.review import ReviewSession
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.serve.review import create_review_app
-from moodfuse.workflows.reviewing import Session, open_review
+from moodfuse.workflows.reviewing import ReviewOptions, open_review
 
 KEY = "a key"
 OWN = "http://127.0.0.1:9000"
@@ -35,24 +35,26 @@ def model() -> Predictor:
 
 
 @pytest.fixture
-def review(predicted: Path, tmp_path: Path) -> Iterator[Review]:
+def review(predicted: Path, tmp_path: Path) -> Iterator[ReviewSession]:
     answers = Path(shutil.copytree(predicted.parent, tmp_path / "answered")) / predicted.name
-    with open_review(answers, Session("ann", budget=12, share=0.5)) as opened:
+    with open_review(answers, ReviewOptions("ann", budget=12, share=0.5)) as opened:
         yield opened.review
 
 
 @pytest.fixture
-def client(review: Review, model: Predictor) -> Iterator[TestClient]:
+def client(review: ReviewSession, model: Predictor) -> Iterator[TestClient]:
     headers = {"Authorization": f"Bearer {KEY}"}
     with TestClient(create_review_app(review, model, KEY), base_url=OWN, headers=headers) as one:
         yield one
 
 
-def row_of(review: Review, drawn: str, place: int = 0) -> int:
+def row_of(review: ReviewSession, drawn: str, place: int = 0) -> int:
     return [post.row for post in review.posts if post.drawn == drawn][place]
 
 
-def test_nothing_is_told_or_kept_without_the_key_and_for_no_other_page(client: TestClient, review: Review) -> None:
+def test_nothing_is_told_or_kept_without_the_key_and_for_no_other_page(
+    client: TestClient, review: ReviewSession
+) -> None:
     row = row_of(review, "queue")
     path = f"/v1/posts/{row}/label"
     for headers, status in (
@@ -87,7 +89,7 @@ def test_the_pages_files_hold_nothing_and_need_no_key(client: TestClient) -> Non
     assert client.get("/docs").status_code == client.get("/openapi.json").status_code == 404
 
 
-def test_a_session_is_told_whole(client: TestClient, review: Review) -> None:
+def test_a_session_is_told_whole(client: TestClient, review: ReviewSession) -> None:
     told = client.get("/v1/review").json()
     assert (told["person"], told["settling"], told["explains"]) == ("ann", False, True)
     assert told["labels"] == ["negative", "neutral", "positive"]
@@ -96,7 +98,7 @@ def test_a_session_is_told_whole(client: TestClient, review: Review) -> None:
     assert (told["standing"]["total"], told["standing"]["random"], told["standing"]["accuracy"]) == (12, 6, None)
 
 
-def test_a_post_is_told_as_it_is(client: TestClient, review: Review) -> None:
+def test_a_post_is_told_as_it_is(client: TestClient, review: ReviewSession) -> None:
     hostile = client.get("/v1/posts/0").json()
     assert (hostile["id"], hostile["text"]) == ("p0", HOSTILE)
     row = next(post.row for post in review.posts if post.answered.post.image is not None)
@@ -109,7 +111,7 @@ def test_a_post_is_told_as_it_is(client: TestClient, review: Review) -> None:
     assert client.get("/v1/posts/x").status_code == 422
 
 
-def test_the_model_is_silent_on_a_test_until_the_label_is_given(client: TestClient, review: Review) -> None:
+def test_the_model_is_silent_on_a_test_until_the_label_is_given(client: TestClient, review: ReviewSession) -> None:
     test, taught = row_of(review, "random"), row_of(review, "queue")
     assert client.get(f"/v1/posts/{taught}").json()["model"]["label"] == review.by_row[taught].predicted
     assert client.get(f"/v1/posts/{test}").json()["model"] is None
@@ -120,7 +122,7 @@ def test_the_model_is_silent_on_a_test_until_the_label_is_given(client: TestClie
     assert sum(client.get(f"/v1/posts/{test}").json()["model"]["probabilities"].values()) == pytest.approx(1, abs=1e-3)
 
 
-def test_every_key_is_kept_and_taken_back(client: TestClient, review: Review) -> None:
+def test_every_key_is_kept_and_taken_back(client: TestClient, review: ReviewSession) -> None:
     row = row_of(review, "queue")
     kept = client.post(f"/v1/posts/{row}/label", json={"label": "negative"}).json()
     assert (kept["row"], kept["said"], kept["standing"]["done"]) == (row, "negative", 1)
@@ -141,14 +143,14 @@ def test_every_key_is_kept_and_taken_back(client: TestClient, review: Review) ->
         ("note", {"note": "x" * 5001}),
     ],
 )
-def test_what_is_no_key_is_refused_in_a_line(client: TestClient, review: Review, path: str, body: Any) -> None:
+def test_what_is_no_key_is_refused_in_a_line(client: TestClient, review: ReviewSession, path: str, body: Any) -> None:
     answer = client.post(f"/v1/posts/{row_of(review, 'queue')}/{path}", json=body)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert review.store.labels() == []
 
 
-def test_it_says_why(client: TestClient, review: Review) -> None:
+def test_it_says_why(client: TestClient, review: ReviewSession) -> None:
     row = next(post.row for post in review.posts if post.drawn == "queue" and post.answered.post.image is not None)
     why = client.get(f"/v1/posts/{row}/why").json()
     assert why["label"] == review.by_row[row].predicted
@@ -156,7 +158,7 @@ def test_it_says_why(client: TestClient, review: Review) -> None:
     assert len(why["regions"]["weights"]) == 5
 
 
-def test_where_people_differ_each_sees_what_the_others_said(review: Review, model: Predictor) -> None:
+def test_where_people_differ_each_sees_what_the_others_said(review: ReviewSession, model: Predictor) -> None:
     row = row_of(review, "queue")
     review.label(row, "neutral")
     review.store.act(row, "bob", "label", "positive")
@@ -164,7 +166,7 @@ def test_where_people_differ_each_sees_what_the_others_said(review: Review, mode
     with TestClient(create_review_app(review, model, KEY), base_url=OWN) as alone:
         headers = {"Authorization": f"Bearer {KEY}"}
         assert alone.get(f"/v1/posts/{row}", headers=headers).json()["others"] == {}
-    settling = Review(review.store, review.labels, posts, "cid", settling=True)
+    settling = ReviewSession(review.store, review.labels, posts, "cid", settling=True)
     with TestClient(create_review_app(settling, None, KEY), base_url=OWN, headers=headers) as client:
         assert [post["row"] for post in client.get("/v1/review").json()["posts"]] == [row]
         assert client.get(f"/v1/posts/{row}").json()["others"] == {"ann": "neutral", "bob": "positive"}

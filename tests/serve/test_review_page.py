@@ -19,7 +19,7 @@ from moodfuse.decide.label_store import LabelStore
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.serve.review import create_review_app
 from moodfuse.serve.server import listen
-from moodfuse.workflows.reviewing import Session, open_review, store_path
+from moodfuse.workflows.reviewing import ReviewOptions, open_review, store_path
 
 CHROMIUM = Path("/usr/bin/chromium")
 KEY = "a-key"
@@ -80,7 +80,7 @@ def model() -> Predictor:
 @contextmanager
 def serving(answers: Path, model: Predictor) -> Iterator[tuple[str, uvicorn.Server, threading.Thread]]:
     """Serve a session in a thread; give its address."""
-    with open_review(answers, Session("ann", share=0.25)) as opened, listen(0) as listening:
+    with open_review(answers, ReviewOptions("ann", share=0.25)) as opened, listen(0) as listening:
         config = uvicorn.Config(create_review_app(opened.review, model, KEY), lifespan="off", log_config=None)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -141,7 +141,7 @@ def test_a_review_by_keyboard_alone(visit: Visit) -> None:
         page.keyboard.press("3")
         page.locator(f"#rv-done:text-matches('^{before + 1} ')").wait_for()
     page.wait_for_selector("#rv-end:not([hidden])")
-    assert "All 8 posts are done." in page.locator("#rv-end").inner_text()
+    assert "All is done." in page.locator("#rv-end").inner_text()
     side = page.locator("#rv-side").inner_text()
     assert re.search(r"accuracy [01]\.\d\d \(0\.\d\d to [01]\.\d\d, from 2 drawn at random\)", side)
     visit.press("ArrowLeft", 8)

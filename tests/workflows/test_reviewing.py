@@ -13,12 +13,12 @@ import pytest
 from answer_files import drawn, predicted_file, prediction, write
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Status
-from moodfuse.decide.review import Accuracy, Review
+from moodfuse.decide.review import Accuracy, ReviewSession
 from moodfuse.decide.review_words import lines
 from moodfuse.errors import BundleError, ConfigError, DataError
 from moodfuse.labels import SENTIMENT
 from moodfuse.runtime.bundle import default_bundle
-from moodfuse.workflows.reviewing import Session, export_labels, open_review, store_path
+from moodfuse.workflows.reviewing import ReviewOptions, export_labels, open_review, store_path
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +33,13 @@ def answers(predicted: Path, tmp_path: Path) -> Path:
 
 
 @contextmanager
-def reviewing(answers: Path, person: str = "ann", **how: object) -> Iterator[Review]:
+def reviewing(answers: Path, person: str = "ann", **how: object) -> Iterator[ReviewSession]:
     session = {"budget": 10, "share": 0.3} | how if not store_path(answers).exists() else how
-    with open_review(answers, Session(person, **session)) as opened:  # type: ignore[arg-type]
+    with open_review(answers, ReviewOptions(person, **session)) as opened:  # type: ignore[arg-type]
         yield opened.review
 
 
-def label_all(review: Review, label: str, count: int = 99) -> None:
+def label_all(review: ReviewSession, label: str, count: int = 99) -> None:
     for post in review.posts[:count]:
         review.label(post.row, label)
 
@@ -91,14 +91,14 @@ def test_what_several_people_say_is_compared_settled_and_written(answers: Path, 
         assert standing.people == {"ann": 10, "bob": 8}
         # alpha by hand: 16 values, 2 neutral, two units of two that differ
         assert standing.alpha == pytest.approx(1 - 15 * 2 * 2 / (16 * 16 - 14 * 14 - 2 * 2))
-    with open_review(answers, Session("cid")) as opened:
+    with open_review(answers, ReviewOptions("cid")) as opened:
         assert export_labels(opened, tmp_path / "before.csv") == (8, 2)
     with reviewing(answers, "cid", settling=True) as review:
         assert len(review.posts) == 2
         review.label(review.posts[0].row, "negative")
         assert review.standing().differing == 1
         settled = review.by_row[review.posts[0].row].answered.post.id
-    with open_review(answers, Session("cid")) as opened:
+    with open_review(answers, ReviewOptions("cid")) as opened:
         assert export_labels(opened, tmp_path / "labels.csv") == (9, 1)
     rows = {row["id"]: row for row in csv.DictReader((tmp_path / "labels.csv").open(encoding="utf-8"))}
     assert (rows[settled]["label"], rows[settled]["labelled_by"]) == ("negative", "cid")
@@ -109,7 +109,7 @@ def test_what_several_people_say_is_compared_settled_and_written(answers: Path, 
 def test_the_table_of_labels_is_a_table_of_posts(answers: Path, tmp_path: Path) -> None:
     output = tmp_path / "elsewhere" / "labels.csv"
     output.parent.mkdir()
-    with open_review(answers, Session("ann", budget=16, share=0.25)) as opened:
+    with open_review(answers, ReviewOptions("ann", budget=16, share=0.25)) as opened:
         label_all(opened.review, "neutral")
         export_labels(opened, output)
     header, *_ = csv.reader(output.open(encoding="utf-8"))
@@ -180,7 +180,7 @@ def test_bad_input_is_a_line_and_leaves_nothing_behind(tmp_path: Path, answers: 
     named = default_bundle()
     with pytest.raises(BundleError, match="did not give the answers"), reviewing(path, bundle=named):
         pass
-    nobody = Session("ann")
+    nobody = ReviewOptions("ann")
     with pytest.raises(DataError, match="found none"), open_review(answers, nobody, begin=False):
         pass
     assert not store_path(posts).exists()

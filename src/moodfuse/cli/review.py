@@ -56,16 +56,16 @@ def review(
 
     require_review()
     from moodfuse.workflows.destination import check_destinations
-    from moodfuse.workflows.reviewing import Session, open_review, user_name
+    from moodfuse.workflows.reviewing import ReviewOptions, open_review, user_name
 
     reading = reading_of(PREDICTING, columns, sheet, quotes, format=format, remote=remote_images)
-    session = Session(name or user_name(), budget, random_share, seed, disagreements, images, bundle)
+    asked = ReviewOptions(name or user_name(), budget, random_share, seed, disagreements, images, bundle)
     if export is not None:
         check_destinations([export], answers, reading, force=force)
     begin = not (disagreements or as_json or export is not None)
     with ExitStack() as stack:
         with Bar(quiet=quiet) as bar:  # gone before the page is served
-            opened = stack.enter_context(open_review(answers, session, begin=begin, reading=reading, progress=bar))
+            opened = stack.enter_context(open_review(answers, asked, begin=begin, reading=reading, progress=bar))
         if as_json:
             print(json.dumps(review_json(opened.review.standing())))
         elif export is None and (opened.review.posts or not disagreements):

@@ -8,7 +8,7 @@ from typing import Any
 from moodfuse.data.formats.columns import rank_of
 from moodfuse.data.posts import ImageRef
 from moodfuse.decide.answered_posts import AnswerSource
-from moodfuse.decide.review import Review, ReviewedPost
+from moodfuse.decide.review import ReviewedPost, ReviewSession
 from moodfuse.runtime.values import cell, whole
 
 #: What stands behind the columns of the posts.
@@ -18,7 +18,7 @@ _BEFORE = "original_"
 
 
 def labelled_rows(
-    review: Review, source: AnswerSource, paths_of: Callable[[Iterable[ImageRef]], list[str]]
+    review: ReviewSession, source: AnswerSource, paths_of: Callable[[Iterable[ImageRef]], list[str]]
 ) -> list[dict[str, str]]:
     """Return a row for each post of a review that has a label, in the order of the answers.
 

@@ -25,7 +25,7 @@ _FOR_EACH, _FEWEST, _MOST = 5, 500, 3000
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class QueuePlan:
     """How posts are drawn from the rows that can be labelled: `share` of them is set aside to test on."""
 
     budget: int
@@ -41,7 +41,7 @@ class QueuedPost:
     drawn: Drawn
 
 
-class Drawing:
+class QueueDraw:
     """A drawing of posts for the queue: first the random part, then the others out of the most `doubtful` ones.
 
     `probabilities`: (N, C); `can_be_labelled`: (N,). Posts `there` are queued already, and `set_aside` is how many rows
@@ -52,7 +52,7 @@ class Drawing:
         self,
         probabilities: NDArray[np.float32],
         can_be_labelled: NDArray[np.bool_],
-        plan: Plan,
+        plan: QueuePlan,
         there: Sequence[QueuedPost] = (),
         *,
         set_aside: int | None = None,
@@ -67,7 +67,8 @@ class Drawing:
         self._centres = [post.row for post in there if post.drawn == "queue"]
         missing = max(0, budget - len(there))
         tests = max(1, round(plan.share * budget)) if plan.share else 0
-        free = [row for row in reserve.tolist() if row not in set(self.there)]
+        queued = frozenset(self.there)
+        free = [row for row in reserve.tolist() if row not in queued]
         #: new rows of the random part
         self.random: list[int] = free[: min(missing, max(0, tests - (len(there) - len(self._centres))))]
         #: how many others are wanted

@@ -83,7 +83,7 @@ class Standing:
     differing: int
 
 
-class Review:
+class ReviewSession:
     """One person's session on the posts of a store. With `settling` it shows those on which others differ."""
 
     def __init__(

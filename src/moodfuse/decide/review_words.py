@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from moodfuse.decide.review import Review, Standing
+from moodfuse.decide.review import ReviewSession, Standing
 
 
-def lines(review: Review, answers: str, set_aside: int) -> list[str]:
+def lines(review: ReviewSession, answers: str, set_aside: int) -> list[str]:
     """Return what there is to say when a session ends, in lines; `answers` is the file as the user calls it."""
     now = review.standing()
     skipped = f", {now.skipped} skipped" if now.skipped else ""

@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from moodfuse.config import Section
 from moodfuse.data.images import look, read_of
-from moodfuse.decide.review import Review, ReviewedPost
+from moodfuse.decide.review import ReviewedPost, ReviewSession
 from moodfuse.decide.review_words import as_json
 from moodfuse.runtime.answers import explanation_object
 from moodfuse.runtime.explain import explain
@@ -44,7 +44,7 @@ class NoteBody(Section):
     note: str
 
 
-def create_review_app(review: Review, predictor: Predictor | None, key: str) -> Guard:
+def create_review_app(review: ReviewSession, predictor: Predictor | None, key: str) -> Guard:
     """Return the app of a person's session, for the names of this machine alone; whoever asks must know the `key`.
 
     `predictor` says why the model answers as it does; `None` where it is not the model that gave the answers.
@@ -70,7 +70,7 @@ def _add_page(app: FastAPI) -> None:
     app.mount("/review", StaticFiles(packages=[("moodfuse.serve", "static/review")]))
 
 
-def _add_posts(app: FastAPI, review: Review) -> None:
+def _add_posts(app: FastAPI, review: ReviewSession) -> None:
     @app.get("/v1/posts/{row}")
     async def post(row: int) -> Response:
         """Tell a post, and what is said of it."""
@@ -91,7 +91,7 @@ def _add_posts(app: FastAPI, review: Review) -> None:
         return Response(buffer.getvalue(), media_type="image/jpeg")
 
 
-def _add_reasons(app: FastAPI, review: Review, predictor: Predictor | None) -> None:
+def _add_reasons(app: FastAPI, review: ReviewSession, predictor: Predictor | None) -> None:
     alone = asyncio.Lock()  # the graphs take all cores: one explanation at a time
 
     @app.get("/v1/posts/{row}/why")
@@ -107,7 +107,7 @@ def _add_reasons(app: FastAPI, review: Review, predictor: Predictor | None) -> N
         return _json(explanation_object(found))
 
 
-def _add_keys(app: FastAPI, review: Review, *, explains: bool) -> None:
+def _add_keys(app: FastAPI, review: ReviewSession, *, explains: bool) -> None:
     # Not in threads: the store is used from one thread, and what it does takes milliseconds.
     def done(row: int | None) -> Response:
         said = None if row is None else _said(review.own(), row)
@@ -147,7 +147,7 @@ def _add_keys(app: FastAPI, review: Review, *, explains: bool) -> None:
         return done(review.undo())
 
 
-def _found(review: Review, row: int) -> ReviewedPost:
+def _found(review: ReviewSession, row: int) -> ReviewedPost:
     if row not in review.by_row:
         raise Problem(404, f"post: expected one of the {len(review.by_row)} of this review, found row {row}")
     return review.by_row[row]
@@ -158,12 +158,12 @@ def _said(own: Mapping[int, str | None], row: int) -> str | None:
     return (own[row] or "") if row in own else None
 
 
-def _withheld(review: Review, post: ReviewedPost) -> bool:
+def _withheld(review: ReviewSession, post: ReviewedPost) -> bool:
     """Say whether the model's answer is kept back: it must not lead those whose label tests it."""
     return post.drawn == "random" and review.own().get(post.row) is None
 
 
-def _described(review: Review, post: ReviewedPost) -> dict[str, Any]:
+def _described(review: ReviewSession, post: ReviewedPost) -> dict[str, Any]:
     """Return a post as the page shows it. What others say is shown where it is to be settled alone."""
     found = post.answered
     labels = review.given().get(post.row)

@@ -16,7 +16,7 @@ from moodfuse.data.posts import Posts
 from moodfuse.decide.answered_posts import AnsweredPost, AnswerSource
 from moodfuse.decide.answers import AnswerTable
 from moodfuse.decide.label_store import LabelStore
-from moodfuse.decide.queue import Drawing, Plan
+from moodfuse.decide.queue import QueueDraw, QueuePlan
 from moodfuse.decide.review import ReviewedPost
 from moodfuse.decide.vectors import post_vectors
 from moodfuse.errors import DataError
@@ -26,7 +26,7 @@ from moodfuse.runtime.predictor import Predictor
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class AnsweredFile:
     """A file of answers, read: its numbers, and where its posts are found."""
 
     path: Path
@@ -60,10 +60,10 @@ class Answers:
         return dict(zip(self.table.labels, map(float, self.table.probabilities[row]), strict=True))
 
 
-def extend_queue(store: LabelStore, answers: Answers, bundle: Bundle, plan: Plan, progress: Progress) -> None:
+def extend_queue(store: LabelStore, answers: AnsweredFile, bundle: Bundle, plan: QueuePlan, progress: Progress) -> None:
     """Draw posts until there are as many as planned, and keep them. Another session may do the same meanwhile."""
     there, set_aside = store.posts(), store.facts().get("set_aside")
-    drawing = Drawing(answers.table.probabilities, answers.labelable(), plan, there, set_aside=set_aside)
+    drawing = QueueDraw(answers.table.probabilities, answers.labelable(), plan, there, set_aside=set_aside)
     if not drawing.random and not drawing.doubtful:
         return
     picked = answers.pick([*drawing.random, *drawing.there, *drawing.doubtful])
@@ -86,7 +86,7 @@ def extend_queue(store: LabelStore, answers: Answers, bundle: Bundle, plan: Plan
     store.add_posts(chosen, digests, facts, after=len(there))
 
 
-def queued_posts(store: LabelStore, answers: Answers) -> list[ReviewedPost]:
+def queued_posts(store: LabelStore, answers: AnsweredFile) -> list[ReviewedPost]:
     """Return the posts of the queue, in order. Raises `DataError` where the answers are to other posts now."""
     there, digests, facts = store.posts(), store.digests(), store.facts()
     if facts and (facts["labels"], facts["rows"]) != (list(answers.table.labels), len(answers.table)):
@@ -98,7 +98,7 @@ def queued_posts(store: LabelStore, answers: Answers) -> list[ReviewedPost]:
     return [ReviewedPost(picked[one.row], answers.probabilities(one.row), one.drawn) for one in there]
 
 
-def _changed(store: LabelStore, answers: Answers, how: str) -> DataError:
+def _changed(store: LabelStore, answers: AnsweredFile, how: str) -> DataError:
     return DataError(
         f"{answers.path}: holds other posts than when its review began ({how}); bring the old file back, or move "
         f"{store.path.name} away to begin anew"

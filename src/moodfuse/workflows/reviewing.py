@@ -16,21 +16,21 @@ from moodfuse.decide.answered_posts import AnswerSource
 from moodfuse.decide.answers import Question, read_answers
 from moodfuse.decide.label_store import LabelStore
 from moodfuse.decide.labelled_rows import labelled_rows
-from moodfuse.decide.queue import Plan
-from moodfuse.decide.review import Review
+from moodfuse.decide.queue import QueuePlan
+from moodfuse.decide.review import ReviewSession
 from moodfuse.errors import ConfigError, DataError
 from moodfuse.files import csv_text, write_text
 from moodfuse.progress import Progress, mute, silent
 from moodfuse.runtime.bundle import Bundle, default_bundle, read_bundle
 from moodfuse.workflows.answered import answering_bundle, counted, with_probabilities
-from moodfuse.workflows.review_queue import Answers, extend_queue, queued_posts
+from moodfuse.workflows.review_queue import AnsweredFile, extend_queue, queued_posts
 
 #: Posts that a new review shows, and the share of them that is drawn at random.
 BUDGET, SHARE = 200, 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class ReviewOptions:
     """What a person asks for.
 
     `budget`, `share` and `seed` are for drawing posts: `None` keeps those that there are, and takes the usual ones
@@ -54,7 +54,7 @@ class OpenReview:
     `set_aside` is how many posts may be drawn at random: the queue never takes them otherwise.
     """
 
-    review: Review
+    review: ReviewSession
     source: AnswerSource
     bundle: Bundle | None
     set_aside: int
@@ -76,7 +76,7 @@ def store_path(answers: Path) -> Path:
 @contextmanager
 def open_review(
     answers: Path,
-    session: Session,
+    asked: ReviewOptions,
     *,
     begin: bool = True,
     reading: Reading = PREDICTING,
@@ -90,39 +90,39 @@ def open_review(
     path, kept = with_probabilities(answers), store_path(answers)
     if not begin and not kept.exists():
         raise DataError(f"{answers}: expected labels in {kept.name} beside it, found none; moodfuse review begins")
-    found, bundle = _read(path, session, reading, progress)
+    found, bundle = _read(path, asked, reading, progress)
     with ExitStack() as stack:
         store = LabelStore(kept)
         stack.callback(store.close)
         posts = queued_posts(store, found)
-        if begin and (plan := _plan(session, store)) is not None:
+        if begin and (plan := _plan(asked, store)) is not None:
             extend_queue(store, found, bundle or read_bundle(default_bundle()), plan, progress)
             posts = queued_posts(store, found)
-        review = Review(store, found.table.labels, posts, session.person, settling=session.settling)
+        review = ReviewSession(store, found.table.labels, posts, asked.person, settling=asked.settling)
         yield OpenReview(review, found.source, bundle, store.facts().get("set_aside", 0))
 
 
-def _read(path: Path, session: Session, reading: Reading, progress: Progress) -> tuple[Answers, Bundle | None]:
+def _read(path: Path, asked: ReviewOptions, reading: Reading, progress: Progress) -> tuple[AnsweredFile, Bundle | None]:
     how = replace(reading, fields=True, answers=True, notify=mute)
     posts = counted(stream_posts(path, how), count_posts(path, how), progress)
     table = read_answers(posts, Question(columns=how.columns), str(path))
-    first, folder = next(stream_posts(path, how)), session.images or path.parent
+    first, folder = next(stream_posts(path, how)), asked.images or path.parent
     source = AnswerSource.of(first, str(path), folder, how.columns, remote=reading.remote)
-    return Answers(path, how, table, source), answering_bundle(table, session.bundle, str(path))
+    return AnsweredFile(path, how, table, source), answering_bundle(table, asked.bundle, str(path))
 
 
-def _plan(session: Session, store: LabelStore) -> Plan | None:
+def _plan(asked: ReviewOptions, store: LabelStore) -> QueuePlan | None:
     """Return how posts are to be drawn; `None` where there are as many as wanted."""
     there, facts = len(store.posts()), store.facts()
-    budget = session.budget or there or BUDGET
+    budget = asked.budget or there or BUDGET
     if budget <= there:
-        if session.share is not None:
+        if asked.share is not None:
             raise ConfigError(
                 f"--random-share: this review has its {there} posts; it is for those that --budget {2 * there} adds"
             )
         return None
-    share = facts.get("share", SHARE) if session.share is None else session.share
-    return Plan(budget, share, facts.get("seed", session.seed))
+    share = facts.get("share", SHARE) if asked.share is None else asked.share
+    return QueuePlan(budget, share, facts.get("seed", asked.seed))
 
 
 def export_labels(opened: OpenReview, output: Path) -> tuple[int, int]:

@@ -14,7 +14,7 @@ export function drawPost(post, place, total) {
   byId("rv-images").className = post.urls.length > 1 ? "rv-several" : "";
   byId("rv-text").textContent = post.text ?? "";
   const missing = post.status.filter((status) => status !== "ok").map((status) => pageWord(`status.${status}`));
-  if (post.urls.some((url) => !url)) missing.push(t("noImage"));
+  if (post.urls.some((url) => !url) && !post.status.some((one) => one.startsWith("image_"))) missing.push(t("noImage"));
   if (!post.text?.trim() && !missing.length) missing.push(t("noText"));
   byId("rv-missing").textContent = missing.join(" · ");
   byId("rv-note").value = post.note;

@@ -136,8 +136,15 @@ function drawEnd() {
   const now = session.standing;
   const lines = [t("export")];
   if (now.skipped) lines.unshift(t("finishedSkipped", { n: now.skipped }));
-  const title = now.total ? t("finished", { total: now.total }) : t("nothingHere");
-  byId("rv-end").replaceChildren(make("h2", {}, title), ...lines.map((line) => make("p", {}, line)));
+  const title = t(now.total ? "finished" : "nothingHere");
+  const back = (key, name, work) => {
+    const button = make("button", { type: "button", class: "mf-button" }, make("kbd", {}, key), ` ${t(name)}`);
+    button.addEventListener("click", () => saying(work));
+    return button;
+  };
+  const keys = session.posts.length ? [back("←", "earlier", () => show(at - 1)), back("u", "undo", undo)] : [];
+  byId("rv-end").replaceChildren(
+    make("h2", {}, title), ...lines.map((line) => make("p", {}, line)), make("p", { class: "mf-row" }, ...keys));
   byId("rv-end").focus();
 }
 
