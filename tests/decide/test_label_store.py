@@ -87,7 +87,7 @@ def test_posts_are_added_once_though_two_sessions_begin_together(tmp_path: Path)
     assert (second.posts(), second.facts()) == (QUEUE, {"seed": 1})
     assert second.add_posts([QueuedPost(9, "queue")], {9: "nine"}, {"seed": 2}, after=2)
     assert [one.row for one in first.posts()] == [7, 3, 9]
-    assert first.facts() == {"seed": 1}
+    assert first.facts() == {"seed": 2}
 
 
 def test_sessions_at_once_lose_nothing(tmp_path: Path) -> None:

@@ -59,7 +59,12 @@ def test_it_begins_goes_on_and_grows(answers: Path) -> None:
         assert len(review.posts) == 14
     with reviewing(answers, budget=5) as review:
         assert len(review.posts) == 14
-    with pytest.raises(ConfigError, match="has its 14 posts"), reviewing(answers, share=0.5):
+    with reviewing(answers, budget=14, share=0.3) as review:  # the same command goes on
+        assert len(review.posts) == 14
+    with (
+        pytest.raises(ConfigError, match=r"--random-share: expected 0.3, .*: --budget 28"),
+        reviewing(answers, share=0.5),
+    ):
         pass
 
 

@@ -91,7 +91,7 @@ class LabelStore:
         self._base.close()
 
     def facts(self) -> dict[str, Any]:
-        """Return what was noted with the first posts; nothing in a new file."""
+        """Return what was noted last when posts were added; nothing in a new file."""
         return {name: json.loads(value) for name, value in self._all("SELECT name, value FROM facts")}
 
     def posts(self) -> list[QueuedPost]:
@@ -105,7 +105,7 @@ class LabelStore:
     def add_posts(
         self, posts: Sequence[QueuedPost], digests: Mapping[int, str], facts: Mapping[str, Any], *, after: int
     ) -> bool:
-        """Add posts behind the first `after` ones, all or none, and note facts that are new.
+        """Add posts behind the first `after` ones, all or none, and note facts.
 
         `False`, and nothing is added, where another session has added some meanwhile.
         """
@@ -116,7 +116,7 @@ class LabelStore:
             rows = [(after + at, one.row, digests[one.row], one.drawn) for at, one in enumerate(posts)]
             self._base.executemany("INSERT INTO posts VALUES (?, ?, ?, ?)", rows)
             named = [(name, json.dumps(value)) for name, value in facts.items()]
-            self._base.executemany("INSERT OR IGNORE INTO facts VALUES (?, ?)", named)
+            self._base.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", named)
         return True
 
     def act(self, row: int, person: str, kind: Kind, value: str = "", *, settles: bool = False) -> None:

@@ -81,6 +81,7 @@ def extend_queue(store: LabelStore, answers: AnsweredFile, bundle: Bundle, plan:
         "rows": len(answers.table),
         "set_aside": drawing.set_aside,
         "seed": plan.seed,
+        "budget": plan.budget,
         "share": plan.share,
     }
     store.add_posts(chosen, digests, facts, after=len(there))

@@ -113,16 +113,18 @@ def _read(path: Path, asked: ReviewOptions, reading: Reading, progress: Progress
 
 def _plan(asked: ReviewOptions, store: LabelStore) -> QueuePlan | None:
     """Return how posts are to be drawn; `None` where there are as many as wanted."""
-    there, facts = len(store.posts()), store.facts()
+    facts = store.facts()
+    there = facts.get("budget", 0)
     budget = asked.budget or there or BUDGET
-    if budget <= there:
-        if asked.share is not None:
-            raise ConfigError(
-                f"--random-share: this review has its {there} posts; it is for those that --budget {2 * there} adds"
-            )
-        return None
-    share = facts.get("share", SHARE) if asked.share is None else asked.share
-    return QueuePlan(budget, share, facts.get("seed", asked.seed))
+    if budget > there:
+        share = facts.get("share", SHARE) if asked.share is None else asked.share
+        return QueuePlan(budget, share, facts.get("seed", asked.seed))
+    if asked.share not in (None, facts["share"]):
+        raise ConfigError(
+            f"--random-share: expected {facts['share']:g}, with which this review was drawn, found {asked.share:g}; "
+            f"another one is for posts that are added: --budget {2 * there}"
+        )
+    return None
 
 
 def export_labels(opened: OpenReview, output: Path) -> tuple[int, int]:
