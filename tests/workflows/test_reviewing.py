@@ -18,6 +18,8 @@ from moodfuse.decide.review_words import lines
 from moodfuse.errors import BundleError, ConfigError, DataError
 from moodfuse.labels import SENTIMENT
 from moodfuse.runtime.bundle import default_bundle
+from moodfuse.runtime.predictor import Predictor
+from moodfuse.workflows.prediction import predict_source
 from moodfuse.workflows.reviewing import ReviewOptions, export_labels, open_review, store_path
 
 
@@ -156,6 +158,33 @@ def test_a_post_of_which_nothing_was_read_is_not_shown(tmp_path: Path) -> None:
     answered = [prediction(str(at), (0.4, 0.3, 0.3), nothing if at < 3 else (Status.OK,)) for at in range(8)]
     with reviewing(write(tmp_path / "a.jsonl", answered, fields)) as review:
         assert sorted(post.row for post in review.posts) == [3, 4, 5, 6, 7]
+
+
+def test_an_object_may_lack_what_others_have(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no image, but a file")
+    answered = [prediction(str(at), (0.4, 0.3, 0.3)) for at in range(2)]
+    path = write(
+        tmp_path / "a.jsonl", answered, [{"text": "one has words"}, {"text": "two has words", "image": "a.png"}]
+    )
+    first, second = path.read_text("utf-8").splitlines()
+    path.write_text(first + "\n" + second[:-1] + ', "image": "a.png"}\n', "utf-8")
+    with open_review(path, ReviewOptions("ann")) as opened:
+        label_all(opened.review, "neutral")
+        export_labels(opened, tmp_path / "labels.csv")
+    rows = list(csv.DictReader((tmp_path / "labels.csv").open(encoding="utf-8")))
+    assert [row["image"] for row in rows] == ["", "a.png"]
+
+
+def test_the_folder_of_guid_tag_posts_is_named(tmp_path: Path, synthetic_folder: Path) -> None:
+    answers = tmp_path / "test.txt"
+    predict_source(Predictor.load(threads=1), synthetic_folder, answers)
+    with pytest.raises(DataError, match="--images FOLDER"), reviewing(answers):
+        pass
+    with open_review(answers, ReviewOptions("ann", images=synthetic_folder)) as opened:
+        assert {post.answered.post.text is None for post in opened.review.posts} == {False}
+        label_all(opened.review, "neutral")
+        export_labels(opened, tmp_path / "labels.csv")
+    assert len(read_posts(tmp_path / "labels.csv").labelled()) == len(opened.review.posts) > 9
 
 
 def test_other_posts_than_before_are_refused_and_the_labels_are_kept(answers: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shlex
 import threading
 import webbrowser
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ import typer
 
 from moodfuse.cli.progress import Bar, console
 from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
+from moodfuse.errors import ConfigError
 
 if TYPE_CHECKING:
     from moodfuse.workflows.reviewing import OpenReview
@@ -60,6 +62,8 @@ def review(
 
     reading = reading_of(PREDICTING, columns, sheet, quotes, format=format, remote=remote_images)
     asked = ReviewOptions(name or user_name(), budget, random_share, seed, disagreements, images, bundle)
+    if export is not None and as_json:
+        raise ConfigError("--json does not go with --export; leave one of them out")
     if export is not None:
         check_destinations([export], answers, reading, force=force)
     begin = not (disagreements or as_json or export is not None)
@@ -73,7 +77,7 @@ def review(
         if export is not None:
             _export(opened, export)
         elif not as_json:
-            print("\n".join(lines(opened.review, str(answers), opened.set_aside)))
+            print("\n".join(lines(opened.review, shlex.quote(str(answers)), opened.set_aside)))
 
 
 def _label(opened: OpenReview, port: int, *, browser: bool, quiet: bool) -> None:

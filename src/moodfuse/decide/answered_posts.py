@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from moodfuse.data.formats.base import Role
 from moodfuse.data.formats.files_beside import files_beside
@@ -46,11 +47,14 @@ class AnswerSource:
 
     @classmethod
     def of(
-        cls, first: Post, where: str, folder: Path, columns: Mapping[Role, str], *, remote: bool = False
+        cls, fields: Mapping[str, Any], where: str, folder: Path, columns: Mapping[Role, str], *, remote: bool = False
     ) -> AnswerSource:
-        """Find out where they stand from the first post's fields. Raises `DataError` for a file without answers."""
-        answer = find_answer(first.fields or {}, where)
-        own = {name: None for name in first.fields or {} if name not in answer.names}
+        """Find out where they stand from the file's columns, with the values of its first post.
+
+        Raises `DataError` for a file without answers.
+        """
+        answer = find_answer(fields, where)
+        own = {name: None for name in fields if name not in answer.names}
         return cls(tuple(own), answer, role_columns(own, columns, where), folder, remote)
 
     @property

@@ -1,7 +1,7 @@
 """Labels that people give, in SQLite beside the answers: kept at every key, safe for several people at once.
 
-Every key is a row of `actions`; what holds is the last of a person on a post, and undo takes the last one away. Nothing
-is ever overwritten, so that a killed session loses nothing, and sessions only ever add.
+Every key is a row of `actions`: what holds is a person's last on a post, and undo takes the person's last one away.
+Nothing is ever written over.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ Kind = Literal["label", "skip", "note"]
 
 _VERSION = 1
 _MADE_BY = 0x6D6F6F64  # "mood"
+_PRAGMAS = ("application_id", "user_version")  # where SQLite keeps these two
 _TABLES = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS posts (
@@ -169,10 +170,11 @@ class LabelStore:
         self._base.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._base.execute("COMMIT")
         except BaseException:
-            self._base.execute("ROLLBACK")
+            if self._base.in_transaction:  # a full disk may have ended it already
+                self._base.execute("ROLLBACK")
             raise
-        self._base.execute("COMMIT")
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -185,6 +187,3 @@ class LabelStore:
             ) from None
         except sqlite3.DatabaseError as error:
             raise DataError(f"{self.path}: is no file of moodfuse review ({error}); move it away") from None
-
-
-_PRAGMAS = ("application_id", "user_version")

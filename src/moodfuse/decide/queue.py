@@ -16,7 +16,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Rows = NDArray[np.int64]
 #: How a post came into the queue.
 Drawn = Literal["random", "queue"]
 
@@ -82,9 +81,7 @@ class QueueDraw:
         self._seed = plan.seed + len(there)
 
     def choose(
-        self,
-        groups: Mapping[int, Hashable],
-        vectors: Callable[[Sequence[int]], NDArray[np.float32]],
+        self, groups: Mapping[int, Hashable], vectors: Callable[[Sequence[int]], NDArray[np.float32]]
     ) -> list[QueuedPost]:
         """Return the new posts in the order in which they are to be labelled, the random ones anywhere among them.
 

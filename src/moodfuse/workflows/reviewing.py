@@ -106,8 +106,9 @@ def _read(path: Path, asked: ReviewOptions, reading: Reading, progress: Progress
     how = replace(reading, fields=True, answers=True, notify=mute)
     posts = counted(stream_posts(path, how), count_posts(path, how), progress)
     table = read_answers(posts, Question(columns=how.columns), str(path))
-    first, folder = next(stream_posts(path, how)), asked.images or path.parent
-    source = AnswerSource.of(first, str(path), folder, how.columns, remote=reading.remote)
+    stream = stream_posts(path, how)
+    fields = dict.fromkeys(stream.columns) | dict(next(stream).fields or {})  # a JSON object may lack some
+    source = AnswerSource.of(fields, str(path), asked.images or path.parent, how.columns, remote=reading.remote)
     return AnsweredFile(path, how, table, source), answering_bundle(table, asked.bundle, str(path))
 
 
