@@ -44,9 +44,7 @@ def main() -> None:
     for bundle in given.bundles or [None]:
         found[named(bundle)] = probabilities(Predictor.load(bundle), rows)
     if given.vader:
-        found["VADER"] = np.array(
-            [one_hot(vader(row["text"]).label) if row["language"] == "en" else [np.nan] * 3 for row in rows]
-        )
+        found["VADER"] = np.array([lexicon_row(row) for row in rows])
     figures = [line for name, answers in found.items() for line in scores(name, answers, true, sets)]
     print(table(figures))
     for a, b in combinations(found, 2):
@@ -88,8 +86,10 @@ def probabilities(predictor: Predictor, rows: Sequence[Row]) -> np.ndarray:
     return np.array([[answer.probabilities[name] for name in SENTIMENT.names] for answer in predictor.stream(posts)])
 
 
-def one_hot(label: str) -> list[float]:
-    return [float(name == label) for name in SENTIMENT.names]
+def lexicon_row(row: Row) -> list[float]:
+    """Return VADER's label as probabilities (3,); NaN for what is not English."""
+    label = vader(row["text"]).label if row["language"] == "en" else None
+    return [float(name == label) if label else np.nan for name in SENTIMENT.names]
 
 
 def scores(name: str, answers: np.ndarray, true: np.ndarray, sets: dict[str, list[int]]) -> list[dict[str, object]]:
