@@ -104,7 +104,6 @@ def test_a_process_that_does_not_end_when_it_is_asked_to_is_ended(monkeypatch: p
 def live_with_the_parent(parent: Parent) -> None:
     parent.tell(os.getpid())
     while True:
-        parent.must_live()
         time.sleep(0.05)
 
 
@@ -114,8 +113,27 @@ def be_a_parent() -> None:
             print(number, flush=True)
 
 
-def test_a_process_whose_parent_was_killed_ends_too() -> None:
-    command = [sys.executable, "-c", "from test_spawned_processes import be_a_parent; be_a_parent()"]
+class LongToUnpickle:
+    """A job that takes as long to arrive as one that imports PyTorch on a busy machine."""
+
+    def __call__(self, parent: Parent) -> None:
+        raise AssertionError(parent)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return time.sleep, (60,)
+
+
+def be_a_parent_of_one_that_starts() -> None:
+    with processes([LongToUnpickle()], who="a child failed", why_ended=ended):
+        time.sleep(1)  # until it is there
+        print(multiprocessing.active_children()[0].pid, flush=True)
+        time.sleep(60)
+
+
+@pytest.mark.parametrize("function", [be_a_parent, be_a_parent_of_one_that_starts])
+def test_a_process_whose_parent_was_killed_ends_too(function: Callable[[], None]) -> None:
+    name = function.__name__
+    command = [sys.executable, "-c", f"from test_spawned_processes import {name}; {name}()"]
     given = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=given) as parent:
         assert parent.stdout is not None

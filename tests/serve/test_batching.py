@@ -1,7 +1,7 @@
 """The engine: batches change no answer, one post's fault is its own, and stopping finishes what was accepted."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from moodfuse.data.formats.readers import stream_posts
+from moodfuse.data.images import Seen
 from moodfuse.data.posts import Post
+from moodfuse.runtime.inputs import NONE_SEEN
 from moodfuse.runtime.predictor import Prediction, Predictor, PreparedPost
 from moodfuse.serve.batching import Engine
 
@@ -41,8 +43,8 @@ def test_no_size_and_no_wait_changes_an_answer(predictor: Predictor, posts: list
 
 def test_a_post_that_breaks_the_graph_breaks_no_other(predictor: Predictor, posts: list[Post]) -> None:
     class Odd(Predictor):
-        def prepare(self, post: Post) -> PreparedPost:
-            prepared = super().prepare(post)
+        def prepare(self, post: Post, seen: Mapping[int, Seen] = NONE_SEEN) -> PreparedPost:
+            prepared = super().prepare(post, seen)
             return replace(prepared, token_ids=[10**9]) if post.id == "odd" else prepared  # no such token
 
     async def ask() -> list[Prediction | BaseException]:
@@ -79,6 +81,39 @@ def test_a_stream_reads_no_further_ahead_than_two_batches(predictor: Predictor) 
     assert asyncio.run(read()) == [str(i) for i in range(1, 11)]
     engine.close()
     assert taken <= 10 + 2 * 4
+
+
+def test_posts_pass_between_the_slices_of_larger_work(predictor: Predictor) -> None:
+    closed = []
+
+    def work() -> Generator[None, None, str]:
+        try:
+            while not answered:
+                yield
+            return "they passed"
+        finally:
+            closed.append(True)
+
+    async def ask() -> str:
+        working = asyncio.create_task(engine.run(work()))
+        await asyncio.sleep(0.05)
+        answered.append(await engine.predict(Post("1", "what a day")))
+        return await working
+
+    async def give_up() -> None:
+        working = asyncio.create_task(engine.run(work()))
+        await asyncio.sleep(0.05)
+        working.cancel()
+        await engine.predict(Post("1", "what a day"))
+
+    engine, answered = Engine(predictor, threads=1), list[Prediction]()
+    assert asyncio.run(ask()) == "they passed"
+    engine.close()
+    engine = Engine(predictor, threads=1)
+    answered.clear()
+    asyncio.run(give_up())
+    engine.close()
+    assert closed == [True, True]
 
 
 def test_closing_answers_what_is_queued_first(predictor: Predictor) -> None:

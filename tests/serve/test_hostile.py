@@ -75,6 +75,7 @@ BODIES: dict[str, tuple[int, dict[str, str], Any]] = {
     "nested without end": (400, JSON, "[" * 100_000),
     "a number without end": (400, JSON, "9" * 10_000),
     "no Unicode": (400, JSON, b'{"text": "\xff\xfe"}'),
+    "fifteen megabytes of keys": (400, JSON, b'{"k":1' + b',"k":1' * 2_500_000 + b"}"),
     "a list": (422, JSON, "[]"),
     "nothing": (422, JSON, "{}"),
     "nulls": (422, JSON, '{"text": null, "image": null}'),
@@ -124,6 +125,7 @@ def test_a_bad_form_is_refused(client: TestClient, data: dict[str, str], files: 
 
 BATCHES: dict[str, tuple[int, dict[str, str], Any]] = {
     "an empty batch": (422, CSV, ""),
+    "lines without an end": (413, CSV, b'text\n"' + b"\n" * 1_100_000),
     "a header alone": (422, CSV, "id,text\n"),
     "no known column": (422, CSV, "a,b\n1,2\n"),
     "binary data": (422, CSV, b"id,te\0xt\n\0\0"),

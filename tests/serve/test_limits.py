@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import logging
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +20,7 @@ from moodfuse.errors import ConfigError
 from moodfuse.serve.guard import Guard, loopback_names
 from moodfuse.serve.keys import hash_key, is_known, new_key, presented_key, read_keys
 from moodfuse.serve.limits import Limits, Settings
+from moodfuse.serve.logs import Sparing
 from moodfuse.serve.metrics import Metrics
 
 Serving = Callable[..., Any]
@@ -155,6 +158,87 @@ def test_other_names_and_other_pages_are_turned_away(serving: Serving) -> None:
         assert answer.status_code == 200
         assert "access-control-allow-origin" not in answer.headers
     assert loopback_names("0.0.0.0") == ()
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1/evil", "evil@127.0.0.1", "127.0.0.1:80:80", "127.0.0.1?", "127.0.0.1#", "[::1", "[::1]x", ""],
+)
+def test_a_host_that_is_more_than_a_name_and_a_port_is_refused(serving: Serving, host: str) -> None:
+    with serving(hosts=loopback_names("127.0.0.1")) as client:
+        assert client.get("/healthz", headers={"Host": host}).status_code == 421
+        assert client.get("/healthz", headers={"Host": "LOCALHOST:80"}).status_code == 200
+
+
+def test_explanations_have_a_limit_of_their_own(serving: Serving) -> None:
+    body = {"text": "what a lovely day it is here and now " * 10}
+    with serving({"explanations": 1}) as client, ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: client.post("/v1/explain", json=body), range(6)))
+        assert client.post("/v1/explain", json=body).status_code == 200
+        assert client.post("/v1/predict", json=body).status_code == 200
+    assert {answer.status_code for answer in answers} == {200, 429}
+    assert {answer.headers.get("retry-after") for answer in answers} == {None, "5"}
+
+
+def test_unfinished_bodies_are_limited_together_and_the_largest_gives_way(tmp_path: Path) -> None:
+    settings = Settings(bundle=tmp_path, folder=tmp_path, limits=Limits(waiting_bytes=1_000))
+    guard = Guard(_slow, settings, Metrics())
+    scope = {"type": "http", "path": "/v1/predict", "method": "POST", "headers": [(b"host", b"x")]}
+
+    async def send(sizes: list[int]) -> list[dict[str, Any]]:
+        sent: list[dict[str, Any]] = []
+        pieces = [{"type": "http.request", "body": b"x" * size, "more_body": True} for size in sizes]
+
+        async def receive() -> dict[str, Any]:
+            await asyncio.sleep(0.01)
+            return pieces.pop(0) if pieces else await asyncio.sleep(60, {})
+
+        async def told(message: Any) -> None:
+            sent.append(message)
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                await guard(dict(scope), receive, told)
+        return sent
+
+    async def both() -> list[list[dict[str, Any]]]:
+        return await asyncio.gather(send([400, 400]), send([150] * 3))
+
+    large, small = asyncio.run(both())
+    assert large[0]["status"] == 503
+    assert small == []  # still under way
+
+
+def test_a_temporary_folder_that_is_gone_is_made_anew(serving: Serving) -> None:
+    with serving() as client:
+        for left in client.folder.iterdir():
+            shutil.rmtree(left)
+        answer = client.post("/v1/predict/batch", content="text\na\n", headers={"Content-Type": "text/csv"})
+        assert answer.status_code == 200
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_told(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def receive(*_: Any) -> Path:
+        Path("/dev/full").write_bytes(b"text\na\n")  # fails as every write to a full disk
+        raise AssertionError
+
+    monkeypatch.setattr("moodfuse.serve.answers.receive_batch", receive)
+    with serving() as client:
+        answer = client.post("/v1/predict/batch", content="text\na\n", headers={"Content-Type": "text/csv"})
+    assert answer.status_code == 507
+    assert "disk is full" in answer.json()["detail"]
+
+
+def test_lines_of_a_kind_are_told_sparingly() -> None:
+    sparing = Sparing(most=2, seconds=0.2)
+    lines = [logging.LogRecord("asyncio", logging.ERROR, "", 0, "%d is refused", (i,), None) for i in range(8)]
+    assert [sparing.filter(line) for line in lines[:6]] == [True, True, False, False, False, False]
+    time.sleep(0.3)
+    assert sparing.filter(lines[6])
+    assert lines[6].getMessage() == "6 is refused (4 more before)"
+    assert sparing.filter(lines[7])
+    assert lines[7].getMessage() == "7 is refused"
 
 
 def test_the_log_holds_id_sizes_timing_and_status_only(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:

@@ -79,7 +79,8 @@ def test_what_is_wrong_is_one_line(trained_run: Path, tmp_path: Path) -> None:
     for words, expected in (
         (["serve", tmp_path], "no bundle here"),
         (["serve", trained_run, "--keys", tmp_path / "keys"], "expected sha256:"),
-        (["serve", trained_run, "--host", "203.0.113.1"], "cannot be listened on"),
+        (["serve", trained_run, "--host", "203.0.113.1", "--allow-anyone"], "cannot be listened on"),
+        (["serve", trained_run, "--host", "0.0.0.0"], "or say --allow-anyone"),
         (["serve", trained_run, "--max-pixels", "65000000"], "limits: pixels"),
     ):
         done = subprocess.run([*MOODFUSE, *map(str, words)], capture_output=True, text=True, timeout=60)

@@ -32,11 +32,23 @@ def serve(
     max_posts: Annotated[int | None, typer.Option(min=1, help="Posts of a batch. [10000]")] = None,
     max_seconds: Annotated[float | None, typer.Option(min=0.1, help="Seconds per request. [30]")] = None,
     max_batch_seconds: Annotated[float | None, typer.Option(min=0.1, help="Seconds per batch. [600]")] = None,
+    max_decode_seconds: Annotated[float | None, typer.Option(min=0.1, help="Seconds per costly image. [10]")] = None,
+    max_idle_seconds: Annotated[
+        float | None, typer.Option(min=0.1, help="Seconds that a client may send nothing of its request. [10]")
+    ] = None,
+    max_connections: Annotated[int | None, typer.Option(min=1, help="Connections at a time per worker. [512]")] = None,
+    max_explanations: Annotated[int | None, typer.Option(min=1, help="Explanations at a time per worker. [4]")] = None,
     max_in_flight: Annotated[int | None, typer.Option(min=1, help="Requests at a time per worker. [64]")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Posts that are predicted together. [32]")] = None,
     batch_wait_ms: Annotated[
         float | None, typer.Option(min=0, help="Milliseconds that a post waits for others. [2]")
     ] = None,
+    stop_seconds: Annotated[
+        float, typer.Option(min=1, help="Seconds that accepted requests get when the service stops.")
+    ] = 60.0,
+    allow_anyone: Annotated[
+        bool, typer.Option("--allow-anyone", help="Open to the network, answer without a key.")
+    ] = False,
     new_key: Annotated[bool, typer.Option("--new-key", help="Print a new key and its line for --keys; exit.")] = False,
 ) -> None:
     """Serve a bundle: a REST API at /v1, its documentation at /docs, a web page at /."""
@@ -48,12 +60,16 @@ def serve(
         return
     sizes = {"body_bytes": max_body, "batch_bytes": max_batch, "unpacked_bytes": max_unpacked}  # in MiB
     counts = {"pixels": max_pixels, "text_chars": max_chars, "posts": max_posts}
-    work = {"in_flight": max_in_flight, "batch_size": batch_size, "batch_wait_ms": batch_wait_ms}
+    work = {"in_flight": max_in_flight, "connections": max_connections, "explanations": max_explanations}
+    together = {"batch_size": batch_size, "batch_wait_ms": batch_wait_ms}
     times = {"seconds": max_seconds, "batch_seconds": max_batch_seconds}
+    waits = {"idle_seconds": max_idle_seconds, "decode_seconds": max_decode_seconds}
     limits: dict[str, Any] = {name: int(value * 2**20) for name, value in sizes.items() if value is not None}
-    limits |= {name: value for name, value in {**counts, **work, **times}.items() if value is not None}
-    options = {"threads": threads, "page": page}
-    _serve(bundle, host, port, workers, limits, options, keys, allow_host or [])
+    limits |= {
+        name: value for name, value in {**counts, **work, **together, **times, **waits}.items() if value is not None
+    }
+    options = {"threads": threads, "page": page, "stop_seconds": stop_seconds}
+    _serve(bundle, host, port, workers, limits, options, keys, allow_host or [], allow_anyone)
 
 
 def _serve(
@@ -65,6 +81,7 @@ def _serve(
     options: dict[str, Any],
     keys: Path | None,
     allowed: list[str],
+    allow_anyone: bool,
 ) -> None:
     from pydantic import ValidationError
 
@@ -83,8 +100,11 @@ def _serve(
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise ConfigError(f"limits: {first['loc'][0]}: {first['msg']}, found {first['input']!r}") from None
-    if not own and not hashes:
-        console.print(f"note: {host} is open to the network and no key is required; see --keys", markup=False)
+    if not own and not hashes and not allow_anyone:
+        raise ConfigError(
+            f"--host {host} opens the service to the network, where anyone may ask it: give --keys FILE "
+            "(--new-key makes a key), or say --allow-anyone"
+        )
 
     def settings(folder: Path) -> Settings:
         return Settings(

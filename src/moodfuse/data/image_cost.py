@@ -24,6 +24,8 @@ from moodfuse.errors import ConfigError
 #: megapixels: encoders see some 224 x 224 of it.
 FULL_PIXELS = 8_000_000
 _SMALL_BYTES = 8_000_000  # what takes less does not wait for others
+_QUICK_BYTES, _QUICK_WORK = 20_000_000, 20_000_000  # bytes that decoding takes; pixels times scans: some 60 ms
+_SLOW_FORMATS = frozenset({"AVIF", "HEIF", "TIFF"})  # decoders that take long for few pixels, or fill the log
 _SCAN = b"\xff\xda"
 _MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # within a scan; a byte 0 or a restart is part of it
 _TIFF_STRIPS, _TIFF_TILES, _TIFF_STRIP_BYTES, _TIFF_TILE_BYTES = 273, 324, 279, 325
@@ -73,6 +75,14 @@ def too_costly(header: ImageFile, data: bytes) -> str:
     if passes * pixels > limits.jpeg_work:
         return f"{passes:,.0f} scans of {pixels / 10**6:,.1f} megapixels; together {limits.jpeg_work:,} are the most"
     return ""
+
+
+def is_quick(header: ImageFile, data: bytes) -> bool:
+    """Say whether an image is surely decoded, or refused, in little time and memory; saying so takes little, too."""
+    if header.format in _SLOW_FORMATS or decoding_bytes(header, data) > _QUICK_BYTES:
+        return False
+    scans = data.count(_SCAN) if isinstance(header, JpegImageFile) else 1
+    return scans * header.width * header.height <= _QUICK_WORK
 
 
 def decoding_bytes(header: ImageFile, data: bytes) -> int:

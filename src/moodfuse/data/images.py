@@ -156,12 +156,6 @@ def each_image(posts: Posts, work: Callable[[ImageRef], _T], progress: Progress,
     return found
 
 
-def first_image(refs: Sequence[ImageRef], *, max_pixels: int = MAX_PIXELS) -> Image.Image | None:
-    """Decode the first of a post's images that can be read; `None` where none can."""
-    opened = (look(ref, max_pixels=max_pixels).image for ref in read_of(refs))
-    return next((image for image in opened if image is not None), None)
-
-
 def read_of(refs: Sequence[ImageRef]) -> Sequence[ImageRef]:
     """Return those of a post's images that are read: the first `MAX_IMAGES`."""
     return refs[:MAX_IMAGES]

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import pickle
 import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from moodfuse.errors import MoodfuseError, TrainingError
+from moodfuse.runtime.parent import end_with_parent
 
 _GRACE = 5.0  # seconds that a process has to end after the request
 _Running = dict[Any, BaseProcess]  # by the connection that each process sends on
@@ -28,13 +31,6 @@ class Parent:
     def tell(self, message: object) -> None:
         """Send the parent a message, which must survive pickling."""
         self._connection.send(("message", message))
-
-    @staticmethod
-    def must_live() -> None:
-        """End this process at once if its parent has died: nobody would receive its results."""
-        parent = multiprocessing.parent_process()
-        if parent is not None and not parent.is_alive():
-            os._exit(1)
 
 
 @contextlib.contextmanager
@@ -58,7 +54,9 @@ def processes(
         with _environment(environment or {}):
             for job in jobs:
                 ours, theirs = context.Pipe(duplex=False)
-                process: BaseProcess = context.Process(target=_work, args=(job, theirs), daemon=True)
+                # The job is unpickled only once the process watches its parent: that may import PyTorch, for seconds.
+                packed = bytes(ForkingPickler.dumps(job))
+                process: BaseProcess = context.Process(target=_work, args=(packed, theirs), daemon=True)
                 process.start()
                 theirs.close()
                 running[ours] = process
@@ -106,10 +104,12 @@ def _receive(connection: Any) -> tuple[str, Any]:
     return received
 
 
-def _work(job: Callable[[Parent], None], connection: Connection) -> None:
-    """Run a job in its process and report its error."""
+def _work(packed: bytes, connection: Connection) -> None:
+    """Run a job in its process, which ends with its parent, and report its error."""
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends this process
     try:
+        job: Callable[[Parent], None] = pickle.loads(packed)  # noqa: S301 (our parent's)
         job(Parent(connection))
     except MoodfuseError as error:
         connection.send(("error", error))

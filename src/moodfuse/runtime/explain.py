@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -80,7 +80,19 @@ def explain(predictor: Predictor, post: Post, *, max_words: int = MAX_WORDS, gri
     What stays the same is encoded once: `n` words and `grid` x `grid` regions cost n texts and grid^2 images, however
     many other images stand beside the one that is weighed.
     """
-    prepared = predictor.prepare(post)
+    steps = explain_in_slices(predictor, post, predictor.prepare(post), max_words=max_words, grid=grid)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            explanation: Explanation = end.value
+            return explanation
+
+
+def explain_in_slices(
+    predictor: Predictor, post: Post, prepared: PreparedPost, *, max_words: int = MAX_WORDS, grid: int = GRID
+) -> Generator[None, None, Explanation]:
+    """Explain as `explain` does a post that `predictor` has prepared; yield before each word and each region."""
     [text, *_], images = predictor.encode(_each_image(prepared))
     image = _mean(images)
     [prediction] = predictor.answer([prepared], [text], [image])
@@ -89,10 +101,15 @@ def explain(predictor: Predictor, post: Post, *, max_words: int = MAX_WORDS, gri
     read = _read_text(predictor, post) if text is not None else None
     places = [match.span() for match in _WORD.finditer(read or "")]
     kept = places[:max_words]
-    without_word = [_without(predictor, post, read or "", place) for place in kept]
     occluded = [] if prepared.pixels is None else _occluded(prepared, grid)
-    without_text, _ = predictor.encode(without_word)
-    _, greyed = predictor.encode(occluded)
+    without_text: list[Encoding | None] = []
+    for place in kept:
+        yield
+        without_text += predictor.encode([_without(predictor, post, read or "", place)])[0]
+    greyed: list[Encoding | None] = []
+    for one in occluded:
+        yield
+        greyed += predictor.encode([one])[1]
     without_region = [_mean([one, *images[1:]]) for one in greyed]
     rows = predictor.score(
         [text, *without_text, *[text] * len(occluded)], [image, *[image] * len(kept), *without_region]

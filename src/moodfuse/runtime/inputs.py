@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from moodfuse.runtime.views import EncoderInput, ImageReader
 
 #: An image as a caller gives it: a path, or its encoded bytes.
 ImageSource = str | Path | bytes
+NONE_SEEN: Mapping[int, Seen] = {}
 
 
 def single_post(text: str | None, image: ImageSource | Sequence[ImageSource] | None) -> Post:
@@ -41,8 +42,10 @@ class ReadImages(NamedTuple):
     size: tuple[int, int] | None = None
 
 
-def read_images(images: Sequence[ImageRef], reader: ImageReader, max_pixels: int = MAX_PIXELS) -> ReadImages:
-    """Decode a post's images, and prepare each for its encoder."""
+def read_images(
+    images: Sequence[ImageRef], reader: ImageReader, max_pixels: int = MAX_PIXELS, seen: Mapping[int, Seen] = NONE_SEEN
+) -> ReadImages:
+    """Decode a post's images but those of `seen`, by their places from 0, and prepare each for its encoder."""
     if not images:
         return ReadImages([], [Status.IMAGE_MISSING], [])
     size: tuple[int, int] | None = None
@@ -50,7 +53,7 @@ def read_images(images: Sequence[ImageRef], reader: ImageReader, max_pixels: int
     status: list[Status] = []
     details: list[str] = []
     for place, ref in enumerate(read_of(images), start=1):
-        found = look(ref, max_pixels=max_pixels)
+        found = seen.get(place - 1) or look(ref, max_pixels=max_pixels)
         if found.image is not None:
             size = size or found.image.size
             arrays.append(reader.prepare(found.image))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +17,7 @@ from onnxruntime import InferenceSession
 from moodfuse.config import Modality
 from moodfuse.data.coverage import CoveredLanguages
 from moodfuse.data.fetching import fetch_ahead, forget_ahead
-from moodfuse.data.images import MAX_PIXELS, read_of
+from moodfuse.data.images import MAX_PIXELS, Seen, read_of
 from moodfuse.data.languages import unpack_ahead
 from moodfuse.data.posts import UNREAD, Post, Status
 from moodfuse.data.text import prepare_text
@@ -27,7 +27,7 @@ from moodfuse.runtime import views
 from moodfuse.runtime.agreement import check_head
 from moodfuse.runtime.bundle import GRAPHS, Bundle, default_bundle, needed_files, read_bundle
 from moodfuse.runtime.graphs import Encoding, head_feed, map_graph, open_session, run_graph
-from moodfuse.runtime.inputs import ImageSource, ReadImages, read_images, single_post
+from moodfuse.runtime.inputs import NONE_SEEN, ImageSource, ReadImages, read_images, single_post
 from moodfuse.runtime.processes import OncePerProcess
 from moodfuse.runtime.unread import NOT_UNDERSTOOD
 
@@ -120,7 +120,7 @@ class Predictor:
         self.manifest = bundle.manifest
         self.labels = bundle.labels
         self._threads = threads or os.cpu_count() or 1
-        self._max_pixels = max_pixels
+        self.max_pixels = max_pixels
         self._covered = CoveredLanguages(bundle.manifest.languages)
         sessions = _open_sessions(bundle, self._threads, graphs)
         there = replace(bundle, folder=bundle.folder.absolute())  # who reads it again may work in another folder
@@ -170,8 +170,11 @@ class Predictor:
                 pool.shutdown(wait=False, cancel_futures=True)
                 forget_ahead()
 
-    def prepare(self, post: Post) -> PreparedPost:
-        """Clean, tokenise and decode a post: what needs no graph, and may run in many threads at once."""
+    def prepare(self, post: Post, seen: Mapping[int, Seen] = NONE_SEEN) -> PreparedPost:
+        """Clean, tokenise and decode a post: what needs no graph, and may run in many threads at once.
+
+        `seen` holds those of its images that are decoded already, by their places from 0.
+        """
         status: list[Status] = []
         details: list[str] = []
         token_ids = None
@@ -188,7 +191,7 @@ class Predictor:
                     status.append(Status.LANGUAGE_NOT_COVERED)
                     details.append(f"{Status.LANGUAGE_NOT_COVERED}: {other}")
         if self._image is not None:
-            images = read_images(post.images, self._image, self._max_pixels)
+            images = read_images(post.images, self._image, self.max_pixels, seen)
             status += images.status
             details += images.details
         if token_ids is None and not images.arrays:

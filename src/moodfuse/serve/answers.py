@@ -69,6 +69,7 @@ async def answer_batch(
     columns = parse_columns(wanted.columns, "columns")
     reading = replace(PREDICTING, labels=labels, columns=columns, fields=True, trusted=False)
     with ExitStack() as stack:
+        folder.mkdir(parents=True, exist_ok=True)  # whoever cleans temporary folders may have removed it
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batch-", dir=folder)))
         path = await receive_batch(request.stream(), request.headers.get("content-type", ""), home)
         batch = await engine.aside(lambda: open_batch(path, limits, reading))
@@ -87,7 +88,9 @@ async def answer_batch(
                         prediction = replace(answer, details=told)
                         metrics.posts.labels(prediction.label).inc()
                         if wanted.preview:
-                            yield await engine.aside(partial(preview_line, batch, limits.pixels, post, prediction))
+                            seen = await engine.look_ahead(post)
+                            show = partial(preview_line, batch, limits.pixels, post, prediction, seen)
+                            yield await engine.aside(show)
                         else:
                             write(prediction, fields(post))
                             yield _taken(sink)

@@ -14,24 +14,22 @@ from fastapi.responses import HTMLResponse
 
 from moodfuse.runtime.answers import explanation_object, prediction_object
 from moodfuse.runtime.bundle import CARD, SEAL, read_bundle
-from moodfuse.runtime.explain import explain
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.serve import problems, schemas
 from moodfuse.serve.answers import ACCEPTED, COUNT, AnswerStream, Wanted, answer_batch
 from moodfuse.serve.batching import Engine
 from moodfuse.serve.docs_page import DOCS_POLICY, docs_page
+from moodfuse.serve.explaining import Explaining
 from moodfuse.serve.guard import Guard
 from moodfuse.serve.handlers import add_handlers
 from moodfuse.serve.limits import Settings
 from moodfuse.serve.metrics import Metrics
 from moodfuse.serve.page import add_page
 from moodfuse.serve.problems import Problem
-from moodfuse.serve.requests import read_post, refuse_unread
+from moodfuse.serve.requests import read_post, refuse_unread, while_asked
 from moodfuse.serve.stopping import Stopping
 from moodfuse.serve.uploads import CONTENT_TYPES
 from moodfuse.version import __version__
-
-SETTINGS = "MOODFUSE_SERVE"  # environment variable: the settings as JSON, for workers
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _LINES = {
@@ -41,11 +39,6 @@ _LINES = {
     "headers": {COUNT: {"schema": {"type": "integer"}, "description": "how many answers come"}},
     "content": {kind: {"schema": {"type": "string"}} for kind in ACCEPTED},
 }
-
-
-def app_from_environment() -> Guard:
-    """Make the app of a worker process, from what its parent left in the environment."""
-    return create_app(Settings.model_validate_json(os.environ[SETTINGS]))
 
 
 def create_app(settings: Settings) -> Guard:
@@ -59,14 +52,15 @@ def create_app(settings: Settings) -> Guard:
         size=limits.batch_size,
         wait=limits.batch_wait_ms / 1000,
         threads=settings.threads,
+        decode_seconds=limits.decode_seconds,
         observe=metrics.batch_size.observe,
     )
-    stopping = Stopping()
+    home = settings.folder / str(os.getpid())
+    stopping = Stopping(settings.stop_seconds, settings.folder, home)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         sweep_folder(settings.folder)
-        home = settings.folder / str(os.getpid())
         home.mkdir(exist_ok=True)
         with stopping.watched():
             yield
@@ -99,11 +93,12 @@ def sweep_folder(folder: Path) -> None:
 
 def _add_posts(app: FastAPI, settings: Settings, engine: Engine, metrics: Metrics) -> None:
     limits = settings.limits
+    explaining = Explaining(engine, limits.explanations)
 
     @app.post("/v1/predict", response_model=schemas.Answer, openapi_extra=schemas.POST_BODY, responses=_errors())
     async def predict(request: Request) -> dict[str, Any]:
         """Answer one post: JSON with the image in base64, or multipart with its file."""
-        prediction = await engine.predict(await read_post(request, limits))
+        prediction = await while_asked(request, engine.predict(await read_post(request, limits)))
         refuse_unread(prediction, limits)
         metrics.posts.labels(prediction.label).inc()
         return prediction_object(prediction)
@@ -114,7 +109,7 @@ def _add_posts(app: FastAPI, settings: Settings, engine: Engine, metrics: Metric
     async def explain_post(request: Request) -> dict[str, Any]:
         """Answer one post, and say what its text, its image, their words and regions did to the answer."""
         post = await read_post(request, limits)
-        explanation = await engine.run(lambda: explain(engine.predictor, post))
+        explanation = await while_asked(request, explaining.explain(post))
         refuse_unread(explanation.prediction, limits)
         metrics.posts.labels(explanation.prediction.label).inc()
         return explanation_object(explanation)
@@ -186,5 +181,6 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
         422: "not what was expected",
         429: "too many requests at a time; see Retry-After",
         503: "no answer in time",
+        507: "the service's disk is full",
     }
     return {status: {"description": texts[status], **problem} for status in statuses or texts}

@@ -8,34 +8,48 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
 
+from moodfuse.data.images import Seen, read_of
 from moodfuse.data.posts import Post
 from moodfuse.runtime.predictor import Prediction, Predictor, PreparedPost
+from moodfuse.serve.decoding import Decoder, costly_bytes
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A prepared post to answer, or a piece of work that needs the graphs for itself."""
+    """A prepared post to answer, or work that needs the graphs for itself, slice by slice."""
 
     future: Future[Any]
     prepared: PreparedPost | None = None
-    work: Callable[[], Any] | None = None
+    work: Generator[None, None, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Turns:
+    """How many posts of one request are prepared at a time, and that one of its costly images is decoded at a time.
+
+    So nobody waits behind all posts of somebody's batch.
+    """
+
+    preparing: asyncio.Semaphore
+    decoding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 _NOTHING = _Job(Future())  # stands for "no further job was taken from the queue"
 
 
 class Engine:
-    """One thread that owns the graphs, and a queue before it; images are decoded in a few threads more.
+    """One thread that owns the graphs, and a queue before it; posts are prepared in a few threads more.
 
-    Up to `size` posts that wait together run together; the first of them waits at most `wait` seconds for company.
+    Costly images are decoded in a process of its own; `decode_seconds` is the most that one may take. Up to `size`
+    posts that wait together run together; the first of them waits at most `wait` seconds for company.
     """
 
     def __init__(
@@ -45,6 +59,7 @@ class Engine:
         size: int = 32,
         wait: float = 0.002,
         threads: int | None = None,
+        decode_seconds: float = 10.0,
         observe: Callable[[int], object] = lambda size: None,
     ) -> None:
         self.predictor = predictor
@@ -52,7 +67,11 @@ class Engine:
         self._wait = wait
         self._observe = observe
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="moodfuse-prepare")
+        self._threads = threads or os.cpu_count() or 1
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="moodfuse-prepare")
+        self._reading = ThreadPoolExecutor(self._threads, thread_name_prefix="moodfuse-read")
+        self._decoder = Decoder(seconds=decode_seconds, max_pixels=predictor.max_pixels)
+        self._explaining = asyncio.Lock()
         self._thread = threading.Thread(target=self._serve, name="moodfuse-engine", daemon=True)
         self._thread.start()
 
@@ -62,27 +81,36 @@ class Engine:
 
     async def predict(self, post: Post) -> Prediction:
         """Answer one post."""
-        prepared = await self.aside(lambda: self.predictor.prepare(post))
-        prediction: Prediction = await self._enqueue(lambda future: _Job(future, prepared=prepared))
-        return prediction
+        return await self._predict(post, self._turns())
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """Run a function in the thread that owns the graphs."""
-        result: T = await self._enqueue(lambda future: _Job(future, work=work))
-        return result
+    async def prepare(self, post: Post) -> PreparedPost:
+        """Prepare one post as `Predictor.prepare` does, its costly images in their own process."""
+        return await self._prepare(post, self._turns())
+
+    async def run(self, work: Generator[None, None, T]) -> T:
+        """Run work in the thread that owns the graphs, one such at a time; between its slices posts are answered."""
+        async with self._explaining:
+            result: T = await self._enqueue(lambda future: _Job(future, work=work))
+            return result
 
     async def aside(self, work: Callable[[], T]) -> T:
-        """Run a function that needs no graph in one of the threads that prepare posts."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        """Run a function that reads a batch in one of the threads for that."""
+        return await asyncio.get_running_loop().run_in_executor(self._reading, work)
+
+    async def look_ahead(self, post: Post) -> Mapping[int, Seen]:
+        """Decode the costly images of a post: what is seen by their places, from 0."""
+        costly = await self._in_pool(lambda: _costly(post))
+        return {place: await self._decoder.look(data) for place, data in costly.items()}
 
     async def stream(self, posts: Iterator[Post]) -> AsyncGenerator[tuple[Post, Prediction], None]:
         """Answer posts in order; two batches of them are on their way at most."""
         pending: deque[tuple[Post, asyncio.Task[Prediction]]] = deque()
+        turns = self._turns()
         try:
             while True:
                 if room := 2 * self.size - len(pending):
                     chunk = await self.aside(lambda: list(islice(posts, room)))
-                    pending += [(post, asyncio.create_task(self.predict(post))) for post in chunk]
+                    pending += [(post, asyncio.create_task(self._predict(post, turns))) for post in chunk]
                 if not pending:
                     return
                 # Half of them leave before more are read, so that the graphs always have some waiting.
@@ -97,7 +125,34 @@ class Engine:
         """Finish what is in the queue, then stop."""
         self._queue.put(None)
         self._thread.join()
+        self._decoder.close()
         self._pool.shutdown()
+        self._reading.shutdown()
+
+    def _turns(self) -> _Turns:
+        return _Turns(asyncio.Semaphore(self._threads))
+
+    async def _in_pool(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def _predict(self, post: Post, turns: _Turns) -> Prediction:
+        prepared = await self._prepare(post, turns)
+        prediction: Prediction = await self._enqueue(lambda future: _Job(future, prepared=prepared))
+        return prediction
+
+    async def _prepare(self, post: Post, turns: _Turns) -> PreparedPost:
+        async with turns.preparing:
+            costly, prepared = await self._in_pool(lambda: self._prepare_quick(post))
+            if prepared is not None:
+                return prepared
+            async with turns.decoding:
+                seen = {place: await self._decoder.look(data) for place, data in costly.items()}
+            return await self._in_pool(lambda: self.predictor.prepare(post, seen))
+
+    def _prepare_quick(self, post: Post) -> tuple[dict[int, bytes], PreparedPost | None]:
+        """Prepare a post without costly images; else return these, by their places."""
+        costly = _costly(post) if "image" in self.predictor.manifest.modalities else {}
+        return costly, None if costly else self.predictor.prepare(post)
 
     async def _enqueue(self, make: Callable[[Future[Any]], _Job]) -> Any:
         if not self.alive:
@@ -114,8 +169,8 @@ class Engine:
                 self._answer(batch)
                 if job is not _NOTHING:
                     continue
-            else:
-                _fulfil(job.future, job.work)
+            elif _advance(job.future, job.work):
+                self._queue.put(job)
             job = self._queue.get()
 
     def _gather(self, first: _Job) -> tuple[list[_Job], _Job | None]:
@@ -158,12 +213,24 @@ class Engine:
             job.future.set_result(prediction)
 
 
-def _fulfil(future: Future[Any], work: Callable[[], Any]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
+def _costly(post: Post) -> dict[int, bytes]:
+    """Return the costly images of those of a post that are read, by their places."""
+    found = ((place, costly_bytes(ref)) for place, ref in enumerate(read_of(post.images)))
+    return {place: data for place, data in found if data is not None}
+
+
+def _advance(future: Future[Any], work: Generator[None, None, Any]) -> bool:
+    """Do a slice of work, and say whether there is more to do; nothing for somebody who waits no more."""
+    if future.cancelled():
+        work.close()
+        return False
     try:
-        result = work()
+        next(work)
+        return True
+    except StopIteration as end:
+        if future.set_running_or_notify_cancel():
+            future.set_result(end.value)
     except Exception as error:
-        future.set_exception(error)
-    else:
-        future.set_result(result)
+        if future.set_running_or_notify_cancel():
+            future.set_exception(error)
+    return False

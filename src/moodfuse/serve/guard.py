@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import re
 import time
 import traceback
 import uuid
@@ -24,6 +25,7 @@ from moodfuse.serve.problems import CONTENT_TYPE, Problem
 LOG = logging.getLogger("moodfuse.serve")
 
 BATCH = "/v1/predict/batch"
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _OPEN = frozenset({"/healthz", "/readyz"})  # what an orchestrator asks without a key
 # The browser itself keeps the page from asking anybody else, and from running or showing what is not in our files.
 _POLICY = (
@@ -38,7 +40,7 @@ _HEADERS = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Exchange:
     """One request and its answer, as far as anybody outside may know of them."""
 
@@ -50,6 +52,10 @@ class _Exchange:
     sent: int = 0
     status: int = 0
     uploaded: bool = False
+    displaced: bool = False
+    counted: bool = False
+    #: Of all of it; `None` for what is no request for posts.
+    timeout: asyncio.Timeout | None = None
 
     @property
     def route(self) -> str:
@@ -58,13 +64,17 @@ class _Exchange:
 
 
 class Guard:
-    """ASGI middleware around everything that is served. `busy` counts the requests for posts in flight."""
+    """ASGI middleware around everything that is served.
+
+    `busy` counts the requests for posts that are worked on: a request is one once all of it is there.
+    """
 
     def __init__(self, app: ASGIApp, access: Access, metrics: Metrics) -> None:
         self.app = app
         self.access = access
         self.metrics = metrics
         self.busy = 0
+        self._arriving: set[_Exchange] = set()  # bodies for one post, which stand in memory
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -77,7 +87,7 @@ class Guard:
         scope.setdefault("state", {})["request_id"] = exchange.id
         telling = _telling(exchange, send)
         try:
-            await self._admit(exchange, _counting(exchange, receive), telling)
+            await self._admit(exchange, self._receiving(exchange, receive), telling)
         except Problem as problem:
             await _tell(exchange, problem, telling)
         except ClientDisconnect:
@@ -86,11 +96,12 @@ class Guard:
             _log_fault(exchange, error)
             await _tell(exchange, Problem(500, "a fault of the service, not of the request"), telling)
         finally:
+            self._leave(exchange)
             self._note(exchange)
 
     async def _admit(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
         headers = Headers(scope=exchange.scope)
-        path, limits = exchange.scope["path"], self.access.limits
+        path = exchange.scope["path"]
         _check_origin(headers, self.access.hosts)
         if _needs_key(path, self.access) and not _authorised(headers, self.access.keys):
             scheme = "Bearer" if path.startswith("/v1/") else 'Basic realm="moodfuse: any name, the key as password"'
@@ -100,28 +111,81 @@ class Guard:
         if not path.startswith("/v1/"):
             await self.app(exchange.scope, receive, send)
             return
-        if self.busy >= limits.in_flight:
-            raise Problem(429, f"{limits.in_flight} requests are being answered; come again", {"Retry-After": "1"})
-        self.busy += 1
-        self.metrics.in_flight.inc()
-        try:
-            await self._in_time(exchange, receive, send)
-        finally:
-            self.busy -= 1
-            self.metrics.in_flight.dec()
+        await self._in_time(exchange, receive, send)
 
     async def _in_time(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
         limits = self.access.limits
         seconds = limits.batch_seconds if exchange.scope["path"] == BATCH else limits.seconds
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as exchange.timeout:
                 await self.app(exchange.scope, receive, send)
         except TimeoutError:
+            if exchange.displaced:
+                raise Problem(503, "too many requests are being sent; come again", {"Retry-After": "5"}) from None
             if exchange.uploaded:
                 raise Problem(
                     503, f"no answer within {seconds:g} seconds; ask for less at a time", {"Retry-After": "5"}
                 ) from None
             raise Problem(408, f"the request did not arrive within {seconds:g} seconds") from None
+
+    def _receiving(self, exchange: _Exchange, receive: Receive) -> Receive:
+        """Return `receive` with the body counted, and the request let in once all of it is there."""
+
+        async def received() -> Message:
+            if exchange.uploaded:
+                return await receive()
+            message = await self._next_message(exchange, receive)
+            if message["type"] == "http.request":
+                exchange.received += len(message.get("body", b""))
+                if exchange.received > exchange.limit:
+                    raise _too_long(exchange)
+                exchange.uploaded = not message.get("more_body", False)
+                if exchange.uploaded:
+                    self._let_in(exchange)
+                else:
+                    self._make_room(exchange)
+            return message
+
+        return received
+
+    async def _next_message(self, exchange: _Exchange, receive: Receive) -> Message:
+        seconds = self.access.limits.idle_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                return await receive()
+        except TimeoutError:
+            raise Problem(
+                408, f"nothing of the request came for {seconds:g} seconds", {"Connection": "close"}
+            ) from None
+
+    def _let_in(self, exchange: _Exchange) -> None:
+        self._arriving.discard(exchange)
+        if not exchange.scope["path"].startswith("/v1/"):
+            return
+        most = self.access.limits.in_flight
+        if self.busy >= most:
+            raise Problem(429, f"{most} requests are being answered; come again", {"Retry-After": "1"})
+        exchange.counted = True
+        self.busy += 1
+        self.metrics.in_flight.inc()
+
+    def _leave(self, exchange: _Exchange) -> None:
+        self._arriving.discard(exchange)
+        if exchange.counted:
+            self.busy -= 1
+            self.metrics.in_flight.dec()
+
+    def _make_room(self, exchange: _Exchange) -> None:
+        """Give up the largest of the unfinished bodies in memory while they are too large together."""
+        if exchange.scope["path"] == BATCH:  # it goes to the disk
+            return
+        self._arriving.add(exchange)
+        if sum(one.received for one in self._arriving) > self.access.limits.waiting_bytes:
+            largest = max(self._arriving, key=lambda one: one.received)
+            self._arriving.discard(largest)
+            largest.displaced = True
+            if largest.timeout is not None:
+                largest.timeout.reschedule(0)
 
     def _note(self, exchange: _Exchange) -> None:
         seconds = time.monotonic() - exchange.started
@@ -180,10 +244,9 @@ def _location(origin: str) -> str | None:
 
 
 def _host_name(host: str) -> str:
-    try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
-        return ""
+    """Return the name of a Host header, "" where it is more than a name and a port."""
+    found = _HOST.fullmatch(host)
+    return found[1].strip("[]").lower() if found else ""
 
 
 def loopback_names(host: str) -> tuple[str, ...]:
@@ -193,19 +256,6 @@ def loopback_names(host: str) -> tuple[str, ...]:
     except ValueError:
         own = False
     return ("localhost", "127.0.0.1", "::1", host.lower()) if own else ()
-
-
-def _counting(exchange: _Exchange, receive: Receive) -> Receive:
-    async def counted() -> Message:
-        message = await receive()
-        if message["type"] == "http.request":
-            exchange.received += len(message.get("body", b""))
-            exchange.uploaded = not message.get("more_body", False)
-            if exchange.received > exchange.limit:
-                raise _too_long(exchange)
-        return message
-
-    return counted
 
 
 def _telling(exchange: _Exchange, send: Send) -> Send:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from moodfuse.errors import MoodfuseError
-from moodfuse.serve.problems import CONTENT_TYPE, Problem
+from moodfuse.serve.problems import CONTENT_TYPE, Problem, is_full
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -20,6 +21,16 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def on_problem(request: Request, problem: Problem) -> Response:
         return respond(request, problem)
+
+    @app.exception_handler(ClientDisconnect)
+    async def on_gone(_request: Request, _error: ClientDisconnect) -> Response:
+        return Response(status_code=499)  # for the log: nobody is there to be told
+
+    @app.exception_handler(OSError)
+    async def on_no_room(request: Request, error: OSError) -> Response:
+        if not is_full(error):
+            raise error
+        return respond(request, Problem(507, "the service's disk is full; come again later", {"Retry-After": "60"}))
 
     @app.exception_handler(MoodfuseError)
     async def on_data_error(request: Request, error: MoodfuseError) -> Response:

@@ -25,7 +25,12 @@ class Limits(Section):
     posts: int = Field(10_000, ge=1, description="posts of a batch")
     seconds: float = Field(30.0, gt=0, description="seconds that a request may take, its upload included")
     batch_seconds: float = Field(600.0, gt=0, description="seconds that a batch may take")
-    in_flight: int = Field(64, ge=1, description="requests worked on at a time; more are told to come again (429)")
+    idle_seconds: float = Field(10.0, gt=0, description="seconds that a client may send nothing of what it has begun")
+    waiting_bytes: int = Field(256 * MEBIBYTE, ge=1, description="bytes of all unfinished requests for one post")
+    connections: int = Field(512, ge=1, description="connections at a time; the longest without a whole request goes")
+    in_flight: int = Field(64, ge=1, description="whole requests worked on at a time; more come again (429)")
+    explanations: int = Field(4, ge=1, description="explanations of those; they are worked on one at a time")
+    decode_seconds: float = Field(10.0, gt=0, description="seconds that decoding a costly image may take")
     batch_size: int = Field(32, ge=1, le=1024, description="posts of different requests that are run together")
     batch_wait_ms: float = Field(2.0, ge=0, le=1000, description="milliseconds that a post waits for company")
 

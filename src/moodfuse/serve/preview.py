@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from moodfuse.data.images import first_image
+from moodfuse.data.images import Seen, look, read_of
 from moodfuse.data.posts import Post
 from moodfuse.labels import Labels
 from moodfuse.runtime.answers import Layout, free_names, prediction_object
@@ -28,15 +29,18 @@ def preview_opening(batch: UploadedBatch, labels: Labels) -> bytes:
     return _line({"format": batch.format, "table": table, "columns": batch.columns, "names": names})
 
 
-def preview_line(batch: UploadedBatch, pixels: int, post: Post, prediction: Prediction) -> bytes:
+def preview_line(
+    batch: UploadedBatch, pixels: int, post: Post, prediction: Prediction, seen: Mapping[int, Seen]
+) -> bytes:
     """Return an answer with the start of its text, a small image, and its fields.
 
-    `pixels` is the most that an image may have. Each field is JSON as text: a browser would round a 64-bit id.
+    `pixels` is the most that an image may have; `seen` holds images that are decoded already, by places. Each field is
+    JSON as text: a browser would round a 64-bit id.
     """
     fields = post.fields or {}
     row: dict[str, Any] = prediction_object(prediction)
     row["text"] = None if post.text is None else post.text[:_EXCERPT].encode("utf-8", "replace").decode()
-    row["thumbnail"] = _thumbnail(post, pixels)
+    row["thumbnail"] = _thumbnail(post, pixels, seen)
     row["fields"] = [json_text(fields[name]) if name in fields else None for name in batch.columns]
     return _line(row)
 
@@ -45,8 +49,9 @@ def _line(value: Any) -> bytes:
     return utf8(json.dumps(value, ensure_ascii=False)) + b"\n"
 
 
-def _thumbnail(post: Post, pixels: int) -> str | None:
-    image = first_image(post.images, max_pixels=pixels)
+def _thumbnail(post: Post, pixels: int, seen: Mapping[int, Seen]) -> str | None:
+    opened = (seen.get(at) or look(ref, max_pixels=pixels) for at, ref in enumerate(read_of(post.images)))
+    image = next((one.image for one in opened if one.image is not None), None)
     if image is None:
         return None
     image.thumbnail((_THUMBNAIL, _THUMBNAIL))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -23,6 +24,9 @@ SCHEMA: dict[str, Any] = {
 }
 
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
 class Problem(Exception):
     """A request that cannot be answered as asked."""
 
@@ -42,3 +46,8 @@ class Problem(Exception):
             "instance": request_id,
         }
         return json.dumps(value).encode()
+
+
+def is_full(error: OSError) -> bool:
+    """Say whether a write failed because the disk, or what one may use of it, is full."""
+    return error.errno in _FULL

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import zipfile
-from typing import Any, NoReturn
+from collections.abc import Coroutine
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from moodfuse.data.formats.fields import base64_bytes, json_id
 from moodfuse.data.images import MAX_IMAGES
@@ -19,14 +21,37 @@ from moodfuse.serve.limits import Limits
 from moodfuse.serve.problems import Problem
 from moodfuse.serve.schemas import MAX_ID, PostBody
 
+T = TypeVar("T")
+
+_MARKS = b'",:[{'
+_MARKS_BESIDE = 1_000  # beside the text: 32 images have 350
 _MARKUP = (b"%pdf-", b"<html", b"<script", b"<?php", b"<!doctype", b"<svg")
+
+
+async def while_asked(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Do the work of a request that was received, and give it up when its client has gone."""
+    working, gone = asyncio.create_task(work), asyncio.create_task(_until_gone(request))
+    try:
+        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        gone.cancel()
+
+
+async def _until_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def read_post(request: Request, limits: Limits) -> Post:
     """Return the post of a request. Raises `Problem` for a request that is none."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
-        id, text, images = _from_json(await request.body())
+        body = await request.body()
+        id, text, images = await asyncio.to_thread(_from_json, body, limits.text_chars)
     elif kind == "multipart/form-data":
         async with request.form(max_files=MAX_IMAGES, max_fields=3, max_part_size=limits.body_bytes) as form:
             id, text, images = await _from_form(form)
@@ -36,8 +61,7 @@ async def read_post(request: Request, limits: Limits) -> Post:
         raise Problem(422, "expected a text, an image or both, found neither")
     if text is not None and len(text) > limits.text_chars:
         raise Problem(422, f"text: {len(text):,} characters; at most {limits.text_chars:,} are taken")
-    for image in images:
-        _refuse_polyglot(image)
+    await asyncio.to_thread(_refuse_polyglots, images)
     refs = [ImageRef(image) for image in images]
     return Post(id, text, refs[0] if refs else None, more_images=tuple(refs[1:]))
 
@@ -53,7 +77,12 @@ def refuse_unread(prediction: Prediction, limits: Limits) -> None:
         raise Problem(422, f"image: cannot be read{found}; expected JPEG, PNG, WEBP, GIF, BMP or TIFF")
 
 
-def _from_json(body: bytes) -> tuple[str, str | None, list[bytes]]:
+def _from_json(body: bytes, text_chars: int) -> tuple[str, str | None, list[bytes]]:
+    # While Python reads JSON nothing else of the process runs, so what holds far more than a post is not read at all:
+    # a text may be of such marks, base64 holds none.
+    marks = len(body) - len(body.translate(None, _MARKS))
+    if marks > text_chars + _MARKS_BESIDE:
+        raise Problem(400, f"the body is no post: {marks:,} quotation marks, commas, colons and brackets are too many")
     try:
         value = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):  # bytes in no Unicode are a ValueError too
@@ -102,8 +131,10 @@ async def _form_image(image: Any) -> bytes | None:
     return data if data or image.filename else None
 
 
-def _refuse_polyglot(data: bytes) -> None:
+def _refuse_polyglots(images: list[bytes]) -> None:
     """Refuse an image that is a zip, a PDF or a page too: no camera makes those, and nothing good is meant."""
-    head = data[:1024].lower()
-    if any(mark in head for mark in _MARKUP) or zipfile.is_zipfile(io.BytesIO(data)):
+    for data in images:
+        head = data[:1024].lower()
+        if not any(mark in head for mark in _MARKUP) and not zipfile.is_zipfile(io.BytesIO(data)):
+            continue
         raise Problem(422, "image: is more than an image (a zip, PDF, script or page in the same file)")

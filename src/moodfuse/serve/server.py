@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import signal
 import socket
@@ -16,23 +15,14 @@ import uvicorn
 from moodfuse.errors import OutputError
 from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.predictor import map_graphs
-from moodfuse.serve.api import SETTINGS
+from moodfuse.serve.connections import BoundedConnection
 from moodfuse.serve.guard import Guard
 from moodfuse.serve.limits import Settings
+from moodfuse.serve.logs import LOGGING
 from moodfuse.serve.metrics import SHARED
+from moodfuse.serve.worker import SETTINGS
 
-_LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
-    # uvicorn's own access log would hold the path and the client's address; ours holds neither.
-    "loggers": {
-        "uvicorn.error": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
-        "uvicorn.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
-        "moodfuse.serve": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
-    },
-}
+_BACKLOG = 256  # connections that are taken in at a time, before any of them may be closed for too many
 
 
 def serve(
@@ -56,21 +46,22 @@ def serve(
             (folder / "metrics").mkdir()
             os.environ[SHARED] = str(folder / "metrics")
         os.environ[SETTINGS] = chosen.model_dump_json()
-        logging.captureWarnings(True)
         notify(f"serving on http://{_shown(host)}:{port}  (API at /docs{', page at /' if chosen.page else ''})")
         uvicorn.run(
-            "moodfuse.serve.api:app_from_environment",
+            "moodfuse.serve.worker:app_from_environment",
             factory=True,
             host=host,
             port=port,
             workers=workers,
-            log_config=_LOGGING,
+            log_config=LOGGING,
             access_log=False,
             server_header=False,
             proxy_headers=False,
             ws="none",
+            http=BoundedConnection,
+            backlog=_BACKLOG,
             lifespan="on",
-            timeout_graceful_shutdown=int(chosen.stop_seconds) + 1,
+            timeout_graceful_shutdown=max(1, int(chosen.stop_seconds)),
         )
 
 

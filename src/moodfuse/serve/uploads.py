@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from moodfuse.data.formats.base import Reading
+from moodfuse.data.formats.lines import line_ends
 from moodfuse.data.formats.readers import (
     came_as,
     read_columns,
@@ -39,6 +40,8 @@ CONTENT_TYPES = {
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "posts.xlsx",
 }
 _ELSEWHERE = ImageRef(Path("a file outside the batch\0"))  # a name no file can have
+_LINED = (".csv", ".tsv", ".txt")
+_LINES_A_POST = 100  # on average, at most
 #: What the names of workbooks end with that are zips themselves.
 _ZIPPED = tuple(suffix for suffix in WorkbookReader.suffixes if suffix != ".xls")
 
@@ -80,6 +83,8 @@ def open_batch(path: Path, limits: Limits, reading: Reading) -> UploadedBatch:
     for file in files:
         if file.suffix.lower() in _ZIPPED:
             check_workbook(file, limits)
+        elif file.suffix.lower() in _LINED:
+            _check_lines(file, limits)
     count = held = 0
     repeats = any(_is_parquet(file) for file in files)  # one value may stand in all of its rows
     for post in read_batch(source, replace(reading, fields=repeats)):
@@ -95,6 +100,13 @@ def open_batch(path: Path, limits: Limits, reading: Reading) -> UploadedBatch:
         columns = stream_posts(source, reading).columns
         read, table = read_columns(source, reading), table_style(source, reading)
         return UploadedBatch(source, came_as(source), count, columns, read, table)
+
+
+def _check_lines(path: Path, limits: Limits) -> None:
+    """Raise `Problem` for a table of lines without end: each is looked at, whether it belongs to a post or not."""
+    most = _LINES_A_POST * (limits.posts + 1)
+    if (lines := line_ends(path)) > most:
+        raise Problem(413, f"{lines:,} lines; for {limits.posts:,} posts {most:,} are the most")
 
 
 def _is_parquet(path: Path) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,19 @@ def test_an_open_quote_swallows_nothing(tmp_path: Path, count: int) -> None:
     assert found[0][1] == '"open 0'
     assert "line 2" in told[-1]
     assert "--quotes none" in error_of(path)
+
+
+def test_a_record_without_an_end_is_not_kept(tmp_path: Path) -> None:
+    path = tmp_path / "posts.csv"
+    path.write_bytes(b'id,text\n1,ok\n2,"' + b"\n" * 400_000 + b"3,end\n")
+    tracemalloc.start()
+    found, told = read(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [id for id, _, _ in found] == ["1", "2", "3"]
+    assert "line 3" in told[-1]
+    assert most < 20 * 2**20  # all its lines take 60 MiB
+    assert "line 3: a record has more than 10,000 lines" in error_of(path)
 
 
 def test_many_quotes_that_stay_open_are_no_work(tmp_path: Path) -> None:

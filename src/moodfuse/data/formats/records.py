@@ -16,6 +16,9 @@ from moodfuse.errors import DataError
 
 _SHOWN = 5  # places of a kind that are told
 _GIVEN_UP = 3  # quotes that stay open to the end: then they are no quotes
+#: Lines of a record: of a quote that is never closed no more are read, and kept, before it is taken for none.
+_RECORD_LINES = 10_000
+_ENDLESS = f"a record has more than {_RECORD_LINES:,} lines"
 #: Characters of a cell: a text of a megabyte must pass. The csv module keeps the limit for the whole process.
 csv.field_size_limit(max(csv.field_size_limit(), 2**24))
 
@@ -90,9 +93,13 @@ class Records(Iterator[Record]):
         seen, again = self._seen, self._again
         while again:
             seen.append(again.popleft())
+            if len(seen) > _RECORD_LINES:
+                raise csv.Error(_ENDLESS)
             yield seen[-1][1]
         for found in self._lines:
             seen.append(found)
+            if len(seen) > _RECORD_LINES:
+                raise csv.Error(_ENDLESS)
             yield found[1]
 
     def _read(self) -> Iterator[Record]:

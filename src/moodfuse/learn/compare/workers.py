@@ -76,7 +76,7 @@ def _run_claimed(work: Work, key: CellKey, progress: Progress) -> None:
 
 def _worker(work: Work, cells: Sequence[CellKey], parent: Parent) -> None:
     torch.set_num_threads(1)
-    work_through(work, cells, parent.tell, lambda *_: parent.must_live())
+    work_through(work, cells, parent.tell)
 
 
 def _why_ended(code: int) -> str:

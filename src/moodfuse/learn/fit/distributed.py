@@ -79,7 +79,6 @@ def _rank(job: _Job, share: Share, port: int, parent: Parent) -> None:
         tell("history", rows)
 
     def progress(what: str, done: int, total: int) -> None:
-        parent.must_live()
         tell("progress", (what, done, total))
 
     model = copy.deepcopy(job.model)  # the job's model lies in memory that the processes share
