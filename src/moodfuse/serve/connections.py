@@ -26,7 +26,8 @@ class BoundedConnection(H11Protocol):
         with contextlib.suppress(ImportError):  # Windows has no such limit
             import resource
 
-            most = min(most, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+            descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            most = most if descriptors == resource.RLIM_INFINITY else min(most, descriptors // 2)
         cls._most, cls._idle_seconds = most, idle_seconds
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -56,8 +57,10 @@ class BoundedConnection(H11Protocol):
 
     @property
     def at_work(self) -> bool:
-        """Whether all of a request is there, and its answer is not."""
-        return self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete
+        """Whether all of a request is there, and its answer is neither sent nor given up."""
+        if self.cycle is None or self.transport.is_closing():
+            return False
+        return not self.cycle.more_body and not self.cycle.response_complete
 
     def drop(self) -> None:
         """Close the connection at once."""

@@ -24,7 +24,7 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})  # Windows has no quota
 
 
 class Problem(Exception):
