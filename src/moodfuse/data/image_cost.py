@@ -24,7 +24,7 @@ from moodfuse.errors import ConfigError
 #: megapixels: encoders see some 224 x 224 of it.
 FULL_PIXELS = 8_000_000
 _SMALL_BYTES = 8_000_000  # what takes less does not wait for others
-_QUICK_BYTES, _QUICK_WORK = 20_000_000, 20_000_000  # bytes that decoding takes; pixels times scans: some 60 ms
+_QUICK_BYTES, _QUICK_WORK = 32_000_000, 20_000_000  # bytes that decoding takes; pixels times scans: 120 ms at most
 _SLOW_FORMATS = frozenset({"AVIF", "HEIF", "TIFF"})  # decoders that take long for few pixels, or fill the log
 _SCAN = b"\xff\xda"
 _MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # within a scan; a byte 0 or a restart is part of it
