@@ -16,8 +16,8 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from tests.runtime.hostile_bundles import change, refused, reseal
 
-from moodfuse import files
 from moodfuse.data.text import MAX_CHARS
 from moodfuse.errors import BundleError
 from moodfuse.runtime.bundle import GRAPHS, default_bundle, read_bundle
@@ -31,22 +31,6 @@ from moodfuse.serve.limits import Settings
 @pytest.fixture
 def bundle(trained_run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained_run / "bundle", tmp_path / "bundle"))
-
-
-def reseal(folder: Path, **changes: Any) -> None:
-    manifest = json.loads((folder / "manifest.json").read_text("utf-8")) | changes
-    manifest["files"] = {name: files.sha256(folder / name) for name in manifest["files"]}
-    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
-    (folder / "manifest.sha256").write_text(files.sha256(folder / "manifest.json"))
-
-
-def refused(folder: Path) -> str:
-    started = time.perf_counter()
-    with pytest.raises(BundleError) as caught:
-        Predictor.load(folder).predict("what a day")
-    assert time.perf_counter() - started < 5
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
@@ -75,12 +59,6 @@ def test_a_card_that_the_manifest_does_not_list_is_not_shown(bundle: Path, tmp_p
     (bundle / "MODEL_CARD.md").symlink_to("/etc/passwd")
     reseal(bundle, files=manifest["files"])
     assert describe_model(settings, Predictor.load(bundle))["card"] == ""
-
-
-def change(path: Path, work: Callable[[onnx.ModelProto], None]) -> None:
-    model = onnx.load(path)
-    work(model)
-    path.write_bytes(model.SerializeToString())
 
 
 def endless(model: onnx.ModelProto) -> None:
