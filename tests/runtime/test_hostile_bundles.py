@@ -179,13 +179,36 @@ def test_a_head_of_another_width_is_told(bundle: Path) -> None:
     assert re.search(r"head\.onnx: (its input text_pooled is \d+ wide|ONNX Runtime cannot load it)", refused(bundle))
 
 
-def test_a_token_that_the_graph_has_no_vector_for_is_told(bundle: Path) -> None:
+def test_a_token_that_the_graph_has_no_vector_for_is_told(bundle: Path, capfd: pytest.CaptureFixture[str]) -> None:
     tokenizer = json.loads((bundle / "tokenizer.json").read_text("utf-8"))
     vocabulary = tokenizer["model"]["vocab"]
     tokenizer["model"]["vocab"] = {word: i + (10**6 if word == "day" else 0) for word, i in vocabulary.items()}
     (bundle / "tokenizer.json").write_text(json.dumps(tokenizer), "utf-8")
     reseal(bundle)
     assert "text.onnx: ONNX Runtime cannot run it" in refused(bundle)
+    with pytest.raises(BundleError):
+        Predictor(read_bundle(bundle, tried=True)).predict("what a day")
+    assert capfd.readouterr().err == ""
+
+
+def test_an_encoder_that_gives_no_vectors_is_told(bundle: Path) -> None:
+    def one_number(model: onnx.ModelProto) -> None:
+        graph = model.graph
+        [last] = [node for node in graph.node if "pooled" in node.output]
+        last.output[:] = ["before" if name == "pooled" else name for name in last.output]
+        graph.node.append(helper.make_node("ReduceMax", ["before"], ["pooled"], keepdims=0))
+        [pooled] = [one for one in graph.output if one.name == "pooled"]
+        del pooled.type.tensor_type.shape.dim[:]
+
+    change(bundle / "text.onnx", one_number)
+    reseal(bundle)
+    assert "an encoder graph needs an output `pooled` of known width" in refused(bundle)
+
+
+def test_a_tokenizer_that_is_no_text_is_told(bundle: Path) -> None:
+    (bundle / "tokenizer.json").write_bytes(b"\xff" + (bundle / "tokenizer.json").read_bytes())
+    reseal(bundle)
+    assert "tokenizer.json is no JSON (not in UTF-8)" in refused(bundle)
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 0.0, 1e-300])

@@ -97,7 +97,7 @@ def _options(threads: int | None) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or os.cpu_count() or 1
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is raised
     return options
 
 
@@ -214,8 +214,8 @@ class HeadGraph:
 def output_width(session: onnxruntime.InferenceSession) -> int:
     """Return D, the width of a graph's `pooled` output."""
     for output in session.get_outputs():
-        if output.name == "pooled" and isinstance(output.shape[-1], int):
-            return output.shape[-1]
+        if output.name == "pooled" and len(output.shape) == 2 and isinstance(output.shape[1], int):
+            return output.shape[1]
     raise BundleError("an encoder graph needs an output `pooled` of known width")
 
 
