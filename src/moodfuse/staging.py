@@ -13,7 +13,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 if sys.platform == "win32":
@@ -68,7 +68,8 @@ def sweep(folder: Path, name: str | None = None) -> None:
         if left.is_dir() and not left.is_symlink():
             _sweep_folder(left, folder / target)
         else:
-            left.unlink(missing_ok=True)
+            with suppress(OSError):  # somebody else's, or gone meanwhile
+                left.unlink()
 
 
 def _sweep_folder(left: Path, target: Path) -> None:

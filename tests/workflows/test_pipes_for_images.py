@@ -54,8 +54,7 @@ def test_no_command_waits_for_them(posts: Path, tmp_path: Path) -> None:
 
 def test_nor_does_a_comparison(posts: Path, tmp_path: Path) -> None:
     few = ["--fusions", "concat", "--folds", "2", "--seeds", "1", "--workers", "1", "--robustness", "train.epochs=1"]
-    compared = json.loads(moodfuse("compare", posts, *few, "--comparisons", tmp_path, "--json", "-q"))
-    assert compared
+    assert json.loads(moodfuse("compare", posts, *few, "--comparisons", tmp_path, "--json", "-q"))
 
 
 def test_nor_does_an_audit(posts: Path) -> None:
