@@ -209,7 +209,7 @@ def print_tallies(tallies: dict[str, Tally]) -> int:
         "tracebacks",
         "hangs",
         "deaths",
-        "on stderr",
+        "noise",
         "rows lost",
         "most CPU s",
         "most MB",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from drills.targets import TARGETS, TOLD
+from moodfuse.runtime.probe import BYTES
 
 Kind = Literal["read", "told", "traceback", "hang", "died"]
 
@@ -30,7 +31,7 @@ class Outcome:
     seconds: float
     megabytes: float = 0.0
     said: str = ""
-    #: What libraries wrote to stderr.
+    #: What libraries wrote to stdout and stderr.
     noise: str = ""
 
 
@@ -89,7 +90,9 @@ def reader(target: str, folder: Path, limit: float) -> Iterator[Reader]:
 
 def _work(target: str, connection: Connection, noise: Path) -> None:
     log = os.open(noise, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+    os.dup2(log, 1)
     os.dup2(log, 2)
+    _limit_memory()
     connection.send("ready")
     while True:
         path = connection.recv()
@@ -98,9 +101,18 @@ def _work(target: str, connection: Connection, noise: Path) -> None:
         started = time.process_time()  # of CPU: others on the machine change nothing about it
         kind, said = _try(target, path)
         seconds = time.process_time() - started
+        sys.stdout.flush()
         sys.stderr.flush()
         heard = os.pread(log, 500, 0).decode("utf-8", "replace")
         connection.send(Outcome(kind, seconds, max(0.0, _memory("VmHWM") - before), said, heard))
+
+
+def _limit_memory() -> None:
+    """Have what asks for as much memory as no bundle may be refused it, rather than take the machine's."""
+    with suppress(ImportError):  # Windows
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (BYTES, resource.getrlimit(resource.RLIMIT_DATA)[1]))
 
 
 def _try(target: str, path: Path) -> tuple[Kind, str]:

@@ -205,6 +205,15 @@ def test_an_encoder_that_gives_no_vectors_is_told(bundle: Path) -> None:
     assert "an encoder graph needs an output `pooled` of known width" in refused(bundle)
 
 
+def test_a_graph_that_cannot_be_loaded_is_told_once(bundle: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    graph = (bundle / "head.onnx").read_bytes()
+    (bundle / "head.onnx").write_bytes(graph.replace(b"text_pooled", b"text_poole\xff", 1))
+    reseal(bundle)
+    with pytest.raises(BundleError, match=r"head\.onnx"):
+        Predictor(read_bundle(bundle, tried=True))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_tokenizer_that_is_no_text_is_told(bundle: Path) -> None:
     (bundle / "tokenizer.json").write_bytes(b"\xff" + (bundle / "tokenizer.json").read_bytes())
     reseal(bundle)

@@ -104,7 +104,10 @@ def _options(threads: int | None) -> onnxruntime.SessionOptions:
 def _open(graph: Path | bytes, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(
-            graph if isinstance(graph, bytes) else str(graph), options, providers=["CPUExecutionProvider"]
+            graph if isinstance(graph, bytes) else str(graph),
+            options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=0,  # to the same provider once more, with lines on stdout
         )
     except Exception as error:  # onnxruntime's exceptions share no base class
         name = graph if isinstance(graph, Path) else "graph"
