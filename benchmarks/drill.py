@@ -218,7 +218,7 @@ def print_tallies(tallies: dict[str, Tally]) -> int:
     for name, tally in tallies.items():
         counts = [tally.kinds.total(), *(tally.kinds[kind] for kind in _KINDS), tally.noise, tally.lost]
         row = "".join(f"{count:>11,}" for count in counts)
-        print(f"{name:<26}{row}{tally.seconds:>11.2f}{tally.megabytes:>11.0f}", flush=True)
+        print(f"{name:<26}{row}{tally.seconds:>11.2f}{round(tally.megabytes) or '-':>11}", flush=True)
     return sum(tally.wrong for tally in tallies.values())
 
 

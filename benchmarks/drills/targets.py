@@ -36,14 +36,14 @@ def open_image(path: Path) -> None:
 
 def read_posts(path: Path) -> None:
     """Read a table as training does, and as prediction does, which lives with more."""
+    told: Exception | None = None
     for reading in (PREDICTING, replace(PREDICTING, fields=True), TRAINING):
+        told = None
         try:
             for _ in stream_posts(path, reading):
                 pass
         except TOLD as error:
             told = error
-            continue
-        told = None
     if told is not None:
         raise told
 
