@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 _IS = re.compile(r"On the site this page is \[(.+)\]\(\.\./\1\)\.\s*")
 # Both languages of a page have one name: the site itself picks the reader's.
 _HOMES = {"README.md": "index.md", "README.zh-CN.md": "index.md"}
-_HOMES |= {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+_HOMES |= {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "SECURITY.md": "security.md"}
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from moodfuse import files
 from moodfuse.errors import OutputError
+from moodfuse.staging import sweep
 
 
 def listing(folder: Path) -> list[str]:
@@ -130,7 +131,7 @@ def test_a_folder_that_cannot_be_put_in_place_brings_the_old_one_back(
     rename = Path.rename
 
     def failing(self: Path, to: Path) -> Path:
-        if self.name.endswith(".part"):
+        if self.name == "new":
             raise OSError(errno.EIO, "failing disk")
         return rename(self, to)
 
@@ -148,5 +149,5 @@ def test_sweep_takes_only_what_a_killed_process_left(tmp_path: Path) -> None:
     (tmp_path / ".bundle.0123abcd.old").mkdir()
     for name in ("a.part", ".hidden", ".notes.part", "metrics.json"):
         (tmp_path / name).write_text("")
-    files.sweep(tmp_path)
+    sweep(tmp_path)
     assert listing(tmp_path) == sorted(["a.part", ".hidden", ".notes.part", "metrics.json"])

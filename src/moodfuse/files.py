@@ -8,17 +8,16 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import stat
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from platformdirs import user_cache_path
 
 from moodfuse.errors import OutputError
+from moodfuse.staging import kept_aside, staging_folder
 
 #: The error numbers of a full or failing disk.
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
@@ -39,8 +38,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     if not stat.S_ISREG(mode):
         found = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
         raise OutputError(f"{path}: expected a file or a new name to write to, found {found}; name a file")
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
-    try:  # starts before the file is made: a Ctrl-C may come between any two steps
+    with _staged(target, named=path) as stage:
+        part = stage / "new"
         with _output_errors(path, every=True):
             file = part.open("xb")
         with _output_errors(path), file:
@@ -49,9 +48,6 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         with _output_errors(path, every=True):
             part.replace(target)
-    finally:
-        if part.exists():
-            part.unlink()
 
 
 @contextmanager
@@ -88,20 +84,24 @@ def write_json(path: Path, value: Any) -> None:
 def replacing_folder(folder: Path) -> Iterator[Path]:
     """Yield an empty folder that replaces `folder` only if the block ends without an error."""
     folder = Path(os.path.realpath(folder))
-    part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
+    make_folder(folder.parent)
+    with _staged(folder) as stage:
+        part = stage / "new"
         with _output_errors(folder, every=True):
-            part.mkdir(parents=True)
+            part.mkdir()
         with _output_errors(folder):
             yield part
-        move_folder(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        _move(part, folder, stage)
 
 
 def move_folder(source: Path, target: Path) -> None:
     """Replace the folder `target` by `source`, which must be on the same disk."""
-    old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old")
+    with _staged(target) as stage:
+        _move(source, target, stage)
+
+
+def _move(source: Path, target: Path, stage: Path) -> None:
+    old = kept_aside(stage)
     try:
         with _output_errors(target, every=True):
             if target.exists():
@@ -110,14 +110,15 @@ def move_folder(source: Path, target: Path) -> None:
     finally:
         if old.exists() and not target.exists():
             old.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
 
 
-def sweep(folder: Path, name: str = "*") -> None:
-    """Remove half-written files that a killed process left in `folder`, or only those of `folder/name`."""
-    for kind in ("part", "old"):
-        for left in folder.glob(f".{name}.{'[0-9a-f]' * 8}.{kind}"):
-            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+@contextmanager
+def _staged(target: Path, *, named: Path | None = None) -> Iterator[Path]:
+    """Make a folder beside `target` for what is not whole yet; `named` is what its errors call `target`."""
+    with ExitStack() as stack:
+        with _output_errors(named or target, every=True):
+            stage = stack.enter_context(staging_folder(target))
+        yield stage
 
 
 def cache_folder() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -126,6 +127,16 @@ def test_what_is_no_such_source_is_told_in_one_line(tmp_path: Path, name: str | 
         answer = attempt(lambda source=source: list(stream_posts(source, format=name)))
         assert isinstance(answer, str)
         assert str(source) in answer
+
+
+@pytest.mark.parametrize("image", ["a" * 5000 + "/b.png", "a\nb/c.png", "a\0/b.png"])
+def test_a_name_that_no_file_can_have_is_told_in_a_line(tmp_path: Path, image: str) -> None:
+    source = tmp_path / "posts.jsonl"
+    source.write_text(json.dumps({"id": "1", "image": image, "label": "neutral"}) + "\n")
+    with pytest.raises(DataError, match="none of the images that it names is there") as told:
+        list(stream_posts(source))
+    assert "\n" not in str(told.value)
+    assert len(str(told.value)) < 1500
 
 
 def pipe(path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import socket
 import threading
 import time
@@ -273,6 +274,16 @@ def test_a_cache_that_others_trim_too_goes_on(tmp_path: Path, monkeypatch: pytes
     assert cache.holds("https://example.org/0")
     assert cache.holds("https://example.org/1")
     assert part.exists()
+
+
+def test_what_a_killed_process_left_in_the_cache_goes(tmp_path: Path) -> None:
+    left, written = tmp_path / "00" / ".left.part", tmp_path / "00" / ".written.part"
+    left.parent.mkdir()
+    for path in (left, written):
+        path.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    FetchCache(tmp_path).put("https://example.org/0", b"whole")
+    assert (left.exists(), written.exists()) == (False, True)
 
 
 def test_a_cache_that_cannot_be_written_to_stops_nothing(site: Site, tmp_path: Path) -> None:

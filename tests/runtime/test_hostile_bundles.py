@@ -16,8 +16,8 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from tests.runtime.hostile_bundles import change, refused, reseal
 
-from moodfuse import files
 from moodfuse.data.text import MAX_CHARS
 from moodfuse.errors import BundleError
 from moodfuse.runtime.bundle import GRAPHS, default_bundle, read_bundle
@@ -31,22 +31,6 @@ from moodfuse.serve.limits import Settings
 @pytest.fixture
 def bundle(trained_run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained_run / "bundle", tmp_path / "bundle"))
-
-
-def reseal(folder: Path, **changes: Any) -> None:
-    manifest = json.loads((folder / "manifest.json").read_text("utf-8")) | changes
-    manifest["files"] = {name: files.sha256(folder / name) for name in manifest["files"]}
-    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
-    (folder / "manifest.sha256").write_text(files.sha256(folder / "manifest.json"))
-
-
-def refused(folder: Path) -> str:
-    started = time.perf_counter()
-    with pytest.raises(BundleError) as caught:
-        Predictor.load(folder).predict("what a day")
-    assert time.perf_counter() - started < 5
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
@@ -75,12 +59,6 @@ def test_a_card_that_the_manifest_does_not_list_is_not_shown(bundle: Path, tmp_p
     (bundle / "MODEL_CARD.md").symlink_to("/etc/passwd")
     reseal(bundle, files=manifest["files"])
     assert describe_model(settings, Predictor.load(bundle))["card"] == ""
-
-
-def change(path: Path, work: Callable[[onnx.ModelProto], None]) -> None:
-    model = onnx.load(path)
-    work(model)
-    path.write_bytes(model.SerializeToString())
 
 
 def endless(model: onnx.ModelProto) -> None:
@@ -201,13 +179,45 @@ def test_a_head_of_another_width_is_told(bundle: Path) -> None:
     assert re.search(r"head\.onnx: (its input text_pooled is \d+ wide|ONNX Runtime cannot load it)", refused(bundle))
 
 
-def test_a_token_that_the_graph_has_no_vector_for_is_told(bundle: Path) -> None:
+def test_a_token_that_the_graph_has_no_vector_for_is_told(bundle: Path, capfd: pytest.CaptureFixture[str]) -> None:
     tokenizer = json.loads((bundle / "tokenizer.json").read_text("utf-8"))
     vocabulary = tokenizer["model"]["vocab"]
     tokenizer["model"]["vocab"] = {word: i + (10**6 if word == "day" else 0) for word, i in vocabulary.items()}
     (bundle / "tokenizer.json").write_text(json.dumps(tokenizer), "utf-8")
     reseal(bundle)
     assert "text.onnx: ONNX Runtime cannot run it" in refused(bundle)
+    with pytest.raises(BundleError):
+        Predictor(read_bundle(bundle, tried=True)).predict("what a day")
+    assert capfd.readouterr().err == ""
+
+
+def test_an_encoder_that_gives_no_vectors_is_told(bundle: Path) -> None:
+    def one_number(model: onnx.ModelProto) -> None:
+        graph = model.graph
+        [last] = [node for node in graph.node if "pooled" in node.output]
+        last.output[:] = ["before" if name == "pooled" else name for name in last.output]
+        graph.node.append(helper.make_node("ReduceMax", ["before"], ["pooled"], keepdims=0))
+        [pooled] = [one for one in graph.output if one.name == "pooled"]
+        del pooled.type.tensor_type.shape.dim[:]
+
+    change(bundle / "text.onnx", one_number)
+    reseal(bundle)
+    assert "an encoder graph needs an output `pooled` of known width" in refused(bundle)
+
+
+def test_a_graph_that_cannot_be_loaded_is_told_once(bundle: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    graph = (bundle / "head.onnx").read_bytes()
+    (bundle / "head.onnx").write_bytes(graph.replace(b"text_pooled", b"text_poole\xff", 1))
+    reseal(bundle)
+    with pytest.raises(BundleError, match=r"head\.onnx"):
+        Predictor(read_bundle(bundle, tried=True))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_tokenizer_that_is_no_text_is_told(bundle: Path) -> None:
+    (bundle / "tokenizer.json").write_bytes(b"\xff" + (bundle / "tokenizer.json").read_bytes())
+    reseal(bundle)
+    assert "tokenizer.json is no JSON (not in UTF-8)" in refused(bundle)
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 0.0, 1e-300])

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import threading
+import time
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ LOG = logging.getLogger("moodfuse.images")
 
 #: Bytes that all images together may take; the least recently used go first.
 CAP_BYTES = 5_000_000_000
+_WRITING_SECONDS = 3_600  # a hidden file that is older is no longer written: its process was killed
 _TRIM_EVERY = 500  # images kept between two looks at how much there is
 
 
@@ -60,13 +62,15 @@ class FetchCache:
             LOG.warning("images cannot be kept in %s (%s): going on without", self._folder, error.strerror)
 
     def _trim(self) -> None:
-        """Remove the least recently used files until the rest is under the cap."""
+        """Remove the least recently used files until the rest is under the cap, and what killed processes left."""
         found = []
         for path in self._folder.glob("*/*"):
-            if path.name.startswith("."):  # what somebody is writing
-                continue
             with suppress(FileNotFoundError):  # what another process has removed meanwhile
-                found.append((path, path.stat()))
+                one = path.stat()
+                if not path.name.startswith("."):
+                    found.append((path, one))
+                elif time.time() - one.st_mtime > _WRITING_SECONDS:
+                    path.unlink()
         total = sum(one.st_size for _, one in found)
         for path, one in sorted(found, key=lambda pair: pair[1].st_mtime):
             if total <= self._cap:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
+import logging
 import os
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -51,6 +55,12 @@ _STRIP_PIXELS = 500_000
 # Memory in blocks of Pillow's own 16 MiB stays with the thread that had it, once freed; larger ones go back at once.
 if "PILLOW_BLOCK_SIZE" not in os.environ:
     Image.core.set_block_size(2**26)  # type: ignore[attr-defined]
+# What is wrong with a file is a status, not lines on stderr. The limit of size, which Pillow warns of too, is another
+# kind of warning.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+with suppress(AttributeError, OSError):  # where libtiff is no library of its own
+    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)  # type: ignore[attr-defined]
 #: Least standard deviation of the grey levels (0..255) of a picture that can be seen against its background.
 _LEAST_CONTRAST = 6.0
 
@@ -264,4 +274,6 @@ def _to_8_bit(image: Image.Image, white: float) -> Image.Image:
 
 
 def _values(image: Image.Image) -> npt.NDArray[np.float64]:
-    return np.nan_to_num(np.asarray(image).astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        values = np.asarray(image).astype(np.float64)
+    return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)

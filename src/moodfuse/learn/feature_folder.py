@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from moodfuse.learn.encoders import EncoderSource, Features
 from moodfuse.learn.fusion import find_fusion
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.graphs import Encoding
+from moodfuse.staging import temporary_folder
 
 
 class FeatureFolder:
@@ -57,10 +57,10 @@ def feature_folder(posts: Posts, configs: Iterable[Config], progress: Progress =
                 name = _name(source)
                 tokens = cls.reads(modality) == "tokens"
                 wanted[name] = (source, tokens or (name in wanted and wanted[name][1]))
-    with tempfile.TemporaryDirectory(prefix="moodfuse-features-") as scratch:
+    with temporary_folder("features") as scratch:
         for name, (source, tokens) in wanted.items():
-            _save(source.features(posts, tokens=tokens, progress=progress), Path(scratch) / name)
-        yield FeatureFolder(Path(scratch), posts)
+            _save(source.features(posts, tokens=tokens, progress=progress), scratch / name)
+        yield FeatureFolder(scratch, posts)
 
 
 def _name(source: EncoderSource) -> str:

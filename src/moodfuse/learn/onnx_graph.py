@@ -6,10 +6,8 @@ import contextlib
 import io
 import logging
 import os
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import onnx
@@ -17,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from moodfuse.errors import TrainingError, in_a_line
+from moodfuse.staging import temporary_folder
 
 
 def to_onnx(
@@ -34,8 +33,8 @@ def to_onnx(
     dims: dict[str, Any] = {}
     shapes = tuple({i: dims.setdefault(name, torch.export.Dim(name)) for i, name in axis.items()} for axis in axes)
     try:
-        with _quiet(), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "graph.onnx"
+        with _quiet(), torch.no_grad(), temporary_folder("graph") as folder:
+            path = folder / "graph.onnx"
             torch.onnx.export(
                 module,
                 example,

@@ -16,6 +16,7 @@ from moodfuse.records.metrics import EstimatedScores, RunMetrics
 from moodfuse.records.record import read_record, write_record
 from moodfuse.records.tolerant import Folder, real
 from moodfuse.settings import build_config, load_yaml
+from moodfuse.staging import sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def open_run(claim: Claim, config: Config, data_hash: str, source: str = "") -> 
         files.write_text(run.config, config.to_yaml())
         return run
     if not run.finished:
-        files.sweep(run.path)
+        sweep(run.path)
     there = build_config([load_yaml(run.config)])
     claim.check_settings(StoredConfig.from_config(there).flat(), StoredConfig.from_config(config).flat())
     known = read_record(run.environment, Environment).data_sha256

@@ -20,6 +20,7 @@ from moodfuse.labels import Labels
 from moodfuse.runtime.bundle_files import regular_file
 from moodfuse.runtime.confusion import Confusion
 from moodfuse.runtime.graph_check import check_graph
+from moodfuse.runtime.probe import note, probe
 
 _PACKAGED = Path(__file__).with_name("default_bundle")
 FORMAT = 1
@@ -157,11 +158,12 @@ def is_bundle(folder: Path) -> bool:
     return any((folder / place / MANIFEST).is_file() for place in ("", "bundle"))
 
 
-def read_bundle(folder: Path) -> Bundle:
+def read_bundle(folder: Path, *, tried: bool = False) -> Bundle:
     """Read a bundle and check every file: its kind and size, its recorded SHA-256, and what its graphs hold.
 
+    One that was made elsewhere answers a few posts first, in a process of its own, unless it was `tried` (`probe`).
     Raises `BundleError` where something is missing, altered, written by a format this version does not know, or holds
-    what no bundle may (`graph_check`).
+    what no bundle may (`graph_check`), and where answers take too much.
     """
     folder = Path(folder)
     if (folder / "bundle" / MANIFEST).is_file():  # a run folder was meant as its bundle
@@ -175,6 +177,17 @@ def read_bundle(folder: Path) -> Bundle:
             raise BundleError(f"{folder}: the manifest names a file outside the bundle ({name!r})")
         if files.sha256(regular_file(folder, name, links=links)) != digest:
             raise BundleError(f"{folder}: {name} is not what was exported (its SHA-256 differs); copy it again")
+    _check_mentions(folder, manifest)
+    for name in manifest.files:
+        if name.endswith(".onnx"):
+            check_graph(folder / name)
+    if not links and not tried:
+        probe(folder, _seal(folder), manifest.files)
+    return Bundle(folder, manifest)
+
+
+def _check_mentions(folder: Path, manifest: Manifest) -> None:
+    """Raise `BundleError` for a manifest that names what there is not, or leaves out what there must be."""
     allowed = {f"{m}_{kind}" for m in manifest.modalities for kind in ("pooled", "tokens", "mask", "present")}
     allowed |= {PIXELS} & {f"{m}_pixels" for m in manifest.modalities}
     if strange := sorted(set(manifest.head_inputs) - allowed):
@@ -184,10 +197,11 @@ def read_bundle(folder: Path) -> Bundle:
     for modality in manifest.modalities:
         if getattr(manifest, modality) is None:
             raise BundleError(f"{folder}: the manifest does not say how to prepare the {modality}")
-    for name in manifest.files:
-        if name.endswith(".onnx"):
-            check_graph(folder / name)
-    return Bundle(folder, manifest)
+
+
+def vouch(bundle: Bundle) -> None:
+    """Note that a bundle was made here, so that it need not be tried when it is read."""
+    note(_seal(bundle.folder))
 
 
 def write_bundle(folder: Path, manifest: Manifest, contents: Mapping[str, bytes | Path]) -> Bundle:
@@ -245,14 +259,17 @@ def _write_manifest(folder: Path, manifest: Manifest) -> None:
     files.write_text(folder / SEAL, files.sha256(folder / MANIFEST) + "\n")
 
 
+def _seal(folder: Path) -> str:
+    try:
+        return (folder / SEAL).read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        raise BundleError(f"{folder}: {SEAL} cannot be read; copy the whole folder again") from None
+
+
 def _read_manifest(folder: Path, links: bool) -> Manifest:
     for name in (SEAL, MANIFEST):
         regular_file(folder, name, links=links)
-    try:
-        seal = (folder / SEAL).read_text("ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        raise BundleError(f"{folder}: {SEAL} cannot be read; copy the whole folder again") from None
-    if files.sha256(folder / MANIFEST) != seal:
+    if files.sha256(folder / MANIFEST) != _seal(folder):
         raise BundleError(f"{folder}: {MANIFEST} is not the file that was exported (its SHA-256 differs)")
     try:
         raw = json.loads((folder / MANIFEST).read_text("utf-8"))

@@ -97,14 +97,17 @@ def _options(threads: int | None) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or os.cpu_count() or 1
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is raised
     return options
 
 
 def _open(graph: Path | bytes, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(
-            graph if isinstance(graph, bytes) else str(graph), options, providers=["CPUExecutionProvider"]
+            graph if isinstance(graph, bytes) else str(graph),
+            options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=0,  # to the same provider once more, with lines on stdout
         )
     except Exception as error:  # onnxruntime's exceptions share no base class
         name = graph if isinstance(graph, Path) else "graph"
@@ -214,8 +217,8 @@ class HeadGraph:
 def output_width(session: onnxruntime.InferenceSession) -> int:
     """Return D, the width of a graph's `pooled` output."""
     for output in session.get_outputs():
-        if output.name == "pooled" and isinstance(output.shape[-1], int):
-            return output.shape[-1]
+        if output.name == "pooled" and len(output.shape) == 2 and isinstance(output.shape[1], int):
+            return output.shape[1]
     raise BundleError("an encoder graph needs an output `pooled` of known width")
 
 

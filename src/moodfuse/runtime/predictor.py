@@ -92,7 +92,7 @@ def _open_sessions(bundle: Bundle, threads: int, graphs: Path | None) -> _Sessio
 
 def _reopen_sessions(bundle: Bundle, threads: int, graphs: Path | None) -> _Sessions:
     """Open a bundle's graphs where it was read by another process, maybe on another machine, maybe long ago."""
-    found = read_bundle(bundle.folder).manifest.files
+    found = read_bundle(bundle.folder, tried=True).manifest.files
     if any(found.get(name) != bundle.manifest.files[name] for name in needed_files(bundle.manifest)):
         raise BundleError(f"{bundle.folder}: holds another model than when this predictor was made; load it again")
     return _open_sessions(bundle, threads, graphs if graphs is not None and graphs.is_dir() else None)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from moodfuse.config import Modality
 from moodfuse.data.text import TextSpec
+from moodfuse.errors import BundleError
 from moodfuse.runtime.agreement import check_encoder
 from moodfuse.runtime.bundle import PIXELS, Bundle, ViewSpec, graph_name, tokenizer_name
 from moodfuse.runtime.graphs import (
@@ -126,7 +127,10 @@ def open_texts(bundle: Bundle, *, threads: int, graphs: Path | None = None) -> T
     def open_reader(place: int, view: ViewSpec, spec: TextSpec) -> TextReader:
         if view.kind == "lexicon":
             return LexiconReader(view, spec)
-        tokenizer = bundle.path(tokenizer_name(place)).read_text("utf-8")
+        try:
+            tokenizer = bundle.path(tokenizer_name(place)).read_text("utf-8")
+        except UnicodeDecodeError:
+            raise BundleError(f"{bundle.folder}: {tokenizer_name(place)} is no JSON (not in UTF-8)") from None
         session = _open_encoder(bundle, "text", place, threads, graphs)
         return TextGraph(session, load_tokenizer(tokenizer, max_tokens=spec.max_tokens), spec)
 

@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 from moodfuse.errors import MissingExtraError, OutputError
 from moodfuse.runtime.values import cell, whole
+from moodfuse.staging import temporary_folder
 
 #: What Excel opens, at most.
 MAX_ROWS, MAX_COLUMNS, MAX_CHARS = 1_048_576, 16_384, 32_767
@@ -34,8 +34,8 @@ def workbook_sink(file: BinaryIO, header: Sequence[str]) -> Iterator[Callable[[S
     if len(header) > MAX_COLUMNS:
         raise OutputError(f"{len(header):,} columns, but an Excel sheet holds {MAX_COLUMNS:,}; {_REMEDY}")
     # Until it is whole, a workbook's rows lie in a file of its own making.
-    with TemporaryDirectory(prefix="moodfuse-") as folder:
-        book = xlsxwriter.Workbook(file, {"constant_memory": True, "tmpdir": folder})
+    with temporary_folder("workbook") as folder:
+        book = xlsxwriter.Workbook(file, {"constant_memory": True, "tmpdir": str(folder)})
         sheet = book.add_worksheet("posts")
         moment = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         sheet.freeze_panes(1, 0)

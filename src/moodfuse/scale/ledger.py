@@ -13,6 +13,7 @@ from moodfuse.runtime.bundle import MANIFEST as BUNDLE_MANIFEST
 from moodfuse.runtime.bundle import Bundle
 from moodfuse.runtime.summary import Summary
 from moodfuse.scale.job import Job
+from moodfuse.staging import sweep
 
 # Tools that read a folder of Parquet files pass over names that begin with an underscore.
 MANIFEST, FINISHED = "_manifest.json", "_finished.jsonl"
@@ -29,7 +30,7 @@ class Ledger:
         self._job = job
         self.identity = job.identity()
         folder = files.make_folder(job.destination)
-        files.sweep(folder, MANIFEST)  # what a job left that was killed as it began
+        sweep(folder, MANIFEST)  # what a job left that was killed as it began
         manifest = read_manifest(folder)
         if manifest is None and any(folder.iterdir()):
             raise OutputError(f"{folder}: expected an empty folder or the same job's, found other files; {_REMEDY}")
@@ -55,7 +56,7 @@ class Ledger:
         """Note whose folder it is, and forget the tries and half-written files of a run before."""
         folder = self._job.destination
         files.write_json(folder / MANIFEST, {"format": 1, "identity": self.identity, "blocks": blocks, "rows": rows})
-        files.sweep(folder)
+        sweep(folder)
         for tries in folder.glob("_tries-*"):
             tries.unlink(missing_ok=True)
         files.write_text(folder / FINISHED, "".join(_line(*one) for one in sorted(self.finished.items())))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from moodfuse.records.run import RunFolder
 from moodfuse.runtime.bundle import SEAL, read_bundle
 from moodfuse.runtime.predictor import Prediction, Predictor
 from moodfuse.settings import load_yaml
+from moodfuse.staging import temporary_folder
 
 #: The input of the classifier's methods: posts, or a path that `read_posts` reads.
 Source = Posts | Iterable[Post] | str | Path
@@ -47,7 +49,7 @@ class FusionClassifier:
         self.seed = seed
         self.run = run
         self._predictor: Predictor | None = None
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._forget_run: Callable[[], object] | None = None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the constructor's arguments."""
@@ -80,8 +82,11 @@ class FusionClassifier:
         from moodfuse.workflows.training import train
 
         if self.run is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="moodfuse-")
-            path = Path(self._temporary.name) / "run"
+            if self._forget_run is not None:
+                self._forget_run()
+            temporary = ExitStack()
+            path = temporary.enter_context(temporary_folder("classifier")) / "run"
+            self._forget_run = weakref.finalize(self, temporary.close)
         else:
             path = Path(self.run)
         config = self.resolved_config()

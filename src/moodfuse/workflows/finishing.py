@@ -11,7 +11,7 @@ from moodfuse.records.environment import Environment
 from moodfuse.records.metrics import BundleFacts, RunMetrics, TrainingFacts
 from moodfuse.records.record import read_record, write_record
 from moodfuse.records.run import RunFolder
-from moodfuse.runtime.bundle import CARD, Bundle, add_file, update_manifest
+from moodfuse.runtime.bundle import CARD, Bundle, add_file, update_manifest, vouch
 from moodfuse.settings import load_yaml
 from moodfuse.workflows.evaluation import NEAR, SEEN
 from moodfuse.workflows.model_card import model_card
@@ -59,4 +59,5 @@ def finish_run(
         bundle = add_file(bundle, name, json.dumps({part: sorted(values) for part, values in kept.items()}))
     bundle = add_file(bundle, CARD, model_card(bundle.manifest, metrics))
     files.move_folder(bundle.folder, run.bundle)
+    vouch(Bundle(run.bundle, bundle.manifest))
     write_record(run.metrics, metrics)

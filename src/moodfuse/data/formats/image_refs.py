@@ -124,8 +124,13 @@ def _files(row: Row) -> list[Path]:
 
 def _not_there(where: Path | str, missing: Path) -> str:
     folder = missing.parent
-    holds = f"{folder} holds {in_words(held_in(folder))}" if folder.is_dir() else f"there is no folder {folder}"
-    return f"{where}: none of the images that it names is there; looked for {missing}, {holds}"
+    there = os.path.isdir(folder)  # noqa: PTH112 (a Path raises where a name is too long)
+    holds = f"{_shown(folder)} holds {in_words(held_in(folder))}" if there else f"there is no folder {_shown(folder)}"
+    return f"{where}: none of the images that it names is there; looked for {_shown(missing)}, {holds}"
+
+
+def _shown(path: Path) -> str:
+    return str(path)[:400].replace("\n", " ")
 
 
 def _of_string(place: _Place, text: str) -> list[ImageRef]:

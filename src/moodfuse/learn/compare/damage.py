@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from moodfuse.progress import Progress, silent
 from moodfuse.records.cells import CellKey
 from moodfuse.records.results import DamageCurve, DamageScore
 from moodfuse.runtime.graphs import HeadGraph, open_session
+from moodfuse.staging import temporary_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ def damage_curves(
     steps = [(damage, level) for damage, (_, _, levels) in DAMAGES.items() for level in levels]
     sources = {model.name: encoder_sources(model.config) for model in models}
     said: dict[tuple[str, Damage], list[np.ndarray]] = {}
-    with tempfile.TemporaryDirectory(prefix="moodfuse-damage-") as scratch:
-        encode = _Encoder(FeatureStore(Path(scratch) / "features.sqlite"))
+    with temporary_folder("damage") as scratch:
+        encode = _Encoder(FeatureStore(scratch / "features.sqlite"))
         for done, (damage, level) in enumerate(steps):
             progress("damaging texts and images", done, len(steps))
             damaged = _damaged(posts, damage, level)

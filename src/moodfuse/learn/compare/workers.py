@@ -10,11 +10,11 @@ from functools import partial
 import torch
 from filelock import FileLock, Timeout
 
-from moodfuse import files
 from moodfuse.learn.compare.work import Work
 from moodfuse.learn.processes import Parent, processes
 from moodfuse.progress import Progress, silent
 from moodfuse.records.cells import CellKey
+from moodfuse.staging import sweep
 
 _WAIT = 0.5  # seconds between two looks at cells that others are running
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -68,9 +68,7 @@ def work_through(work: Work, cells: Sequence[CellKey], done: Done, progress: Pro
 def _run_claimed(work: Work, key: CellKey, progress: Progress) -> None:
     if key.is_done(work.comparison):  # by another process, between the check and the lock
         return
-    folder = key.folder(work.comparison)
-    if folder.parent.is_dir():
-        files.sweep(folder.parent, key.name)
+    sweep(key.folder(work.comparison).parent, key.name)
     work.run(key, progress)
 
 

@@ -6,7 +6,6 @@ import copy
 import os
 import socket
 import sys
-import tempfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from moodfuse.learn.fit.history import FitResult, History, Hooks
 from moodfuse.learn.fit.loop import Parts, fit_one, kept_state
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.processes import Parent, processes
+from moodfuse.staging import temporary_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ def fit_distributed(model: FusionModel, parts: Parts, config: Config, folder: Pa
             f"train.devices={count}: {len(parts.train)} training posts are too few for two in each process"
         )
     parts.train.random = None  # each process sets its own generator
-    with tempfile.TemporaryDirectory(prefix="moodfuse-ranks-") as scratch:
-        place = folder or Path(scratch)
+    with temporary_folder("ranks") as scratch:
+        place = folder or scratch
         job, port = _Job(model, parts, config, place), _free_port()
         ranks = [partial(_rank, job, Share(rank, count), port) for rank in range(count)]
         result = None
