@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import socket
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from moodfuse.serve.limits import Settings
 from moodfuse.serve.logs import LOGGING
 from moodfuse.serve.metrics import SHARED
 from moodfuse.serve.worker import SETTINGS
+from moodfuse.staging import temporary_folder
 
 _BACKLOG = 256  # connections that are taken in at a time, before any of them may be closed for too many
 
@@ -36,8 +36,7 @@ def serve(
     # When all is finished uvicorn raises the signal that it was stopped by once more: that must not end us before the
     # temporary folder is gone.
     signal.signal(signal.SIGTERM, lambda _number, _frame: None)
-    with tempfile.TemporaryDirectory(prefix="moodfuse-serve-", ignore_cleanup_errors=True) as temporary:
-        folder = Path(temporary)
+    with temporary_folder("serve") as folder:
         chosen = settings(folder)
         if workers > 1:
             (folder / "graphs").mkdir()
