@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from moodfuse.workflows.classifier import FusionClassifier
     from moodfuse.workflows.comparison.run import compare
     from moodfuse.workflows.summarising import summarise
+    from moodfuse.workflows.transformer import MoodTransformer
 
 # ONNX Runtime 1.31 tells Microsoft of every start (mobile.events.data.microsoft.com), from the moment that it is
 # imported: only this variable, set before, keeps it quiet; its own disable_telemetry_events() comes too late.
@@ -24,6 +25,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 __all__ = [
     "FusionClassifier",
     "ImageRef",
+    "MoodTransformer",
     "MoodfuseError",
     "Post",
     "Posts",
@@ -40,6 +42,7 @@ __all__ = [
 _HOMES = {
     "FusionClassifier": "moodfuse.workflows.classifier",
     "ImageRef": "moodfuse.data.posts",
+    "MoodTransformer": "moodfuse.workflows.transformer",
     "MoodfuseError": "moodfuse.errors",
     "Post": "moodfuse.data.posts",
     "Posts": "moodfuse.data.posts",

@@ -147,7 +147,12 @@ class Predictor:
         return self._sessions.get().image
 
     def stream(self, posts: Iterable[Post], *, window: int = WINDOW) -> Iterator[Prediction]:
-        """Yield a prediction for every post, in order. Holds at most two windows of posts at a time.
+        """Yield a prediction for every post, in order. Holds at most two windows of posts at a time."""
+        for prepared in self.windows(posts, window):
+            yield from self.run(prepared)
+
+    def windows(self, posts: Iterable[Post], window: int = WINDOW) -> Iterator[list[PreparedPost]]:
+        """Yield all posts prepared, some together, in order.
 
         While one window runs through the graphs, the next one's images are decoded in threads.
         """
@@ -165,7 +170,7 @@ class Predictor:
                     if not pending:
                         return
                     if len(pending) > 1 or not chunk:
-                        yield from self.run([future.result() for future in pending.popleft()])
+                        yield [future.result() for future in pending.popleft()]
             finally:  # the consumer may stop early: what it never asked for is not worth waiting for
                 pool.shutdown(wait=False, cancel_futures=True)
                 forget_ahead()
@@ -212,18 +217,27 @@ class Predictor:
                 used.add("image")
             yield self._prediction(post, row, frozenset(used))
 
-    def encode(self, posts: Sequence[PreparedPost]) -> tuple[list[Encoding | None], list[Encoding | None]]:
-        """Return what the encoders make of each post's text and of its image; `None` for what is absent."""
+    def encode(
+        self, posts: Sequence[PreparedPost], kinds: Sequence[str] | None = None
+    ) -> tuple[list[Encoding | None], list[Encoding | None]]:
+        """Return what the encoders make of each post's text and of its image; `None` for what is absent.
+
+        `kinds` are the outputs that are wanted ("pooled", "tokens"); `None`: those that the head reads.
+        """
         if self._text is None or self._image is None or self._threads == 1:
-            return self._encode_texts(posts), self._encode_images(posts)
-        texts = self._sessions.get().beside.submit(self._encode_texts, posts)
-        images = self._encode_images(posts)
+            return self._encode_texts(posts, kinds), self._encode_images(posts, kinds)
+        texts = self._sessions.get().beside.submit(self._encode_texts, posts, kinds)
+        images = self._encode_images(posts, kinds)
         return texts.result(), images
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """How long the vectors of each modality are; 0 of one that the model does not read."""
+        return {"text": self._text.dim if self._text else 0, "image": self._image.dim if self._image else 0}
 
     def score(self, text: Sequence[Encoding | None], image: Sequence[Encoding | None]) -> np.ndarray:
         """Return the probabilities (B, C) of B pairs of encodings, which may come from different posts."""
-        widths = {"text": self._text.dim if self._text else 0, "image": self._image.dim if self._image else 0}
-        feed = head_feed(self.manifest.head_inputs, {"text": text, "image": image}, widths)
+        feed = head_feed(self.manifest.head_inputs, {"text": text, "image": image}, self.widths)
         (logits,) = run_graph(self._sessions.get().head, ["logits"], feed, GRAPHS["head"])
         if logits.shape != (len(text), len(self.labels)) or not np.isfinite(logits).all():
             raise BundleError(f"{self.bundle.folder}: the model answers with what are no finite numbers, one a label")
@@ -251,14 +265,14 @@ class Predictor:
             details=post.details,
         )
 
-    def _encode_texts(self, posts: Sequence[PreparedPost]) -> list[Encoding | None]:
+    def _encode_texts(self, posts: Sequence[PreparedPost], kinds: Sequence[str] | None) -> list[Encoding | None]:
         ids = [post.token_ids for post in posts if post.token_ids is not None]
-        encoded = iter(self._text.encode(ids, self._outputs("text")) if self._text and ids else ())
+        encoded = iter(self._text.encode(ids, kinds or self._outputs("text")) if self._text and ids else ())
         return [None if post.token_ids is None else next(encoded) for post in posts]
 
-    def _encode_images(self, posts: Sequence[PreparedPost]) -> list[Encoding | None]:
+    def _encode_images(self, posts: Sequence[PreparedPost], kinds: Sequence[str] | None) -> list[Encoding | None]:
         arrays = [one for post in posts if post.pixels is not None for one in (post.pixels, *post.more_pixels)]
-        encoded = iter(self._image.encode(arrays, self._outputs("image")) if self._image and arrays else ())
+        encoded = iter(self._image.encode(arrays, kinds or self._outputs("image")) if self._image and arrays else ())
         return [
             None if post.pixels is None else views.mean_encoding(list(islice(encoded, 1 + len(post.more_pixels))))
             for post in posts
