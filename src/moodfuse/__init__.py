@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from moodfuse.runtime.predictor import Prediction, Predictor
     from moodfuse.workflows.classifier import FusionClassifier
     from moodfuse.workflows.comparison.run import compare
+    from moodfuse.workflows.sentiment_pipeline import SentimentPipeline
     from moodfuse.workflows.summarising import summarise
     from moodfuse.workflows.transformer import MoodTransformer
 
@@ -34,6 +35,7 @@ __all__ = [
     "__version__",
     "compare",
     "load",
+    "pipeline",
     "read_posts",
     "summarise",
 ]
@@ -59,6 +61,13 @@ def load(bundle: Any = None) -> Predictor:
     from moodfuse.runtime.predictor import Predictor
 
     return Predictor.load(bundle)
+
+
+def pipeline(bundle: Any = None) -> SentimentPipeline:
+    """Open a bundle as a pipeline with Hugging Face's shapes: `moodfuse.pipeline()("what a day!", image="a.jpg")`."""
+    from moodfuse.workflows.sentiment_pipeline import SentimentPipeline
+
+    return SentimentPipeline(bundle)
 
 
 def __getattr__(name: str) -> Any:
