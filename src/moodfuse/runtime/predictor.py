@@ -25,8 +25,9 @@ from moodfuse.errors import BundleError, DataError
 from moodfuse.evaluate.logits import softmax
 from moodfuse.runtime import views
 from moodfuse.runtime.agreement import check_head
-from moodfuse.runtime.bundle import GRAPHS, Bundle, default_bundle, needed_files, read_bundle
+from moodfuse.runtime.bundle import GRAPHS, Bundle, needed_files, read_bundle
 from moodfuse.runtime.graphs import Encoding, head_feed, map_graph, open_session, run_graph
+from moodfuse.runtime.hub import find_bundle
 from moodfuse.runtime.inputs import ImageSource, ReadImages, read_images, single_post
 from moodfuse.runtime.processes import OncePerProcess
 from moodfuse.runtime.unread import NOT_UNDERSTOOD
@@ -128,11 +129,11 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: str | Path | None = None, *, threads: int | None = None) -> Predictor:
-        """Open the bundle (or the run) in `folder`; `None` opens the one that comes with moodfuse.
+        """Open the bundle (or the run) in `folder`, or at `hf://USER/NAME@REVISION`; `None` opens moodfuse's own.
 
         Raises `BundleError` where it is not whole.
         """
-        return cls(read_bundle(default_bundle() if folder is None else Path(folder)), threads=threads)
+        return cls(read_bundle(find_bundle(folder)), threads=threads)
 
     def predict(self, text: str | None = None, image: ImageSource | Sequence[ImageSource] | None = None) -> Prediction:
         """Predict one post from its text, its image (a path or encoded bytes; a list of several), or both."""
@@ -210,12 +211,9 @@ class Predictor:
     ) -> Iterator[Prediction]:
         """Yield the prediction of each post from what `encode` made of it."""
         for post, row, has_text, has_image in zip(posts, self.score(text, image), text, image, strict=True):
-            used: set[Modality] = set()
-            if has_text is not None:
-                used.add("text")
-            if has_image is not None:
-                used.add("image")
-            yield self._prediction(post, row, frozenset(used))
+            read: dict[Modality, Encoding | None] = {"text": has_text, "image": has_image}
+            used = frozenset(modality for modality, encoding in read.items() if encoding is not None)
+            yield self._prediction(post, row, used)
 
     def encode(
         self, posts: Sequence[PreparedPost], kinds: Sequence[str] | None = None

@@ -18,6 +18,7 @@ from moodfuse.evaluate.logits import logits_of
 from moodfuse.labels import Labels
 from moodfuse.records.run import RunFolder
 from moodfuse.runtime.bundle import SEAL, Bundle, read_bundle
+from moodfuse.runtime.hub import find_bundle
 from moodfuse.runtime.predictor import Prediction, Predictor
 from moodfuse.settings import load_yaml
 from moodfuse.workflows.samples import Samples, labelled_samples, stream_samples
@@ -171,9 +172,10 @@ class FusionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def load(cls, folder: str | Path) -> FusionClassifier:
         """Open a saved bundle or a run folder, ready to predict; `fit` trains the same system again.
 
-        An older bundle outside its run's folder does not say how it was trained: `fit` then asks for a recipe.
+        `folder` may be `hf://USER/NAME@REVISION`. An older bundle outside its run's folder does not say how it was
+        trained: `fit` then asks for a recipe.
         """
-        bundle = read_bundle(Path(folder))
+        bundle = read_bundle(find_bundle(folder))
         trained = bundle.manifest.training
         config, run = trained.get("configuration"), RunFolder(bundle.folder.parent)
         if config is None and bundle.folder.name == run.bundle.name and run.config.is_file():
