@@ -84,3 +84,16 @@ def test_importing_moodfuse_imports_no_other_library_of_data() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_without_scikit_learn_the_line_says_what_to_install() -> None:
+    code = (
+        "import sys\nsys.modules['sklearn'] = None\nimport moodfuse\n"
+        "for name in ('FusionClassifier', 'MoodTransformer'):\n"
+        "    try: getattr(moodfuse, name)\n"
+        "    except moodfuse.MoodfuseError as error: print(error)\n"
+        "print(moodfuse.load().predict('fine').label)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.count("scikit-learn, which is not installed; pip install 'moodfuse[eval]'") == 2
+    assert len(done.stdout.splitlines()) == 3

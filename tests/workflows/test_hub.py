@@ -74,6 +74,8 @@ def test_offline_never_asks(run: Run, hub: Hub) -> None:
     assert run("predict", "--bundle", "hf://me/mood", "--text", "fine").returncode == 0
     done = run("predict", "--bundle", "hf://me/mood", "--text", "fine", "--offline")
     assert (done.returncode, hub.asked) == (0, [])
+    away = run("predict", "--bundle", "hf://me/mood", "--text", "fine", HF_ENDPOINT="http://127.0.0.1:9")
+    assert (away.returncode, away.stdout) == (0, done.stdout)  # what is here answers, where the hub does not
     done = run("predict", "--bundle", "hf://me/other", "--text", "fine", "--offline")
     assert (done.returncode, hub.asked) == (1, [])
     assert "hf://me/other: manifest.json is not on this machine, and downloads are off (--offline" in done.stderr

@@ -26,7 +26,7 @@ from moodfuse.evaluate.logits import softmax
 from moodfuse.runtime import views
 from moodfuse.runtime.agreement import check_head
 from moodfuse.runtime.bundle import GRAPHS, Bundle, needed_files, read_bundle
-from moodfuse.runtime.graphs import Encoding, head_feed, map_graph, open_session, run_graph
+from moodfuse.runtime.graphs import Encoding, head_feed, open_session, run_graph
 from moodfuse.runtime.hub import find_bundle
 from moodfuse.runtime.inputs import ImageSource, ReadImages, read_images, single_post
 from moodfuse.runtime.processes import OncePerProcess
@@ -212,21 +212,19 @@ class Predictor:
         """Yield the prediction of each post from what `encode` made of it."""
         for post, row, has_text, has_image in zip(posts, self.score(text, image), text, image, strict=True):
             read: dict[Modality, Encoding | None] = {"text": has_text, "image": has_image}
-            used = frozenset(modality for modality, encoding in read.items() if encoding is not None)
-            yield self._prediction(post, row, used)
+            yield self._prediction(post, row, frozenset(m for m, encoding in read.items() if encoding is not None))
 
-    def encode(
-        self, posts: Sequence[PreparedPost], kinds: Sequence[str] | None = None
-    ) -> tuple[list[Encoding | None], list[Encoding | None]]:
-        """Return what the encoders make of each post's text and of its image; `None` for what is absent.
-
-        `kinds` are the outputs that are wanted ("pooled", "tokens"); `None`: those that the head reads.
-        """
+    def encode(self, posts: Sequence[PreparedPost]) -> tuple[list[Encoding | None], list[Encoding | None]]:
+        """Return what the encoders make of each post's text and of its image; `None` for what is absent."""
         if self._text is None or self._image is None or self._threads == 1:
-            return self._encode_texts(posts, kinds), self._encode_images(posts, kinds)
-        texts = self._sessions.get().beside.submit(self._encode_texts, posts, kinds)
-        images = self._encode_images(posts, kinds)
+            return self._encode_texts(posts), self._encode_images(posts)
+        texts = self._sessions.get().beside.submit(self._encode_texts, posts)
+        images = self._encode_images(posts)
         return texts.result(), images
+
+    def encode_pooled(self, posts: Sequence[PreparedPost]) -> tuple[list[Encoding | None], list[Encoding | None]]:
+        """Return the encodings as `encode` does, but the pooled vectors alone, whatever the head reads."""
+        return _encode_texts(self._text, posts, ("pooled",)), _encode_images(self._image, posts, ("pooled",))
 
     @property
     def widths(self) -> dict[str, int]:
@@ -263,21 +261,33 @@ class Predictor:
             details=post.details,
         )
 
-    def _encode_texts(self, posts: Sequence[PreparedPost], kinds: Sequence[str] | None) -> list[Encoding | None]:
-        ids = [post.token_ids for post in posts if post.token_ids is not None]
-        encoded = iter(self._text.encode(ids, kinds or self._outputs("text")) if self._text and ids else ())
-        return [None if post.token_ids is None else next(encoded) for post in posts]
+    def _encode_texts(self, posts: Sequence[PreparedPost]) -> list[Encoding | None]:
+        return _encode_texts(self._text, posts, self._outputs("text"))
 
-    def _encode_images(self, posts: Sequence[PreparedPost], kinds: Sequence[str] | None) -> list[Encoding | None]:
-        arrays = [one for post in posts if post.pixels is not None for one in (post.pixels, *post.more_pixels)]
-        encoded = iter(self._image.encode(arrays, kinds or self._outputs("image")) if self._image and arrays else ())
-        return [
-            None if post.pixels is None else views.mean_encoding(list(islice(encoded, 1 + len(post.more_pixels))))
-            for post in posts
-        ]
+    def _encode_images(self, posts: Sequence[PreparedPost]) -> list[Encoding | None]:
+        return _encode_images(self._image, posts, self._outputs("image"))
 
     def _outputs(self, modality: str) -> list[str]:
         return [kind for kind in ("pooled", "tokens", "pixels") if f"{modality}_{kind}" in self.manifest.head_inputs]
+
+
+def _encode_texts(
+    reader: views.TextReader | None, posts: Sequence[PreparedPost], kinds: Sequence[str]
+) -> list[Encoding | None]:
+    ids = [post.token_ids for post in posts if post.token_ids is not None]
+    encoded = iter(reader.encode(ids, kinds) if reader and ids else ())
+    return [None if post.token_ids is None else next(encoded) for post in posts]
+
+
+def _encode_images(
+    reader: views.ImageReader | None, posts: Sequence[PreparedPost], kinds: Sequence[str]
+) -> list[Encoding | None]:
+    arrays = [one for post in posts if post.pixels is not None for one in (post.pixels, *post.more_pixels)]
+    encoded = iter(reader.encode(arrays, kinds) if reader and arrays else ())
+    return [
+        None if post.pixels is None else views.mean_encoding(list(islice(encoded, 1 + len(post.more_pixels))))
+        for post in posts
+    ]
 
 
 def _window(posts: Iterator[Post], size: int) -> Iterator[Post]:
@@ -288,11 +298,3 @@ def _window(posts: Iterator[Post], size: int) -> Iterator[Post]:
         images += max(1, len(read_of(post.images)))
         if images >= size:
             return
-
-
-def map_graphs(bundle: Bundle, folder: Path) -> Path:
-    """Write the bundle's graphs to `folder` so that processes which open them there share their weights."""
-    for name in bundle.manifest.files:
-        if name.endswith(".onnx"):
-            map_graph(bundle.path(name), folder / name)
-    return folder

@@ -45,7 +45,7 @@ class MoodTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         predictor = self._opened()
         rows: list[np.ndarray] = []
         for prepared in predictor.windows(stream_samples(X, predictor.labels)):
-            encoded = dict(zip(("text", "image"), predictor.encode(prepared, ("pooled",)), strict=True))
+            encoded = dict(zip(("text", "image"), predictor.encode_pooled(prepared), strict=True))
             parts = [_stack(encoded[modality], width) for modality, width in self._widths.items()]
             rows.append(np.concatenate(parts, axis=1))
         return np.concatenate(rows) if rows else np.zeros((0, sum(self._widths.values())), dtype=np.float32)
