@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from moodfuse.runtime.predictor import Prediction, Predictor
     from moodfuse.workflows.classifier import FusionClassifier
     from moodfuse.workflows.comparison.run import compare
+    from moodfuse.workflows.sentiment_pipeline import SentimentPipeline
     from moodfuse.workflows.summarising import summarise
+    from moodfuse.workflows.transformer import MoodTransformer
 
 # ONNX Runtime 1.31 tells Microsoft of every start (mobile.events.data.microsoft.com), from the moment that it is
 # imported: only this variable, set before, keeps it quiet; its own disable_telemetry_events() comes too late.
@@ -24,6 +26,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 __all__ = [
     "FusionClassifier",
     "ImageRef",
+    "MoodTransformer",
     "MoodfuseError",
     "Post",
     "Posts",
@@ -32,6 +35,7 @@ __all__ = [
     "__version__",
     "compare",
     "load",
+    "pipeline",
     "read_posts",
     "summarise",
 ]
@@ -40,6 +44,7 @@ __all__ = [
 _HOMES = {
     "FusionClassifier": "moodfuse.workflows.classifier",
     "ImageRef": "moodfuse.data.posts",
+    "MoodTransformer": "moodfuse.workflows.transformer",
     "MoodfuseError": "moodfuse.errors",
     "Post": "moodfuse.data.posts",
     "Posts": "moodfuse.data.posts",
@@ -56,6 +61,13 @@ def load(bundle: Any = None) -> Predictor:
     from moodfuse.runtime.predictor import Predictor
 
     return Predictor.load(bundle)
+
+
+def pipeline(bundle: Any = None) -> SentimentPipeline:
+    """Open a bundle as a pipeline with Hugging Face's shapes: `moodfuse.pipeline()("what a day!", image="a.jpg")`."""
+    from moodfuse.workflows.sentiment_pipeline import SentimentPipeline
+
+    return SentimentPipeline(bundle)
 
 
 def __getattr__(name: str) -> Any:

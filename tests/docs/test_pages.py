@@ -28,7 +28,7 @@ def commands(page: str) -> list[tuple[str, set[str]]]:
     lines = [line for block in blocks for line in block.splitlines()[1:-1]] + re.findall(r"`([^`\n]+)`", rest)
     found = []
     for line in lines:
-        if match := re.search(r"(?:^|[ /\"(])moodfuse ([a-z]+)\b(.*)", line.partition(" #")[0]):
+        if match := re.search(r"(?:^|[ /\"(])(?<!from )moodfuse ([a-z]+)\b(.*)", line.partition(" #")[0]):
             # `make test` and the like after a semicolon or a pipe are commands of their own.
             found.append((match[1], set(re.findall(r"(?<!\S)(--[a-z][a-z-]*)", re.split(r"[;|]", match[2])[0]))))
     return found
@@ -36,6 +36,7 @@ def commands(page: str) -> list[tuple[str, set[str]]]:
 
 def test_commands_are_found_in_blocks_and_in_line() -> None:
     page = "`moodfuse train DATA --name x`, moodfuse is --not one\n```\n$ moodfuse compare D --folds 2   # --no\n```\n"
+    page += "`from moodfuse import load`\n"
     assert commands(page) == [("compare", {"--folds"}), ("train", {"--name"})]
 
 

@@ -17,7 +17,8 @@ from moodfuse.data.splits import Split
 from moodfuse.errors import DataError
 from moodfuse.evaluate.logits import softmax
 from moodfuse.runtime.bundle import read_bundle, update_manifest
-from moodfuse.runtime.predictor import Prediction, Predictor, map_graphs
+from moodfuse.runtime.predictor import Prediction, Predictor
+from moodfuse.runtime.views import map_graphs
 
 
 @pytest.fixture(scope="module")

@@ -81,8 +81,8 @@ def test_no_posts_give_empty_answers_of_the_right_shape(loaded: FusionClassifier
 
 
 def test_what_is_no_post_is_told_as_that(loaded: FusionClassifier, posts: Posts) -> None:
-    with pytest.raises(DataError, match=r"expected moodfuse\.Post objects or a path, found str"):
-        loaded.predict(["what a day"])  # type: ignore[list-item]
+    with pytest.raises(DataError, match=r"expected moodfuse\.Post objects or a path, found int"):
+        loaded.predict([7])
     with pytest.raises(DataError, match=r"post '\w+': unknown label 'great'"):
         loaded.evaluate([Post("new", "never seen before", label="great")])
     with pytest.raises(DataError, match="unknown label 'great'"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from moodfuse.cli.offline import Offline, keep_offline
 from moodfuse.cli.progress import Bar
 from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
 from moodfuse.cli.tracking import Track, publish
@@ -48,7 +48,7 @@ def compare(
     workers: Annotated[int | None, typer.Option(help="Processes; by default as many as there are cores.")] = None,
     robustness: Robustness = False,
     format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
+    offline: Offline = False,
     also_train: AlsoTrain = None,
     columns: Columns = None,
     sheet: Sheet = None,
@@ -67,8 +67,7 @@ def compare(
 
     require_training()
     require_tracker(track)
-    if offline:
-        os.environ["HF_HUB_OFFLINE"] = "1"
+    keep_offline(offline)
     from moodfuse.data.formats.base import TRAINING
     from moodfuse.settings import parse_overrides
     from moodfuse.workflows.comparison.run import compare as run_comparison

@@ -10,13 +10,16 @@ from typing import Annotated, Literal
 
 import typer
 
+from moodfuse.cli.offline import Offline, keep_offline
 from moodfuse.cli.progress import Bar
 from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
 from moodfuse.cli.train import print_scores
 
 
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle or run folder.")],
+    bundle: Annotated[
+        Path, typer.Argument(metavar="BUNDLE", help="A bundle, a run folder or hf://USER/NAME@REVISION.")
+    ],
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Labelled posts.")],
     format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
     only: Annotated[
@@ -29,6 +32,7 @@ def evaluate(
     sheet: Sheet = None,
     quotes: Quotes = "double",
     remote: Remote = False,
+    offline: Offline = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
 ) -> None:
     """Score a bundle on labelled posts; posts that its training saw are left out, and counted."""
@@ -42,6 +46,7 @@ def evaluate(
     reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote)
     if predictions is not None:
         check_destinations([predictions], data, reading, force=force)
+    keep_offline(offline)
     predictor = Predictor.load(bundle)
     with ExitStack() as stack:
         bar = stack.enter_context(Bar(quiet=quiet))

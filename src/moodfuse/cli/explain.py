@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from moodfuse.cli.offline import Offline, keep_offline
 from moodfuse.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,24 +17,29 @@ if TYPE_CHECKING:
 
 def explain(
     bundle: Annotated[
-        Path | None, typer.Argument(metavar="[BUNDLE]", help="A bundle or run folder; by default the packaged bundle.")
+        Path | None,
+        typer.Argument(
+            metavar="[BUNDLE]",
+            help="A bundle, a run folder or hf://USER/NAME@REVISION; by default the packaged bundle.",
+        ),
     ] = None,
     text: Annotated[str | None, typer.Option(help="The post's text.")] = None,
     image: Annotated[list[Path] | None, typer.Option(help="The post's image; again for each of several.")] = None,
     grid: Annotated[int, typer.Option(min=2, max=14, help="Rows and columns that the image is divided into.")] = 5,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default all cores.")] = None,
+    offline: Offline = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Explain the answer for a post: by text and image, by words, and by parts of the image."""
     from moodfuse.runtime.answers import explanation_object
-    from moodfuse.runtime.bundle import default_bundle
     from moodfuse.runtime.explain import explain as run_explain
     from moodfuse.runtime.inputs import single_post
     from moodfuse.runtime.predictor import Predictor
 
     if text is None and not image:
         raise ConfigError("expected a post to explain, found none; give --text, --image, or both")
-    predictor = Predictor.load(bundle or default_bundle(), threads=threads)
+    keep_offline(offline)
+    predictor = Predictor.load(bundle, threads=threads)
     found = run_explain(predictor, single_post(text, image), grid=grid)
     if as_json:
         print(json.dumps(explanation_object(found), ensure_ascii=False, indent=1))

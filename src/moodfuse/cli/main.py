@@ -20,6 +20,7 @@ from moodfuse.cli import (
     explain,
     fusions,
     predict,
+    push,
     report,
     review,
     search,
@@ -56,6 +57,7 @@ app.command("review")(review.review)
 app.command("explain")(explain.explain)
 app.command("fusions")(fusions.fusions)
 app.command("encoders")(encoders.encoders)
+app.command("push")(push.push)
 app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 app.command("convert")(convert.convert)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from moodfuse.cli.offline import Offline, keep_offline
 from moodfuse.cli.progress import Bar
 from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
 from moodfuse.errors import ConfigError
@@ -47,6 +48,9 @@ def predict(
             metavar="[BUNDLE] [SOURCE]", help="A bundle or run folder (moodfuse brings its own); posts to label."
         ),
     ] = None,
+    named: Annotated[
+        str | None, typer.Option("--bundle", metavar="BUNDLE", help="BUNDLE by name, or hf://USER/NAME@REVISION.")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Where answers go, as its ending says: .csv .xlsx ...; by default stdout."),
@@ -70,6 +74,7 @@ def predict(
     ] = None,
     shard: Annotated[str | None, typer.Option(help="i/n: label part i of n (from 1) alone; others do theirs.")] = None,
     remote: Remote = False,
+    offline: Offline = False,
     engine: Annotated[Literal["plain", "ray"], typer.Option(help="One process, or Ray (moodfuse[ray]).")] = "plain",
     address: Annotated[str | None, typer.Option(help="Ray: host:port of a cluster; by default this machine.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Ray: workers; by default as many as fit.")] = None,
@@ -83,7 +88,8 @@ def predict(
     single = text is not None or bool(image)
     given = {"--shard": shard, "--sheet": sheet, "--to": to, "--force": force, "--spreadsheet-safe": safe}
     _check(engine, given | {"--text or --image": single, "--address": address, "--workers": workers})
-    bundle, source = _what(paths or [], single)
+    bundle, source = _what(named, paths or [], single)
+    keep_offline(offline)
     if single:
         return _one(bundle, threads, text, image, as_json)
     assert source is not None
@@ -112,10 +118,12 @@ def _check(engine: str, given: dict[str, Any]) -> None:
             raise ConfigError(f"{name} does not go with --engine {engine}; leave one of them out")
 
 
-def _what(paths: list[Path], single: bool) -> tuple[Path | None, Path | None]:
+def _what(named: str | None, paths: list[Path], single: bool) -> tuple[Path | None, Path | None]:
     """Return the bundle (`None`: the bundle that comes with moodfuse) and the posts that the arguments name."""
     from moodfuse.runtime.bundle import is_bundle
 
+    if named is not None and (paths or single):
+        paths = [Path(named), *paths]
     if len(paths) > (1 if single else 2):
         expected = "at most BUNDLE beside --text or --image" if single else "[BUNDLE] SOURCE"
         raise ConfigError(f"expected {expected}, found {len(paths)} paths: {' '.join(map(str, paths))}")
@@ -162,7 +170,8 @@ def _many(predictor: Predictor, source: Path, reading: Reading, answers: _Answer
 def _on_ray(
     bundle: Path | None, source: Path, reading: Reading, answers: _Answers, job: dict[str, Any], pool: dict[str, Any]
 ) -> None:
-    from moodfuse.runtime.bundle import default_bundle, read_bundle
+    from moodfuse.runtime.bundle import read_bundle
+    from moodfuse.runtime.hub import find_bundle
     from moodfuse.workflows.extras import require_ray
 
     require_ray()
@@ -171,7 +180,7 @@ def _on_ray(
     from moodfuse.scale.job import plan_job
     from moodfuse.scale.ray_predict import Workers, ray_predict
 
-    found = read_bundle(bundle or default_bundle())
+    found = read_bundle(find_bundle(bundle))
     with Bar(quiet=answers.quiet) as bar:
         planned = plan_job(found, source, answers.path, reading, **job)
         outcome = ray_predict(planned, Workers(**pool), progress=bar)

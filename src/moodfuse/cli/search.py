@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from moodfuse.cli.offline import Offline, keep_offline
 from moodfuse.cli.progress import Bar
 from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
 from moodfuse.cli.tracking import Track, publish
@@ -28,7 +28,7 @@ def search(
     name: Annotated[str | None, typer.Option(help="Name of the search; by default the recipe's.")] = None,
     searches: Annotated[Path, typer.Option(help="Folder that holds searches.")] = Path("searches"),
     format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
+    offline: Offline = False,
     also_train: AlsoTrain = None,
     columns: Columns = None,
     sheet: Sheet = None,
@@ -44,8 +44,7 @@ def search(
 
     require_training()
     require_tracker(track)
-    if offline:
-        os.environ["HF_HUB_OFFLINE"] = "1"
+    keep_offline(offline)
     from moodfuse.data.formats.base import TRAINING
     from moodfuse.data.formats.readers import read_posts
     from moodfuse.labels import Labels

@@ -7,13 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
+from moodfuse.cli.offline import Offline, keep_offline
 from moodfuse.cli.progress import console
 from moodfuse.errors import ConfigError
 
 
 def serve(
     bundle: Annotated[
-        Path | None, typer.Argument(metavar="[BUNDLE]", help="A bundle or run folder; by default the packaged bundle.")
+        Path | None,
+        typer.Argument(
+            metavar="[BUNDLE]",
+            help="A bundle, a run folder or hf://USER/NAME@REVISION; by default the packaged bundle.",
+        ),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is the whole network.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
@@ -49,6 +54,7 @@ def serve(
     allow_anyone: Annotated[
         bool, typer.Option("--allow-anyone", help="Open to the network, answer without a key.")
     ] = False,
+    offline: Offline = False,
     new_key: Annotated[bool, typer.Option("--new-key", help="Print a new key and its line for --keys; exit.")] = False,
 ) -> None:
     """Serve a bundle: a REST API at /v1, its documentation at /docs, a web page at /."""
@@ -58,6 +64,7 @@ def serve(
     if new_key:
         _print_key()
         return
+    keep_offline(offline)
     sizes = {"body_bytes": max_body, "batch_bytes": max_batch, "unpacked_bytes": max_unpacked}  # in MiB
     counts = {"pixels": max_pixels, "text_chars": max_chars, "posts": max_posts}
     work = {"in_flight": max_in_flight, "connections": max_connections, "explanations": max_explanations}
@@ -85,13 +92,14 @@ def _serve(
 ) -> None:
     from pydantic import ValidationError
 
-    from moodfuse.runtime.bundle import default_bundle, read_bundle
+    from moodfuse.runtime.bundle import read_bundle
+    from moodfuse.runtime.hub import find_bundle
     from moodfuse.serve.guard import loopback_names
     from moodfuse.serve.keys import read_keys
     from moodfuse.serve.limits import Limits, Settings
     from moodfuse.serve.server import serve as run
 
-    found = read_bundle(bundle or default_bundle())
+    found = read_bundle(find_bundle(bundle))
     hashes = read_keys(keys) if keys else ()
     own = loopback_names(host)
     hosts = (*own, *(name.lower() for name in allowed)) if own or allowed else ()

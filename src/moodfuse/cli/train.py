@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from moodfuse.cli.offline import Offline, keep_offline
 from moodfuse.cli.progress import Bar, console
 from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
 from moodfuse.cli.tracking import Track, publish
@@ -34,7 +34,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Same as seed=N.")] = None,
     device: Annotated[str | None, typer.Option(help="Same as train.device=auto|cpu|gpu|mps.")] = None,
     format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
+    offline: Offline = False,
     also_train: AlsoTrain = None,
     columns: Columns = None,
     sheet: Sheet = None,
@@ -50,8 +50,7 @@ def train(
 
     require_training()
     require_tracker(track)
-    if offline:
-        os.environ["HF_HUB_OFFLINE"] = "1"
+    keep_offline(offline)
     from moodfuse.data.formats.base import TRAINING
     from moodfuse.data.formats.readers import read_posts
     from moodfuse.labels import Labels

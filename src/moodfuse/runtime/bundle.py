@@ -171,10 +171,8 @@ def read_bundle(folder: Path, *, tried: bool = False) -> Bundle:
     if not (folder / MANIFEST).is_file():
         raise BundleError(f"{folder}: no bundle here (expected a folder with {MANIFEST}); `moodfuse train` makes one")
     links = folder == _PACKAGED  # an installer may have made links of the package's files
-    manifest = _read_manifest(folder, links)
+    manifest = read_manifest(folder, links=links)
     for name, digest in manifest.files.items():
-        if PurePosixPath(name).name != name or name in {"", "..", "."}:
-            raise BundleError(f"{folder}: the manifest names a file outside the bundle ({name!r})")
         if files.sha256(regular_file(folder, name, links=links)) != digest:
             raise BundleError(f"{folder}: {name} is not what was exported (its SHA-256 differs); copy it again")
     _check_mentions(folder, manifest)
@@ -266,7 +264,11 @@ def _seal(folder: Path) -> str:
         raise BundleError(f"{folder}: {SEAL} cannot be read; copy the whole folder again") from None
 
 
-def _read_manifest(folder: Path, links: bool) -> Manifest:
+def read_manifest(folder: Path, *, links: bool = False) -> Manifest:
+    """Read a bundle's manifest and check its seal, and that the files which it names lie in the folder itself.
+
+    The files are not looked at. Raises `BundleError` as `read_bundle` does.
+    """
     for name in (SEAL, MANIFEST):
         regular_file(folder, name, links=links)
     if files.sha256(folder / MANIFEST) != _seal(folder):
@@ -278,11 +280,15 @@ def _read_manifest(folder: Path, links: bool) -> Manifest:
                 f"{folder}: bundle format {raw.get('format')!r}, this version reads {FORMAT}; "
                 "use the moodfuse version that wrote it"
             )
-        return Manifest.model_validate(raw)
+        manifest = Manifest.model_validate(raw)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise BundleError(f"{folder}: {MANIFEST} is no JSON ({error})") from None
     except ValidationError as error:
         raise BundleError(f"{folder}: {MANIFEST}: {_complaint(error)}") from None
+    for name in manifest.files:
+        if PurePosixPath(name).name != name or name in {"", "..", "."}:
+            raise BundleError(f"{folder}: the manifest names a file outside the bundle ({name!r})")
+    return manifest
 
 
 def _complaint(error: ValidationError) -> str:

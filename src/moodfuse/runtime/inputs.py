@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,3 +75,13 @@ def _told(found: Seen, ref: ImageRef, place: int) -> str:
     name = name_of(ref)
     said = f"image {place}" + (f" ({name})" if name and name not in found.detail else "")
     return f"{said}: {', '.join(found.status)}" + (f" ({found.detail})" if found.detail else "")
+
+
+def next_window(posts: Iterator[Post], size: int) -> Iterator[Post]:
+    """Yield the next posts: as many as have `size` images, counting those without one as if they had one."""
+    images = 0
+    for post in posts:
+        yield post
+        images += max(1, len(read_of(post.images)))
+        if images >= size:
+            return

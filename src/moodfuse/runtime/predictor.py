@@ -25,9 +25,10 @@ from moodfuse.errors import BundleError, DataError
 from moodfuse.evaluate.logits import softmax
 from moodfuse.runtime import views
 from moodfuse.runtime.agreement import check_head
-from moodfuse.runtime.bundle import GRAPHS, Bundle, default_bundle, needed_files, read_bundle
-from moodfuse.runtime.graphs import Encoding, head_feed, map_graph, open_session, run_graph
-from moodfuse.runtime.inputs import NONE_SEEN, ImageSource, ReadImages, read_images, single_post
+from moodfuse.runtime.bundle import GRAPHS, Bundle, needed_files, read_bundle
+from moodfuse.runtime.graphs import Encoding, head_feed, open_session, run_graph
+from moodfuse.runtime.hub import find_bundle
+from moodfuse.runtime.inputs import NONE_SEEN, ImageSource, ReadImages, next_window, read_images, single_post
 from moodfuse.runtime.processes import OncePerProcess
 from moodfuse.runtime.unread import NOT_UNDERSTOOD
 
@@ -128,11 +129,11 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: str | Path | None = None, *, threads: int | None = None) -> Predictor:
-        """Open the bundle (or the run) in `folder`; `None` opens the one that comes with moodfuse.
+        """Open the bundle (or the run) in `folder`, or at `hf://USER/NAME@REVISION`; `None` opens moodfuse's own.
 
         Raises `BundleError` where it is not whole.
         """
-        return cls(read_bundle(default_bundle() if folder is None else Path(folder)), threads=threads)
+        return cls(read_bundle(find_bundle(folder)), threads=threads)
 
     def predict(self, text: str | None = None, image: ImageSource | Sequence[ImageSource] | None = None) -> Prediction:
         """Predict one post from its text, its image (a path or encoded bytes; a list of several), or both."""
@@ -147,7 +148,12 @@ class Predictor:
         return self._sessions.get().image
 
     def stream(self, posts: Iterable[Post], *, window: int = WINDOW) -> Iterator[Prediction]:
-        """Yield a prediction for every post, in order. Holds at most two windows of posts at a time.
+        """Yield a prediction for every post, in order. Holds at most two windows of posts at a time."""
+        for prepared in self.windows(posts, window):
+            yield from self.run(prepared)
+
+    def windows(self, posts: Iterable[Post], window: int = WINDOW) -> Iterator[list[PreparedPost]]:
+        """Yield all posts prepared, some together, in order.
 
         While one window runs through the graphs, the next one's images are decoded in threads.
         """
@@ -158,14 +164,14 @@ class Predictor:
                 while True:
                     if os.getpid() != process:  # its threads stayed behind: waiting for them would never end
                         raise DataError("a stream of predictions cannot go on in a forked process; begin it there")
-                    if chunk := list(_window(source, window)):
+                    if chunk := list(next_window(source, window)):
                         if self._image is not None:
                             fetch_ahead(image for post in chunk for image in read_of(post.images))
                         pending.append([pool.submit(self.prepare, post) for post in chunk])
                     if not pending:
                         return
                     if len(pending) > 1 or not chunk:
-                        yield from self.run([future.result() for future in pending.popleft()])
+                        yield [future.result() for future in pending.popleft()]
             finally:  # the consumer may stop early: what it never asked for is not worth waiting for
                 pool.shutdown(wait=False, cancel_futures=True)
                 forget_ahead()
@@ -208,12 +214,8 @@ class Predictor:
     ) -> Iterator[Prediction]:
         """Yield the prediction of each post from what `encode` made of it."""
         for post, row, has_text, has_image in zip(posts, self.score(text, image), text, image, strict=True):
-            used: set[Modality] = set()
-            if has_text is not None:
-                used.add("text")
-            if has_image is not None:
-                used.add("image")
-            yield self._prediction(post, row, frozenset(used))
+            read: dict[Modality, Encoding | None] = {"text": has_text, "image": has_image}
+            yield self._prediction(post, row, frozenset(m for m, encoding in read.items() if encoding is not None))
 
     def encode(self, posts: Sequence[PreparedPost]) -> tuple[list[Encoding | None], list[Encoding | None]]:
         """Return what the encoders make of each post's text and of its image; `None` for what is absent."""
@@ -223,10 +225,18 @@ class Predictor:
         images = self._encode_images(posts)
         return texts.result(), images
 
+    def encode_pooled(self, posts: Sequence[PreparedPost]) -> tuple[list[Encoding | None], list[Encoding | None]]:
+        """Return the encodings as `encode` does, but the pooled vectors alone, whatever the head reads."""
+        return _encode_texts(self._text, posts, ("pooled",)), _encode_images(self._image, posts, ("pooled",))
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """How long the vectors of each modality are; 0 of one that the model does not read."""
+        return {"text": self._text.dim if self._text else 0, "image": self._image.dim if self._image else 0}
+
     def score(self, text: Sequence[Encoding | None], image: Sequence[Encoding | None]) -> np.ndarray:
         """Return the probabilities (B, C) of B pairs of encodings, which may come from different posts."""
-        widths = {"text": self._text.dim if self._text else 0, "image": self._image.dim if self._image else 0}
-        feed = head_feed(self.manifest.head_inputs, {"text": text, "image": image}, widths)
+        feed = head_feed(self.manifest.head_inputs, {"text": text, "image": image}, self.widths)
         (logits,) = run_graph(self._sessions.get().head, ["logits"], feed, GRAPHS["head"])
         if logits.shape != (len(text), len(self.labels)) or not np.isfinite(logits).all():
             raise BundleError(f"{self.bundle.folder}: the model answers with what are no finite numbers, one a label")
@@ -255,35 +265,29 @@ class Predictor:
         )
 
     def _encode_texts(self, posts: Sequence[PreparedPost]) -> list[Encoding | None]:
-        ids = [post.token_ids for post in posts if post.token_ids is not None]
-        encoded = iter(self._text.encode(ids, self._outputs("text")) if self._text and ids else ())
-        return [None if post.token_ids is None else next(encoded) for post in posts]
+        return _encode_texts(self._text, posts, self._outputs("text"))
 
     def _encode_images(self, posts: Sequence[PreparedPost]) -> list[Encoding | None]:
-        arrays = [one for post in posts if post.pixels is not None for one in (post.pixels, *post.more_pixels)]
-        encoded = iter(self._image.encode(arrays, self._outputs("image")) if self._image and arrays else ())
-        return [
-            None if post.pixels is None else views.mean_encoding(list(islice(encoded, 1 + len(post.more_pixels))))
-            for post in posts
-        ]
+        return _encode_images(self._image, posts, self._outputs("image"))
 
     def _outputs(self, modality: str) -> list[str]:
         return [kind for kind in ("pooled", "tokens", "pixels") if f"{modality}_{kind}" in self.manifest.head_inputs]
 
 
-def _window(posts: Iterator[Post], size: int) -> Iterator[Post]:
-    """Yield the next posts: as many as have `size` images, counting those without one as if they had one."""
-    images = 0
-    for post in posts:
-        yield post
-        images += max(1, len(read_of(post.images)))
-        if images >= size:
-            return
+def _encode_texts(
+    reader: views.TextReader | None, posts: Sequence[PreparedPost], kinds: Sequence[str]
+) -> list[Encoding | None]:
+    ids = [post.token_ids for post in posts if post.token_ids is not None]
+    encoded = iter(reader.encode(ids, kinds) if reader and ids else ())
+    return [None if post.token_ids is None else next(encoded) for post in posts]
 
 
-def map_graphs(bundle: Bundle, folder: Path) -> Path:
-    """Write the bundle's graphs to `folder` so that processes which open them there share their weights."""
-    for name in bundle.manifest.files:
-        if name.endswith(".onnx"):
-            map_graph(bundle.path(name), folder / name)
-    return folder
+def _encode_images(
+    reader: views.ImageReader | None, posts: Sequence[PreparedPost], kinds: Sequence[str]
+) -> list[Encoding | None]:
+    arrays = [one for post in posts if post.pixels is not None for one in (post.pixels, *post.more_pixels)]
+    encoded = iter(reader.encode(arrays, kinds) if reader and arrays else ())
+    return [
+        None if post.pixels is None else views.mean_encoding(list(islice(encoded, 1 + len(post.more_pixels))))
+        for post in posts
+    ]

@@ -22,6 +22,7 @@ from moodfuse.runtime.graphs import (
     ImageGraph,
     TextGraph,
     Unencoded,
+    map_graph,
 )
 from moodfuse.runtime.lexicon import LexiconReader
 from moodfuse.runtime.tokenizer import load_tokenizer
@@ -148,6 +149,14 @@ def open_images(bundle: Bundle, *, threads: int, graphs: Path | None = None) -> 
         ImageGraph(_open_encoder(bundle, "image", place, threads, graphs), spec) for place, spec in enumerate(specs)
     ]
     return readers[0] if len(readers) == 1 else JoinedImages(readers)
+
+
+def map_graphs(bundle: Bundle, folder: Path) -> Path:
+    """Write the bundle's graphs to `folder` so that processes which open them there share their weights."""
+    for name in bundle.manifest.files:
+        if name.endswith(".onnx"):
+            map_graph(bundle.path(name), folder / name)
+    return folder
 
 
 def _open_encoder(bundle: Bundle, modality: Modality, place: int, threads: int, graphs: Path | None) -> EncoderSession:

@@ -13,7 +13,7 @@ import uvicorn
 
 from moodfuse.errors import OutputError
 from moodfuse.runtime.bundle import read_bundle
-from moodfuse.runtime.predictor import map_graphs
+from moodfuse.runtime.views import map_graphs
 from moodfuse.serve.connections import BoundedConnection
 from moodfuse.serve.guard import Guard
 from moodfuse.serve.limits import Settings

@@ -35,6 +35,7 @@ _BASE = (
 _EXTRAS = {
     "eval": ("scikit-learn", "scipy", "imagehash", "rapidfuzz"),
     "serve": ("fastapi", "uvicorn", "python-multipart", "prometheus-client"),
+    "hub": ("huggingface-hub",),
     "lexicon": ("vaderSentiment",),
     "train": (
         "cleanlab",

@@ -1,4 +1,4 @@
-"""Posts from what is in memory: a pandas data frame, a Hugging Face dataset, an Arrow table, or mappings."""
+"""Posts from what is in memory: a pandas or polars data frame, a Hugging Face dataset, an Arrow table, or mappings."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ def object_name(source: Any) -> str:
 
 def object_columns(source: Any) -> tuple[str, ...]:
     """Return the names of an object's columns; none where only its records tell them."""
+    if hasattr(source, "iloc"):
+        return unique_names([*map(str, source.columns)])
+    if hasattr(source, "iter_rows"):
+        return tuple(source.columns)
     schema = getattr(source, "schema", None)
-    names = getattr(schema, "names", None) or getattr(source, "column_names", None)
-    if names is None and hasattr(source, "iloc"):
-        names = unique_names([*map(str, source.columns)])
-    return tuple(names or ())
+    return tuple(getattr(schema, "names", None) or getattr(source, "column_names", None) or ())
 
 
 def object_count(source: Any) -> int:
@@ -64,6 +65,15 @@ def _frame(frame: Any, reading: Reading) -> Iterator[Row]:
         by_column = [column.where(column.notna(), None).tolist() for column in columns]  # one kind of nothing: None
         for number, values in enumerate(zip(*by_column, strict=True), start=start + 1):
             yield found.row(values, number, dict(zip(names, values, strict=True)) if reading.fields else None)
+
+
+def _polars(frame: Any, reading: Reading) -> Iterator[Row]:
+    if not hasattr(frame, "iter_rows"):
+        lazy = "; collect() it first" if hasattr(frame, "collect") else ""
+        raise _unknown(frame, lazy)
+    found = typed(frame.columns, object_name(frame), reading)
+    for number, values in enumerate(frame.iter_rows(), start=1):
+        yield found.row(values, number, dict(zip(frame.columns, values, strict=True)) if reading.fields else None)
 
 
 def _dataset(dataset: Any, reading: Reading) -> Iterator[Row]:
@@ -114,11 +124,16 @@ def _mappings(records: Iterable[Any], reading: Reading) -> Iterator[Row]:
 
 
 #: What reads an object, by the package of its class.
-_ROWS: dict[str, Callable[[Any, Reading], Iterator[Row]]] = {"pandas": _frame, "datasets": _dataset, "pyarrow": _arrow}
+_ROWS: dict[str, Callable[[Any, Reading], Iterator[Row]]] = {
+    "pandas": _frame,
+    "polars": _polars,
+    "datasets": _dataset,
+    "pyarrow": _arrow,
+}
 
 
-def _unknown(source: Any) -> DataError:
+def _unknown(source: Any, advice: str = "") -> DataError:
     return DataError(
-        "expected a path, a pandas DataFrame, a Hugging Face Dataset, a pyarrow Table or mappings with the keys "
-        f"id, text, image, label; found {type(source).__module__}.{type(source).__qualname__}"
+        "expected a path, a pandas or polars DataFrame, a Hugging Face Dataset, a pyarrow Table or mappings with the "
+        f"keys id, text, image, label; found {type(source).__module__}.{type(source).__qualname__}{advice}"
     )

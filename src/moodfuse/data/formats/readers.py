@@ -131,7 +131,7 @@ def stream_posts(source: Any, reading: Reading = TRAINING, **how: Any) -> PostSt
 
 
 def read_posts(source: Any, reading: Reading = TRAINING, **how: Any) -> Posts:
-    """Read labelled posts: of a path, a pandas DataFrame, a Hugging Face Dataset, a pyarrow Table, or mappings.
+    """Read labelled posts of a path, a pandas or polars DataFrame, a Hugging Face Dataset, a pyarrow Table or mappings.
 
     `how` changes single fields of `reading`: `read_posts("posts.csv", columns={"text": "tweet"})`. Raises `DataError`
     for what `stream_posts` refuses, and for an id that stands twice.

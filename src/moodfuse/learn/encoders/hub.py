@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 from moodfuse.config import Modality
 from moodfuse.errors import ConfigError, in_a_line, suggest
+from moodfuse.runtime.hub import downloads_are_off
 
 #: The only files that are downloaded: settings, weights as safetensors (whole or sharded), the fast tokenizer. No code.
 FILES = (
@@ -103,7 +103,7 @@ def _download(name: str) -> Path:
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 
     elsewhere = f"download it where there is a network (hf download {name} --local-dir FOLDER) and give the folder"
-    if _offline():
+    if downloads_are_off():
         raise ConfigError(
             f"{name}: not in the Hugging Face cache, and downloads are off (--offline, HF_HUB_OFFLINE); {elsewhere}"
         )
@@ -118,10 +118,3 @@ def _download(name: str) -> Path:
         raise ConfigError(
             f"{name}: cannot be downloaded from the Hugging Face Hub ({in_a_line(error)}); {elsewhere}"
         ) from None
-
-
-def _offline() -> bool:
-    from huggingface_hub import constants
-
-    # The library reads the variable only once, when it is imported.
-    return constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
