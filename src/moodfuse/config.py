@@ -111,6 +111,12 @@ class ModelConfig(Section):
 class OptimConfig(Section):
     lr: float = Field(1e-3, gt=0, le=10, description="AdamW learning rate of fusion and heads")
     encoder_lr: float = Field(5e-5, gt=0, le=1, description="AdamW learning rate of encoders that train")
+    text_lr: float | None = Field(
+        None, gt=0, le=1, description="rate of the text encoder, in its own stage of its head too (null: encoder_lr)"
+    )
+    image_lr: float | None = Field(
+        None, gt=0, le=1, description="rate of the image encoder, in its own stage of its head too (null: encoder_lr)"
+    )
     layer_decay: float = Field(
         1.0, gt=0, le=1, description="encoder_lr of each encoder layer, as a share of the rate of the layer above"
     )
@@ -119,6 +125,10 @@ class OptimConfig(Section):
     l2: float = Field(0.0, ge=0, le=10, description="factor of the squared weights of fusion and heads in the loss")
     schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="learning rates after the warm-up")
     clip: float = Field(1.0, ge=0, description="largest norm of the gradient (0: not clipped)")
+
+    def own_lr(self, modality: Modality) -> float | None:
+        """Return the learning rate that a modality's encoder has for itself, `None` if it takes `encoder_lr`."""
+        return self.text_lr if modality == "text" else self.image_lr
 
 
 class TrainConfig(Section):
@@ -226,5 +236,6 @@ def idle_settings(train: TrainConfig) -> tuple[str, ...]:
     """
     trains = () if train.regime == "frozen" else train.tune
     idle: tuple[str, ...] = () if trains else ("train.freeze", "optim.layer_decay")
-    idle += () if "image" in trains else ("train.augment",)
+    idle += () if "text" in trains else ("optim.text_lr",)
+    idle += () if "image" in trains else ("optim.image_lr", "train.augment")
     return idle + (() if train.regime == "two_stage" else ("train.stage_epochs", "train.stage_batch_size"))

@@ -23,6 +23,7 @@ from moodfuse.cli import (
     push,
     report,
     review,
+    reproduce,
     search,
     serve,
     summary,
@@ -59,6 +60,7 @@ app.command("fusions")(fusions.fusions)
 app.command("encoders")(encoders.encoders)
 app.command("push")(push.push)
 app.command("report")(report.report)
+app.command("reproduce")(reproduce.reproduce)
 app.command("doctor")(doctor.doctor)
 app.command("convert")(convert.convert)
 app.command("serve")(serve.serve)

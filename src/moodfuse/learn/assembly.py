@@ -26,6 +26,8 @@ _TRAIN = "set train.regime=end_to_end (or two_stage)"
 _NEEDS = {
     "train.freeze": _TRAIN,
     "optim.layer_decay": _TRAIN,
+    "optim.text_lr": "train the text encoder (train.regime=end_to_end train.tune=[text])",
+    "optim.image_lr": "train the image encoder (train.regime=end_to_end train.tune=[image])",
     "train.augment": "train the image encoder (train.regime=end_to_end train.tune=[image])",
     "train.stage_epochs": "set train.regime=two_stage",
     "train.stage_batch_size": "set train.regime=two_stage",

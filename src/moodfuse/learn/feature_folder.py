@@ -22,7 +22,8 @@ from moodfuse.staging import temporary_folder
 class FeatureFolder:
     """Opens the modalities that a configuration reads, from the features in `folder` rather than from the posts.
 
-    Encoders that train are loaded again each time, and read `posts`. The object can be sent to another process.
+    Encoders that train are loaded again each time, and read `posts`; so do encoders that a stage has just tuned. The
+    object can be sent to another process.
     """
 
     def __init__(self, folder: Path, posts: Posts) -> None:
@@ -33,12 +34,18 @@ class FeatureFolder:
     def __getstate__(self) -> dict[str, object]:
         return {"_folder": self._folder, "_posts": self._posts, "_opened": {}}
 
-    def __call__(self, config: Config) -> Mapping[Modality, OpenModality]:
-        sources = encoder_sources(config)
+    def __call__(
+        self, config: Config, sources: Mapping[Modality, EncoderSource] | None = None
+    ) -> Mapping[Modality, OpenModality]:
+        """Open what `config` reads; `sources` are the encoders to use, `None` takes those that `config` names."""
+        sources = encoder_sources(config) if sources is None else sources
         return {m: open_modality(m, source, self._posts, config, self._frozen) for m, source in sources.items()}
 
     def _frozen(self, source: EncoderSource, tokens: bool) -> tuple[FrozenData, Features]:
         name = _name(source)
+        if not (self._folder / name).is_dir():  # tuned for one cell: kept no longer than the cell needs it
+            features = source.features(self._posts, tokens=tokens)
+            return FrozenData(features, tokens=tokens), features
         key = f"{name}:{tokens}"
         if key not in self._opened:
             features = _load(self._folder / name)
@@ -53,7 +60,8 @@ def feature_folder(posts: Posts, configs: Iterable[Config], progress: Progress =
     for config in configs:
         cls = find_fusion(config.model.fusion)
         for modality, source in encoder_sources(config).items():
-            if modality not in config.train.tuned and cls.reads(modality) != "pixels":
+            trains = config.train.regime != "frozen" and modality in config.train.tune
+            if not trains and cls.reads(modality) != "pixels":
                 name = _name(source)
                 tokens = cls.reads(modality) == "tokens"
                 wanted[name] = (source, tokens or (name in wanted and wanted[name][1]))

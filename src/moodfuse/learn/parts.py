@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from moodfuse.config import Config, Modality
 from moodfuse.data.corpora import NO_CORPORA, Corpora, Pool
@@ -83,7 +84,8 @@ def fit_parts(
 def build_model(config: Config, data: TrainingData) -> FusionModel:
     """Build the untrained model; its new weights are drawn from `config.seed` alone.
 
-    The auxiliary head of an encoder that another run has taught starts as the classifier that it was taught with.
+    The auxiliary head of an encoder that a stage or another run has taught starts as the classifier that it was taught
+    with; so does a fusion that is only that classifier.
     """
     branches = {
         m: Branch(opened.width, opened.encoder, opened.source.vector_parts(opened.width))
@@ -102,7 +104,10 @@ def build_model(config: Config, data: TrainingData) -> FusionModel:
         dropout=config.model.dropout,
         modality_dropout=config.model.modality_dropout,
     )
-    for modality, head in model.auxiliary.items():
+    heads: dict[str, nn.Module] = dict(model.auxiliary.items())
+    if (lone := model.fusion.lone_classifier()) is not None:
+        heads |= dict.fromkeys(model.fusion.modalities, lone)
+    for modality, head in heads.items():
         if taught := data.modalities[modality].source.classifier(config.labels):  # type: ignore[index]
             head.load_state_dict(taught)
     return model

@@ -18,11 +18,17 @@ from moodfuse.records.run import RunFolder
 
 
 def stage_config(config: Config, modality: Modality) -> Config:
-    """Return the configuration that fine-tunes a modality's encoder with its own linear head."""
+    """Return the configuration that fine-tunes a modality's encoder with its own linear head.
+
+    With a learning rate of its own, the head has it too, so that systems with other rates share the tuned encoder. The
+    explicit L2 term is of the fusion alone.
+    """
+    rate = config.optim.own_lr(modality) or config.optim.lr
     alone: dict[str, object] = {"fusion": modality, "options": {}, "auxiliary": 0.0, "one_modality": "fusion"}
     return config.model_copy(
         update={
             "model": config.model.model_copy(update=alone),
+            "optim": config.optim.model_copy(update={"lr": rate, "l2": 0.0}),
             "train": config.train.model_copy(
                 update={
                     "regime": "end_to_end",
@@ -55,7 +61,7 @@ def tune_encoders(
         stage, place, told = stage_config(config, modality), run.stage(modality), hooks(modality)
         data = open_data(posts, parts, stage, told.progress, corpora=corpora)
         fit_parts(data, stage, place, Hooks(told.save_history, _of_stage(modality, told.progress)))
-        sources[modality] = tuned_source(sources[modality], place / kept_checkpoint(stage.train))
+        sources[modality] = tuned_source(sources[modality], place / kept_checkpoint(stage.train), config.labels)
     return sources
 
 

@@ -25,6 +25,9 @@ _METRICS = "metrics.json"
 _HISTORY = "history.csv"
 _NAME = re.compile(r"seed(\d+)-fold(\d+)")
 
+#: The values to try of each setting. Keys joined by a plus take the same value: `optim.lr+optim.encoder_lr`.
+Grid = Mapping[str, Sequence[Number]]
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class CellKey:

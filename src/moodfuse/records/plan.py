@@ -7,7 +7,7 @@ from pydantic import Field, JsonValue
 from moodfuse.config import Modality
 from moodfuse.records.configuration import StoredConfig, TrainedAlong, flat
 from moodfuse.records.environment import Environment
-from moodfuse.records.record import Record
+from moodfuse.records.record import Number, Record
 
 
 class ComparedPosts(Record):
@@ -30,6 +30,8 @@ class PlannedModel(Record):
     modalities: list[Modality]
     consumes: str = ""
     config: StoredConfig
+    #: the values that each of its cells tries, by setting
+    grid: dict[str, list[Number]] = Field({})
 
 
 class PlannedArm(Record):
@@ -75,5 +77,6 @@ class ComparisonPlan(Record):
         for model in self.models:
             settings = flat(model.config.resolved().model_dump(mode="json"))
             settings |= {"fusion": model.fusion, "consumes": model.consumes, "modalities": list(model.modalities)}
+            settings |= {f"grid {key}": list(values) for key, values in model.grid.items()}
             found |= {f"{model.name}: {key}": value for key, value in settings.items()}
         return found

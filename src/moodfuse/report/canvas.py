@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from moodfuse.errors import MissingExtraError
@@ -68,6 +69,7 @@ _STYLE: Any = {
 _HEAD = re.compile(r"^.*?(?=<svg)|<metadata>.*?</metadata>", re.DOTALL)
 _ID = re.compile(r'(\bid="|url\(#|href="#)')
 _SIZE = re.compile(r'(<svg[^>]*?) width="[^"]*"')
+_COLOUR = re.compile(r"--([\w-]+): (#[0-9a-f]+);")  # of the page's style
 _HEIGHT = re.compile(r'(<svg[^>]*?) height="[^"]*"')
 
 
@@ -94,6 +96,15 @@ def to_svg(drawing: Figure, name: str, label: str) -> str:
     for colour, variable in _NAMES.items():
         svg = svg.replace(colour, f"var(--{variable})")
     return svg
+
+
+def svg_file(svg: str) -> str:
+    """Return a figure as the content of an SVG file: on white, in the light colours of a page."""
+    style = (Path(__file__).with_name("templates") / "style.css").read_text("utf-8")
+    light = dict(_COLOUR.findall(style.partition("}")[0]))
+    for name in _NAMES.values():
+        svg = svg.replace(f"var(--{name})", light[name])
+    return svg.replace("max-width", "background: #fff; max-width", 1) + "\n"
 
 
 def line_style(i: int) -> dict[str, Any]:

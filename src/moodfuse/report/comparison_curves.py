@@ -85,15 +85,9 @@ def cost_blocks(costs: Sequence[ModelCost], rows: Sequence[ArmRow]) -> list[Bloc
 
 def training_blocks(cells: Mapping[str, Sequence[TrainedCell]], models: Sequence[str]) -> list[Block]:
     """Return each model's loss and accuracy per epoch, as means over its cells."""
-    order = [name for name in models if name in cells] + sorted(set(cells) - set(models))
+    order = _drawn(cells, models)
     blocks: list[Block] = []
-    for kind in ("loss", "accuracy"):
-        figures = []
-        for i, model in enumerate(order):
-            lines = {part: _mean_line(cells[model], f"{key}_{kind}") for part, key in _PARTS.items()}
-            if lines := {part: line for part, line in lines.items() if line[0]}:
-                svg = lines_figure(f"{kind}-{i}", lines, Scales("epoch", kind, whole=True), small=True)
-                figures.append(Figure(svg, model))
+    for kind, figures in training_figures(cells, models).items():
         if figures:
             blocks += [
                 Heading(kind.capitalize()),
@@ -112,6 +106,22 @@ def training_blocks(cells: Mapping[str, Sequence[TrainedCell]], models: Sequence
     if rows:
         blocks.append(Table(["model", "cells", "epoch kept (median)", "epochs run (median)"], rows))
     return blocks + _trials(cells, order)
+
+
+def training_figures(cells: Mapping[str, Sequence[TrainedCell]], models: Sequence[str]) -> dict[str, list[Figure]]:
+    """Return the curves of loss and of accuracy, a figure a model, whose caption is its name."""
+    drawn: dict[str, list[Figure]] = {"loss": [], "accuracy": []}
+    for kind, figures in drawn.items():
+        for i, model in enumerate(_drawn(cells, models)):
+            lines = {part: _mean_line(cells[model], f"{key}_{kind}") for part, key in _PARTS.items()}
+            if lines := {part: line for part, line in lines.items() if line[0]}:
+                svg = lines_figure(f"{kind}-{i}", lines, Scales("epoch", kind, whole=True), small=True)
+                figures.append(Figure(svg, model))
+    return drawn
+
+
+def _drawn(cells: Mapping[str, Sequence[TrainedCell]], models: Sequence[str]) -> list[str]:
+    return [name for name in models if name in cells] + sorted(set(cells) - set(models))
 
 
 _PARTS = {"training": "train", "validation": "val"}

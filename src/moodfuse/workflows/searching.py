@@ -48,18 +48,16 @@ def search(
 
     Several processes may run it at once: they share the study, and `trials` counts the trials of all. The split is
     the same that `train` makes: fold 0 is kept for the test, fold 1 scores the trials, the rest train. Raises
-    `ConfigError` for two-stage training and for a folder that holds another search.
+    `ConfigError` for a folder that holds another search.
     """
     require_training()
     from moodfuse.learn.assembly import check_model
-    from moodfuse.learn.compare.work import check_comparable
     from moodfuse.learn.fit.devices import check_device
     from moodfuse.learn.search.trials import run_trials, summarise
 
     if trials < 1:
         raise ConfigError(f"--trials: expected 1 or more, found {trials}")
     check_model(config)
-    check_comparable(config)
     check_device(config.train.device, config.train.devices)
     labelled = posts.labelled()
     if not len(labelled):

@@ -50,12 +50,10 @@ class CrossValidation:
 
 
 def check_fixed_budget(config: Config, split_file: Path | None) -> None:
-    """Raise `ConfigError` if the configuration needs held-out posts, or the recipe cannot be cross-validated.
+    """Raise `ConfigError` if the configuration needs held-out posts, or its folds do not make five cells.
 
     This is checked before the run's folder is claimed.
     """
-    from moodfuse.learn.compare.work import check_comparable
-
     if split_file:
         raise ConfigError("split.hold_out=false trains on every post, so --split has no meaning; leave it out")
     if config.train.monitor != "none":
@@ -63,7 +61,6 @@ def check_fixed_budget(config: Config, split_file: Path | None) -> None:
             "split.hold_out=false leaves no post to choose the best epoch on: set train.monitor=none train.patience=0 "
             "and train.epochs to a number that cross-validation has shown to be enough"
         )
-    check_comparable(config)
     check_fold_count(config)
 
 

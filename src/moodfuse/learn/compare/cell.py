@@ -26,7 +26,7 @@ from moodfuse.learn.parts import TrainingData, fit_parts
 from moodfuse.learn.precision import reduce_weights
 from moodfuse.learn.stacking import fit_stacker
 from moodfuse.progress import Progress, silent
-from moodfuse.records.cells import CellTrial
+from moodfuse.records.cells import CellTrial, Grid
 from moodfuse.runtime.graphs import Encoding, head_feed, open_session
 
 _BATCH = 64  # posts predicted at a time
@@ -121,18 +121,26 @@ class _Head:
         return logits
 
 
-def run_cell(config: Config, data: CellData, rows: Rows, *, trials: int = 0, progress: Progress = silent) -> CellResult:
+def run_cell(
+    config: Config,
+    data: CellData,
+    rows: Rows,
+    *,
+    trials: int = 0,
+    grid: Grid | None = None,
+    progress: Progress = silent,
+) -> CellResult:
     """Train on `rows["train"]`, choose on `rows["validation"]`, predict `rows["test"]`; rows are indices into `data`.
 
-    The validation posts choose the epoch, the temperature and, with `trials`, the settings; without validation posts
-    the temperature is 1. The test posts are used only once.
+    The validation posts choose the epoch, the temperature and, with `trials` or a `grid`, the settings; without
+    validation posts the temperature is 1. The test posts are used only once.
     """
     started = time.perf_counter()
     tried: list[CellTrial] = []
-    if trials:
+    if trials or grid:
         from moodfuse.learn.search.tune import tune  # Optuna is imported only if something is searched
 
-        fitted, tried = tune(lambda drawn: fit_cell(drawn, data, rows, progress), config, trials)
+        fitted, tried = tune(lambda drawn: fit_cell(drawn, data, rows, progress), config, trials, grid)
     else:
         fitted = fit_cell(config, data, rows, progress)
     fitted.model.cpu().eval()

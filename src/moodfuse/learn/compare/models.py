@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from moodfuse.config import OTHER, Config, Modality
 from moodfuse.errors import ConfigError, suggest
 from moodfuse.evaluate.verdicts import SINGLE
 from moodfuse.learn.assembly import check_model
-from moodfuse.learn.compare.work import check_comparable
 from moodfuse.learn.diagram import draw_fusions
 from moodfuse.learn.fusion import find_fusion, fusions
-from moodfuse.learn.recipes import original_names, recipe_names, resolve_config
+from moodfuse.learn.recipes import is_recipe, original_names, recipe_names, resolve_config
+from moodfuse.records.cells import Grid
 from moodfuse.records.configuration import StoredConfig
 from moodfuse.records.plan import PlannedArm, PlannedModel
 
@@ -23,12 +23,13 @@ GROUPS = ("all", "pooled", "tokens")
 
 @dataclass(frozen=True, slots=True)
 class ComparedModel:
-    """A model: a recipe, or a fusion without a recipe, and its whole configuration."""
+    """A model: a recipe, or a fusion without a recipe, its whole configuration, and the grid that each cell tries."""
 
     name: str
     config: Config
     modalities: tuple[Modality, ...]
     consumes: str
+    grid: Grid = field(default_factory=dict)
 
     def planned(self) -> PlannedModel:
         """Return the model as a comparison's plan stores it."""
@@ -38,6 +39,7 @@ class ComparedModel:
             modalities=list(self.modalities),
             consumes=self.consumes,
             config=StoredConfig.from_config(self.config),
+            grid={key: list(values) for key, values in self.grid.items()},
         )
 
     def arms(self) -> list[PlannedArm]:
@@ -74,7 +76,7 @@ def _group(group: str) -> list[str]:
 
 def model_config(name: str, overrides: Sequence[Mapping[str, Any]]) -> Config:
     """Return the configuration of a recipe, or of a fusion without a recipe. Raises `ConfigError` for other names."""
-    if name in (*recipe_names(), *original_names()):
+    if is_recipe(name):
         return resolve_config(name, overrides=overrides)
     if name in fusions():
         return resolve_config(overrides=[{"model": {"fusion": name}}, *overrides])
@@ -87,9 +89,8 @@ def _model(name: str, overrides: Sequence[Mapping[str, Any]]) -> ComparedModel:
     return compared(name, model_config(name, overrides))
 
 
-def compared(name: str, config: Config) -> ComparedModel:
-    """Return a model with its own configuration. Raises `ConfigError` if it cannot be cross-validated."""
+def compared(name: str, config: Config, grid: Grid | None = None) -> ComparedModel:
+    """Return a model with its own configuration. Raises `ConfigError` if it cannot be trained."""
     check_model(config)
-    check_comparable(config)
     cls = find_fusion(config.model.fusion)
-    return ComparedModel(name, config, cls.modalities, cls.consumes)
+    return ComparedModel(name, config, cls.modalities, cls.consumes, grid or {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,11 @@ from moodfuse.data.corpora import Pool
 from moodfuse.errors import ConfigError
 from moodfuse.labels import Labels
 from moodfuse.learn.compare.cell import CellData, CellResult, cell_scores, run_cell
+from moodfuse.learn.compare.stages import CellStages
 from moodfuse.learn.feature_folder import FeatureFolder
 from moodfuse.learn.fusion import find_fusion
 from moodfuse.progress import Progress, silent
-from moodfuse.records.cells import FORMAT, CellKey, CellMetrics, CellSeconds, PartSizes, StoredCell, write_cell
+from moodfuse.records.cells import FORMAT, CellKey, CellMetrics, CellSeconds, Grid, PartSizes, StoredCell, write_cell
 from moodfuse.records.configuration import StoredConfig
 
 #: The number of cells that ten folds make.
@@ -38,21 +39,26 @@ class Work:
     keep_heads: int  # the seed whose heads are kept
     features: FeatureFolder
     also: Sequence[Pool] = ()  # rows behind those of `ids`
+    grids: Mapping[str, Grid] = field(default_factory=dict)  # by model
 
     def run(self, key: CellKey, progress: Progress = silent) -> None:
         """Run a cell and write its folder."""
         row = {post_id: i for i, post_id in enumerate(self.ids)}
         config = self.configs[key.model].model_copy(update={"seed": key.seed})
-        parts = cell_parts(self.folds, key.fold, chooses=self.trials > 0 or config.train.monitor != "none")
+        grid = self.grids.get(key.model, {})
+        chooses = self.trials > 0 or bool(grid) or config.train.monitor != "none"
+        parts = cell_parts(self.folds, key.fold, chooses=chooses)
         rows = {part: [row[i] for i in ids] for part, ids in parts.items()}
-        data = CellData(self.targets, self.groups, self.features, self.also)
-        result = run_cell(config, data, rows, trials=self.trials, progress=progress)
+        opener = CellStages(self.comparison, key.name, self.targets, rows, self.features, self.also, progress)
+        data = CellData(self.targets, self.groups, opener, self.also)
+        result = run_cell(config, data, rows, trials=self.trials, grid=grid, progress=progress)
         sizes = PartSizes(train=len(parts["train"]), validation=len(parts["validation"]), test=len(parts["test"]))
         metrics = _metrics(key, result, sizes, cell_scores(result, data, rows))
         true = np.array([self.targets[i] for i in rows["test"]])
         cell = StoredCell(key, parts["test"], true, result.probabilities, metrics)
         pooled = find_fusion(config.model.fusion).consumes == "pooled"
-        head = result.head() if pooled and key.seed == self.keep_heads and not config.train.tuned else None
+        frozen = config.train.regime == "frozen"
+        head = result.head() if pooled and frozen and key.seed == self.keep_heads else None
         write_cell(self.comparison, cell, result.fitted.history, self.labels, head)
 
 
@@ -77,12 +83,6 @@ def cell_parts(folds: Mapping[str, int], pair: int, *, chooses: bool) -> dict[st
     if chooses:
         return parts
     return parts | {"train": [*parts["train"], *parts["validation"]], "validation": []}
-
-
-def check_comparable(config: Config) -> None:
-    """Raise `ConfigError` for two-stage training: its first stage would have seen posts that the cell tests on."""
-    if config.train.regime == "two_stage":
-        raise ConfigError("cross-validation takes frozen and end_to_end, not train.regime=two_stage")
 
 
 def _folds_of(pair: int) -> tuple[tuple[int, int], int]:

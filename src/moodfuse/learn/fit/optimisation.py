@@ -94,12 +94,16 @@ def keep_statistics(encoder: nn.Module) -> None:
 
 
 def parameter_groups(model: nn.Module, encoders: nn.ModuleDict, optim: OptimConfig) -> list[dict[str, object]]:
-    """Return AdamW's groups: `lr` for new weights, `encoder_lr` for encoders, times `layer_decay` per layer down."""
+    """Return AdamW's groups: `lr` for new weights, an encoder's own rate or `encoder_lr` for the weights of encoders.
+
+    Each layer of an encoder has `layer_decay` times the rate of the layer above it.
+    """
     rates: dict[int, float] = {}
-    for encoder in encoders.values():
+    for modality, encoder in encoders.items():
         stack = layers(encoder)
+        highest = optim.own_lr(modality) or optim.encoder_lr  # type: ignore[arg-type]
         for height, group in enumerate(stack):
-            rate = optim.encoder_lr * optim.layer_decay ** (len(stack) - 1 - height)
+            rate = highest * optim.layer_decay ** (len(stack) - 1 - height)
             rates |= {id(parameter): rate for parameter in group}
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for parameter in model.parameters():

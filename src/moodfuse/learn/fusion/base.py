@@ -54,6 +54,10 @@ class Fusion(nn.Module, ABC):
         """Return its own classifiers of a modality's pooled vector; the model uses them as auxiliary heads."""
         return {}
 
+    def lone_classifier(self) -> nn.Linear | None:
+        """Return the linear layer that is all of a fusion of one modality; it starts as its encoder was taught."""
+        return None
+
     def stacker(self) -> nn.Linear | None:
         """Return the layer over all modalities' own logits that is fitted after training; `None` without stacking."""
         return None

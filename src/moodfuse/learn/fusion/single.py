@@ -30,6 +30,9 @@ class TextOnly(Fusion):
         logits: Tensor = self.classify(text.pooled)  # (B, classes)
         return logits
 
+    def lone_classifier(self) -> nn.Linear:
+        return self.classify
+
 
 @fusion
 class ImageOnly(Fusion):
@@ -49,3 +52,6 @@ class ImageOnly(Fusion):
         assert image is not None
         logits: Tensor = self.classify(image.pooled)  # (B, classes)
         return logits
+
+    def lone_classifier(self) -> nn.Linear:
+        return self.classify

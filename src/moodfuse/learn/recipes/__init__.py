@@ -1,8 +1,7 @@
 """Recipes: every system as a YAML file over the defaults. To add a recipe, add a file here.
 
-`original/NAME` is layered over NAME: it sets the encoders of the five course reports, from a model hub, and the
-training that they describe. If a report names several encoders for a system, or none, the recipe takes an encoder that
-the reports name.
+`original/s0-concat` is the `concat` of the first course report: its encoders, from a model hub, and the training that
+it describes (`original/s0.yaml`), over the recipe `concat`. `original/concat` is the first report's that has it.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import Any
 
 from moodfuse.config import Config, idle_settings
 from moodfuse.errors import ConfigError, suggest
+from moodfuse.learn.recipes.course_reports import course_reports
 from moodfuse.records.run import RunFolder, has_trained_encoders
 from moodfuse.settings import build_config, load_yaml
 
@@ -26,8 +26,13 @@ def recipe_names() -> list[str]:
 
 
 def original_names() -> list[str]:
-    """Return the names of the recipes for the encoders of the five course reports."""
-    return sorted(_ORIGINAL + name for name in _named("original"))
+    """Return the names of the recipes of the five course reports: `original/s0-concat` ..."""
+    return [f"{_ORIGINAL}{report}-{system}" for report, found in course_reports().items() for system in found.systems]
+
+
+def is_recipe(name: str) -> bool:
+    """Return whether there is a recipe of that name."""
+    return name in _known()
 
 
 def recipe_layers(name: str) -> list[dict[str, Any]]:
@@ -35,12 +40,28 @@ def recipe_layers(name: str) -> list[dict[str, Any]]:
 
     Raises `ConfigError` with the nearest names if there is no recipe `name`.
     """
-    known = [*recipe_names(), *original_names()]
+    known = _known()
     if name not in known:
         raise ConfigError(suggest(name, known, what="recipe"))
-    system = name.removeprefix(_ORIGINAL)
-    layers = [load_yaml(_named("")[system])]
-    return layers if system == name else [*layers, load_yaml(_named("original")[system])]
+    if (system := known[name]) is None:
+        return [load_yaml(_named("")[name])]
+    report, _, called = system.partition("-")
+    found = course_reports()[report]
+    return [load_yaml(_named("")[found.systems[called].recipe]), *found.layers(called, "original")]
+
+
+def _known() -> dict[str, str | None]:
+    """Return each recipe's name with the system of a report that it is, such as `s0-concat`; `None` for the others."""
+    systems = [name.removeprefix(_ORIGINAL) for name in original_names()]
+    # The first report that has a fusion also gives it its plain name.
+    plain = {_recipe_of(system): system for system in reversed(systems)}
+    known: dict[str, str | None] = dict.fromkeys(recipe_names())
+    return known | {_ORIGINAL + name: system for name, system in (*plain.items(), *zip(systems, systems, strict=True))}
+
+
+def _recipe_of(system: str) -> str:
+    report, _, called = system.partition("-")
+    return course_reports()[report].systems[called].recipe
 
 
 def resolve_config(

@@ -57,6 +57,7 @@ def run_missing(
             keep_heads=comparison.plan.seeds[0],
             features=features,
             also=also.corpora.pools(len(posts)),
+            grids={model.name: model.grid for model in models},
         )
         run_cells(work, todo, workers=min(workers or _cores(), len(todo)), done=_counting(len(todo), total, progress))
 

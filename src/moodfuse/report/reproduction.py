@@ -1,0 +1,165 @@
+"""The report of a reproduction: what a course report said, what is found here, and why the two differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from moodfuse.records.reproduction import ReproducedSystem, Reproduction, Submission
+from moodfuse.report.document import (
+    Block,
+    Document,
+    Facts,
+    Figure,
+    Figures,
+    Heading,
+    Notice,
+    PageSection,
+    Paragraph,
+    Picture,
+    Row,
+    Table,
+    Value,
+    Verdicts,
+    number,
+)
+from moodfuse.report.estimates import mean_estimate
+
+_METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
+
+
+def reproduction_document(record: Reproduction, curves: Mapping[str, Sequence[Figure]], picture: str) -> Document:
+    """Return the report; `curves` are figures by kind, `picture` is the SVG of the best fusion."""
+    candidates: list[tuple[str, str, list[Block]]] = [
+        ("summary", "In short", _summary(record)),
+        ("scores", "Reported and found", [score_table(record)]),
+        ("withheld", "One model, one modality", _withheld(record)),
+        ("grid", "The grid", _points(record)),
+        ("submission", "The unlabelled posts", _submission(record.submission)),
+        ("curves", "Training", _curves(curves)),
+        ("model", "The model", [Picture(picture, "The fusion that scored highest.")]),
+        ("protocol", "Protocol", _protocol(record)),
+    ]
+    sections = [PageSection(id, title, blocks) for id, title, blocks in candidates if blocks]
+    subtitle = f"over {record.encoders['text']} (text) and {record.encoders['image']} (image)"
+    return Document("Reproduction", f"{record.report}, {record.title}", subtitle, sections, _rows(record))
+
+
+def score_table(record: Reproduction) -> Table:
+    """Return each system's scores in the report and here, and its trap."""
+    columns = [
+        "system",
+        "score",
+        "reported",
+        "here, unseen posts",
+        "here, posts that chose the epoch",
+        "the report's trap",
+    ]
+    rows: list[list[Value]] = []
+    for system in record.systems:
+        for metric, name in _METRICS.items():
+            told: Value = system.reported.get(metric)
+            if told is None and system.said and metric == "accuracy":
+                told = system.said
+            score = mean_estimate(system.found[metric])
+            rows.append([system.name, name, told, score, system.chosen_on.get(metric), told_apart(system, metric)])
+    return Table(columns, rows, f"{record.tested:,} tested posts, 95 % intervals")
+
+
+def told_apart(system: ReproducedSystem, metric: str) -> str:
+    """Return how far the reported score lies from the interval found here, and the report's trap."""
+    told, found = system.reported.get(metric), system.found[metric]
+    if told is None:
+        return system.trap if metric == "accuracy" and not system.reported else ""
+    if found.low <= told <= found.high:
+        return f"inside the interval; {system.trap}"
+    end = found.high if told > found.high else found.low
+    return f"{number(told - end, signed=True)} outside the interval; {system.trap}"
+
+
+def _summary(record: Reproduction) -> list[Block]:
+    blocks: list[Block] = [
+        Paragraph(f"{record.about} Systems, rates and budget are the report's, its traps put right.")
+    ]
+    if record.headlines:
+        blocks.append(Verdicts([f"{line}." for line in record.headlines]))
+    if record.cut:
+        blocks.append(Notice(f"Cut of the report's budget: {'; '.join(record.cut)}. The option --full cuts nothing."))
+    if not record.finished:
+        blocks.append(Notice("Not finished: run the same command again to continue."))
+    return blocks + [Paragraph(note) for note in record.notes]
+
+
+def _withheld(record: Reproduction) -> list[Block]:
+    rows: list[list[Value]] = [
+        [arm.name, *(mean_estimate(arm.found[metric]) for metric in _METRICS)] for arm in record.withheld
+    ]
+    return [Table(["model", *_METRICS.values()], rows, "Without further training")] if rows else []
+
+
+def _points(record: Reproduction) -> list[Block]:
+    rows: list[list[Value]] = [
+        [
+            point.system,
+            ", ".join(f"{key.rpartition('.')[2]} {value:g}" for key, value in point.settings.items()),
+            point.score,
+            f"{point.chosen} of {point.cells}",
+        ]
+        for point in record.points
+    ]
+    columns = ["system", "point", "validation score (mean)", "cells that chose it"]
+    told = "Each cell tries every point and keeps the best on its validation posts, which it does not test on."
+    return [Paragraph(told), Table(columns, rows)] if rows else []
+
+
+def _submission(submission: Submission | None) -> list[Block]:
+    if submission is None:
+        return []
+    total = sum(submission.labels.values())
+    rows: list[list[Value]] = [
+        [label, count, f"{count / total:.1%}" if total else None] for label, count in submission.labels.items()
+    ]
+    return [
+        Paragraph(f"submission.csv holds the answers of {submission.system} for {total:,} posts without a label."),
+        Table(["label", "posts", "share"], rows),
+    ]
+
+
+def _curves(curves: Mapping[str, Sequence[Figure]]) -> list[Block]:
+    blocks: list[Block] = []
+    for kind, figures in curves.items():
+        if figures:
+            blocks += [Heading(kind.capitalize()), Figures(figures, small=True)]
+    told = "Means over the cells: training is solid and blue, validation is dashed and orange. Files: curves/."
+    return [Paragraph(told), *blocks] if blocks else []
+
+
+def _protocol(record: Reproduction) -> list[Block]:
+    facts: list[tuple[str, Value]] = [
+        ("the report's split", record.split),
+        ("here", record.split_here),
+        ("posts", record.posts),
+        ("seeds", record.seeds),
+        ("changed beside the traps", "; ".join(record.changed) or None),
+        ("the report is silent on, so the recipe's own value stands", "; ".join(record.silent) or None),
+        ("budget", record.effort),
+        ("made", record.made or None),
+    ]
+    return [Facts(facts)]
+
+
+def _rows(record: Reproduction) -> list[Row]:
+    return [
+        {
+            "report": record.report,
+            "system": system.name,
+            "score": metric,
+            "reported": system.reported.get(metric),
+            "here": system.found[metric].value,
+            "low": system.found[metric].low,
+            "high": system.found[metric].high,
+            "chosen_on": system.chosen_on.get(metric),
+            "trap": system.trap,
+        }
+        for system in record.systems
+        for metric in _METRICS
+    ]

@@ -1,0 +1,31 @@
+"""The files of a reproduction: its page, Markdown and CSV, the report of its comparison, curves and a picture."""
+
+from __future__ import annotations
+
+from moodfuse import files
+from moodfuse.config import Config
+from moodfuse.records.comparison import Comparison
+from moodfuse.records.reproduction import Reproduction, ReproductionFolder
+from moodfuse.report.canvas import svg_file
+from moodfuse.report.comparison import comparison_document
+from moodfuse.report.comparison_curves import training_figures
+from moodfuse.report.markdown import csv_rows, markdown
+from moodfuse.report.page import document_page
+from moodfuse.report.picture import fusion_picture
+from moodfuse.report.reproduction import reproduction_document
+
+
+def write_pages(folder: ReproductionFolder, record: Reproduction, comparison: Comparison, config: Config) -> None:
+    """Write the report in all its forms; `config` is the best fusion's, which is drawn."""
+    picture = fusion_picture(config.model.fusion, config.model.options)
+    figures = training_figures(comparison.cells, comparison.models)
+    document = reproduction_document(record, figures, picture)
+    files.write_text(folder.page, document_page(document))
+    files.write_text(folder.markdown, markdown(document))
+    files.write_text(folder.table, csv_rows(document))
+    files.write_text(folder.picture, picture)
+    files.make_folder(folder.curves)
+    for kind, drawn in figures.items():
+        for figure in drawn:
+            files.write_text(folder.curves / f"{kind}-{figure.caption}.svg", svg_file(figure.svg))
+    files.write_text(comparison.path / "report.html", document_page(comparison_document(comparison)))

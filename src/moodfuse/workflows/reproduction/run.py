@@ -1,0 +1,137 @@
+"""Reproduce a course report: train its systems and ablations, and write what it said beside what is found here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from moodfuse.config import Config
+from moodfuse.data.formats.base import TRAINING, Reading
+from moodfuse.data.formats.readers import read_posts
+from moodfuse.data.posts import Posts
+from moodfuse.errors import ConfigError, DataError
+from moodfuse.progress import Notify, Progress, mute, silent
+from moodfuse.records.claim import Claim
+from moodfuse.records.comparison import load_comparison, read_comparison
+from moodfuse.records.record import write_record
+from moodfuse.records.reproduction import Reproduction, ReproductionFolder
+from moodfuse.workflows.comparison.arms import gather
+from moodfuse.workflows.comparison.run import Effort, compare_models
+from moodfuse.workflows.extras import require_training
+from moodfuse.workflows.reproduction.answers import predicting, unlabelled_posts, write_submission, write_wrong
+from moodfuse.workflows.reproduction.plan import Reproducing
+from moodfuse.workflows.reproduction.results import build_reproduction
+from moodfuse.workflows.training import train, write_run_report
+
+_COMPARISON = "comparison"
+
+
+@dataclass(frozen=True, slots=True)
+class ReproductionResult:
+    """A finished reproduction: its folder and its record."""
+
+    folder: ReproductionFolder
+    record: Reproduction
+
+
+def reproduce(
+    name: str,
+    data: Any,
+    *,
+    encoders: str = "packaged",
+    effort: str = "cut",
+    output: Path | None = None,
+    overrides: Sequence[Mapping[str, Any]] = (),
+    reading: Reading = TRAINING,
+    workers: int | None = None,
+    progress: Progress = silent,
+    notify: Notify = mute,
+) -> ReproductionResult:
+    """Run the systems and ablations of a course report on `data` into `output`; the same call again continues.
+
+    `name` is s0 to s4 or a title of `course_reports`. `encoders`: packaged, or original from a model hub. `effort`:
+    quick (300 posts), cut (what a small machine can do) or full (as reported). Every score is on posts that the
+    training never saw. The best fusion is then trained by itself and answers the unlabelled posts of `data`. Raises
+    `ConfigError` for an unknown name and for a folder that holds another reproduction.
+    """
+    require_training()
+    from moodfuse.learn.recipes.course_reports import find_report
+
+    asked = Reproducing(
+        find_report(name),
+        _one_of("encoders", encoders, "packaged", "original"),
+        _one_of("effort", effort, "quick", "cut", "full"),
+        overrides,
+    )
+    folder = ReproductionFolder(output or Path("reproductions") / default_name(asked))
+    given = read_posts(data, reading)
+    posts = asked.posts(given)
+    if not len(posts):
+        raise DataError(f"{given.source}: no post has a label; a reproduction trains on labelled posts")
+    cut = asked.cut(len(posts), len(given.labelled()))
+    notify(f"{asked.report.name}, {asked.report.title}: {', '.join(cut) or 'as reported'}")
+    models, budget = asked.models(), asked.budget
+    run = Effort(budget.seeds, budget.folds, workers=workers)
+    done = compare_models(
+        models, posts, run, Claim("comparison", folder.path, _COMPARISON), progress=progress, notify=notify
+    )
+    record = build_reproduction(asked, read_comparison(done.path), done.results, cut)
+    best = _best_fusion(record)
+    write_wrong(folder.wrong, gather(load_comparison(done.path)), best, posts)
+    config = _chosen_config(record, best, {model.name: model.config for model in models}[best])
+    record = _answer(folder, record, best, config, posts, unlabelled_posts(data, predicting(reading)), progress, notify)
+    write_record(folder.results, record)
+    from moodfuse.workflows.reproduction.pages import write_pages
+
+    write_pages(folder, record, read_comparison(done.path), config)
+    return ReproductionResult(folder, record)
+
+
+def default_name(asked: Reproducing) -> str:
+    """Return the folder's name: s0, or s0-quick-original ..."""
+    parts = [asked.report.name, asked.effort if asked.effort != "cut" else "", asked.encoders.removeprefix("packaged")]
+    return "-".join(part for part in parts if part)
+
+
+def _one_of(option: str, value: str, *allowed: str) -> Any:
+    if value not in allowed:
+        raise ConfigError(f"--{option}: expected {' or '.join(allowed)}, found {value!r}")
+    return value
+
+
+def _best_fusion(record: Reproduction) -> str:
+    return max(
+        (system for system in record.systems if system.reads == "both"), key=lambda s: s.found["macro_f1"].value
+    ).name
+
+
+def _chosen_config(record: Reproduction, system: str, config: Config) -> Config:
+    """Return a system's configuration with the point of its grid that most cells chose."""
+    points = [point for point in record.points if point.system == system]
+    if not points:
+        return config
+    from moodfuse.learn.search.space import with_settings
+
+    return with_settings(config, max(points, key=lambda point: (point.chosen, point.score or 0.0)).settings)
+
+
+def _answer(
+    folder: ReproductionFolder,
+    record: Reproduction,
+    system: str,
+    config: Config,
+    posts: Posts,
+    unlabelled: Posts,
+    progress: Progress,
+    notify: Notify,
+) -> Reproduction:
+    """Train the best fusion by itself; if there are unlabelled posts, answer them."""
+    run = train(posts, config, name=system, runs=folder.runs, progress=progress, notify=notify)
+    write_run_report(run.run, notify)
+    if not len(unlabelled):
+        notify(f"{posts.source}: no post without a label, so there is no {folder.submission.name}")
+        return record
+    submission = write_submission(folder.submission, run.bundle, system, unlabelled, progress)
+    return record.model_copy(update={"submission": submission})
