@@ -9,9 +9,16 @@ from moodfuse.config import Config, idle_settings
 from moodfuse.errors import ConfigError
 from moodfuse.learn.assembly import check_model
 from moodfuse.learn.encoders import HUB_MODELS
-from moodfuse.learn.fusion import find_fusion, fusions
+from moodfuse.learn.fusion import find_fusion, fusion_options, fusions
 from moodfuse.learn.recipes import original_names, recipe_layers, recipe_names, resolve_config
+from moodfuse.learn.recipes.course_reports import course_reports
+from moodfuse.learn.search.space import first_points, with_settings
 from moodfuse.settings import build_config, describe_fields, load_yaml, parse_overrides
+
+PACKAGED = {"text": "minilm", "image": "efficientnet-lite0"}
+#: The names that the recipes of the reports had when each system had one.
+OLD_NAMES = ["cma", "concat", "cross_attention", "dual_stream", "early", "gated", "image", "late", "mha"]
+OLD_NAMES += ["residual_attention", "single_stream", "text", "transformer"]
 
 
 @pytest.mark.parametrize(
@@ -152,6 +159,8 @@ def test_the_regime_of_the_upper_layers_brings_its_own_epochs() -> None:
         ("train.regime=end_to_end train.stage_batch_size=8", r"stage_batch_size=8 does nothing with .*end_to_end"),
         ("train.regime=end_to_end train.augment=[flip]", r"does nothing with .*end_to_end train\.tune=\[text\]"),
         ("train.regime=two_stage train.augment=[flip]", r"train\.augment=\[flip\] does nothing"),
+        ("optim.text_lr=1e-5", r"optim\.text_lr=1e-05 does nothing .* or train the text encoder"),
+        ("train.regime=end_to_end optim.image_lr=1e-3", r"optim\.image_lr=0\.001 does nothing .*train\.tune=\[text\]"),
     ],
 )
 def test_a_setting_that_would_do_nothing_is_refused(words: str, said: str) -> None:
@@ -165,6 +174,7 @@ def test_a_setting_that_would_do_nothing_is_refused(words: str, said: str) -> No
         ("early", "train.augment=[crop,flip]"),  # its pixels train, whatever the encoders do
         ("concat", "train.regime=two_stage train.tune=[text,image] train.augment=[flip] train.freeze=1"),
         ("concat", "train.regime=end_to_end train.tune=[image] train.augment=[flip] optim.layer_decay=0.9"),
+        ("concat", "train.regime=end_to_end train.tune=[text,image] optim.text_lr=1e-5 optim.image_lr=1e-3"),
         ("concat", "train.freeze=0 train.augment=[] train.stage_epochs=4"),
         *((recipe, "") for recipe in recipe_names() if recipe != "quality"),  # whose encoders are on a hub
         # What the recipe says of encoders that train goes with the regime that it says it for.
@@ -189,11 +199,48 @@ def test_no_recipe_says_what_would_do_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", original_names())
-def test_an_original_recipe_is_its_system_with_encoders_of_the_reports(name: str) -> None:
-    config, system = resolve_config(name), resolve_config(name.removeprefix("original/"))
-    assert (config.model.fusion, config.model.options) == (system.model.fusion, system.model.options)
+def test_an_original_recipe_is_its_system_with_encoders_of_its_report(name: str) -> None:
+    report, _, system = name.removeprefix("original/").partition("-")
+    found = course_reports()[report]
+    config, recipe = resolve_config(name), resolve_config(found.systems[system].recipe)
+    assert config.model.fusion == recipe.model.fusion
+    assert set(config.model.options) <= set(fusion_options(find_fusion(config.model.fusion)))
+    check_model(config.model_copy(update={"model": config.model.model_copy(update=PACKAGED)}))  # raises nothing
     reads = find_fusion(config.model.fusion).modalities
+    assert all(getattr(config.model, modality) == found.encoders[modality] for modality in reads)
     assert all(modality in HUB_MODELS[getattr(config.model, modality)].modalities for modality in reads)
+
+
+@pytest.mark.parametrize("name", OLD_NAMES)
+def test_an_original_recipe_keeps_its_first_name(name: str) -> None:
+    assert resolve_config(f"original/{name}").model.fusion == name
+
+
+def test_the_originals_are_what_the_reports_say() -> None:
+    """Spot checks of every report: encoders, regime, rates, cleaning, class weights, augmentation, grid."""
+    s0, s1 = resolve_config("original/s0-cma"), resolve_config("original/s1-gated-text")
+    assert (s0.train.regime, s0.train.stage_epochs, s0.train.stage_batch_size) == ("two_stage", 5, 32)
+    assert (s0.optim.text_lr, s0.optim.image_lr, s0.optim.lr, s0.optim.l2) == (2e-5, 1e-3, 2e-5, 1e-5)
+    assert (s1.model.text, s1.model.options["gate"]) == ("bert-base-multilingual-cased", "text")
+    assert (s1.optim.text_lr, s1.optim.image_lr, s1.train.monitor) == (1e-5, 5e-4, "loss")
+    assert (s1.data.cleaning.lower, s1.data.cleaning.hashtags, s1.data.cleaning.retweets) == (True, "strip", True)
+    s2, s3 = resolve_config("original/s2-transformer"), resolve_config("original/s3-late")
+    assert (s2.model.text, s2.model.auxiliary, s2.train.regime, s2.train.epochs) == (
+        "roberta-base",
+        0.2,
+        "end_to_end",
+        300,
+    )
+    assert len(first_points(s2, course_reports()["s2"].systems["transformer"].grid)) == 8
+    assert (s3.model.text, s3.train.batch_size, s3.train.epochs, s3.train.patience) == ("bert-base-chinese", 16, 6, 3)
+    s4 = resolve_config("original/s4-residual_attention")
+    assert (s4.train.class_weights, s4.optim.schedule) == ("balanced", "cosine")
+    assert set(s4.train.augment) == {"crop", "flip", "rotation90", "noise", "blur", "grid"}
+
+
+def test_a_point_of_a_grid_may_set_several_settings() -> None:
+    config = with_settings(resolve_config("late"), {"optim.lr+optim.encoder_lr": 2e-5, "model.options.dropout": 0.5})
+    assert (config.optim.lr, config.optim.encoder_lr, config.model.options) == (2e-5, 2e-5, {"dropout": 0.5})
 
 
 def test_every_fusion_has_a_recipe() -> None:

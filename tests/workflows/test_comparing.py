@@ -192,7 +192,6 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, posts: Posts) -> None:
         ({"fusions": ["conct"]}, "unknown fusion 'conct'; did you mean concat"),
         ({"overrides": [{"model": {"fusion": "gated"}}]}, "each model of a comparison has its own"),
         ({"overrides": [{"split": {"folds": 5}}]}, "split.folds: expected 10"),
-        ({"overrides": [{"train": {"regime": "two_stage"}}]}, "frozen and end_to_end"),
         ({"overrides": [{"train": {"devices": 2, "device": "cpu"}}], "workers": 2}, "set only one of the two"),
     ):
         with pytest.raises(ConfigError, match=expected):

@@ -123,7 +123,6 @@ def test_a_plain_script_trains_on_every_post(synthetic_folder: Path, tmp_path: P
     assert (tmp_path / "all" / "metrics.json").is_file()
 
 
-STAGED = ALL | {"train": {**ALL["train"], "regime": "two_stage"}}
 FIVE = ALL | {"split": {"hold_out": False, "folds": 5}}
 
 
@@ -132,7 +131,6 @@ FIVE = ALL | {"split": {"hold_out": False, "folds": 5}}
     [
         ({"split": {"hold_out": False}}, None, "set train.monitor=none"),
         (ALL, Path("split.json"), "leave it out"),
-        (STAGED, None, "cross-validation takes frozen and end_to_end"),
         (FIVE, None, "expected 10, which make the five cells of a comparison"),
     ],
 )

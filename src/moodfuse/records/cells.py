@@ -23,6 +23,8 @@ FORMAT = 1
 _HEAD = "head.onnx"
 _METRICS = "metrics.json"
 _HISTORY = "history.csv"
+#: The epochs of an encoder's own stage; the file is written when the stage is whole.
+STAGE_HISTORY = _HISTORY
 _NAME = re.compile(r"seed(\d+)-fold(\d+)")
 
 #: The values to try of each setting. Keys joined by a plus take the same value: `optim.lr+optim.encoder_lr`.
@@ -181,6 +183,22 @@ def read_trained_cells(comparison: Path) -> dict[str, list[TrainedCell]]:
             if metrics := folder.record(_METRICS, CellMetrics):
                 cell = TrainedCell(path.name, metrics, folder.history(_HISTORY))
                 found.setdefault(path.parent.name, []).append(cell)
+    return found
+
+
+def stages_folder(comparison: Path) -> Path:
+    """Return the folder of the encoders that cells have tuned for two-stage training."""
+    return comparison / "stages"
+
+
+def read_stages(comparison: Path) -> dict[str, list[list[dict[str, float]]]]:
+    """Return the epochs of each tuned encoder, cell by cell, under names such as `text encoder alone`."""
+    found: dict[str, list[list[dict[str, float]]]] = {}
+    for stage in sorted(stages_folder(comparison).glob("*")):
+        rows = [Folder(cell).history(STAGE_HISTORY) for cell in sorted(stage.iterdir())]
+        name = f"{stage.name.partition('-')[0]} encoder alone"
+        name = f"{name}, {len(found)}" if name in found else name  # systems with other settings for their stages
+        found |= {name: whole} if (whole := [row for row in rows if row]) else {}
     return found
 
 

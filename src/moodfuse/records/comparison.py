@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from moodfuse.data.duplicates import Groups
 from moodfuse.data.splits import Split
 from moodfuse.errors import DataError
 from moodfuse.labels import Labels
-from moodfuse.records.cells import FORMAT, CellKey, TrainedCell, read_trained_cells
+from moodfuse.records.cells import FORMAT, CellKey, TrainedCell, read_stages, read_trained_cells
 from moodfuse.records.claim import Claim
 from moodfuse.records.plan import ComparisonPlan
 from moodfuse.records.record import Record, read_record, write_record
@@ -105,6 +105,8 @@ class Comparison:
     results: ComparisonResults | None
     cells: dict[str, list[TrainedCell]]
     missing: list[str]
+    #: the epochs of each encoder that cells have tuned, cell by cell
+    stages: dict[str, list[list[dict[str, float]]]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -136,4 +138,4 @@ def read_comparison(path: Path) -> Comparison:
     folder = Folder(path)
     plan = folder.record(_PLAN, ComparisonPlan, "what is compared")
     results = folder.record(_RESULTS, ComparisonResults, "scores")
-    return Comparison(path, plan, results, read_trained_cells(path), folder.missing)
+    return Comparison(path, plan, results, read_trained_cells(path), folder.missing, read_stages(path))

@@ -73,7 +73,6 @@ class Reproduction(Record):
     withheld: list[WithheldArm]
     points: list[TriedPoint]
     headlines: list[str]
-    notes: list[str]
     submission: Submission | None = None
     made: str = ""
 

@@ -37,7 +37,7 @@ def comparison_document(comparison: Comparison) -> Document:
             ("robustness", "Robustness", curves.robustness_blocks(results.robustness, leaders)),
             ("cost", "Cost", curves.cost_blocks(results.cost, comparison.rows)),
         ]
-    candidates.append(("training", "Training", curves.training_blocks(comparison.cells, comparison.models)))
+    candidates.append(("training", "Training", curves.training_blocks(comparison)))
     if comparison.plan:
         candidates += [
             ("protocol", "Protocol and posts", _protocol(comparison.plan, results)),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 
 from moodfuse.records.cells import TrainedCell
+from moodfuse.records.comparison import Comparison
 from moodfuse.records.results import ArmCalibration, ArmRow, DamagedScores, ModelCost, RemovalCurve, Robustness
 from moodfuse.report.document import Block, Figure, Figures, Heading, Paragraph, Table, Value
 from moodfuse.report.figures import RELIABILITY, Line, Scales, lines_figure, reliability_figure, scatter_figure
@@ -83,11 +84,11 @@ def cost_blocks(costs: Sequence[ModelCost], rows: Sequence[ArmRow]) -> list[Bloc
     return [*blocks, Table(columns, table, "Medians over cells")]
 
 
-def training_blocks(cells: Mapping[str, Sequence[TrainedCell]], models: Sequence[str]) -> list[Block]:
-    """Return each model's loss and accuracy per epoch, as means over its cells."""
-    order = _drawn(cells, models)
+def training_blocks(comparison: Comparison) -> list[Block]:
+    """Return the loss and accuracy per epoch of each model and each encoder's stage, as means over their cells."""
+    cells, order = comparison.cells, _in_order(comparison)
     blocks: list[Block] = []
-    for kind, figures in training_figures(cells, models).items():
+    for kind, figures in training_figures(comparison).items():
         if figures:
             blocks += [
                 Heading(kind.capitalize()),
@@ -108,20 +109,24 @@ def training_blocks(cells: Mapping[str, Sequence[TrainedCell]], models: Sequence
     return blocks + _trials(cells, order)
 
 
-def training_figures(cells: Mapping[str, Sequence[TrainedCell]], models: Sequence[str]) -> dict[str, list[Figure]]:
-    """Return the curves of loss and of accuracy, a figure a model, whose caption is its name."""
+def training_figures(comparison: Comparison) -> dict[str, list[Figure]]:
+    """Return the curves of loss and of accuracy: a figure for each model and encoder's stage, named in its caption."""
+    models = {name: [cell.history for cell in comparison.cells[name]] for name in _in_order(comparison)}
+    histories = models | comparison.stages
     drawn: dict[str, list[Figure]] = {"loss": [], "accuracy": []}
     for kind, figures in drawn.items():
-        for i, model in enumerate(_drawn(cells, models)):
-            lines = {part: _mean_line(cells[model], f"{key}_{kind}") for part, key in _PARTS.items()}
+        for i, (name, cells) in enumerate(histories.items()):
+            lines = {part: _mean_line(cells, f"{key}_{kind}") for part, key in _PARTS.items()}
             if lines := {part: line for part, line in lines.items() if line[0]}:
                 svg = lines_figure(f"{kind}-{i}", lines, Scales("epoch", kind, whole=True), small=True)
-                figures.append(Figure(svg, model))
+                figures.append(Figure(svg, name))
     return drawn
 
 
-def _drawn(cells: Mapping[str, Sequence[TrainedCell]], models: Sequence[str]) -> list[str]:
-    return [name for name in models if name in cells] + sorted(set(cells) - set(models))
+def _in_order(comparison: Comparison) -> list[str]:
+    """Return the models that have cells, the best first, then those that have no score yet."""
+    scored = [name for name in comparison.models if name in comparison.cells]
+    return scored + sorted(set(comparison.cells) - set(scored))
 
 
 _PARTS = {"training": "train", "validation": "val"}
@@ -143,11 +148,11 @@ def _removal_line(curve: RemovalCurve) -> Line:
     return [point.share for point in curve.points], [point.macro_f1 for point in curve.points]
 
 
-def _mean_line(cells: Sequence[TrainedCell], key: str) -> Line:
+def _mean_line(cells: Sequence[Sequence[Mapping[str, float]]], key: str) -> Line:
     """Return the mean over the cells, for each epoch that at least half of the cells reached."""
     values: dict[int, list[float]] = {}
     for cell in cells:
-        for row in cell.history:
+        for row in cell:
             if {"epoch", key} <= set(row):
                 values.setdefault(int(row["epoch"]) + 1, []).append(row[key])
     kept = {epoch: found for epoch, found in sorted(values.items()) if len(found) >= _REACHED * len(cells)}

@@ -72,8 +72,8 @@ def told_apart(system: ReproducedSystem, metric: str) -> str:
         return system.trap if metric == "accuracy" and not system.reported else ""
     if found.low <= told <= found.high:
         return f"inside the interval; {system.trap}"
-    end = found.high if told > found.high else found.low
-    return f"{number(told - end, signed=True)} outside the interval; {system.trap}"
+    away = f"{number(told - found.high)} above" if told > found.high else f"{number(found.low - told)} below"
+    return f"{away} the interval; {system.trap}"
 
 
 def _summary(record: Reproduction) -> list[Block]:
@@ -86,7 +86,11 @@ def _summary(record: Reproduction) -> list[Block]:
         blocks.append(Notice(f"Cut of the report's budget: {'; '.join(record.cut)}. The option --full cuts nothing."))
     if not record.finished:
         blocks.append(Notice("Not finished: run the same command again to continue."))
-    return blocks + [Paragraph(note) for note in record.notes]
+    if record.seeds == 1:
+        blocks.append(
+            Paragraph("One seed: the intervals are of other posts, not of another training; --full has both.")
+        )
+    return blocks
 
 
 def _withheld(record: Reproduction) -> list[Block]:

@@ -15,28 +15,29 @@ from moodfuse.data.corpora import Pool
 from moodfuse.learn.assembly import OpenModality, encoder_sources
 from moodfuse.learn.encoders import EncoderSource
 from moodfuse.learn.feature_folder import FeatureFolder
-from moodfuse.learn.fit.checkpoints import SUFFIX, kept_checkpoint
+from moodfuse.learn.fit.checkpoints import SUFFIX, kept_checkpoint, load_model_state, save_model_state
 from moodfuse.learn.fit.history import Hooks
 from moodfuse.learn.parts import TrainingData, fit_parts
 from moodfuse.learn.stages import stage_config
 from moodfuse.learn.tuned import tuned_source
 from moodfuse.progress import Progress, silent
+from moodfuse.records.cells import STAGE_HISTORY, stages_folder
 from moodfuse.records.claim import claims_folder
-
-_HISTORY = "history.csv"  # written last: the stage is whole
 
 
 @dataclass(frozen=True, slots=True)
 class CellStages:
-    """Opens the modalities of a cell's models; an encoder with a stage is tuned on the cell's training posts first.
+    """Opens the modalities of a cell's model; an encoder with a stage is tuned on the cell's training posts first.
 
-    A stage is kept in `folder`, the comparison's or search's, under a digest of its settings and the name of the cell,
-    and an interrupted stage continues there. `rows` are the cell's rows of `targets` and `features`. If another process
-    is at a stage, `filelock.Timeout` is raised after `wait` seconds (-1: never), so that a worker can take other cells.
+    The stage has the settings of `config`, whatever a search draws for the fusion. It is kept in `folder`, the
+    comparison's or search's, under a digest of its settings and the name of the cell, and continues there if it was
+    interrupted. `rows` are the cell's rows of `targets` and `features`. If another process is at the stage,
+    `filelock.Timeout` is raised after `wait` seconds (-1: never), so that a worker can take other cells.
     """
 
     folder: Path
     cell: str
+    config: Config
     targets: Sequence[int]
     rows: Mapping[str, Sequence[int]]
     features: FeatureFolder
@@ -44,28 +45,29 @@ class CellStages:
     progress: Progress = silent
     wait: float = 0
 
-    def __call__(self, config: Config) -> Mapping[Modality, OpenModality]:
-        if config.train.regime != "two_stage":
-            return self.features(config)
-        sources = encoder_sources(config)
-        for modality in config.train.tune:
+    def __call__(self, drawn: Config) -> Mapping[Modality, OpenModality]:
+        if self.config.train.regime != "two_stage":
+            return self.features(drawn)
+        sources = encoder_sources(drawn)
+        for modality in self.config.train.tune:
             if modality in sources:
-                sources[modality] = self._tuned(sources[modality], config)
-        return self.features(config, sources)
+                sources[modality] = self._tuned(sources[modality])
+        return self.features(drawn, sources)
 
-    def _tuned(self, source: EncoderSource, config: Config) -> EncoderSource:
-        stage = stage_config(config, source.modality)
+    def _tuned(self, source: EncoderSource) -> EncoderSource:
+        stage = stage_config(self.config, source.modality)
         digest = hashlib.sha256(stage.to_yaml().encode()).hexdigest()[:12]
-        place = self.folder / "stages" / f"{source.modality}-{digest}" / self.cell
+        place = stages_folder(self.folder) / f"{source.modality}-{digest}" / self.cell
         kept = place / kept_checkpoint(stage.train)
         lock = claims_folder(self.folder) / f"stage-{source.modality}-{digest}-{self.cell}.lock"
         with FileLock(lock, timeout=self.wait):
-            if not (place / _HISTORY).is_file():
+            if not (place / STAGE_HISTORY).is_file() or not kept.is_file():
                 data = TrainingData(
                     self.targets, self.features(stage), self.rows["train"], self.rows["validation"], self.also
                 )
                 _, result = fit_parts(data, stage, place, Hooks(progress=self.progress))
-                files.write_csv(place / _HISTORY, result.history)
+                save_model_state(kept, load_model_state(kept))  # the optimiser's state is twice as large
+                files.write_csv(place / STAGE_HISTORY, result.history)  # last: now the stage is whole
                 if (last := place / f"last{SUFFIX}") != kept:
-                    last.unlink(missing_ok=True)  # no training continues from it any more
-        return tuned_source(source, kept, config.labels)
+                    last.unlink(missing_ok=True)
+        return tuned_source(source, kept, stage.labels)

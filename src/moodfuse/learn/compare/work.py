@@ -49,7 +49,7 @@ class Work:
         chooses = self.trials > 0 or bool(grid) or config.train.monitor != "none"
         parts = cell_parts(self.folds, key.fold, chooses=chooses)
         rows = {part: [row[i] for i in ids] for part, ids in parts.items()}
-        opener = CellStages(self.comparison, key.name, self.targets, rows, self.features, self.also, progress)
+        opener = CellStages(self.comparison, key.name, config, self.targets, rows, self.features, self.also, progress)
         data = CellData(self.targets, self.groups, opener, self.also)
         result = run_cell(config, data, rows, trials=self.trials, grid=grid, progress=progress)
         sizes = PartSizes(train=len(parts["train"]), validation=len(parts["validation"]), test=len(parts["test"]))

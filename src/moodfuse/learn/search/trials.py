@@ -9,6 +9,7 @@ from moodfuse.config import Config
 from moodfuse.data.corpora import NO_CORPORA, Corpora
 from moodfuse.data.posts import Posts
 from moodfuse.labels import Labels
+from moodfuse.learn.compare.stages import CellStages
 from moodfuse.learn.feature_folder import feature_folder
 from moodfuse.learn.fit.history import History, Hooks, Watched
 from moodfuse.learn.parts import TrainingData, fit_parts, label_ids
@@ -38,15 +39,17 @@ def run_trials(
     used, count = corpora.beside(own), len(parts["train"])
     targets = label_ids(used, Labels(config.labels))
     study = StoredStudy(folder, config)
+    pools = corpora.pools(len(own))
+    rows = {"train": range(count), "validation": range(count, len(own))}
     with feature_folder(used, [config], progress) as features:
+        opener = CellStages(folder, "all", config, targets, rows, features, pools, progress, wait=-1)
 
         def run(drawn: Config, report: Callable[[int, float], None]) -> float:
-            rows = (range(count), range(count, len(own)), corpora.pools(len(own)))
-            data = TrainingData(targets, features(drawn), *rows)
+            data = TrainingData(targets, opener(drawn), rows["train"], rows["validation"], pools)
             watched = Watched(drawn.train.monitor)
 
-            def tell(rows: History) -> None:
-                report(int(rows[-1]["epoch"]), watched.score(rows[-1]))
+            def tell(epochs: History) -> None:
+                report(int(epochs[-1]["epoch"]), watched.score(epochs[-1]))
 
             _, result = fit_parts(data, drawn, hooks=Hooks(tell))
             return watched.score(result.history[result.best_epoch])

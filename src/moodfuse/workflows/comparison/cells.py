@@ -11,7 +11,7 @@ from moodfuse.data.duplicates import Groups
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import Split
 from moodfuse.progress import Notify, Progress
-from moodfuse.records.cells import CellKey
+from moodfuse.records.cells import STAGE_HISTORY, CellKey, stages_folder
 from moodfuse.records.comparison import ComparisonFolder
 from moodfuse.workflows.corpora import ReadCorpora
 
@@ -60,6 +60,9 @@ def run_missing(
             grids={model.name: model.grid for model in models},
         )
         run_cells(work, todo, workers=min(workers or _cores(), len(todo)), done=_counting(len(todo), total, progress))
+    for weights in stages_folder(comparison.path).glob("*/*/*"):  # every model that needed them has its cells
+        if weights.name != STAGE_HISTORY and weights.is_file():
+            weights.unlink()
 
 
 def _counting(todo: int, total: int, progress: Progress) -> Callable[[CellKey], None]:

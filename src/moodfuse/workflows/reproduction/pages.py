@@ -18,7 +18,7 @@ from moodfuse.report.reproduction import reproduction_document
 def write_pages(folder: ReproductionFolder, record: Reproduction, comparison: Comparison, config: Config) -> None:
     """Write the report in all its forms; `config` is the best fusion's, which is drawn."""
     picture = fusion_picture(config.model.fusion, config.model.options)
-    figures = training_figures(comparison.cells, comparison.models)
+    figures = training_figures(comparison)
     document = reproduction_document(record, figures, picture)
     files.write_text(folder.page, document_page(document))
     files.write_text(folder.markdown, markdown(document))
@@ -27,5 +27,5 @@ def write_pages(folder: ReproductionFolder, record: Reproduction, comparison: Co
     files.make_folder(folder.curves)
     for kind, drawn in figures.items():
         for figure in drawn:
-            files.write_text(folder.curves / f"{kind}-{figure.caption}.svg", svg_file(figure.svg))
+            files.write_text(folder.curves / f"{kind}-{figure.caption.replace(' ', '-')}.svg", svg_file(figure.svg))
     files.write_text(comparison.path / "report.html", document_page(comparison_document(comparison)))

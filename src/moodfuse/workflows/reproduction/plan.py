@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from moodfuse.learn.compare.models import ComparedModel
     from moodfuse.learn.recipes.course_reports import Budget, CourseReport, Effort, WhoseEncoders
 
-_LISTED = ("train.epochs", "train.stage_epochs", "train.patience", "train.batch_size")
+_LISTED = ("train.epochs", "train.stage_epochs", "train.batch_size")
 
 
 @dataclass(frozen=True, slots=True)

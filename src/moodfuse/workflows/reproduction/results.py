@@ -43,7 +43,6 @@ def build_reproduction(
         withheld=[WithheldArm(name=row.arm, found=_found(row)) for row in results.rows if row.withheld],
         points=[point for name in report.systems for point in tried_points(name, comparison.cells.get(name, []))],
         headlines=list(results.headlines),
-        notes=list(results.notes),
         made=plan.created[:10],
     )
 

@@ -1,0 +1,120 @@
+"""The course reports in one command each, with tiny checkpoints of the very architectures that they name."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from moodfuse.data.formats.readers import read_posts
+from moodfuse.errors import ConfigError
+from moodfuse.learn.recipes.course_reports import course_reports, find_report
+from moodfuse.workflows.reproduction.plan import Reproducing
+from moodfuse.workflows.reproduction.run import ReproductionResult, reproduce
+from tiny_checkpoints import reported_encoders
+
+ONCE: dict[str, Any] = {"train": {"epochs": 1, "patience": 0, "batch_size": 32}}
+STAGED: dict[str, Any] = {"train": {**ONCE["train"], "stage_epochs": 1, "stage_batch_size": 32}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hub() -> Iterator[None]:
+    with reported_encoders():
+        yield
+
+
+def run(name: str, data: Path, folder: Path, **changes: Any) -> ReproductionResult:
+    given: dict[str, Any] = {"encoders": "original", "effort": "quick", "workers": 1, "output": folder}
+    given |= {"overrides": [STAGED if name in ("s0", "s1") else ONCE]}
+    return reproduce(name, data, **(given | changes))
+
+
+@pytest.fixture(scope="module")
+def done(synthetic_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ReproductionResult:
+    return run("s0", synthetic_folder, tmp_path_factory.mktemp("reproduced") / "s0")
+
+
+def test_it_leaves_what_a_report_needs(done: ReproductionResult, synthetic_folder: Path) -> None:
+    folder = done.folder.path
+    for name in ("report.html", "report.md", "report.csv", "picture.svg", "comparison/report.html", "runs/concat"):
+        assert (folder / name).exists() or name == "runs/concat", name
+    assert [path.name for path in (folder / "runs").iterdir() if (path / "report.html").is_file()]
+    curves = {path.name for path in (folder / "curves").iterdir()}
+    assert {
+        "loss-cma.svg",
+        "accuracy-text.svg",
+        "loss-text-encoder-alone.svg",
+        "loss-image-encoder-alone.svg",
+    } <= curves
+    drawn = (folder / "curves" / "loss-cma.svg").read_text()
+    assert drawn.startswith("<svg")
+    assert "var(--" not in drawn  # it has its own colours, as nothing around it gives it any
+    unlabelled = (synthetic_folder / "test_without_label.txt").read_text().split()[1:]
+    rows = list(csv.DictReader((folder / "submission.csv").open()))
+    assert [row["guid"] for row in rows] == [line.split(",")[0] for line in unlabelled]
+    assert {row["tag"] for row in rows} <= {"negative", "neutral", "positive"}
+    assert done.record.submission is not None
+    assert sum(done.record.submission.labels.values()) == len(rows)
+
+
+def test_what_was_reported_stands_beside_what_is_found(done: ReproductionResult) -> None:
+    text = done.folder.markdown.read_text()
+    assert "| concat | accuracy | 0.824 |" in text
+    assert "one string" in text  # cma's trap
+    systems = {system.name: system for system in done.record.systems}
+    assert list(systems) == list(course_reports()["s0"].systems)
+    for system in systems.values():
+        found = system.found["accuracy"]
+        assert found.low <= found.value <= found.high
+        assert set(system.chosen_on) == {"accuracy", "macro_f1"}
+    assert {"2 of five cells", "stage_epochs 1 instead of 5"} <= set(done.record.cut)
+    assert json.loads(done.folder.results.read_text()) == done.record.as_json()
+    wrong = list(csv.DictReader(done.folder.wrong.open()))
+    best = max((s for s in done.record.systems if s.reads == "both"), key=lambda s: s.found["macro_f1"].value)
+    assert len(wrong) == round((1 - best.found["accuracy"].value) * done.record.tested)
+    assert all(row["label"] != row["predicted"] for row in wrong)
+
+
+def test_the_same_command_goes_on_and_trains_nothing_twice(done: ReproductionResult, synthetic_folder: Path) -> None:
+    submission = done.folder.submission.read_bytes()
+    lines: list[str] = []
+    again = run("s0", synthetic_folder, done.folder.path, notify=lines.append)
+    assert any("nothing was trained" in line for line in lines)
+    assert again.record == done.record
+    assert done.folder.submission.read_bytes() == submission
+    with pytest.raises(ConfigError, match="another configuration"):
+        run("s1", synthetic_folder, done.folder.path)
+
+
+@pytest.mark.parametrize("name", ["s1", "s2", "s3", "s4"])
+def test_every_report_runs_with_its_architectures(name: str, synthetic_folder: Path, tmp_path: Path) -> None:
+    result = run(name, synthetic_folder, tmp_path / name)
+    report = course_reports()[name]
+    assert [system.name for system in result.record.systems] == list(report.systems)
+    assert result.record.encoders == report.encoders
+    assert result.record.submission is not None
+    if name in ("s2", "s3"):
+        assert {point.system for point in result.record.points} == set(report.systems)
+        assert any("points of the grid" in word for word in result.record.cut)
+    for cell in (tmp_path / name / "comparison" / "cells").glob("*/*/metrics.json"):
+        assert json.loads(cell.read_text())["config"]["model"]["text"] == report.encoders["text"]
+
+
+@pytest.mark.parametrize("name", list(course_reports()))
+def test_the_whole_budget_is_what_the_report_says(name: str, synthetic_folder: Path) -> None:
+    posts = read_posts(synthetic_folder)
+    whole = Reproducing(find_report(name), "original", "full")
+    assert whole.cut(len(whole.posts(posts)), len(posts.labelled())) == []
+    cut = Reproducing(find_report(name), "packaged", "cut")
+    assert [model.name for model in cut.models()] == [model.name for model in whole.models()]
+    assert cut.models()[0].config.model.text == "minilm"
+    assert find_report(find_report(name).title).name == name
+
+
+def test_bad_input_is_one_clear_line(synthetic_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown report 's9'; did you mean s"):
+        run("s9", synthetic_folder, tmp_path)
+    with pytest.raises(ConfigError, match="--encoders: expected packaged or original, found 'mine'"):
+        run("s0", synthetic_folder, tmp_path, encoders="mine")
