@@ -45,35 +45,26 @@ def reproduction_document(record: Reproduction, curves: Mapping[str, Sequence[Fi
 
 
 def score_table(record: Reproduction) -> Table:
-    """Return each system's scores in the report and here, and its trap."""
-    columns = [
-        "system",
-        "score",
-        "reported",
-        "here, unseen posts",
-        "here, posts that chose the epoch",
-        "the report's trap",
-    ]
+    """Return each system's scores in the report and here, where the report's lie, and its trap."""
+    columns = ["system", "score", "reported", "here, unseen posts", "here, posts that chose", "reported lies", "trap"]
     rows: list[list[Value]] = []
     for system in record.systems:
         for metric, name in _METRICS.items():
-            told: Value = system.reported.get(metric)
-            if told is None and system.said and metric == "accuracy":
-                told = system.said
-            score = mean_estimate(system.found[metric])
-            rows.append([system.name, name, told, score, system.chosen_on.get(metric), told_apart(system, metric)])
+            first = metric == "accuracy"
+            told: Value = system.reported.get(metric, system.said if first and system.said else None)
+            found = [mean_estimate(system.found[metric]), system.chosen_on.get(metric), _lies(system, metric)]
+            rows.append([system.name, name, told, *found, system.trap if first else ""])
     return Table(columns, rows, f"{record.tested:,} tested posts, 95 % intervals")
 
 
-def told_apart(system: ReproducedSystem, metric: str) -> str:
-    """Return how far the reported score lies from the interval found here, and the report's trap."""
+def _lies(system: ReproducedSystem, metric: str) -> str:
+    """Return where the reported score lies beside the interval found here; empty if none is reported."""
     told, found = system.reported.get(metric), system.found[metric]
     if told is None:
-        return system.trap if metric == "accuracy" and not system.reported else ""
+        return ""
     if found.low <= told <= found.high:
-        return f"inside the interval; {system.trap}"
-    away = f"{number(told - found.high)} above" if told > found.high else f"{number(found.low - told)} below"
-    return f"{away} the interval; {system.trap}"
+        return "inside the interval"
+    return f"{number(told - found.high)} above it" if told > found.high else f"{number(found.low - told)} below it"
 
 
 def _summary(record: Reproduction) -> list[Block]:

@@ -1,0 +1,92 @@
+"""Write docs/reproductions.md from the `report.json` of reproductions.
+
+python docs/make_reproductions.py [REPRODUCTION ...]
+
+Each REPRODUCTION is a folder that `moodfuse reproduce` wrote: its `report.json` replaces that report's in
+benchmarks/results/reproductions/. The page shows what lies there; without arguments, it is only written again.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from moodfuse import files
+from moodfuse.learn.recipes.course_reports import course_reports
+from moodfuse.records.record import read_record, write_record
+from moodfuse.records.reproduction import Reproduction, ReproductionFolder
+from moodfuse.report.document import Document, PageSection
+from moodfuse.report.markdown import markdown
+from moodfuse.report.reproduction import score_table
+
+HERE = Path(__file__).parent
+RESULTS = HERE.parent / "benchmarks" / "results" / "reproductions"
+HEAD = """# The course reports again
+
+Five course reports on one task are why moodfuse exists. One command runs a report's systems and ablations with its
+encoders or the packaged ones, its regime, cleaning, rates, batch, epochs, class weights, augmentation and grid, and
+with its traps put right:
+
+```
+moodfuse reproduce s1 DATA                        # what a small machine can do: hours
+moodfuse reproduce s1 DATA --quick                # 300 posts, an epoch: minutes
+moodfuse reproduce s1 DATA --full                 # the whole budget, three seeds: days without a GPU
+moodfuse reproduce s1 DATA --encoders original    # the report's encoders, from a model hub
+```
+
+The same command continues where it was interrupted. It writes `reproductions/s1/`: `report.html`, `report.md`,
+`report.json` and `report.csv` (reported beside found), `comparison/report.html` (every verdict, calibration, cost),
+`curves/` and `picture.svg`, `wrong.csv` (tested posts that the best fusion gets wrong, with everybody's answers), the
+best fusion's run in `runs/`, and `submission.csv`, its answers for the unlabelled posts. `original/s0-concat`,
+`original/s1-gated-image` ... are the same systems for `train`, `compare` and `search`.
+
+**What differs from a report, always.** The posts that tune encoders, that choose, and that give the scores are
+apart, near-duplicates kept together; the reports scored on the posts that chose. The column *posts that chose* is what
+their protocol would have printed. A grid is tried inside each cell's training posts. In two stages, every system of a
+cell shares the encoders that were tuned on that cell's training posts alone, and text or image alone starts as its
+stage's classifier. What a report does not say is the recipe's own value.
+
+| | report | its systems | its split | not said there | changed beside the traps |
+|---|---|---|---|---|---|
+"""
+BETWEEN = """
+## Found
+
+Written by `python docs/make_reproductions.py REPRODUCTION ...`. **Each table says its budget; a quick one, of 300 posts
+and an epoch, shows that the experiment runs from end to end and tells nothing of the systems.**
+"""
+
+
+def main(folders: Sequence[str]) -> None:
+    for folder in folders:
+        record = read_record(ReproductionFolder(Path(folder)).results, Reproduction)
+        write_record(files.make_folder(RESULTS) / f"{record.report}.json", record)
+    files.write_text(HERE / "reproductions.md", page())
+
+
+def page() -> str:
+    """Return the page."""
+    rows = [
+        f"| {name} | {report.title} | {', '.join(report.systems)} | {report.split} | {'; '.join(report.silent)} "
+        f"| {'; '.join(report.changed) or 'nothing'} |"
+        for name, report in course_reports().items()
+    ]
+    found = [section(read_record(path, Reproduction)) for path in sorted(RESULTS.glob("*.json"))]
+    return HEAD + "\n".join(rows) + "\n" + BETWEEN + "\n" + "\n".join(found)
+
+
+def section(record: Reproduction) -> str:
+    """Return a report's table, its budget before it."""
+    budget = "; ".join(record.cut) or "as reported"
+    document = Document("", "", "", [PageSection("", f"{record.report}, {record.title}", [score_table(record)])])
+    table = markdown(document).partition("## ")[2]
+    title, _, rest = table.partition("\n")
+    over = f"{record.encoders['text']} and {record.encoders['image']}"
+    return (
+        f"### {title}\n\n{record.about}\n\nBudget ({record.effort}): {budget}. Encoders: {over}. {record.made}.\n{rest}"
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
