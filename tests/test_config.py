@@ -13,7 +13,7 @@ from moodfuse.learn.fusion import find_fusion, fusion_options, fusions
 from moodfuse.learn.recipes import original_names, recipe_layers, recipe_names, resolve_config
 from moodfuse.learn.recipes.course_reports import course_reports
 from moodfuse.learn.search.space import first_points, with_settings
-from moodfuse.settings import build_config, describe_fields, load_yaml, parse_overrides
+from moodfuse.settings import build_config, describe_fields, load_yaml, parse_overrides, split_axes
 
 PACKAGED = {"text": "minilm", "image": "efficientnet-lite0"}
 #: The names that the recipes of the reports had when each system had one.
@@ -236,6 +236,17 @@ def test_the_originals_are_what_the_reports_say() -> None:
     s4 = resolve_config("original/s4-residual_attention")
     assert (s4.train.class_weights, s4.optim.schedule) == ("balanced", "cosine")
     assert set(s4.train.augment) == {"crop", "flip", "rotation90", "noise", "blur", "grid"}
+
+
+def test_words_with_several_values_are_axes() -> None:
+    plain, axes = split_axes(
+        ["optim.lr=1e-5,2e-5", "train.tune=[text,image]", "seed=1", "model.options.gate=image,text"]
+    )
+    assert plain == ["train.tune=[text,image]", "seed=1"]
+    assert axes == {"optim.lr": [1e-5, 2e-5], "model.options.gate": ["image", "text"]}
+    for words in (["optim.lr=1e-5,1e-5"], ["optim.lr=1e-5,"]):
+        with pytest.raises(ConfigError, match="expected several different values"):
+            split_axes(words)
 
 
 def test_a_point_of_a_grid_may_set_several_settings() -> None:

@@ -56,6 +56,24 @@ def parse_overrides(words: Iterable[str]) -> dict[str, Any]:
     return result
 
 
+def split_axes(words: Iterable[str]) -> tuple[list[str], dict[str, list[Any]]]:
+    """Return the words that set a value, and the values of each word that lists several: `optim.lr=1e-5,2e-5`.
+
+    A list in brackets is one value.
+    """
+    plain: list[str] = []
+    axes: dict[str, list[Any]] = {}
+    for word in words:
+        key, _, raw = word.partition("=")
+        if "," not in raw or raw.startswith(("[", "{", '"', "'")):
+            plain.append(word)
+            continue
+        axes[key] = [_yaml_value(value, word) for value in raw.split(",")]
+        if len(set(axes[key])) < len(axes[key]) or None in axes[key]:
+            raise ConfigError(f"{word!r}: expected several different values, such as optim.lr=1e-5,2e-5")
+    return plain, axes
+
+
 def load_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds a mapping. Raises `ConfigError` otherwise."""
     import yaml

@@ -208,6 +208,19 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, posts: Posts) -> None:
     assert not [path for path in tmp_path.iterdir() if path.name == "c"]
 
 
+def test_one_fusion_stands_there_with_each_of_its_settings(posts: Posts, tmp_path: Path) -> None:
+    vary = {"gated": {"model.options.gate": ["image", "text"]}}
+    result = run(tmp_path, posts, fusions=["text"], vary=vary)
+    assert {row.model for row in result.rows} == {"text", "gated gate=image", "gated gate=text"}
+    plan = load_comparison(result.path).plan
+    gates = {model.name: model.config.options.get("gate") for model in plan.models}
+    assert gates == {"text": None, "gated gate=image": "image", "gated gate=text": "text"}
+    again = run(tmp_path, posts, fusions=["text"], vary=vary)
+    assert again.results == result.results
+    with pytest.raises(ConfigError, match="option gate: expected image or text, found 'words'"):
+        run(tmp_path, posts, fusions=[], vary={"gated": {"model.options.gate": ["image", "words"]}})
+
+
 def test_groups_of_fusions_come_with_text_and_image_alone() -> None:
     pooled, tokens, everything = ([one.name for one in choose_models([g], [])] for g in ("pooled", "tokens", "all"))
     assert pooled[-2:] == tokens[-2:] == everything[-2:] == ["text", "image"]

@@ -24,6 +24,9 @@ from moodfuse.learn.recipes import resolve_config
 from moodfuse.learn.search.space import recipe_settings, search_space, with_settings
 from moodfuse.learn.search.study import StoredStudy
 from moodfuse.learn.search.tune import tune
+from moodfuse.records.search import read_search
+from moodfuse.report.page import document_page
+from moodfuse.report.search import search_document
 from moodfuse.workflows.searching import SearchResult, search
 
 SHARED = """
@@ -31,6 +34,9 @@ import sys
 from pathlib import Path
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.learn.recipes import resolve_config
+from moodfuse.records.search import read_search
+from moodfuse.report.page import document_page
+from moodfuse.report.search import search_document
 from moodfuse.workflows.searching import search
 data, config, searches = sys.argv[1:]
 search(read_posts(data), resolve_config(file=Path(config)), trials=8, name="s", searches=Path(searches))
@@ -197,6 +203,24 @@ def test_another_search_under_the_same_name_is_refused(copied: Path, posts: Post
     (copied / "taken" / "thesis.txt").write_text("mine")
     with pytest.raises(ConfigError, match=r"found a folder with thesis\.txt"):
         search(posts, config, trials=1, name="taken", searches=copied)
+
+
+def test_a_grid_tries_every_point_once_and_none_is_pruned(posts: Posts, config: Config, tmp_path: Path) -> None:
+    grid = {"optim.lr": [1e-9, 1e-2], "model.dropout": [0.1, 0.3]}
+    result = search(posts, config, name="g", grid=grid, searches=tmp_path)
+    with (result.path / "trials.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    points = [(float(row["optim.lr"]), float(row["model.dropout"])) for row in rows]
+    assert points == [(1e-9, 0.1), (1e-9, 0.3), (1e-2, 0.1), (1e-2, 0.3)]
+    assert {row["state"] for row in rows} == {"complete"}
+    assert {row["epochs"] for row in rows} == {"4"}
+    assert result.best.optim.lr == 1e-2
+    assert "over the recipe" not in document_page(search_document(read_search(result.path)))
+    assert search(posts, config, name="g", grid=grid, searches=tmp_path).summary.trials.ended == 4
+    with pytest.raises(ConfigError, match=r"grid optim\.lr: 1e-09, 0\.01 there, 0\.1, 0\.2 now"):
+        search(posts, config, name="g", grid=grid | {"optim.lr": [0.1, 0.2]}, searches=tmp_path)
+    with pytest.raises(ConfigError, match=r"did you mean optim\.lr"):
+        search(posts, config, name="h", grid={"optim.lrr": [0.1, 0.2]}, searches=tmp_path)
 
 
 def test_encoders_that_train_have_a_rate_to_search(config: Config) -> None:

@@ -14,6 +14,7 @@ from moodfuse.cli.offline import Offline, keep_offline
 from moodfuse.cli.progress import Bar
 from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
 from moodfuse.cli.tracking import Track, publish
+from moodfuse.errors import ConfigError
 from moodfuse.evaluate.names import METRIC_NAMES
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ Folds = Annotated[int, typer.Option(help="Cells to run, 2 to 5; each tests a fif
 Trials = Annotated[
     int, typer.Option(help="Trials that tune each cell's settings inside its training folds (0: recipes).")
 ]
+Vary = Annotated[
+    str | None,
+    typer.Option(metavar="FUSION", help="A fusion with each of the values of KEY=A,B: model.options.gate=image,text."),
+]
 Robustness = Annotated[
     bool, typer.Option("--robustness", help="Also damage a sample of texts and images, and test on it.")
 ]
@@ -43,6 +48,7 @@ def compare(
     seeds: Seeds = 3,
     folds: Folds = 5,
     trials: Trials = 0,
+    vary: Vary = None,
     name: Annotated[str, typer.Option(help="Name of the comparison.")] = "comparison",
     comparisons: Annotated[Path, typer.Option(help="Folder that holds comparisons.")] = Path("comparisons"),
     workers: Annotated[int | None, typer.Option(help="Processes; by default as many as there are cores.")] = None,
@@ -69,9 +75,12 @@ def compare(
     require_tracker(track)
     keep_offline(offline)
     from moodfuse.data.formats.base import TRAINING
-    from moodfuse.settings import parse_overrides
+    from moodfuse.settings import parse_overrides, split_axes
     from moodfuse.workflows.comparison.run import compare as run_comparison
 
+    words, axes = split_axes(overrides or []) if vary else (overrides or [], {})
+    if vary and not axes:
+        raise ConfigError(f"--vary {vary}: expected a setting with several values (model.options.gate=image,text)")
     with Bar(quiet=quiet) as bar:
         reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
         result = run_comparison(
@@ -82,10 +91,11 @@ def compare(
             trials=trials,
             name=name,
             comparisons=comparisons,
-            overrides=[parse_overrides(overrides or []), *also_layer(also_train)],
+            overrides=[parse_overrides(words), *also_layer(also_train)],
             reading=reading,
             workers=workers,
             robustness=robustness,
+            vary={vary: axes} if vary else None,
             progress=bar,
             notify=bar.line,
         )

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from moodfuse.cli.offline import Offline, keep_offline
 from moodfuse.cli.progress import Bar
 from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
 from moodfuse.cli.tracking import Track, publish
+from moodfuse.errors import ConfigError
+from moodfuse.records.search import read_search
+
+if TYPE_CHECKING:
+    from moodfuse.records.record import Number
+    from moodfuse.workflows.searching import SearchResult
 
 
 def search(
@@ -25,6 +33,9 @@ def search(
         str, typer.Option("--recipe", "--fusion", help="The system to tune: see `moodfuse fusions`.")
     ] = "concat",
     trials: Annotated[int, typer.Option(help="Trials in total, of all processes that run this search.")] = 20,
+    grid: Annotated[
+        bool, typer.Option("--grid", help="Try every combination of the values of KEY=A,B: optim.lr=1e-5,2e-5 ...")
+    ] = False,
     name: Annotated[str | None, typer.Option(help="Name of the search; by default the recipe's.")] = None,
     searches: Annotated[Path, typer.Option(help="Folder that holds searches.")] = Path("searches"),
     format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
@@ -49,23 +60,53 @@ def search(
     from moodfuse.data.formats.readers import read_posts
     from moodfuse.labels import Labels
     from moodfuse.learn.compare.models import model_config
-    from moodfuse.settings import parse_overrides
+    from moodfuse.settings import parse_overrides, split_axes
     from moodfuse.workflows.searching import search as run_search
 
-    config = model_config(recipe, [parse_overrides(overrides or []), *also_layer(also_train)])
+    words, axes = split_axes(overrides or []) if grid else (overrides or [], {})
+    if grid and not axes:
+        raise ConfigError("--grid: expected a setting with several values, such as optim.lr=1e-5,2e-5")
+    config = model_config(recipe, [parse_overrides(words), *also_layer(also_train)])
     with Bar(quiet=quiet) as bar:
         reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
         posts = read_posts(data, reading, labels=Labels(config.labels))
         result = run_search(
-            posts, config, trials=trials, name=name or recipe, searches=searches, progress=bar, notify=bar.line
+            posts,
+            config,
+            trials=trials,
+            name=name or recipe,
+            grid=_numbers(axes),
+            searches=searches,
+            progress=bar,
+            notify=bar.line,
         )
         publish(result.path, track, bar.line)
     if as_json:
         print(json.dumps(result.summary.as_json(), indent=1))
         return
+    if axes:
+        _print_points(result)
     ended = result.summary.trials.ended
     print(f"best of {ended} trials: validation {config.train.monitor} {abs(result.score):.3f}")
     print("(chosen on these same posts, so too high: train with best.yaml, and use the held-out scores)")
     for setting, share in result.summary.importances.items():
         print(f"  {setting:<24} {share:.2f} of the differences")
     print(f"next    moodfuse train {data} --config {result.best_file} --name {name or recipe}-best")
+
+
+def _print_points(result: SearchResult) -> None:
+    """Print a row for each point of the grid, the best first."""
+    trials = sorted(read_search(result.path).trials, key=lambda trial: -(trial.score or float("-inf")))
+    table = Table(*trials[0].settings, "validation score", "epochs", box=None, pad_edge=False)
+    for trial in trials:
+        values = [f"{value:g}" for value in trial.settings.values() if value is not None]
+        table.add_row(*values, "-" if trial.score is None else f"{trial.score:.3f}", str(trial.epochs))
+    Console(width=None if Console().is_terminal else 160).print(table)
+
+
+def _numbers(axes: dict[str, list[Any]]) -> dict[str, list[Number]]:
+    for key, values in axes.items():
+        for value in values:
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ConfigError(f"--grid {key}: expected numbers, found {value!r}; compare --vary takes words")
+    return axes

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from moodfuse import files
 from moodfuse.config import Config
+from moodfuse.records.cells import Grid
 from moodfuse.records.claim import Claim
 from moodfuse.records.configuration import StoredConfig, TrainedAlong
 from moodfuse.records.environment import Environment, describe_environment
@@ -25,6 +26,13 @@ class SearchPlan(Record):
     config: StoredConfig
     data_sha256: str
     environment: Environment | None = None
+    #: the values to try of each setting, if the search is a grid
+    grid: dict[str, list[Number]] = Field({})
+
+    def settings(self) -> dict[str, JsonValue]:
+        """Return the settings that must be the same to continue a search, with dotted names."""
+        resolved = StoredConfig.from_config(self.config.resolved()).flat()
+        return resolved | {f"grid {key}": list(values) for key, values in self.grid.items()}
 
 
 class TrialCount(Record):
@@ -99,23 +107,24 @@ class SearchFolder:
         return self.path / "search.json"
 
 
-def open_search(searches: Path, name: str, config: Config, data_hash: str) -> SearchFolder:
-    """Make the search's folder, or continue in it if it starts from the same configuration on the same posts.
+def open_search(searches: Path, name: str, config: Config, data_hash: str, grid: Grid | None = None) -> SearchFolder:
+    """Make the search's folder, or continue in it if it has the same configuration and grid on the same posts.
 
     Raises `ConfigError` if it holds another search, `DataError` if its posts are different.
     """
     claim = Claim("search", searches, name)
     search = SearchFolder(claim.folder)
-    now = StoredConfig.from_config(config)
+    values = {key: list(axis) for key, axis in (grid or {}).items()}
+    now = SearchPlan(config=StoredConfig.from_config(config), data_sha256=data_hash, grid=values)
     with claim.deciding():
         if not search.plan.is_file():
             claim.refuse_foreign()
             environment = describe_environment(data_hash)
-            write_record(search.plan, SearchPlan(config=now, data_sha256=data_hash, environment=environment))
+            write_record(search.plan, now.model_copy(update={"environment": environment}))
             return search
     there = read_record(search.plan, SearchPlan)
     claim.check_posts(there.data_sha256, data_hash)
-    claim.check_settings(StoredConfig.from_config(there.config.resolved()).flat(), now.flat())
+    claim.check_settings(there.settings(), now.settings())
     return search
 
 

@@ -47,6 +47,10 @@ def _monitor(search: Search) -> str:
     return f"validation {'loss, negated' if monitor == 'loss' else METRIC_NAMES.get(monitor, 'score')}"
 
 
+def _grid(search: Search) -> bool:
+    return bool(search.plan and search.plan.grid)
+
+
 def _importances(search: Search) -> dict[str, float]:
     return search.summary.importances if search.summary else {}
 
@@ -58,7 +62,8 @@ def _summary(search: Search) -> list[Block]:
         best, score = scored[0]
         ended = trials.ended if trials else len(search.trials)
         lines.append(f"Trial {best.number} is the best of {ended}: {_monitor(search)} {number(score)}.")
-        if (first := next((score for trial, score in scored if trial.number == 0), None)) is not None:
+        first = next((score for trial, score in scored if trial.number == 0), None)
+        if first is not None and not _grid(search):
             gained = f"{number(score - first, signed=True)} over the recipe's own values ({number(first)})"
             lines.append(f"That is {gained}.")
     if importances := _importances(search):
@@ -95,12 +100,17 @@ def _history(search: Search) -> list[Block]:
         caption = "Each setting's share of the differences between trials (fANOVA, Hutter et al. 2014)."
         figures.append(Figure(importance_figure("importances", importances), caption))
     keys = list(search.trials[0].settings)
+    listed = scored if _grid(search) else scored[:10]
     rows: list[list[Value]] = [
-        [str(trial.number), score, *[_short(trial.settings.get(key)) for key in keys]] for trial, score in scored[:10]
+        [str(trial.number), score, *[_short(trial.settings.get(key)) for key in keys]] for trial, score in listed
     ]
     return [
         Figures(figures),
-        Table(["trial", "score", *[_leaf(key, keys) for key in keys]], rows, "The ten best trials"),
+        Table(
+            ["trial", "score", *[_leaf(key, keys) for key in keys]],
+            rows,
+            "Every point of the grid" if _grid(search) else "The ten best trials",
+        ),
     ]
 
 

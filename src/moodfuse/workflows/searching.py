@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 from moodfuse.config import Config
@@ -12,6 +13,7 @@ from moodfuse.data.splits import make_split
 from moodfuse.errors import ConfigError, DataError
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
+from moodfuse.records.cells import Grid
 from moodfuse.records.search import SearchFolder, SearchSummary, open_search, write_search
 from moodfuse.workflows.corpora import read_corpora
 from moodfuse.workflows.extras import require_training
@@ -38,14 +40,16 @@ def search(
     posts: Posts,
     config: Config,
     *,
-    trials: int,
+    trials: int = 0,
     name: str,
+    grid: Grid | None = None,
     searches: Path = Path("searches"),
     progress: Progress = silent,
     notify: Notify = mute,
 ) -> SearchResult:
     """Search settings for `config` in `trials` trials, into `searches/name`; the same call again continues.
 
+    With a `grid`, the values to try of each setting, its points are the trials and `trials` is not read.
     Several processes may run it at once: they share the study, and `trials` counts the trials of all. The split is
     the same that `train` makes: fold 0 is kept for the test, fold 1 scores the trials, the rest train. Raises
     `ConfigError` for a folder that holds another search.
@@ -53,11 +57,15 @@ def search(
     require_training()
     from moodfuse.learn.assembly import check_model
     from moodfuse.learn.fit.devices import check_device
+    from moodfuse.learn.search.space import first_points, with_settings
     from moodfuse.learn.search.trials import run_trials, summarise
 
+    trials = prod(len(values) for values in grid.values()) if grid else trials
     if trials < 1:
         raise ConfigError(f"--trials: expected 1 or more, found {trials}")
     check_model(config)
+    for point in first_points(config, grid):
+        check_model(with_settings(config, point))
     check_device(config.train.device, config.train.devices)
     labelled = posts.labelled()
     if not len(labelled):
@@ -67,12 +75,12 @@ def search(
     data_hash = data_sha256(labelled, digests, also.sha256)
     groups = cached_groups(labelled, data_hash, progress)
     check_borrowed(config, digests, groups)
-    folder = open_search(searches, name, config, data_hash)
+    folder = open_search(searches, name, config, data_hash, grid)
     split = make_split(
         labelled, folds=config.split.folds, seed=config.split.seed, groups=groups, labels=Labels(config.labels)
     )
     parts = {"train": split.train_ids, "validation": split.validation_ids}
-    study = run_trials(folder.path, labelled, parts, config, trials, corpora=also.corpora, progress=progress)
+    study = run_trials(folder.path, labelled, parts, config, trials, grid=grid, corpora=also.corpora, progress=progress)
     if study.ended() < trials:
         notify(f"{trials - study.ended()} trials are still being run by other processes")
     score, best = study.best()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from moodfuse.config import OTHER, Config, Modality
@@ -16,6 +17,7 @@ from moodfuse.learn.recipes import is_recipe, original_names, recipe_names, reso
 from moodfuse.records.cells import Grid
 from moodfuse.records.configuration import StoredConfig
 from moodfuse.records.plan import PlannedArm, PlannedModel
+from moodfuse.settings import parse_overrides
 
 #: Groups of fusions by what they read. Each includes `text` and `image`, which show whether fusing pays at all.
 GROUPS = ("all", "pooled", "tokens")
@@ -68,6 +70,19 @@ def choose_models(names: Sequence[str], overrides: Sequence[Mapping[str, Any]]) 
     return [_model(name, overrides) for name in wanted]
 
 
+def vary_model(
+    name: str, axes: Mapping[str, Sequence[Any]], overrides: Sequence[Mapping[str, Any]]
+) -> list[ComparedModel]:
+    """Return a recipe or fusion once for each combination of settings, named after them: `gated gate=image`."""
+    models = []
+    for values in product(*axes.values()):
+        point = dict(zip(axes, values, strict=True))
+        called = " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in point.items())
+        layer = parse_overrides(f"{key}={value}" for key, value in point.items())
+        models.append(_model(name, [*overrides, layer], f"{name} {called}"))
+    return models
+
+
 def _group(group: str) -> list[str]:
     consumed = ("pooled", "tokens") if group == "all" else (group,)
     chosen = [name for name in fusions() if find_fusion(name).consumes in consumed and name not in SINGLE]
@@ -83,10 +98,10 @@ def model_config(name: str, overrides: Sequence[Mapping[str, Any]]) -> Config:
     raise ConfigError(suggest(name, {*fusions(), *recipe_names(), *original_names(), *GROUPS}, what="fusion"))
 
 
-def _model(name: str, overrides: Sequence[Mapping[str, Any]]) -> ComparedModel:
+def _model(name: str, overrides: Sequence[Mapping[str, Any]], called: str = "") -> ComparedModel:
     if any("fusion" in (layer.get("model") or {}) for layer in overrides):
         raise ConfigError("model.fusion: each model of a comparison has its own; name fusions with --fusions")
-    return compared(name, model_config(name, overrides))
+    return compared(called or name, model_config(name, overrides))
 
 
 def compared(name: str, config: Config, grid: Grid | None = None) -> ComparedModel:

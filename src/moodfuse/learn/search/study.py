@@ -12,11 +12,13 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from moodfuse.config import Config
 from moodfuse.errors import DivergedError, TrainingError
-from moodfuse.learn.search.space import recipe_settings, search_space, with_settings
+from moodfuse.learn.search.space import first_points, search_space, with_settings
+from moodfuse.records.cells import Grid
 from moodfuse.records.claim import claims_folder
 from moodfuse.records.search import SearchFolder, SearchTrial
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
+_PRUNER = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2)
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -27,20 +29,23 @@ class StoredStudy:
     it was killed, so a running trial with a free lock has been abandoned.
     """
 
-    def __init__(self, folder: Path, config: Config) -> None:
+    def __init__(self, folder: Path, config: Config, grid: Grid | None = None) -> None:
+        """With a `grid`, its points are the trials, and none is pruned."""
         self._folder = folder
         self._config = config
+        self._space = search_space(config, grid)
         self._lock = FileLock(claims_folder(folder) / "study.lock")
         with self._lock:
             self._study = optuna.create_study(
                 study_name="search",
                 storage=f"sqlite:///{SearchFolder(folder).study.resolve()}",
                 direction="maximize",
-                pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2),
+                pruner=optuna.pruners.NopPruner() if grid else _PRUNER,
                 load_if_exists=True,
             )
             if not self._study.get_trials(deepcopy=False):
-                self._study.enqueue_trial(recipe_settings(config))
+                for point in first_points(config, grid):
+                    self._study.enqueue_trial(point)
 
     @contextmanager
     def claim(self, trials: int) -> Iterator[Trial | None]:
@@ -68,7 +73,7 @@ class StoredStudy:
 
         `fit` gets the configuration and a function that each epoch reports its score to.
         """
-        settings = {setting.key: setting.draw(trial) for setting in search_space(self._config)}
+        settings = {setting.key: setting.draw(trial) for setting in self._space}
 
         def report(epoch: int, score: float) -> None:
             trial.report(score, epoch)
@@ -88,7 +93,7 @@ class StoredStudy:
 
     def rows(self) -> list[SearchTrial]:
         """Return the trials that have ended, in the order in which they began."""
-        keys = [setting.key for setting in search_space(self._config)]
+        keys = [setting.key for setting in self._space]
         return [
             SearchTrial(
                 number=trial.number,

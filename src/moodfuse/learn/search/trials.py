@@ -15,6 +15,7 @@ from moodfuse.learn.fit.history import History, Hooks, Watched
 from moodfuse.learn.parts import TrainingData, fit_parts, label_ids
 from moodfuse.learn.search.study import StoredStudy
 from moodfuse.progress import Progress, silent
+from moodfuse.records.cells import Grid
 from moodfuse.records.configuration import StoredConfig
 from moodfuse.records.search import SearchSummary, TrialCount
 
@@ -26,6 +27,7 @@ def run_trials(
     config: Config,
     trials: int,
     *,
+    grid: Grid | None = None,
     corpora: Corpora = NO_CORPORA,
     progress: Progress = silent,
 ) -> StoredStudy:
@@ -33,12 +35,12 @@ def run_trials(
 
     Each trial trains on `parts["train"]` and is scored by its best epoch on `parts["validation"]`, both ids; no other
     post is read, but for `corpora`, which train along. After each epoch, a trial below the median score of the other
-    trials at that epoch is pruned.
+    trials at that epoch is pruned. With a `grid`, its points are the trials.
     """
     own = posts.subset([*parts["train"], *parts["validation"]])
     used, count = corpora.beside(own), len(parts["train"])
     targets = label_ids(used, Labels(config.labels))
-    study = StoredStudy(folder, config)
+    study = StoredStudy(folder, config, grid)
     pools = corpora.pools(len(own))
     rows = {"train": range(count), "validation": range(count, len(own))}
     with feature_folder(used, [config], progress) as features:

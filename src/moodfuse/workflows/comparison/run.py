@@ -99,6 +99,7 @@ def compare(
     reading: Reading = TRAINING,
     workers: int | None = None,
     robustness: bool = False,
+    vary: Mapping[str, Mapping[str, Sequence[Any]]] | None = None,
     progress: Progress = silent,
     notify: Notify = mute,
 ) -> ComparisonResult:
@@ -107,17 +108,19 @@ def compare(
     `posts`: `Posts`, or a source for `read_posts`, read as `reading` says. `fusions`: names of fusions or recipes, or
     all, pooled, tokens.
     `seeds`: trainings of each cell. `folds`: how many of the five cells to run. `trials` above 0 tunes each cell
-    inside its training folds. Each finished cell is written to the folder `comparisons/name`, and the same call again
-    continues an interrupted comparison. `workers` processes (`None`: as many as cores) each run a cell on one thread;
-    with several workers, a script needs `if __name__ == "__main__":`, as for any use of multiprocessing. Raises
-    `ConfigError` for unknown names and for a folder that holds another comparison, `DataError` for posts that cannot
-    be divided into the cells.
+    inside its training folds. `vary` adds recipes or fusions with each combination of settings, such as
+    `{"gated": {"model.options.gate": ["image", "text"]}}`. Each finished cell is written to the folder
+    `comparisons/name`, and the same call again continues an interrupted comparison. `workers` processes (`None`: as
+    many as cores) each run a cell on one thread; with several workers, a script needs
+    `if __name__ == "__main__":`, as for any use of multiprocessing. Raises `ConfigError` for unknown names and for a
+    folder that holds another comparison, `DataError` for posts that cannot be divided into the cells.
     """
     require_training()
-    from moodfuse.learn.compare.models import choose_models
+    from moodfuse.learn.compare.models import choose_models, vary_model
 
     effort = Effort(seeds, folds, trials, robustness, workers)
-    models = choose_models(fusions, overrides)
+    varied = [model for name, axes in (vary or {}).items() for model in vary_model(name, axes, overrides)]
+    models = [*(choose_models(fusions, overrides) if fusions or not varied else []), *varied]
     if not isinstance(posts, Posts):
         posts = read_posts(posts, reading, labels=Labels(models[0].config.labels))
     claim = Claim("comparison", comparisons, name)
