@@ -84,7 +84,7 @@ def section(record: Reproduction) -> str:
     title, _, rest = table.partition("\n")
     over = f"{record.encoders['text']} and {record.encoders['image']}"
     return (
-        f"### {title}\n\n{record.about}\n\nBudget ({record.effort}): {budget}. Encoders: {over}. {record.made}.\n{rest}"
+        f"### {title}\n\n{record.about}\n\nBudget ({record.budget}): {budget}. Encoders: {over}. {record.made}.\n{rest}"
     )
 
 

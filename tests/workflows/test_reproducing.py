@@ -34,7 +34,7 @@ def folder_of_posts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(name: str, data: Path, folder: Path, **changes: Any) -> ReproductionResult:
-    given: dict[str, Any] = {"encoders": "original", "effort": "quick", "workers": 1, "output": folder}
+    given: dict[str, Any] = {"encoders": "original", "budget": "quick", "workers": 1, "output": folder}
     given |= {"overrides": [STAGED if name in ("s0", "s1") else ONCE]}
     return reproduce(name, data, **(given | changes))
 

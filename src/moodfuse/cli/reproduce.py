@@ -64,7 +64,7 @@ def reproduce(
             report,
             data,
             encoders=encoders,
-            effort="quick" if quick else "full" if full else "cut",
+            budget="quick" if quick else "full" if full else "cut",
             output=output,
             overrides=[parse_overrides(overrides or [])],
             reading=reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line),

@@ -59,7 +59,7 @@ class Reproduction(Record):
     title: str
     about: str
     encoders: dict[str, str]
-    effort: str
+    budget: str
     cut: list[str]
     finished: bool
     posts: int

@@ -136,7 +136,7 @@ def _protocol(record: Reproduction) -> list[Block]:
         ("seeds", record.seeds),
         ("changed beside the traps", "; ".join(record.changed) or None),
         ("the report is silent on, so the recipe's own value stands", "; ".join(record.silent) or None),
-        ("budget", record.effort),
+        ("budget", record.budget),
         ("made", record.made or None),
     ]
     return [Facts(facts)]

@@ -15,7 +15,8 @@ from moodfuse.settings import load_yaml
 
 #: Encoders of the report, from a model hub, or those that come with the package.
 WhoseEncoders = Literal["packaged", "original"]
-Effort = Literal["quick", "cut", "full"]
+#: As reported in `full`, what two cores do in hours in `cut`, in minutes in `quick`.
+BudgetName = Literal["quick", "cut", "full"]
 
 
 class Reported(Section):
@@ -62,11 +63,11 @@ class CourseReport(Section):
         chosen: list[dict[str, Any]] = [{"model": dict(self.encoders)}] if encoders == "original" else []
         return [*chosen, self.settings, self.systems[system].settings]
 
-    def budget(self, effort: Effort) -> Budget:
-        """Return how much is run: as reported in `full`, what two cores do in hours in `cut`, minutes in `quick`."""
-        if effort == "full":
+    def budget(self, name: BudgetName) -> Budget:
+        """Return how much is run."""
+        if name == "full":
             return Budget(seeds=3)
-        return self.cut if effort == "cut" else self.quick.model_copy(update={"folds": 2, "posts": 300})
+        return self.cut if name == "cut" else self.quick.model_copy(update={"folds": 2, "posts": 300})
 
 
 @cache

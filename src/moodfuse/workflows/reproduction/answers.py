@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,6 @@ def unlabelled_posts(source: Any, reading: Reading) -> Posts:
 
 def predicting(reading: Reading) -> Reading:
     """Return how the unlabelled posts are read of a source whose labelled posts are read as `reading` says."""
-    from dataclasses import replace
-
     return replace(reading, part=PREDICTING.part, strict=PREDICTING.strict)
 
 

@@ -13,7 +13,7 @@ from moodfuse.records.configuration import flat
 
 if TYPE_CHECKING:
     from moodfuse.learn.compare.models import ComparedModel
-    from moodfuse.learn.recipes.course_reports import Budget, CourseReport, Effort, WhoseEncoders
+    from moodfuse.learn.recipes.course_reports import Budget, BudgetName, CourseReport, WhoseEncoders
 
 _LISTED = ("train.epochs", "train.stage_epochs", "train.batch_size")
 
@@ -24,12 +24,12 @@ class Reproducing:
 
     report: CourseReport
     encoders: WhoseEncoders
-    effort: Effort
+    budget_name: BudgetName
     overrides: Sequence[Mapping[str, Any]] = ()
 
     @property
     def budget(self) -> Budget:
-        return self.report.budget(self.effort)
+        return self.report.budget(self.budget_name)
 
     def models(self) -> list[ComparedModel]:
         """Return the report's systems with this budget, the ablations among them."""

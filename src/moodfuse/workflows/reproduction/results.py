@@ -29,7 +29,7 @@ def build_reproduction(
         title=report.title,
         about=report.about,
         encoders={"text": first.encoder("text") or "", "image": first.encoder("image") or ""},
-        effort=asked.effort,
+        budget=asked.budget_name,
         cut=list(cut),
         finished=results.finished,
         posts=plan.data.posts,

@@ -41,7 +41,7 @@ def reproduce(
     data: Any,
     *,
     encoders: str = "packaged",
-    effort: str = "cut",
+    budget: str = "cut",
     output: Path | None = None,
     overrides: Sequence[Mapping[str, Any]] = (),
     reading: Reading = TRAINING,
@@ -51,7 +51,7 @@ def reproduce(
 ) -> ReproductionResult:
     """Run the systems and ablations of a course report on `data` into `output`; the same call again continues.
 
-    `name` is s0 to s4 or a title of `course_reports`. `encoders`: packaged, or original from a model hub. `effort`:
+    `name` is s0 to s4 or a title of `course_reports`. `encoders`: packaged, or original from a model hub. `budget`:
     quick (300 posts), cut (what a small machine can do) or full (as reported). Every score is on posts that the
     training never saw. The best fusion is then trained by itself and answers the unlabelled posts of `data`. Raises
     `ConfigError` for an unknown name and for a folder that holds another reproduction.
@@ -62,7 +62,7 @@ def reproduce(
     asked = Reproducing(
         find_report(name),
         _one_of("encoders", encoders, "packaged", "original"),
-        _one_of("effort", effort, "quick", "cut", "full"),
+        _one_of("budget", budget, "quick", "cut", "full"),
         overrides,
     )
     folder = ReproductionFolder(output or Path("reproductions") / default_name(asked))
@@ -72,8 +72,8 @@ def reproduce(
         raise DataError(f"{given.source}: no post has a label; a reproduction trains on labelled posts")
     cut = asked.cut(len(posts), len(given.labelled()))
     notify(f"{asked.report.name}, {asked.report.title}: {', '.join(cut) or 'as reported'}")
-    models, budget = asked.models(), asked.budget
-    run = Effort(budget.seeds, budget.folds, workers=workers)
+    models = asked.models()
+    run = Effort(asked.budget.seeds, asked.budget.folds, workers=workers)
     done = compare_models(
         models, posts, run, Claim("comparison", folder.path, _COMPARISON), progress=progress, notify=notify
     )
@@ -91,7 +91,11 @@ def reproduce(
 
 def default_name(asked: Reproducing) -> str:
     """Return the folder's name: s0, or s0-quick-original ..."""
-    parts = [asked.report.name, asked.effort if asked.effort != "cut" else "", asked.encoders.removeprefix("packaged")]
+    parts = [
+        asked.report.name,
+        asked.budget_name if asked.budget_name != "cut" else "",
+        asked.encoders.removeprefix("packaged"),
+    ]
     return "-".join(part for part in parts if part)
 
 
