@@ -23,7 +23,7 @@ FORMAT = 1
 _HEAD = "head.onnx"
 _METRICS = "metrics.json"
 _HISTORY = "history.csv"
-#: The epochs of an encoder's own stage; the file is written when the stage is whole.
+#: The epochs of an encoder's own stage; the file is there when the stage is whole.
 STAGE_HISTORY = _HISTORY
 _NAME = re.compile(r"seed(\d+)-fold(\d+)")
 

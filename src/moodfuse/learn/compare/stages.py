@@ -66,8 +66,8 @@ class CellStages:
                     self.targets, self.features(stage), self.rows["train"], self.rows["validation"], self.also
                 )
                 _, result = fit_parts(data, stage, place, Hooks(progress=self.progress))
-                save_model_state(kept, load_model_state(kept))  # the optimiser's state is twice as large
-                files.write_csv(place / STAGE_HISTORY, result.history)  # last: now the stage is whole
+                files.write_csv(place / STAGE_HISTORY, result.history)  # now the stage is whole
+                save_model_state(kept, load_model_state(kept))  # without the optimiser's state, twice as large
                 if (last := place / f"last{SUFFIX}") != kept:
                     last.unlink(missing_ok=True)
         return tuned_source(source, kept, stage.labels)
