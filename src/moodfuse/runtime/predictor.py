@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -146,11 +147,22 @@ class Predictor:
     def _image(self) -> views.ImageReader | None:
         return self._sessions.get().image
 
+    @property
+    def widths(self) -> dict[str, int]:
+        """The width D of what the head reads of each modality, 0 where it reads none; for pixels the side."""
+        return {"text": self._text.dim if self._text else 0, "image": self._image.dim if self._image else 0}
+
     def stream(self, posts: Iterable[Post], *, window: int = WINDOW) -> Iterator[Prediction]:
         """Yield a prediction for every post, in order. Holds at most two windows of posts at a time.
 
         While one window runs through the graphs, the next one's images are decoded in threads.
         """
+        with closing(self.prepare_ahead(posts, window)) as windows:
+            for prepared in windows:
+                yield from self.run(prepared)
+
+    def prepare_ahead(self, posts: Iterable[Post], window: int = WINDOW) -> Generator[list[PreparedPost], None, None]:
+        """Yield the posts prepared, in order and in windows; while one is used, the next is prepared in threads."""
         source, process = iter(posts), os.getpid()
         pending: deque[list[Future[PreparedPost]]] = deque()
         with ThreadPoolExecutor(self._threads) as pool:
@@ -165,7 +177,7 @@ class Predictor:
                     if not pending:
                         return
                     if len(pending) > 1 or not chunk:
-                        yield from self.run([future.result() for future in pending.popleft()])
+                        yield [future.result() for future in pending.popleft()]
             finally:  # the consumer may stop early: what it never asked for is not worth waiting for
                 pool.shutdown(wait=False, cancel_futures=True)
                 forget_ahead()
@@ -225,8 +237,7 @@ class Predictor:
 
     def score(self, text: Sequence[Encoding | None], image: Sequence[Encoding | None]) -> np.ndarray:
         """Return the probabilities (B, C) of B pairs of encodings, which may come from different posts."""
-        widths = {"text": self._text.dim if self._text else 0, "image": self._image.dim if self._image else 0}
-        feed = head_feed(self.manifest.head_inputs, {"text": text, "image": image}, widths)
+        feed = head_feed(self.manifest.head_inputs, {"text": text, "image": image}, self.widths)
         (logits,) = run_graph(self._sessions.get().head, ["logits"], feed, GRAPHS["head"])
         if logits.shape != (len(text), len(self.labels)) or not np.isfinite(logits).all():
             raise BundleError(f"{self.bundle.folder}: the model answers with what are no finite numbers, one a label")

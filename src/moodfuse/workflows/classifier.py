@@ -15,13 +15,14 @@ from moodfuse import files
 from moodfuse.config import Config
 from moodfuse.data.formats.readers import read_posts, stream_posts
 from moodfuse.data.posts import Post, Posts
-from moodfuse.errors import ConfigError, DataError, OutputError, TrainingError
+from moodfuse.errors import ConfigError, DataError, TrainingError
 from moodfuse.labels import Labels
 from moodfuse.records.run import RunFolder
-from moodfuse.runtime.bundle import SEAL, read_bundle
+from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.predictor import Prediction, Predictor
 from moodfuse.settings import load_yaml
 from moodfuse.staging import temporary_folder
+from moodfuse.workflows.destination import check_bundle_folder
 
 #: The input of the classifier's methods: posts, or a path that `read_posts` reads.
 Source = Posts | Iterable[Post] | str | Path
@@ -140,10 +141,7 @@ class FusionClassifier:
         An older bundle in `folder` is replaced. Raises `OutputError` if `folder` holds anything else.
         """
         target = Path(folder)
-        if target.exists() and not (target / SEAL).is_file() and (not target.is_dir() or any(target.iterdir())):
-            raise OutputError(
-                f"{target}: expected a new folder or a bundle to replace, found neither; name another folder"
-            )
+        check_bundle_folder(target)
         with files.replacing_folder(target) as part:
             shutil.copytree(self.predictor.bundle.folder, part, dirs_exist_ok=True)
         return Path(folder)
