@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from moodfuse.data.posts import ImageRef, Post, Posts
     from moodfuse.errors import MoodfuseError
     from moodfuse.runtime.predictor import Prediction, Predictor
+    from moodfuse.workflows.adapting import adapt
     from moodfuse.workflows.classifier import FusionClassifier
     from moodfuse.workflows.comparison.run import compare
     from moodfuse.workflows.sentiment_pipeline import SentimentPipeline
@@ -33,6 +34,7 @@ __all__ = [
     "Prediction",
     "Predictor",
     "__version__",
+    "adapt",
     "compare",
     "load",
     "pipeline",
@@ -50,6 +52,7 @@ _HOMES = {
     "Posts": "moodfuse.data.posts",
     "Prediction": "moodfuse.runtime.predictor",
     "Predictor": "moodfuse.runtime.predictor",
+    "adapt": "moodfuse.workflows.adapting",
     "compare": "moodfuse.workflows.comparison.run",
     "read_posts": "moodfuse.data.formats.readers",
     "summarise": "moodfuse.workflows.summarising",

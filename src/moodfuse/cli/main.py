@@ -10,6 +10,7 @@ import traceback
 import typer
 
 from moodfuse.cli import (
+    adapt,
     audit,
     compare,
     config,
@@ -55,6 +56,7 @@ app.command("compare")(compare.compare)
 app.command("search")(search.search)
 app.command("summary")(summary.summary)
 app.command("review")(review.review)
+app.command("adapt")(adapt.adapt)
 app.command("explain")(explain.explain)
 app.command("fusions")(fusions.fusions)
 app.command("encoders")(encoders.encoders)

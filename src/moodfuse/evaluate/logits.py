@@ -15,6 +15,12 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
 
 
+def log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logarithms of the softmax over the last axis."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
+
+
 def logits_of(probabilities: ArrayLike) -> NDArray[np.float64]:
     """Return logits whose softmax gives the probabilities, both (..., C).
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -147,6 +148,11 @@ class Predictor:
     def _image(self) -> views.ImageReader | None:
         return self._sessions.get().image
 
+    @property
+    def widths(self) -> dict[str, int]:
+        """The width D of what the head reads of each modality, 0 where it reads none; for pixels the side."""
+        return {"text": self._text.dim if self._text else 0, "image": self._image.dim if self._image else 0}
+
     def stream(self, posts: Iterable[Post], *, window: int = WINDOW) -> Iterator[Prediction]:
         """Yield a prediction for every post, in order. Holds at most two windows of posts at a time."""
         for prepared in self.windows(posts, window):
@@ -157,6 +163,12 @@ class Predictor:
 
         While one window runs through the graphs, the next one's images are decoded in threads.
         """
+        with closing(self.prepare_ahead(posts, window)) as windows:
+            for prepared in windows:
+                yield from self.run(prepared)
+
+    def prepare_ahead(self, posts: Iterable[Post], window: int = WINDOW) -> Generator[list[PreparedPost], None, None]:
+        """Yield the posts prepared, in order and in windows; while one is used, the next is prepared in threads."""
         source, process = iter(posts), os.getpid()
         pending: deque[list[Future[PreparedPost]]] = deque()
         with ThreadPoolExecutor(self._threads) as pool:

@@ -14,15 +14,16 @@ import numpy as np
 from moodfuse import files
 from moodfuse.config import Config
 from moodfuse.data.posts import Posts
-from moodfuse.errors import ConfigError, OutputError, TrainingError
+from moodfuse.errors import ConfigError, TrainingError
 from moodfuse.evaluate.logits import logits_of
 from moodfuse.labels import Labels
 from moodfuse.records.run import RunFolder
-from moodfuse.runtime.bundle import SEAL, Bundle, read_bundle
+from moodfuse.runtime.bundle import Bundle, read_bundle
 from moodfuse.runtime.hub import find_bundle
 from moodfuse.runtime.predictor import Prediction, Predictor
 from moodfuse.settings import load_yaml
 from moodfuse.staging import temporary_folder
+from moodfuse.workflows.destination import check_bundle_folder
 from moodfuse.workflows.samples import Samples, labelled_samples, stream_samples
 from moodfuse.workflows.scikit_learn import BaseEstimator, ClassifierMixin, NotFittedError, Tags, tag_posts
 from moodfuse.workflows.targets import as_targets, check_names, with_targets
@@ -163,10 +164,7 @@ class FusionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         An older bundle in `folder` is replaced. Raises `OutputError` if `folder` holds anything else.
         """
         target = Path(folder)
-        if target.exists() and not (target / SEAL).is_file() and (not target.is_dir() or any(target.iterdir())):
-            raise OutputError(
-                f"{target}: expected a new folder or a bundle to replace, found neither; name another folder"
-            )
+        check_bundle_folder(target)
         with files.replacing_folder(target) as part:
             shutil.copytree(self.predictor.bundle.folder, part, dirs_exist_ok=True)
         return Path(folder)

@@ -11,6 +11,7 @@ from moodfuse.data.formats.readers import source_files, stream_posts
 from moodfuse.data.posts import Post
 from moodfuse.errors import OutputError
 from moodfuse.progress import mute
+from moodfuse.runtime.bundle import SEAL
 
 
 def check_destinations(outputs: Iterable[Path], source: Path, reading: Reading, *, force: bool = False) -> None:
@@ -36,6 +37,20 @@ def check_new(output: Path, *, force: bool = False) -> None:
     """Raise `OutputError` where a file that holds something is at `output`, unless it may be written over."""
     if not force and _holds_something(output):
         raise OutputError(f"{output}: the file exists already; name another, or write over it with --force")
+
+
+def check_bundle_folder(folder: Path, *, force: bool = True, never: Path | None = None) -> None:
+    """Raise `OutputError` where a bundle cannot be written to `folder`: only a bundle is replaced, and with `force`.
+
+    The bundle `never` is not.
+    """
+    if never is not None and _same(folder, never):
+        raise OutputError(f"{folder}: is the bundle that is read; name another folder")
+    is_bundle = (folder / SEAL).is_file()
+    if folder.exists() and not is_bundle and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(f"{folder}: expected a new folder or a bundle to replace, found neither; name another folder")
+    if is_bundle and not force:
+        raise OutputError(f"{folder}: holds a bundle already; name another folder, or replace it with --force")
 
 
 def _holds_something(path: Path) -> bool:

@@ -13,6 +13,13 @@ def require_training() -> None:
         raise MissingExtraError("training needs PyTorch, which is not installed; pip install 'moodfuse[train]'")
 
 
+def require_adapting() -> None:
+    """Raise `MissingExtraError` if a package that fits a head or writes its graph is not installed."""
+    for module in ("sklearn", "scipy", "imagehash", "rapidfuzz", "onnx"):
+        if find_spec(module) is None:
+            raise MissingExtraError(f"adapting needs {module}, which is not installed; pip install 'moodfuse[adapt]'")
+
+
 def require_ray() -> None:
     """Raise `MissingExtraError` if Ray, or pyarrow, with which it reads tables, is not installed."""
     for module in ("ray", "pyarrow"):
