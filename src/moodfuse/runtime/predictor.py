@@ -155,14 +155,6 @@ class Predictor:
 
     def stream(self, posts: Iterable[Post], *, window: int = WINDOW) -> Iterator[Prediction]:
         """Yield a prediction for every post, in order. Holds at most two windows of posts at a time."""
-        for prepared in self.windows(posts, window):
-            yield from self.run(prepared)
-
-    def windows(self, posts: Iterable[Post], window: int = WINDOW) -> Iterator[list[PreparedPost]]:
-        """Yield all posts prepared, some together, in order.
-
-        While one window runs through the graphs, the next one's images are decoded in threads.
-        """
         with closing(self.prepare_ahead(posts, window)) as windows:
             for prepared in windows:
                 yield from self.run(prepared)
@@ -240,11 +232,6 @@ class Predictor:
     def encode_pooled(self, posts: Sequence[PreparedPost]) -> tuple[list[Encoding | None], list[Encoding | None]]:
         """Return the encodings as `encode` does, but the pooled vectors alone, whatever the head reads."""
         return _encode_texts(self._text, posts, ("pooled",)), _encode_images(self._image, posts, ("pooled",))
-
-    @property
-    def widths(self) -> dict[str, int]:
-        """How long the vectors of each modality are; 0 of one that the model does not read."""
-        return {"text": self._text.dim if self._text else 0, "image": self._image.dim if self._image else 0}
 
     def score(self, text: Sequence[Encoding | None], image: Sequence[Encoding | None]) -> np.ndarray:
         """Return the probabilities (B, C) of B pairs of encodings, which may come from different posts."""

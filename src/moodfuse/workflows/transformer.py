@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,11 @@ class MoodTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Return a vector of every sample, (N, D) in float32, in order. Raises `BundleError` for another bundle."""
         predictor = self._opened()
         rows: list[np.ndarray] = []
-        for prepared in predictor.windows(stream_samples(X, predictor.labels)):
-            encoded = dict(zip(("text", "image"), predictor.encode_pooled(prepared), strict=True))
-            parts = [_stack(encoded[modality], width) for modality, width in self._widths.items()]
-            rows.append(np.concatenate(parts, axis=1))
+        with closing(predictor.prepare_ahead(stream_samples(X, predictor.labels))) as windows:
+            for prepared in windows:
+                encoded = dict(zip(("text", "image"), predictor.encode_pooled(prepared), strict=True))
+                parts = [_stack(encoded[modality], width) for modality, width in self._widths.items()]
+                rows.append(np.concatenate(parts, axis=1))
         return np.concatenate(rows) if rows else np.zeros((0, sum(self._widths.values())), dtype=np.float32)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
