@@ -12,9 +12,16 @@ from moodfuse.decide.encoded_posts import Array
 from moodfuse.decide.fitting import SHARES, cross_validate, fit_head, repeats_of
 from moodfuse.decide.head import Labelled
 from moodfuse.decide.proof import compare_heads, draw_curve
-from moodfuse.errors import DataError
+from moodfuse.errors import DataError, MissingExtraError
 from moodfuse.labels import Labels
 from moodfuse.progress import Progress, silent
+
+try:
+    from threadpoolctl import threadpool_limits
+except ImportError as error:
+    raise MissingExtraError(
+        "adapting needs threadpoolctl, which is not installed; pip install 'moodfuse[adapt]'"
+    ) from error
 
 #: Fewest posts to fit a head on, and fewest of each label: else a part of them teaches nothing. Near-duplicates of a
 #: post count as one.
@@ -28,6 +35,11 @@ def adapt_head(
 
     `drawn` are posts drawn at random, which are answered once, at the end.
     """
+    with threadpool_limits(limits=1):  # so small are the matrices that threads would wait for one another, for minutes
+        return _adapt(labelled, names, drawn, progress)
+
+
+def _adapt(labelled: Labelled, names: Labels, drawn: Labelled | None, progress: Progress) -> Adaptation:
     repeats = repeats_of(len(labelled.true))
     answers = {share: cross_validate(labelled, share, repeats, progress) for share in SHARES}
     calibration, after = calibrate(labelled, answers[1.0])
