@@ -6,11 +6,12 @@ import importlib
 import io
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,11 +31,19 @@ CASES: list[tuple[str, Modality]] = [
     *EXPORTED,
     (PLUGIN, "image"),
 ]
-every = pytest.mark.parametrize(("name", "modality"), CASES)
+_LARGE = "multilingual-e5-small"  # 250,000 tokens, unpacked from four bits: tens of seconds a test
+
+
+def _cases(cases: Iterable[tuple[str, ...]]) -> list[Any]:
+    """Return cases, those of the large encoder marked slow."""
+    return [pytest.param(*case, marks=[pytest.mark.slow] if case[0] == _LARGE else []) for case in cases]
+
+
+every = pytest.mark.parametrize(("name", "modality"), _cases(CASES))
 TEXTS = [name for name, modality in CASES if modality == "text"]
-every_text = pytest.mark.parametrize("name", TEXTS)
+every_text = pytest.mark.parametrize("name", _cases((name,) for name in TEXTS))
 _TOKENS = [name for name in TEXTS if issubclass(encoders().get(name, TokenSource), TokenSource)]
-every_tokens = pytest.mark.parametrize("name", _TOKENS)
+every_tokens = pytest.mark.parametrize("name", _cases((name,) for name in _TOKENS))
 every_image = pytest.mark.parametrize("name", [name for name, modality in CASES if modality == "image"])
 
 LONG = "a lovely view, and a word more about it at length; " * 30

@@ -14,6 +14,7 @@ from moodfuse import read_posts
 BLOCKS = re.findall(r"^```python\n(.*?)^```", read_page("docs/python.md"), re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_examples_run(synthetic_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (64, 48), "orange").save("photo.jpg")

@@ -105,9 +105,10 @@ def test_decoders_write_nothing_to_the_log(server: Server) -> None:
 
 def test_what_is_costly_is_known_before_it_is_decoded() -> None:
     assert costly_bytes(ImageRef(COSTLY)) == COSTLY
-    assert costly_bytes(ImageRef(encoded(Image.new("RGB", (4_000, 3_000)), "JPEG"))) is not None
+    assert costly_bytes(ImageRef(encoded(Image.new("RGB", (8_000, 6_000)), "JPEG"))) is not None
     assert costly_bytes(ImageRef(encoded(Image.new("1", (30, 20)), "TIFF"))) is not None
-    for quick in (picture(), picture((1_200, 900)), b"no image"):
+    photo = encoded(Image.new("RGB", (4_000, 3_000)), "JPEG")  # of a phone
+    for quick in (picture(), picture((1_200, 900)), photo, b"no image"):
         assert costly_bytes(ImageRef(quick)) is None
 
 

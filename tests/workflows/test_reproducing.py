@@ -96,6 +96,7 @@ def test_the_same_command_goes_on_and_trains_nothing_twice(done: ReproductionRes
         run("s1", folder_of_posts, done.folder.path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["s1", "s2", "s3", "s4"])
 def test_every_report_runs_with_its_architectures(name: str, folder_of_posts: Path, tmp_path: Path) -> None:
     result = run(name, folder_of_posts, tmp_path / name)

@@ -112,6 +112,7 @@ def test_a_text_model_starts_as_the_classifier_of_its_stage(posts: Posts, tiny_b
     assert [one.validation["macro_f1"] for one in metrics] == pytest.approx(best, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_two_stages_train_on_all_posts_and_are_searched(posts: Posts, tiny_bert: Path, tmp_path: Path) -> None:
     chosen = settings(tiny_bert, epochs=1, stage_epochs=1)
     result = search(posts, resolve_config("concat", overrides=[chosen]), trials=2, name="s", searches=tmp_path)

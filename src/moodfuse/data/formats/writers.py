@@ -19,7 +19,7 @@ from moodfuse.files import make_folder, replacing
 def destination_format(path: Path) -> str:
     """Return the format that the name of a destination asks for. Raises `ConfigError` where it asks for none."""
     for name, candidate in writers().items():
-        if path.suffix.lower() in candidate.suffixes:
+        if any(path.name.lower().endswith(end) if end else not path.suffix for end in candidate.suffixes):
             return name
     raise ConfigError(f"{path}: its name tells no format; say which: --to {', '.join(writers())}")
 
