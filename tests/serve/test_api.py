@@ -11,6 +11,7 @@ import pytest
 from service_cases import b64, picture, zip_of, zipped
 from starlette.testclient import TestClient
 
+from moodfuse import summarise
 from moodfuse.data.formats.readers import stream_posts
 from moodfuse.data.posts import ImageRef, Post
 from moodfuse.runtime.answers import explanation_object, prediction_object
@@ -186,3 +187,23 @@ def test_a_bundle_of_one_modality_serves_too(serving: Callable[..., Any], text_r
     with serving(bundle=text_run) as client:
         answer = client.post("/v1/explain", json={"text": "what a day"}).json()
     assert set(answer["shares"]) == {"text"}
+
+
+def test_a_preview_ends_with_the_shares_that_summary_tells(
+    client: TestClient, predictor: Predictor, tmp_path: Path
+) -> None:
+    days = [f"2026-01-{day:02}" for day in range(1, 29)]
+    rows = "".join(f"{day},{text}\n" for day in days for text in ("so happy today", "awful and sad", "a bus at noon"))
+    body, headers = "date,text\n" + rows, {"Content-Type": "text/csv"}
+    *_, last = read_lines(client.post("/v1/predict/batch?preview=true", content=body, headers=headers).text)
+    answers = tmp_path / "answers.csv"
+    asked = {**headers, "Accept": "text/csv"}
+    answers.write_text(client.post("/v1/predict/batch", content=body, headers=asked).text, "utf-8")
+    expected = summarise(answers, bundle=predictor.bundle.folder).as_json()
+    told = last["totals"]
+    assert told["total"]["read"] == 84
+    assert told["time"]["column"] == "date"
+    assert told["corrected"] == expected["corrected"]
+    assert len(told["time"]["periods"]) == len(expected["time"]["periods"])
+    for label, share in told["total"]["shares"].items():
+        assert share["share"] == pytest.approx(expected["total"]["shares"][label]["share"], abs=1e-3)

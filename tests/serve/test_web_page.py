@@ -305,6 +305,21 @@ def test_the_page_writes_workbooks_that_hold_text_as_text(visit: Visit) -> None:
     assert ("b", "0") in found
 
 
+def test_a_batch_shows_its_shares_with_error_bars_and_over_time(visit: Visit, tmp_path: Path) -> None:
+    source = tmp_path / "weeks.csv"
+    rows = [f"2026-01-{day:02},{text}" for day in range(1, 29) for text in ("a happy day", "a sad day")]
+    source.write_text("\n".join(["date,text", *rows]) + "\n")
+    page = visit.page
+    page.get_by_role("tab", name="Many posts").click()
+    page.get_by_label("File of posts").set_input_files(source)
+    page.get_by_role("button", name="Label the posts").click()
+    page.locator("#mf-bar-text", has_text="56 posts labelled").wait_for()
+    shares = page.locator("#mf-totals .mf-shares li").all_inner_texts()
+    assert len(shares) == 3
+    assert all(re.search(r"\d+ % \(\d+ % to \d+ %\)", share) for share in shares)
+    assert page.locator("#mf-totals .mf-trend li").count() > 1
+
+
 def test_a_batch_that_cannot_be_read_is_told(visit: Visit) -> None:
     page = visit.page
     page.get_by_role("tab", name="Many posts").click()

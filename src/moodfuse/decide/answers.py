@@ -91,17 +91,19 @@ def read_answers(posts: Iterable[Post], question: Question, where: str) -> Answe
 
     Raises `DataError` for no posts, no answers, a column that is not there, and for probabilities that are none.
     """
-    collector: _Collector | None = None
+    collector: AnswerCollector | None = None
     for post in posts:
         if collector is None:
-            collector = _Collector(post.fields or {}, question, where)
+            collector = AnswerCollector(post.fields or {}, question, where)
         collector.add(post)
     if collector is None:
         raise DataError(f"{where}: expected answers, found no row; give what `moodfuse predict` wrote")
     return collector.finish()
 
 
-class _Collector:
+class AnswerCollector:
+    """Collects answers post by post; `fields` are those of the first, and the errors are those of `read_answers`."""
+
     def __init__(self, fields: Mapping[str, Any], question: Question, where: str) -> None:
         self._where = where
         self._answer: AnswerColumns = find_answer(fields, where)
@@ -119,6 +121,7 @@ class _Collector:
         self._extremes: dict[tuple[str, str], Extremes] = {("", ""): Extremes(len(self._labels))}
 
     def add(self, post: Post) -> None:
+        """Take in an answer: a post whose `fields` hold it."""
         fields, answer = post.fields or {}, self._answer
         row = len(self._read)
         values = list(map(number, answer.values(fields) or self._labels))
@@ -169,6 +172,7 @@ class _Collector:
         self._values = []
 
     def finish(self) -> AnswerTable:
+        """Return everything that was taken in."""
         self._flush()
         seconds, bad = self._times.finish() if self._times is not None else (None, 0)
         review = np.frombuffer(self._review, dtype=np.int8) != 0 if self._answer.needs_review else None

@@ -26,7 +26,8 @@ from moodfuse.runtime.writers import Format, start_writing
 from moodfuse.serve.batching import Engine
 from moodfuse.serve.limits import Limits
 from moodfuse.serve.metrics import Metrics
-from moodfuse.serve.preview import preview_line, preview_opening
+from moodfuse.serve.preview import preview_closing, preview_line, preview_opening
+from moodfuse.serve.totals import Totals
 from moodfuse.serve.uploads import UploadedBatch, in_own_words, open_batch, read_batch, receive_batch
 
 COUNT = "Moodfuse-Posts"  # header: how many answers will come
@@ -78,7 +79,7 @@ async def answer_batch(
 
         async def content() -> AsyncIterator[bytes]:
             stream = engine.stream(read_batch(batch.source, reading))
-            sink = io.BytesIO()
+            sink, totals = io.BytesIO(), Totals(Layout(labels, batch.columns), engine.predictor.manifest)
             try:
                 if wanted.preview:
                     yield preview_opening(batch, labels)
@@ -91,10 +92,11 @@ async def answer_batch(
                             seen = await engine.look_ahead(post)
                             show = partial(preview_line, batch, limits.pixels, post, prediction, seen)
                             yield await engine.aside(show)
+                            totals.add(post, prediction)
                         else:
                             write(prediction, fields(post))
                             yield _taken(sink)
-                yield _taken(sink)
+                yield await engine.aside(partial(preview_closing, totals)) if wanted.preview else _taken(sink)
             finally:
                 await stream.aclose()
 

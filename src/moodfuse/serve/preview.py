@@ -15,6 +15,7 @@ from moodfuse.labels import Labels
 from moodfuse.runtime.answers import Layout, free_names, prediction_object
 from moodfuse.runtime.predictor import Prediction
 from moodfuse.runtime.values import json_text, utf8
+from moodfuse.serve.totals import Totals
 from moodfuse.serve.uploads import UploadedBatch
 
 _EXCERPT = 400  # characters of a text that a preview shows
@@ -43,6 +44,12 @@ def preview_line(
     row["thumbnail"] = _thumbnail(post, pixels, seen)
     row["fields"] = [json_text(fields[name]) if name in fields else None for name in batch.columns]
     return _line(row)
+
+
+def preview_closing(totals: Totals) -> bytes:
+    """Return the last line: what is told of the whole batch, or nothing where there is nothing to tell."""
+    told = totals.told()
+    return b"" if told is None else _line({"totals": told})
 
 
 def _line(value: Any) -> bytes:

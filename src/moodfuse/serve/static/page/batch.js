@@ -1,5 +1,6 @@
 // Many posts: a file in, by POST /v1/predict/batch; answers stream into a table that can be corrected and downloaded.
 import { answerFormat, answersFile, download, tagFile } from "./download.js";
+import { totals } from "./totals.js";
 import { failure, labelName, make, percent, t } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -14,6 +15,7 @@ export function startBatch(model) {
   // What came in, how a table of it is written, and what the answer's columns are called.
   let opening = { format: "", table: { delimiter: "," }, columns: [], names: {} };
   let state = { kind: "", done: 0, total: 0, name: "" };
+  let whole = null; // what is told of all answers, once they are there
   let page = 0;
   let stop = null;
   let drawn = 0;
@@ -46,6 +48,7 @@ export function startBatch(model) {
     }
     say(() => "");
     rows = [];
+    whole = null;
     page = 0;
     stop = new AbortController();
     tell({ kind: "sending", done: 0, total: 0, name: file.name });
@@ -94,6 +97,10 @@ export function startBatch(model) {
         if (!opened) {
           opening = row;
           opened = true;
+          continue;
+        }
+        if (row.totals) {
+          whole = row.totals;
           continue;
         }
         rows.push({ ...row, given: row.label, place: rows.length });
@@ -164,7 +171,8 @@ export function startBatch(model) {
         make("span", {}, labelName(name)),
         make("span", { class: "mf-track" }, make("span", { class: `mf-fill mf-${name}`, style: { width: `${100 * share(n)}%` } })),
         make("span", { class: "mf-value" }, t("share", { n, share: percent(share(n)) }))))),
-      make("p", { class: "mf-muted" }, t("totals", { total: rows.length, review, problems })));
+      make("p", { class: "mf-muted" }, t("totals", { total: rows.length, review, problems })),
+      ...(whole ? totals(whole, model.labels) : []));
   }
 
   function draw() {
