@@ -161,7 +161,7 @@ def _digests(place: Path) -> dict[str, str]:
     return {
         path.relative_to(place).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(place.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.suffix != ".sqlite"  # a feature store notes the second in which a value was used
     }
 
 

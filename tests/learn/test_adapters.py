@@ -99,6 +99,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(posts: Posts, t
     torch.testing.assert_close(resumed.state_dict(), whole.state_dict())
 
 
+@pytest.mark.slow
 def test_members_and_two_processes_train_through_updates_too(posts: Posts, tmp_path: Path, tiny_bert: Path) -> None:
     model, result = fitted(posts, tmp_path / "members", tiny_bert, members=2)
     states = [load_model_state(tmp_path / "members" / f"member-{i}" / "merged.safetensors") for i in range(2)]

@@ -309,6 +309,7 @@ def test_history_has_a_row_an_epoch(done: ComparisonResult) -> None:
     assert {"train_loss", "val_loss", "val_macro_f1"} < set(rows[0])
 
 
+@pytest.mark.slow
 def test_a_script_without_its_guard_is_told_what_several_workers_need(synthetic_folder: Path, tmp_path: Path) -> None:
     """Each worker runs the script again, and may start none of its own."""
     words = (

@@ -52,6 +52,7 @@ def test_no_command_waits_for_them(posts: Path, tmp_path: Path) -> None:
     assert [(row["status"], row["used"]) for row in rows] == [("image_unreadable", "text")] * 2
 
 
+@pytest.mark.slow
 def test_nor_does_a_comparison(posts: Path, tmp_path: Path) -> None:
     few = ["--fusions", "concat", "--folds", "2", "--seeds", "1", "--workers", "1", "--robustness", "train.epochs=1"]
     assert json.loads(moodfuse("compare", posts, *few, "--comparisons", tmp_path, "--json", "-q"))

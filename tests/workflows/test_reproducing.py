@@ -44,6 +44,7 @@ def done(folder_of_posts: Path, tmp_path_factory: pytest.TempPathFactory) -> Rep
     return run("s0", folder_of_posts, tmp_path_factory.mktemp("reproduced") / "s0")
 
 
+@pytest.mark.slow
 def test_it_leaves_what_a_report_needs(done: ReproductionResult, folder_of_posts: Path) -> None:
     folder = done.folder.path
     for name in ("report.html", "report.md", "report.csv", "picture.svg", "comparison/report.html"):
@@ -67,6 +68,7 @@ def test_it_leaves_what_a_report_needs(done: ReproductionResult, folder_of_posts
     assert sum(done.record.submission.labels.values()) == len(rows)
 
 
+@pytest.mark.slow
 def test_what_was_reported_stands_beside_what_is_found(done: ReproductionResult) -> None:
     text = done.folder.markdown.read_text()
     assert "| concat | accuracy | 0.824 |" in text
@@ -85,6 +87,7 @@ def test_what_was_reported_stands_beside_what_is_found(done: ReproductionResult)
     assert all(row["label"] != row["predicted"] for row in wrong)
 
 
+@pytest.mark.slow
 def test_the_same_command_goes_on_and_trains_nothing_twice(done: ReproductionResult, folder_of_posts: Path) -> None:
     submission = done.folder.submission.read_bytes()
     lines: list[str] = []

@@ -58,6 +58,7 @@ def test_what_is_missing_is_zeros_and_nothing_else(transformer: MoodTransformer,
     assert transformer.transform([]).shape == (0, 1664)
 
 
+@pytest.mark.slow
 def test_it_stands_before_any_estimator(posts: Posts) -> None:
     images = [None if post.image is None else str(post.image.source) for post in posts]
     frame = pd.DataFrame({"text": [post.text for post in posts], "image": images})
