@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import struct
+import sys
 import threading
 import time
 import urllib.error
@@ -24,6 +25,7 @@ from tests.data.hostile_images import encoded, progressive
 from moodfuse.data.images import look_at
 from moodfuse.data.posts import ImageRef, Post, Status
 from moodfuse.runtime.predictor import Predictor
+from moodfuse.serve import decoding
 from moodfuse.serve.batching import Engine
 from moodfuse.serve.decoding import Decoder, costly_bytes
 from moodfuse.serve.requests import while_asked
@@ -122,6 +124,19 @@ def test_a_costly_image_is_seen_as_ever() -> None:
         assert expected.image is not None
         assert seen.image.tobytes() == expected.image.tobytes()
         assert (seen.status, seen.size) == (expected.status, expected.size)
+        decoder.close()
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("sent", [b"\x80\x05.", b"\x02\0\0\0" + b"\0" * 8 + b"{}", b"\xff" * 40, b""])
+def test_what_a_decoder_sends_is_data_alone(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    program = f"import sys; sys.stdout.buffer.write({sent!r}); sys.stdout.flush(); sys.stdin.buffer.read(12)"
+    monkeypatch.setattr(decoding, "_COMMAND", [sys.executable, "-c", program])
+
+    async def ask() -> None:
+        decoder = Decoder(seconds=20)
+        assert (await decoder.look(COSTLY)).status == (Status.IMAGE_TOO_COSTLY,)
         decoder.close()
 
     asyncio.run(ask())

@@ -86,12 +86,15 @@ def search(
         return
     if axes:
         _print_points(result)
-    ended = result.summary.trials.ended
-    print(f"best of {ended} trials: validation {config.train.monitor} {abs(result.score):.3f}")
+    _print_best(result, config.train.monitor)
+    print(f"next    moodfuse train {data} --config {result.best_file} --name {name or recipe}-best")
+
+
+def _print_best(result: SearchResult, monitor: str) -> None:
+    print(f"best of {result.summary.trials.ended} trials: validation {monitor} {abs(result.score):.3f}")
     print("(chosen on these same posts, so too high: train with best.yaml, and use the held-out scores)")
     for setting, share in result.summary.importances.items():
         print(f"  {setting:<24} {share:.2f} of the differences")
-    print(f"next    moodfuse train {data} --config {result.best_file} --name {name or recipe}-best")
 
 
 def _print_points(result: SearchResult) -> None:

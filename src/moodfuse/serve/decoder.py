@@ -1,23 +1,28 @@
 """The process that decodes costly images for a worker: `python -m moodfuse.serve.decoder`.
 
-On stdin come pairs of an image's bytes and the pixels that it may have, on stdout what was seen, both pickled; stdin is
-the worker's alone. Its end, which comes with the worker's own death too, ends this process whatever it decodes.
+On stdin come images with the pixels that they may have, on stdout what was seen, both as a few lengths, JSON and bytes:
+what hostile bytes may make of this process must run nothing in the worker. The end of stdin, which comes with the
+worker's own death too, ends this process whatever it decodes.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-import pickle
 import queue
 import signal
+import struct
 import sys
 import threading
 from pathlib import Path
+from typing import IO, Any
 
 from moodfuse.data.image_cost import image_limits
-from moodfuse.data.images import look_at
+from moodfuse.data.images import Seen, look_at
 
+_LENGTHS = struct.Struct("<IQ")  # of the JSON and of the bytes
+_LONGEST = 2**30  # bytes
 _NICENESS = 10  # the worker's own threads get nine tenths of a core that both want
 _BESIDE = 500_000_000  # bytes of address space beside twice the limit of bytes that decoding takes
 
@@ -31,14 +36,43 @@ def main() -> None:
     threading.Thread(target=_listen, args=(asked,), daemon=True).start()
     while True:
         data, max_pixels = asked.get()
-        pickle.dump(look_at(data, max_pixels=max_pixels), sys.stdout.buffer, protocol=pickle.HIGHEST_PROTOCOL)
-        sys.stdout.buffer.flush()
+        write_message(sys.stdout.buffer, *_told(look_at(data, max_pixels=max_pixels)))
+
+
+def write_message(stream: IO[bytes], header: Any, body: bytes) -> None:
+    """Write what JSON holds, and bytes."""
+    head = json.dumps(header).encode()
+    stream.write(_LENGTHS.pack(len(head), len(body)) + head)
+    stream.write(body)
+    stream.flush()
+
+
+def read_message(stream: IO[bytes]) -> tuple[Any, bytes]:
+    """Read what `write_message` wrote. Raises `EOFError` where it ends early, `ValueError` where it is none."""
+    head, body = _LENGTHS.unpack(_read(stream, _LENGTHS.size))
+    if max(head, body) > _LONGEST:
+        raise ValueError("no message of a decoder")
+    return json.loads(_read(stream, head)), _read(stream, body)
+
+
+def _read(stream: IO[bytes], count: int) -> bytes:
+    data = stream.read(count)
+    if len(data) < count:
+        raise EOFError
+    return data
+
+
+def _told(seen: Seen) -> tuple[dict[str, Any], bytes]:
+    known = {"status": seen.status, "detail": seen.detail, "format": seen.format, "mode": seen.mode, "size": seen.size}
+    image = seen.image
+    return (known | {"image": None}, b"") if image is None else (known | {"image": image.size}, image.tobytes())
 
 
 def _listen(asked: queue.SimpleQueue[tuple[bytes, int]]) -> None:
     try:
         while True:
-            asked.put(pickle.load(sys.stdin.buffer))  # noqa: S301 (the worker's own)
+            max_pixels, data = read_message(sys.stdin.buffer)
+            asked.put((data, max_pixels))
     finally:
         os._exit(0)
 

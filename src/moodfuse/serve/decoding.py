@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import pickle
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from PIL import Image
+
 from moodfuse.data.image_cost import is_quick
 from moodfuse.data.image_decoding import parse_header
 from moodfuse.data.images import MAX_PIXELS, Seen, read_image
 from moodfuse.data.posts import ImageRef, Status, Unread
+from moodfuse.serve.decoder import read_message, write_message
 
 _COMMAND = [sys.executable, "-P", "-m", "moodfuse.serve.decoder"]
 
@@ -53,7 +55,7 @@ class Decoder:
                     return await asking
             except TimeoutError:
                 return _too_costly(f"not decoded within {self._seconds:g} seconds")
-            except (EOFError, OSError, pickle.UnpicklingError):
+            except (EOFError, OSError, ValueError, KeyError, TypeError):  # it may send anything
                 return _too_costly("the process that decoded it has ended")
             finally:
                 if not asking.done() or asking.cancelled() or asking.exception() is not None:
@@ -75,16 +77,20 @@ class Decoder:
             raise EOFError
         requests: Any = process.stdin
         answers: Any = process.stdout
-        pickle.dump((data, self._max_pixels), requests, protocol=pickle.HIGHEST_PROTOCOL)
-        requests.flush()
-        seen: Seen = pickle.load(answers)  # noqa: S301 (our own process')
-        return seen
+        write_message(requests, self._max_pixels, data)
+        return _seen(*read_message(answers))
 
     def _end(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             process.kill()
             process.wait()
+
+
+def _seen(told: Any, pixels: bytes) -> Seen:
+    image = None if told["image"] is None else Image.frombytes("RGB", tuple(told["image"]), pixels)
+    size = None if told["size"] is None else tuple(told["size"])
+    return Seen(image, tuple(map(Status, told["status"])), told["detail"], told["format"], told["mode"], size)
 
 
 def _too_costly(why: str) -> Seen:
