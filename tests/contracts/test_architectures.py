@@ -73,6 +73,8 @@ def test_a_post_alone_is_encoded_as_in_a_batch_frozen_and_tuned(name: str, modal
     alone_as_in_a_batch(source, source.load(), tmp_path)
     changed = tuned(source, tmp_path)
     alone_as_in_a_batch(changed, changed.load(), tmp_path)
+    before, after = (encoder.state_dict() for encoder in (source.load(), changed.load()))
+    assert any(not torch.equal(before[key], after[key]) for key in before)
 
 
 def _line(name: str, modality: Modality, folder: Path) -> str:
