@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -34,6 +35,7 @@ UNFINISHED = (
     b"POST /v1/predict/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: 99\r\n\r\ntext\n"
 )
 COSTLY = progressive(1_500, 100)
+DIES_OF_WHAT_IT_READS = [sys.executable, "-c", "import sys; sys.stdin.buffer.read(1)"]
 
 
 @pytest.fixture(scope="module")
@@ -157,11 +159,13 @@ def test_work_that_takes_too_long_or_is_given_up_ends() -> None:
             await waiting
         assert process.poll() is not None
         assert (await patient.look(picture())).image is not None  # in a new one
-        patient._process.kill()
-        assert (await patient.look(picture())).status == (Status.IMAGE_TOO_COSTLY,)  # an image that kills its decoder
-        assert (await patient.look(picture())).image is not None
-        decoder.close()
         patient.close()
+        decoder.close()
+        dying = Decoder(seconds=30)
+        dying._process = subprocess.Popen(DIES_OF_WHAT_IT_READS, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert (await dying.look(picture())).status == (Status.IMAGE_TOO_COSTLY,)
+        assert (await dying.look(picture())).image is not None
+        dying.close()
 
     asyncio.run(ask())
 
