@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from moodfuse.cli.device import Device, open_predictor
 from moodfuse.cli.offline import Offline, keep_offline
 from moodfuse.errors import ConfigError
 
@@ -27,6 +28,7 @@ def explain(
     image: Annotated[list[Path] | None, typer.Option(help="The post's image; again for each of several.")] = None,
     grid: Annotated[int, typer.Option(min=2, max=14, help="Rows and columns that the image is divided into.")] = 5,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default all cores.")] = None,
+    device: Device = "cpu",
     offline: Offline = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -34,13 +36,11 @@ def explain(
     from moodfuse.runtime.answers import explanation_object
     from moodfuse.runtime.explain import explain as run_explain
     from moodfuse.runtime.inputs import single_post
-    from moodfuse.runtime.predictor import Predictor
 
     if text is None and not image:
         raise ConfigError("expected a post to explain, found none; give --text, --image, or both")
     keep_offline(offline)
-    predictor = Predictor.load(bundle, threads=threads)
-    found = run_explain(predictor, single_post(text, image), grid=grid)
+    found = run_explain(open_predictor(bundle, threads, device), single_post(text, image), grid=grid)
     if as_json:
         print(json.dumps(explanation_object(found), ensure_ascii=False, indent=1))
     else:

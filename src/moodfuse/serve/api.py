@@ -45,7 +45,13 @@ def create_app(settings: Settings) -> Guard:
     """Open the bundle and return the app that serves it. Raises `BundleError` where it is not whole."""
     limits = settings.limits
     bundle = read_bundle(settings.bundle)
-    predictor = Predictor(bundle, threads=settings.threads, max_pixels=limits.pixels, graphs=settings.graphs)
+    predictor = Predictor(
+        bundle,
+        threads=settings.threads,
+        max_pixels=limits.pixels,
+        graphs=settings.graphs,
+        device=settings.device,
+    )
     metrics = Metrics()
     engine = Engine(
         predictor,
@@ -163,6 +169,7 @@ def describe_model(settings: Settings, predictor: Predictor) -> dict[str, Any]:
     dump = manifest.model_dump(mode="json")
     return {name: dump[name] for name in (*kept, "languages", "training", "scores", "files")} | {
         "version": __version__,
+        "device": predictor.device,
         "manifest_sha256": (folder / SEAL).read_text("ascii").strip(),
         "card": (folder / CARD).read_text("utf-8", "replace") if CARD in manifest.files else "",
         "limits": settings.limits.model_dump(),
