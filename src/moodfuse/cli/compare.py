@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from moodfuse.cli.judge import JudgeBudget, JudgeModel, JudgePrices, JudgeRate, JudgeUrl, YesSend, judge_of
 from moodfuse.cli.offline import Offline, keep_offline
 from moodfuse.cli.progress import Bar
 from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
@@ -53,6 +54,12 @@ def compare(
     comparisons: Annotated[Path, typer.Option(help="Folder that holds comparisons.")] = Path("comparisons"),
     workers: Annotated[int | None, typer.Option(help="Processes; by default as many as there are cores.")] = None,
     robustness: Robustness = False,
+    judge: JudgeUrl = None,
+    judge_model: JudgeModel = "",
+    judge_rate: JudgeRate = 60.0,
+    judge_prices: JudgePrices = None,
+    judge_budget: JudgeBudget = None,
+    yes_send: YesSend = False,
     format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
     offline: Offline = False,
     also_train: AlsoTrain = None,
@@ -96,6 +103,7 @@ def compare(
             workers=workers,
             robustness=robustness,
             vary={vary: axes} if vary else None,
+            judge=judge_of(judge, judge_model, judge_rate, judge_prices, judge_budget, yes_send),
             progress=bar,
             notify=bar.line,
         )

@@ -40,7 +40,7 @@ def comparison_document(comparison: Comparison) -> Document:
     candidates.append(("training", "Training", curves.training_blocks(comparison)))
     if comparison.plan:
         candidates += [
-            ("protocol", "Protocol and posts", _protocol(comparison.plan, results)),
+            ("protocol", "Protocol and posts", [*_protocol(comparison.plan, results), *_judge(comparison.plan)]),
             ("configuration", "Configuration", _configuration(comparison.plan)),
             ("environment", "Environment", environment_blocks(comparison.plan.environment)),
         ]
@@ -96,7 +96,8 @@ def _summary(comparison: Comparison) -> list[Block]:
     if comparison.rows:
         blocks.append(
             Paragraph(
-                f"Every score is on posts that the model never saw: {results.posts:,} posts in {results.groups:,} "
+                f"Every score is on posts that the model never saw{_but_judge(comparison.plan)}: "
+                f"{results.posts:,} posts in {results.groups:,} "
                 "groups of near-duplicates, the same folds for all models. Intervals are 95 %, from a bootstrap over "
                 "the groups; differences are tested on the same posts, Holm-corrected for "
                 f"{results.test.comparisons} comparisons."
@@ -130,6 +131,23 @@ def _protocol(plan: ComparisonPlan, results: ComparisonResults | None) -> list[B
         ),
         Facts(facts),
     ]
+
+
+def _but_judge(plan: ComparisonPlan | None) -> str:
+    return f" (of {plan.judge.name} nobody can say so)" if plan and plan.judge else ""
+
+
+def _judge(plan: ComparisonPlan) -> list[Block]:
+    """Return what a judge was asked, and by whom it is answered."""
+    if plan.judge is None:
+        return []
+    facts: list[tuple[str, Value]] = [
+        ("judge", plan.judge.name),
+        ("endpoint", plan.judge.url),
+        ("model", plan.judge.model),
+        ("images, pixels a side at most", plan.judge.side),
+    ]
+    return [Facts(facts), Listing("What the judge is told", plan.judge.instruction)]
 
 
 def _choosing(plan: ComparisonPlan) -> str:

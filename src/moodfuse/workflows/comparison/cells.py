@@ -34,8 +34,9 @@ def run_missing(
     from moodfuse.learn.feature_folder import feature_folder
     from moodfuse.learn.parts import label_ids
 
-    todo = comparison.todo()
-    total = len(comparison.cells())
+    trained = {model.name for model in models}
+    todo = [key for key in comparison.todo() if key.model in trained]
+    total = sum(key.model in trained for key in comparison.cells())
     if not todo:
         notify(f"all {total} cells had been run before; nothing was trained")
         return

@@ -14,6 +14,7 @@ from moodfuse.evaluate.metrics import Scores, confusion_metrics, score
 from moodfuse.evaluate.robustness import removal_curve
 from moodfuse.records.cells import FORMAT
 from moodfuse.records.comparison import ComparisonFolder
+from moodfuse.records.judge import JudgeFacts
 from moodfuse.records.record import read_record, write_record
 from moodfuse.records.results import (
     ArmCalibration,
@@ -70,6 +71,8 @@ def build_results(comparison: ComparisonFolder) -> ComparisonResults:
 def _notes(comparison: ComparisonFolder, gathered: Gathered) -> list[str]:
     plan = comparison.plan
     notes = [f"{corpus.sentence()}." for corpus in plan.data.also_train]
+    if comparison.judge.is_file():
+        notes += read_record(comparison.judge, JudgeFacts).sentences()
     if left := comparison.todo():
         notes.append(f"{len(left)} of {len(comparison.cells())} cells are still to run; only complete seeds are shown.")
     if plan.folds < 5:
@@ -173,7 +176,7 @@ def _missing(comparison: ComparisonFolder, gathered: Gathered) -> list[RemovalCu
     modalities = {model.name: model.modalities for model in comparison.plan.models}
     curves = []
     for arm in gathered.models:
-        for modality in modalities[arm.model]:
+        for modality in modalities.get(arm.model, []):  # a judge is asked about whole posts
             without = gathered.withheld(arm.model, modality)
             found = removal_curve(gathered.true, list(arm.probabilities), list(without), labels=gathered.labels)
             points = [RemovalScore(**asdict(point)) for point in found]

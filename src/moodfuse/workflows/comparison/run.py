@@ -26,6 +26,7 @@ from moodfuse.records.plan import ComparedPosts, ComparisonPlan
 from moodfuse.records.results import ArmRow, ComparisonResults, VerdictRow
 from moodfuse.workflows.comparison.cells import run_missing
 from moodfuse.workflows.comparison.damage import damage
+from moodfuse.workflows.comparison.judging import Judge, ask_judge, check_sending, tested_posts, with_judge
 from moodfuse.workflows.comparison.results import build_results
 from moodfuse.workflows.corpora import ReadCorpora, read_corpora
 from moodfuse.workflows.extras import require_training
@@ -100,6 +101,7 @@ def compare(
     workers: int | None = None,
     robustness: bool = False,
     vary: Mapping[str, Mapping[str, Sequence[Any]]] | None = None,
+    judge: Judge | None = None,
     progress: Progress = silent,
     notify: Notify = mute,
 ) -> ComparisonResult:
@@ -109,11 +111,11 @@ def compare(
     all, pooled, tokens.
     `seeds`: trainings of each cell. `folds`: how many of the five cells to run. `trials` above 0 tunes each cell
     inside its training folds. `vary` adds recipes or fusions with each combination of settings, such as
-    `{"gated": {"model.options.gate": ["image", "text"]}}`. Each finished cell is written to the folder
-    `comparisons/name`, and the same call again continues an interrupted comparison. `workers` processes (`None`: as
-    many as cores) each run a cell on one thread; with several workers, a script needs
-    `if __name__ == "__main__":`, as for any use of multiprocessing. Raises `ConfigError` for unknown names and for a
-    folder that holds another comparison, `DataError` for posts that cannot be divided into the cells.
+    `{"gated": {"model.options.gate": ["image", "text"]}}`. `judge` adds a model behind an endpoint as one more row.
+    Each finished cell is written to the folder `comparisons/name`, and the same call again continues an interrupted
+    comparison. `workers` processes (`None`: as many as cores) each run a cell on one thread; with several workers, a
+    script needs `if __name__ == "__main__":`, as for any use of multiprocessing. Raises `ConfigError` for unknown names
+    and for a folder that holds another comparison, `DataError` for posts that cannot be divided into the cells.
     """
     require_training()
     from moodfuse.learn.compare.models import choose_models, vary_model
@@ -124,7 +126,7 @@ def compare(
     if not isinstance(posts, Posts):
         posts = read_posts(posts, reading, labels=Labels(models[0].config.labels))
     claim = Claim("comparison", comparisons, name)
-    return compare_models(models, posts, effort, claim, progress=progress, notify=notify)
+    return compare_models(models, posts, effort, claim, judge=judge, progress=progress, notify=notify)
 
 
 def compare_models(
@@ -134,6 +136,7 @@ def compare_models(
     claim: Claim,
     *,
     also: ReadCorpora | None = None,
+    judge: Judge | None = None,
     progress: Progress = silent,
     notify: Notify = mute,
 ) -> ComparisonResult:
@@ -154,7 +157,12 @@ def compare_models(
     split = make_split(labelled, folds=_FOLDS, seed=config.split.seed, groups=groups, labels=labels, settable=False)
     check_cells(labelled, split, effort.folds, labels)
     plan = _plan(claim.name, _compared_posts(labelled, len(posts), data_hash, labels, also), models, effort)
+    if judge is not None:
+        check_sending(judge, claim.folder, tested_posts(labelled, split, effort.folds), digests)
+        plan = with_judge(plan, judge.planned(labels))
     comparison = open_comparison(claim, plan, split, groups)
+    if judge is not None:  # first: what is wrong with it is known before hours of training
+        ask_judge(comparison, judge, labelled, digests, progress, notify)
     run_missing(comparison, labelled, also, models, workers, progress, notify)
     results = build_results(comparison)
     if effort.robustness and not comparison.robustness.is_file():
