@@ -30,7 +30,7 @@ def for_site(text: str) -> str:
 
 
 def from_notebook(text: str) -> str:
-    """Return a notebook as Markdown: its words, and its code in blocks. Links to other notebooks lead to their pages."""
+    """Return a notebook as Markdown: words, and code in blocks. Links to other notebooks lead to their pages."""
     parts = []
     for cell in json.loads(text)["cells"]:
         source = "".join(cell["source"])
