@@ -8,7 +8,7 @@ NAME ?= concat
 RECIPE ?= concat
 OUT ?= quickstart
 
-.PHONY: setup quickstart test test-slow lint format docs dist default-bundle quality bench clean
+.PHONY: setup quickstart test test-slow lint format docs man dist default-bundle quality bench clean
 
 setup: $(VENV)/.installed
 
@@ -74,6 +74,10 @@ format: setup
 docs: setup
 	$(BIN)/mkdocs build --quiet
 	@echo site/index.html
+
+# The man page, from the command line itself.
+man: setup
+	$(BIN)/python docs/make_man.py
 
 # What is released, in dist/, proven in an environment without PyTorch.
 dist: setup
