@@ -8,7 +8,7 @@ NAME ?= concat
 RECIPE ?= concat
 OUT ?= quickstart
 
-.PHONY: setup quickstart test test-slow lint format docs man dist default-bundle quality bench clean
+.PHONY: setup quickstart test test-slow lint format docs man catalogue dist default-bundle quality bench clean
 
 setup: $(VENV)/.installed
 
@@ -78,6 +78,10 @@ docs: setup
 # The man page, from the command line itself.
 man: setup
 	$(BIN)/python docs/make_man.py
+
+# The Chinese catalogue, brought up to what the source says; it tells what has no translation yet.
+catalogue: setup
+	$(BIN)/python docs/make_catalogue.py
 
 # What is released, in dist/, proven in an environment without PyTorch.
 dist: setup

@@ -36,6 +36,9 @@ _FOOT = """.SH EXIT STATUS
 .TP
 .B MOODFUSE_CACHE
 the folder of the feature store, of models and of fetched images
+.TP
+.B MOODFUSE_LANG
+the language of what people read, en or zh; \\fB\\-\\-lang\\fR goes before it, LC_ALL, LC_MESSAGES and LANG come after
 .SH FILES
 .TP
 .I runs/NAME/

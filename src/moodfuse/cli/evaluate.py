@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from moodfuse.cli.offline import Offline, keep_offline
-from moodfuse.cli.progress import Bar
+from moodfuse.cli.progress import Bar, say
 from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
 from moodfuse.cli.train import print_scores
 
@@ -61,4 +61,4 @@ def evaluate(
         return
     print_scores(result.scores, "posts")
     if seen := result.scores.seen_in_training:
-        print(f"left out: {seen} posts that training or model selection had seen, or near-duplicates of them")
+        say(f"left out: {seen} posts that training or model selection had seen, or near-duplicates of them")
