@@ -8,7 +8,7 @@ NAME ?= concat
 RECIPE ?= concat
 OUT ?= quickstart
 
-.PHONY: setup quickstart test test-slow lint format docs man catalogue dist default-bundle quality bench clean
+.PHONY: setup quickstart test test-slow lint format docs man catalogue lowest dist default-bundle quality bench clean
 
 setup: $(VENV)/.installed
 
@@ -82,6 +82,10 @@ man: setup
 # The Chinese catalogue, brought up to what the source says; it tells what has no translation yet.
 catalogue: setup
 	$(BIN)/python docs/make_catalogue.py
+
+# The lowest versions that pyproject.toml allows, in an environment of their own.
+lowest: setup
+	$(BIN)/python benchmarks/lowest.py
 
 # What is released, in dist/, proven in an environment without PyTorch.
 dist: setup
