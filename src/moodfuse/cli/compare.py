@@ -12,7 +12,7 @@ from rich.table import Table
 
 from moodfuse.cli.judge import JudgeBudget, JudgeModel, JudgePrices, JudgeRate, JudgeUrl, YesSend, judge_of
 from moodfuse.cli.offline import Offline, keep_offline
-from moodfuse.cli.progress import Bar
+from moodfuse.cli.progress import Bar, say
 from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
 from moodfuse.cli.tracking import Track, publish
 from moodfuse.errors import ConfigError
@@ -112,20 +112,20 @@ def compare(
         print(json.dumps(result.results.as_json(), indent=1, ensure_ascii=False))
         return
     _print(result.results)
-    print(f"comparison  {result.path}")
+    say(f"comparison  {result.path}")
 
 
 def _print(results: ComparisonResults) -> None:
     for line in results.headlines:
-        print(_sentence(line))
-    print()
+        say(_sentence(line))
+    say()
     told: set[frozenset[str]] = set()
     for verdict in results.verdicts:
         if (pair := frozenset((verdict.a, verdict.b))) not in told:
             told.add(pair)
-            print(_sentence(verdict.words))
-    print()
-    print(f"{results.posts} posts, out of fold; 95 % intervals")
+            say(_sentence(verdict.words))
+    say()
+    say(f"{results.posts} posts, out of fold; 95 % intervals")
     table = Table("model", *METRIC_NAMES.values(), "ECE", "weights", "s per cell", box=None, pad_edge=False)
     errors = {entry.arm: entry.ece for entry in results.calibration}
     for row in results.rows:
@@ -133,7 +133,7 @@ def _print(results: ComparisonResults) -> None:
         table.add_row(row.arm, *scores, f"{errors[row.arm]:.3f}", f"{row.parameters:,}", f"{row.seconds:.1f}")
     Console(width=None if Console().is_terminal else 160).print(table)
     for note in results.notes:
-        print(note)
+        say(note)
 
 
 def _score(score: MeanScore) -> str:

@@ -12,7 +12,7 @@ import typer
 
 from moodfuse.cli.device import Device, open_predictor
 from moodfuse.cli.offline import Offline, keep_offline
-from moodfuse.cli.progress import Bar
+from moodfuse.cli.progress import Bar, say
 from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
 from moodfuse.cli.train import print_scores
 
@@ -62,4 +62,4 @@ def evaluate(
         return
     print_scores(result.scores, "posts")
     if seen := result.scores.seen_in_training:
-        print(f"left out: {seen} posts that training or model selection had seen, or near-duplicates of them")
+        say(f"left out: {seen} posts that training or model selection had seen, or near-duplicates of them")

@@ -76,11 +76,11 @@ def predict(
     shard: Annotated[str | None, typer.Option(help="i/n: label part i of n (from 1) alone; others do theirs.")] = None,
     remote: Remote = False,
     offline: Offline = False,
-    engine: Annotated[Literal["plain", "ray"], typer.Option(help="One process, or Ray (moodfuse[ray]).")] = "plain",
+    engine: Annotated[Literal["plain", "ray"], typer.Option(help="One process, or Ray (the ray extra).")] = "plain",
     address: Annotated[str | None, typer.Option(help="Ray: host:port of a cluster; by default this machine.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Ray: workers; by default as many as fit.")] = None,
     block: Annotated[int, typer.Option(min=1, help="Ray: rows of a block, each a file of its own.")] = 1000,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [all cores]; Ray: of a worker [1].")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads (all cores); Ray: of a worker (1).")] = None,
     device: Device = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print counts (or the one answer) as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
@@ -165,7 +165,8 @@ def _many(predictor: Predictor, source: Path, reading: Reading, answers: _Answer
         print(json.dumps(summary.as_json()))
     _tell(bar, summary, predictor.manifest.review_threshold)
     if output is not None:
-        bar.line(f"written to {output}" + (f" and {details_path(output)}" if details_path(output).exists() else ""))
+        beside = details_path(output)
+        bar.line(f"written to {output}{f' and {beside}' if beside.exists() else ''}")
 
 
 def _on_ray(
@@ -197,5 +198,5 @@ def _on_ray(
 def _tell(bar: Bar, summary: Summary, threshold: float) -> None:
     labels = ", ".join(f"{n} {label}" for label, n in summary.labels.most_common())
     bar.line(f"{summary.posts} {'post' if summary.posts == 1 else 'posts'}: {labels}")
-    bar.line("status: " + ", ".join(f"{n} {status}" for status, n in summary.status.most_common()))
+    bar.line(f"status: {', '.join(f'{n} {status}' for status, n in summary.status.most_common())}")
     bar.line(f"{summary.needs_review} to check by hand (confidence below {threshold:.2f}, or unread)")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from moodfuse.cli.offline import Offline, keep_offline
-from moodfuse.cli.progress import Bar
+from moodfuse.cli.progress import Bar, say
 from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
 from moodfuse.cli.tracking import Track, publish
 from moodfuse.errors import ConfigError
@@ -87,14 +87,14 @@ def search(
     if axes:
         _print_points(result)
     _print_best(result, config.train.monitor)
-    print(f"next    moodfuse train {data} --config {result.best_file} --name {name or recipe}-best")
+    say(f"next    moodfuse train {data} --config {result.best_file} --name {name or recipe}-best")
 
 
 def _print_best(result: SearchResult, monitor: str) -> None:
-    print(f"best of {result.summary.trials.ended} trials: validation {monitor} {abs(result.score):.3f}")
-    print("(chosen on these same posts, so too high: train with best.yaml, and use the held-out scores)")
+    say(f"best of {result.summary.trials.ended} trials: validation {monitor} {abs(result.score):.3f}")
+    say("(chosen on these same posts, so too high: train with best.yaml, and use the held-out scores)")
     for setting, share in result.summary.importances.items():
-        print(f"  {setting:<24} {share:.2f} of the differences")
+        say(f"  {setting:<24} {share:.2f} of the differences")
 
 
 def _print_points(result: SearchResult) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from moodfuse.cli.offline import Offline, keep_offline
-from moodfuse.cli.progress import Bar, console
+from moodfuse.cli.progress import Bar, say
 from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
 from moodfuse.cli.tracking import Track, publish
 
@@ -79,8 +79,8 @@ def train(
         print(json.dumps(result.metrics.as_json(), indent=1))
     else:
         _print_result(result, report, held_out=resolved.split.hold_out)
-    if result.resumed and not quiet:
-        console.print("this run had finished before; nothing was trained", markup=False)
+    if result.resumed:
+        bar.line("this run had finished before; nothing was trained")
 
 
 def _layers(overrides: list[str], seed: int | None, device: str | None) -> list[dict[str, Any]]:
@@ -96,17 +96,17 @@ def _print_result(result: RunResult, report: Path | None, *, held_out: bool) -> 
     print_scores(result.metrics.test, "held-out posts" if held_out else "cross-validated posts")
     for modality, alone in result.metrics.alone.items():
         figures = f"accuracy {alone.accuracy:.3f}, macro-F1 {alone.macro_f1:.3f}"
-        print(f"given the {modality} alone, the same model has {figures}")
-    print(f"run     {result.run.path}")
-    print(f"bundle  {result.run.bundle}")
+        say(f"given the {modality} alone, the same model has {figures}")
+    say(f"run     {result.run.path}")
+    say(f"bundle  {result.run.bundle}")
     if report is not None:
-        print(f"report  {report}")
+        say(f"report  {report}")
 
 
 def print_scores(scores: EstimatedScores, what: str) -> None:
     """Print scores with their intervals as a small table."""
-    print(f"{scores.n} {what}, 95 % intervals")
+    say(f"{scores.n} {what}, 95 % intervals")
     for name, value in scores.values().items():
         if name != "weighted_f1":
             low, high = scores.intervals[name]
-            print(f"  {name:<12} {value:.3f}  ({low:.3f} to {high:.3f})")
+            say(f"  {name:<12} {value:.3f}  ({low:.3f} to {high:.3f})")

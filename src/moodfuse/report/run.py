@@ -96,7 +96,8 @@ def training_blocks(run: Run, prefix: str = "") -> list[Block]:
     """Return loss and accuracy per epoch, of the model and of the stages before it."""
     blocks: list[Block] = []
     if run.metrics:
-        blocks.append(Paragraph(f"{_kept(run)} {run.metrics.training.parameters:,} weights were trained."))
+        trained = f"{run.metrics.training.parameters:,} weights were trained."
+        blocks.append(Paragraph(f"{_kept(run)} {trained}"))
     for stage, rows in run.histories.items():
         what = _STAGES.get(stage, f"stage {stage}")
         kept = run.metrics.training.best_epoch if run.metrics and not stage and run.config.members == 1 else None
@@ -109,7 +110,9 @@ def training_blocks(run: Run, prefix: str = "") -> list[Block]:
             if lines:
                 name = f"{prefix}history-{stage}-{kind}"
                 svg = lines_figure(name, lines, Scales("epoch", kind, whole=True), kept=kept)
-                figures.append(Figure(svg, f"{kind.capitalize()} per epoch{': ' + what if what else ''}."))
+                figures.append(
+                    Figure(svg, f"{'Loss' if kind == 'loss' else 'Accuracy'} per epoch{f': {what}' if what else ''}.")
+                )
         if figures:
             blocks.append(Figures(figures))
     return blocks

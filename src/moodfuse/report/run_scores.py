@@ -47,12 +47,12 @@ def _weakest(test: EstimatedScores, found: dict[str, Estimate]) -> str:
         return ""
     weakest = min(labels, key=lambda name: test.per_class[name].f1)
     row = test.confusion[labels.index(weakest)]
-    line = f"Weakest on {weakest}: F1 {found[f'f1_{weakest}']}"
     others = [count if i != labels.index(weakest) else -1 for i, count in enumerate(row)]
-    if max(others) > 0:
-        taken = labels[others.index(max(others))]
-        line += f"; {max(others):,} of its {sum(row):,} posts are taken for {taken}"
-    return line + "."
+    most = max(others)
+    return (
+        f"Weakest on {weakest}: F1 {found[f'f1_{weakest}']}"
+        f"{f'; {most:,} of its {sum(row):,} posts are taken for {labels[others.index(most)]}' if most > 0 else ''}."
+    )
 
 
 def score_blocks(test: EstimatedScores) -> list[Block]:

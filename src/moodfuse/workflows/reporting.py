@@ -144,5 +144,5 @@ def _nothing(path: Path) -> str:
         "expected the folder of a run (config.yaml, environment.json), of a comparison (comparison.json) or of a "
         "search (search.json)"
     )
-    found = "nothing" if not path.exists() else "a file" if path.is_file() else "a folder without any of these"
+    found = "nothing there" if not path.exists() else "a file" if path.is_file() else "a folder without any of these"
     return f"{path}: {expected}, found {found}; name what `moodfuse train`, `compare` or `search` wrote"
