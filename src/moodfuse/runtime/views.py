@@ -52,6 +52,8 @@ class ImageReader(Protocol):
     """Images in, encodings out."""
 
     dim: int
+    #: The shorter side of an image that is enough for it, in pixels.
+    enough: int
 
     def prepare(self, image: Image.Image) -> EncoderInput:
         """Return a decoded image as `encode` takes it."""
@@ -90,6 +92,7 @@ class JoinedImages:
 
     def __init__(self, readers: Sequence[ImageReader]) -> None:
         self._readers = readers
+        self.enough = max(reader.enough for reader in readers)
         self.dim = sum(reader.dim for reader in readers)
 
     def prepare(self, image: Image.Image) -> tuple[EncoderInput, ...]:

@@ -32,6 +32,7 @@ class ImageSource(EncoderSource):
     """The source of an image encoder, whose inputs are `PIXEL_INPUTS`."""
 
     modality: Modality = "image"
+    revision = 2  # images are resized otherwise
 
     @property
     @abstractmethod
@@ -99,7 +100,7 @@ class PixelInputs:
     def _decode(self, image: ImageRef, i: int, random: Draw | None) -> np.ndarray | None:
         if random is None or not self._augmentation:
             return _decode(image, self._spec)
-        opened = look(image).image
+        opened = look(image, enough=self._spec.enough).image
         if opened is None:
             return None
         changed = augment(opened, self._augmentation, random(i), lambda whole: resized(whole, self._spec))
@@ -127,7 +128,7 @@ def all_visible(tokens: Tensor) -> Tensor:
 
 
 def _decode(image: ImageRef, spec: ImageSpec) -> np.ndarray | None:
-    opened = look(image).image
+    opened = look(image, enough=spec.enough).image
     return None if opened is None else pixels(opened, spec)
 
 
