@@ -20,6 +20,8 @@ from moodfuse.data.posts import ImageRef, Posts
 from moodfuse.learn.augmentation import Draw, augment
 from moodfuse.learn.encoders.features import EncodingJob, Features, mean_features, stored_features
 from moodfuse.learn.encoders.source import EncoderSource, LiveInputs
+from moodfuse.learn.int8_convolutions import int8_convolutions
+from moodfuse.learn.precision import reduce_weights
 from moodfuse.learn.store import FeatureStore
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.graphs import EncoderSession, Encoding, ImageGraph
@@ -37,6 +39,11 @@ class ImageSource(EncoderSource):
     @property
     @abstractmethod
     def spec(self) -> ImageSpec: ...
+
+    def _export(self) -> bytes:
+        if self.precision != "int8":
+            return super()._export()
+        return reduce_weights(int8_convolutions(self.at("fp32").graph().read_bytes(), self.spec), "int8")
 
     def reader(self) -> ImageGraph:
         """Open the graph as a bundle's predictor runs it."""
