@@ -207,7 +207,10 @@ class ExportConfig(Section):
     """How the weights of a bundle's graphs are stored; `learn/precision.py` says how they are used."""
 
     text: Precision = Field("fp32", description="text encoder: fp32, fp16, or int8 in blocks of 32 with a scale each")
-    image: Precision = Field("fp32", description="image encoder; int8: a scale for each channel of a convolution")
+    image: Precision = Field(
+        "fp32",
+        description="image encoder; int8: a scale a channel and, of a frozen one, activations in int8 too",
+    )
     head: Precision = Field("fp32", description="the head: everything after the encoders")
 
 

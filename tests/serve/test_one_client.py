@@ -116,12 +116,13 @@ def test_what_is_costly_is_known_before_it_is_decoded() -> None:
         assert costly_bytes(ImageRef(quick)) is None
 
 
-def test_a_costly_image_is_seen_as_ever() -> None:
+@pytest.mark.parametrize("enough", [0, 512])
+def test_a_costly_image_is_seen_as_ever(enough: int) -> None:
     photo = encoded(Image.effect_noise((3_000, 2_000), 60).convert("RGB"), "JPEG")
 
     async def ask() -> None:
-        decoder = Decoder(seconds=30)
-        seen, expected = await decoder.look(photo), look_at(photo)
+        decoder = Decoder(seconds=30, enough=enough)
+        seen, expected = await decoder.look(photo), look_at(photo, enough=enough)
         assert seen.image is not None
         assert expected.image is not None
         assert seen.image.tobytes() == expected.image.tobytes()

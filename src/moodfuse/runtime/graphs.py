@@ -183,6 +183,7 @@ class ImageGraph:
     def __init__(self, session: EncoderSession, spec: ImageSpec) -> None:
         self.session = session
         self.spec = spec
+        self.enough = spec.enough
         self.dim = session.width
 
     def prepare(self, image: Image.Image) -> np.ndarray:
@@ -208,6 +209,7 @@ class Unencoded:
 
     def __init__(self, spec: ImageSpec) -> None:
         self.spec = spec
+        self.enough = spec.enough
         self.dim = spec.size
 
     def prepare(self, image: Image.Image) -> np.ndarray:

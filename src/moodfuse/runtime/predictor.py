@@ -129,6 +129,11 @@ class Predictor:
         """The width D of what the head reads of each modality, 0 where it reads none; for pixels the side."""
         return {"text": self._text.dim if self._text else 0, "image": self._image.dim if self._image else 0}
 
+    @property
+    def enough(self) -> int:
+        """The shorter side of an image that is enough for its encoder, in pixels; 0 where it reads none."""
+        return self._image.enough if self._image else 0
+
     def stream(self, posts: Iterable[Post], *, window: int = WINDOW) -> Iterator[Prediction]:
         """Yield a prediction for every post, in order. Holds at most two windows of posts at a time."""
         with closing(self.prepare_ahead(posts, window)) as windows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -52,6 +53,8 @@ class ImageReader(Protocol):
     """Images in, encodings out."""
 
     dim: int
+    #: The shorter side of an image that is enough for it, in pixels.
+    enough: int
 
     def prepare(self, image: Image.Image) -> EncoderInput:
         """Return a decoded image as `encode` takes it."""
@@ -90,6 +93,7 @@ class JoinedImages:
 
     def __init__(self, readers: Sequence[ImageReader]) -> None:
         self._readers = readers
+        self.enough = max(reader.enough for reader in readers)
         self.dim = sum(reader.dim for reader in readers)
 
     def prepare(self, image: Image.Image) -> tuple[EncoderInput, ...]:
@@ -134,8 +138,10 @@ def open_texts(bundle: Bundle, *, threads: int, graphs: Path | None = None, devi
             tokenizer = bundle.path(tokenizer_name(place)).read_text("utf-8")
         except UnicodeDecodeError:
             raise BundleError(f"{bundle.folder}: {tokenizer_name(place)} is no JSON (not in UTF-8)") from None
-        session = _open_encoder(bundle, "text", place, threads, graphs, device)
-        return TextGraph(session, load_tokenizer(tokenizer, max_tokens=spec.max_tokens), spec)
+        with ThreadPoolExecutor(1) as aside:  # a session is opened while the interpreter builds the tokenizer
+            session = aside.submit(_open_encoder, bundle, "text", place, threads, graphs, device)
+            built = load_tokenizer(tokenizer, max_tokens=spec.max_tokens)
+            return TextGraph(session.result(), built, spec)
 
     views = [(view, view.text) for view in bundle.manifest.views_of("text")]
     readers = [open_reader(place, view, spec) for place, (view, spec) in enumerate(views) if spec is not None]
