@@ -95,7 +95,7 @@ def _points(record: Reproduction) -> list[Block]:
     rows: list[list[Value]] = [
         [
             point.system,
-            ", ".join(f"{key.rpartition('.')[2]} {value:g}" for key, value in point.settings.items()),
+            ", ".join(f"{_called(key)} {value:g}" for key, value in point.settings.items()),
             point.score,
             f"{point.chosen} of {point.cells}",
         ]
@@ -104,6 +104,11 @@ def _points(record: Reproduction) -> list[Block]:
     columns = ["system", "point", "validation score (mean)", "cells that chose it"]
     told = "Each cell tries every point and keeps the best on its validation posts, which it does not test on."
     return [Paragraph(told), Table(columns, rows)] if rows else []
+
+
+def _called(key: str) -> str:
+    """Return the name of a grid's setting; of several that get the same value, of the first."""
+    return key.partition("+")[0].rpartition(".")[2]
 
 
 def _submission(submission: Submission | None) -> list[Block]:

@@ -76,9 +76,10 @@ def _notes(comparison: ComparisonFolder, gathered: Gathered) -> list[str]:
     if left := comparison.todo():
         notes.append(f"{len(left)} of {len(comparison.cells())} cells are still to run; only complete seeds are shown.")
     if plan.folds < 5:
+        ran = "One of five cells was run" if plan.folds == 1 else f"{plan.folds} of five cells were run"
         notes.append(
-            f"{plan.folds} of five cells were run: every score is on the {len(gathered.true)} posts that they "
-            f"test, of {plan.data.posts}."
+            f"{ran}: every score is on the {len(gathered.true)} posts that {'it tests' if plan.folds == 1 else 'they test'}, "
+            f"of {plan.data.posts}."
         )
     if len(gathered.seeds) == 1:
         notes.append(
@@ -128,12 +129,13 @@ def _row(gathered: Gathered, arm: Arm, draws: Draws) -> ArmRow:
 def _mean(values: Sequence[float], draws: np.ndarray, cells: Sequence[np.ndarray]) -> MeanScore:
     """Return the mean of a score over seeds; `draws`, (R,), give its interval, `cells`, each (S,), its spread."""
     low, high = percentiles(draws)
+    trainings = np.concatenate(cells)
     return MeanScore(
         value=float(np.mean(values)),
         low=low,
         high=high,
         sd_seeds=float(np.std(values, ddof=1)) if len(values) > 1 else None,
-        sd_cells=float(np.std(np.concatenate(cells), ddof=1)),
+        sd_cells=float(np.std(trainings, ddof=1)) if len(trainings) > 1 else None,
     )
 
 

@@ -53,11 +53,6 @@ class Effort:
     workers: int | None = None
 
     def __post_init__(self) -> None:
-        if not 2 <= self.folds <= 5:
-            raise ConfigError(
-                "--folds: expected 2 to 5, how many of the five cells to run (each tests a fifth of the posts), "
-                f"found {self.folds}"
-            )
         least = (("--seeds", self.seeds, 1), ("--trials", self.trials, 0), ("--workers", self.workers or 1, 1))
         for flag, value, smallest in least:
             if value < smallest:
@@ -120,6 +115,11 @@ def compare(
     require_training()
     from moodfuse.learn.compare.models import choose_models, vary_model
 
+    if not 2 <= folds <= 5:
+        raise ConfigError(
+            "--folds: expected 2 to 5, how many of the five cells to run (each tests a fifth of the posts), "
+            f"found {folds}"
+        )
     effort = Effort(seeds, folds, trials, robustness, workers)
     varied = [model for name, axes in (vary or {}).items() for model in vary_model(name, axes, overrides)]
     models = [*(choose_models(fusions, overrides) if fusions or not varied else []), *varied]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import JsonValue
 
 from moodfuse.data.posts import Posts
 from moodfuse.records.configuration import flat
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from moodfuse.learn.compare.models import ComparedModel
     from moodfuse.learn.recipes.course_reports import Budget, BudgetName, CourseReport, WhoseEncoders
 
-_LISTED = ("train.epochs", "train.stage_epochs", "train.batch_size")
+#: The settings that a budget may change.
+_LISTED = ("train.regime", "train.tune", "train.epochs", "train.stage_epochs", "train.batch_size", "train.patience")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class Reproducing:
         """Return in words what is smaller than in the report: posts, cells, settings, points of the grid."""
         whole, mine = self.report.budget("full"), self.budget
         words = [f"{posts:,} of {given:,} posts"] if posts < given else []
-        words += [f"{mine.folds} of five cells"] if mine.folds < whole.folds else []
+        if mine.folds < whole.folds:
+            words += ["one split instead of five" if mine.folds == 1 else f"{mine.folds} of five cells"]
         words += [f"{mine.seeds} of {whole.seeds} seeds"] if mine.seeds < whole.seeds else []
         return list(dict.fromkeys([*words, *(word for name in self.report.systems for word in self._cut_of(name))]))
 
@@ -55,7 +58,7 @@ class Reproducing:
         here, there = self._model(name, self.budget, self.overrides), self._model(name, self.report.budget("full"))
         ours, theirs = (flat(model.config.model_dump(mode="json")) for model in (here, there))
         words = [
-            f"{key.partition('.')[2]} {ours[key]} instead of {theirs[key]}"
+            f"{key.partition('.')[2]} {_told(ours[key])} instead of {_told(theirs[key])}"
             for key in _LISTED
             if ours[key] != theirs[key] and (here.config.train.regime == "two_stage" or "stage" not in key)
         ]
@@ -70,3 +73,7 @@ class Reproducing:
         system = self.report.systems[name]
         layers = [*self.report.layers(name, self.encoders), budget.settings, *overrides]
         return compared(name, resolve_config(system.recipe, overrides=layers), fewer_values(system.grid, budget.grid))
+
+
+def _told(value: JsonValue) -> str:
+    return "+".join(map(str, value)) if isinstance(value, list) else str(value)

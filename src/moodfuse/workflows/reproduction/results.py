@@ -98,6 +98,11 @@ def _found(row: ArmRow) -> dict[str, MeanScore]:
 
 
 def _split_here(results: ComparisonResults) -> str:
+    if results.folds == 1:
+        return (
+            "one split, stratified, with near-duplicates kept together: a fifth of the posts tests, which the training, "
+            "the encoders' tuning and the choice of epoch and settings never saw; a tenth chooses, the rest trains"
+        )
     tested = "all posts are tested" if results.folds == 5 else f"{results.folds} of five cells are run"
     return (
         "stratified cells with near-duplicates kept together: each tests a fifth of the posts, which its training, its "

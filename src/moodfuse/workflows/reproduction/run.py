@@ -75,7 +75,7 @@ def reproduce(
     models = asked.models()
     run = Effort(asked.budget.seeds, asked.budget.folds, workers=workers)
     done = compare_models(
-        models, posts, run, Claim("comparison", folder.path, _COMPARISON), progress=progress, notify=notify
+        models, posts, run, Claim("comparison", folder.path, _COMPARISON, elsewhere="another folder with -o"), progress=progress, notify=notify
     )
     record = build_reproduction(asked, read_comparison(done.path), done.results, cut)
     best = _best_fusion(record)
