@@ -64,6 +64,20 @@ class SplitConfig(Section):
         True, description="false: train on every labelled post; the scores are the recipe's, cross-validated"
     )
     repeats: int = Field(1, ge=1, le=20, description="hold_out=false: seeds of the cross-validation")
+    validation: float = Field(
+        0.0,
+        ge=0,
+        description="share (0.2) or number (500) of the posts that validate, none tests: the scores are then of the "
+        "posts that chose the epoch, and too good (0: folds)",
+    )
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> SplitConfig:
+        if self.validation >= 1 and self.validation != int(self.validation):
+            raise ValueError(f"split.validation: expected a share below 1 or a whole number, found {self.validation}")
+        if self.validation and not self.hold_out:
+            raise ValueError("split.hold_out=false leaves no post to validate on: leave split.validation out")
+        return self
 
 
 def _encoder_names(value: Any) -> Any:

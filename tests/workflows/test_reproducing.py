@@ -95,7 +95,7 @@ def test_the_same_command_goes_on_and_trains_nothing_twice(done: ReproductionRes
     assert any("nothing was trained" in line for line in lines)
     assert again.record == done.record
     assert done.folder.submission.read_bytes() == submission
-    with pytest.raises(ConfigError, match="another configuration.*; give another folder with -o, or delete that"):
+    with pytest.raises(ConfigError, match=r"another configuration.*; give another folder with -o, or delete that"):
         run("s1", folder_of_posts, done.folder.path)
 
 

@@ -49,7 +49,8 @@ class Reproducing:
         """Return in words what is smaller than in the report: posts, cells, settings, points of the grid."""
         whole, mine = self.report.budget("full"), self.budget
         words = [f"{posts:,} of {given:,} posts"] if posts < given else []
-        if mine.folds < whole.folds:
+        validates = self._model(next(iter(self.report.systems)), mine, self.overrides).config.split.validation
+        if not validates and mine.folds < whole.folds:
             words += ["one split instead of five" if mine.folds == 1 else f"{mine.folds} of five cells"]
         words += [f"{mine.seeds} of {whole.seeds} seeds"] if mine.seeds < whole.seeds else []
         return list(dict.fromkeys([*words, *(word for name in self.report.systems for word in self._cut_of(name))]))
