@@ -313,7 +313,7 @@ def test_without_test_posts_no_score_is_called_a_test_score(posts: Posts, tmp_pa
     split = Split.load(run.run.split)
     assert (len(split.validation_ids), split.test_ids) == (round(0.2 * len(posts)), [])
     metrics = json.loads(run.run.metrics.read_text())
-    assert metrics["test"] is None
+    assert "test" not in metrics
     assert metrics["validation"]["n"] == len(split.validation_ids)
     assert [row["id"] for row in rows(run.run.predictions)] == split.validation_ids
     manifest = run.bundle.manifest

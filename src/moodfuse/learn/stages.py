@@ -36,7 +36,9 @@ def stage_config(config: Config, modality: Modality) -> Config:
                 update={
                     "regime": "end_to_end",
                     "tune": (modality,),
-                    "epochs": config.train.stage_epochs,
+                    "epochs": config.train.own_epochs(modality),
+                    "text_epochs": None,
+                    "image_epochs": None,
                     "batch_size": config.train.stage_batch_size,
                 }
             ),

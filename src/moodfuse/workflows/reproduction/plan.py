@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import JsonValue
 
 from moodfuse.data.posts import Posts
 from moodfuse.records.configuration import flat
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from moodfuse.learn.recipes.course_reports import Budget, BudgetName, CourseReport, WhoseEncoders
 
 #: The settings that a budget may change.
-_LISTED = ("train.regime", "train.tune", "train.epochs", "train.stage_epochs", "train.batch_size", "train.patience")
+_LISTED = ("train.regime", "train.epochs", "train.stage_epochs", "train.batch_size", "train.patience")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Reproducing:
         here, there = self._model(name, self.budget, self.overrides), self._model(name, self.report.budget("full"))
         ours, theirs = (flat(model.config.model_dump(mode="json")) for model in (here, there))
         words = [
-            f"{key.partition('.')[2]} {_told(ours[key])} instead of {_told(theirs[key])}"
+            f"{key.partition('.')[2]} {ours[key]} instead of {theirs[key]}"
             for key in _LISTED
             if ours[key] != theirs[key] and (here.config.train.regime == "two_stage" or "stage" not in key)
         ]
@@ -74,7 +73,3 @@ class Reproducing:
         system = self.report.systems[name]
         layers = [*self.report.layers(name, self.encoders), budget.settings, *overrides]
         return compared(name, resolve_config(system.recipe, overrides=layers), fewer_values(system.grid, budget.grid))
-
-
-def _told(value: JsonValue) -> str:
-    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
