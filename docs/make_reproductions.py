@@ -53,7 +53,8 @@ stage's classifier. What a report does not say is the recipe's own value.
 seed instead of five cells and three seeds. s0 and s1 are otherwise as reported; the best fusion, trained by itself for
 the submission, takes the encoders that were tuned for the table. s2 tries all 8 points of its grid, 20 epochs each,
 over frozen encoders: at the rate that the report chose, 1e-7, an encoder hardly moves. s3 trains end to end at the
-point that the report chose, 3 epochs instead of 6; s4 end to end, 4 epochs.
+point that the report chose, 3 epochs instead of 6; s4 end to end, 4 epochs. The 40 minutes are an estimate from the
+processor's seconds of single epochs: no report has been run to its end with this budget yet.
 
 **`--validation 0.2` or `--validation 500`** is the protocol of the reports that had no test part: that share or number
 of posts, stratified and without near-duplicates on both sides, chooses the epoch and the settings and gives the score.
