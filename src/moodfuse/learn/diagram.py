@@ -160,7 +160,9 @@ def draw_fusion(
     kept = [step for step in steps if step.kind not in {"Dropout", "Identity"}]
     weights = sum(parameter.numel() for parameter in fusion.parameters())
     formula = (cls.__doc__ or "").strip().split("\n\n")[0]
-    drawn = {m: encoders[m] for m in cls.modalities if m in encoders and cls.reads(m) != "pixels"}
+    drawn: dict[str, DrawnEncoder] = {
+        m: encoders[m] for m in cls.modalities if m in encoders and cls.reads(m) != "pixels"
+    }
     return Drawing(name, reads, kept, weights, "\n".join(line.strip() for line in formula.splitlines()), drawn)
 
 

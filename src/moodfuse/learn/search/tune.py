@@ -68,9 +68,9 @@ def tune(
                 log.add(ended)
         study.tell(trial, ended.score, state=TrialState.FAIL if ended.score is None else None)
         tried.append(ended)
-    score, settings = _best(tried)
-    if best is None or best.score < score:  # the best was fitted before an interruption
-        best = fit(with_settings(config, settings))
+    highest, point = _best(tried)
+    if best is None or best.score < highest:  # the best was fitted before an interruption
+        best = fit(with_settings(config, point))
     return best, tried
 
 
