@@ -24,6 +24,7 @@ from moodfuse.learn.recipes import resolve_config
 from moodfuse.learn.search.space import recipe_settings, search_space, with_settings
 from moodfuse.learn.search.study import StoredStudy
 from moodfuse.learn.search.tune import tune
+from moodfuse.records.cells import TrialLog
 from moodfuse.records.search import read_search
 from moodfuse.report.page import document_page
 from moodfuse.report.search import search_document
@@ -174,6 +175,31 @@ def test_a_cell_does_without_the_settings_that_diverge(config: Config) -> None:
     begun.clear()
     with pytest.raises(DivergedError):
         tune(fit, config, 1)
+
+
+def test_the_trials_of_an_interrupted_cell_are_not_fitted_again(config: Config, tmp_path: Path) -> None:
+    grid, scores = {"optim.lr": (1e-2, 1e-3, 1e-4, 1e-5)}, {1e-2: 0.4, 1e-3: 0.6, 1e-4: 0.5, 1e-5: 0.3}
+    begun: list[float] = []
+
+    def fit(one: Config, last: float = 0.0) -> FittedCell:
+        begun.append(one.optim.lr)
+        if one.optim.lr == last:
+            raise KeyboardInterrupt
+        row = {"epoch": 0, "val_macro_f1": scores[one.optim.lr]}
+        return FittedCell(one, None, {}, [row], 10, 1.0)  # type: ignore[arg-type]
+
+    log = TrialLog(tmp_path / "trials.jsonl")
+    with pytest.raises(KeyboardInterrupt):
+        tune(lambda one: fit(one, last=1e-4), config, 0, grid, log)
+    with log.path.open("a") as file:
+        file.write('{"number":2,"settings":{"optim.lr":0.0001}')  # a kill in the middle of a line
+    begun.clear()
+    best, tried = tune(fit, config, 0, grid, log)
+    assert begun == [1e-4, 1e-5, 1e-3]  # the rest, then the best, whose weights the interruption took
+    assert (best.config.optim.lr, best.score) == (1e-3, 0.6)
+    assert [trial.score for trial in tried] == [0.4, 0.6, 0.5, 0.3]
+    whole, same = tune(fit, config, 0, grid)
+    assert (whole.config, same) == (best.config, tried)
 
 
 def test_two_processes_share_one_study(

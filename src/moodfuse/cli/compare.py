@@ -84,6 +84,7 @@ def compare(
     from moodfuse.data.formats.base import TRAINING
     from moodfuse.settings import parse_overrides, split_axes
     from moodfuse.workflows.comparison.run import compare as run_comparison
+    from moodfuse.workflows.reporting import write_last_report
 
     words, axes = split_axes(overrides or []) if vary else (overrides or [], {})
     if vary and not axes:
@@ -107,12 +108,15 @@ def compare(
             progress=bar,
             notify=bar.line,
         )
+        report = write_last_report(result.path, bar.line)
         publish(result.path, track, bar.line)
     if as_json:
         print(json.dumps(result.results.as_json(), indent=1, ensure_ascii=False))
         return
     _print(result.results)
     say(f"comparison  {result.path}")
+    if report:
+        say(f"report      {report}")
 
 
 def _print(results: ComparisonResults) -> None:
@@ -125,7 +129,8 @@ def _print(results: ComparisonResults) -> None:
             told.add(pair)
             say(_sentence(verdict.words))
     say()
-    say(f"{results.posts} posts, out of fold; 95 % intervals")
+    where = "out of fold" if results.folds > 1 else "which also chose"
+    say(f"{results.posts} posts, {where}; 95 % intervals")
     table = Table("model", *METRIC_NAMES.values(), "ECE", "weights", "s per cell", box=None, pad_edge=False)
     errors = {entry.arm: entry.ece for entry in results.calibration}
     for row in results.rows:

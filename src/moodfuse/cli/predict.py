@@ -196,7 +196,8 @@ def _on_ray(
 
 
 def _tell(bar: Bar, summary: Summary, threshold: float) -> None:
-    labels = ", ".join(f"{n} {label}" for label, n in summary.labels.most_common())
+    total = summary.labels.total()
+    labels = ", ".join(f"{n} {label} ({n / total:.0%})" for label, n in summary.labels.most_common())
     bar.line(f"{summary.posts} {'post' if summary.posts == 1 else 'posts'}: {labels}")
     bar.line(f"status: {', '.join(f'{n} {status}' for status, n in summary.status.most_common())}")
     bar.line(f"{summary.needs_review} to check by hand (confidence below {threshold:.2f}, or unread)")

@@ -61,6 +61,7 @@ def search(
     from moodfuse.labels import Labels
     from moodfuse.learn.compare.models import model_config
     from moodfuse.settings import parse_overrides, split_axes
+    from moodfuse.workflows.reporting import write_last_report
     from moodfuse.workflows.searching import search as run_search
 
     words, axes = split_axes(overrides or []) if grid else (overrides or [], {})
@@ -80,6 +81,7 @@ def search(
             progress=bar,
             notify=bar.line,
         )
+        report = write_last_report(result.path, bar.line)
         publish(result.path, track, bar.line)
     if as_json:
         print(json.dumps(result.summary.as_json(), indent=1))
@@ -87,6 +89,8 @@ def search(
     if axes:
         _print_points(result)
     _print_best(result, config.train.monitor)
+    if report:
+        say(f"report  {report}")
     say(f"next    moodfuse train {data} --config {result.best_file} --name {name or recipe}-best")
 
 

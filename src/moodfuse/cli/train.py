@@ -10,7 +10,17 @@ import typer
 
 from moodfuse.cli.offline import Offline, keep_offline
 from moodfuse.cli.progress import Bar, say
-from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
+from moodfuse.cli.reading import (
+    AlsoTrain,
+    Columns,
+    Quotes,
+    Remote,
+    Sheet,
+    Validation,
+    also_layer,
+    reading_of,
+    validation_layer,
+)
 from moodfuse.cli.tracking import Track, publish
 
 if TYPE_CHECKING:
@@ -31,6 +41,7 @@ def train(
     name: Annotated[str | None, typer.Option(help="Name of the run; by default the recipe's.")] = None,
     runs: Annotated[Path, typer.Option(help="Folder that holds runs.")] = Path("runs"),
     split: Annotated[Path | None, typer.Option(help="A split to use: CSV or JSON of id with split or fold.")] = None,
+    validation: Validation = None,
     seed: Annotated[int | None, typer.Option(help="Same as seed=N.")] = None,
     device: Annotated[str | None, typer.Option(help="Same as train.device=auto|cpu|gpu|mps.")] = None,
     format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
@@ -58,7 +69,7 @@ def train(
     from moodfuse.workflows.training import train as run_training
     from moodfuse.workflows.training import write_run_report
 
-    layers = [*_layers(overrides or [], seed, device), *also_layer(also_train)]
+    layers = [*_layers(overrides or [], seed, device), *validation_layer(validation), *also_layer(also_train)]
     resolved = resolve_config(recipe or (None if config else "concat"), file=config, overrides=layers)
     with Bar(quiet=quiet) as bar:
         reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
@@ -93,7 +104,11 @@ def _layers(overrides: list[str], seed: int | None, device: str | None) -> list[
 
 
 def _print_result(result: RunResult, report: Path | None, *, held_out: bool) -> None:
-    print_scores(result.metrics.test, "held-out posts" if held_out else "cross-validated posts")
+    if result.metrics.test:
+        print_scores(result.metrics.test, "held-out posts" if held_out else "cross-validated posts")
+    else:
+        print_scores(result.metrics.scored, "validation posts")
+        say(result.metrics.protocol.test)
     for modality, alone in result.metrics.alone.items():
         figures = f"accuracy {alone.accuracy:.3f}, macro-F1 {alone.macro_f1:.3f}"
         say(f"given the {modality} alone, the same model has {figures}")

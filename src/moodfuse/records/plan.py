@@ -65,6 +65,17 @@ class ComparisonPlan(Record):
     def model_names(self) -> list[str]:
         return [model.name for model in self.models] + ([self.judge.name] if self.judge else [])
 
+    @property
+    def validates_only(self) -> bool:
+        """Whether the scores are of the posts that chose, since no post is held out for a test."""
+        return any(model.config.validates_only for model in self.models)
+
+    @property
+    def cell_count(self) -> int:
+        """The number of cells that the folds of the split make; together they test every post."""
+        found = self.models[0].config.setting("split.folds") if self.models else None
+        return found // 2 if isinstance(found, int) else 5
+
     def settings(self) -> dict[str, JsonValue]:
         """Return the settings that must be the same to continue a comparison, with dotted names.
 

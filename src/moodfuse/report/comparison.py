@@ -21,6 +21,8 @@ from moodfuse.report.document import (
     Verdicts,
 )
 
+_NUMBERS = {3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 10: "ten"}
+
 
 def comparison_document(comparison: Comparison) -> Document:
     """Return the report of a comparison."""
@@ -94,9 +96,11 @@ def _summary(comparison: Comparison) -> list[Block]:
     if results is None:
         return blocks
     if comparison.rows:
+        only = comparison.plan is not None and comparison.plan.validates_only
+        seen = "the posts that chose the model's epoch" if only else "posts that the model never saw"
         blocks.append(
             Paragraph(
-                f"Every score is on posts that the model never saw{_but_judge(comparison.plan)}: "
+                f"Every score is on {seen}{_but_judge(comparison.plan)}: "
                 f"{results.posts:,} posts in {results.groups:,} "
                 "groups of near-duplicates, the same folds for all models. Intervals are 95 %, from a bootstrap over "
                 "the groups; differences are tested on the same posts, Holm-corrected for "
@@ -110,7 +114,7 @@ def _protocol(plan: ComparisonPlan, results: ComparisonResults | None) -> list[B
     posts = plan.data
     facts: list[tuple[str, Value]] = [
         ("posts", posts.posts),
-        *[(f"posts labelled {label}", count) for label, count in posts.classes.items()],
+        *[(f"posts labelled {label}", f"{n:,} ({n / (posts.posts or 1):.1%})") for label, n in posts.classes.items()],
         ("unlabelled, left out", posts.unlabelled),
         ("groups of near-duplicates", results.groups if results else None),
         ("folds", plan.folds),
@@ -124,13 +128,13 @@ def _protocol(plan: ComparisonPlan, results: ComparisonResults | None) -> list[B
         if plan.trials
         else "each fusion uses its recipe's values"
     )
-    return [
-        Paragraph(
-            "One stratified split of ten folds, with near-duplicates kept together, was fixed before anything was "
-            f"fitted. A cell tests on two folds, {_choosing(plan)}; {tuned}. Test folds are predicted once."
-        ),
-        Facts(facts),
-    ]
+    fixed = "with near-duplicates kept together, was fixed before anything was fitted"
+    if plan.validates_only:
+        words = f"One stratified split, {fixed}. Some posts validate, none tests; {tuned}."
+    else:
+        folds = f"One stratified split of {_NUMBERS[2 * plan.cell_count]} folds, {fixed}."
+        words = f"{folds} A cell tests on two folds, {_choosing(plan)}; {tuned}. Test folds are predicted once."
+    return [Paragraph(words), Facts(facts)]
 
 
 def _but_judge(plan: ComparisonPlan | None) -> str:
@@ -151,14 +155,16 @@ def _judge(plan: ComparisonPlan) -> list[Block]:
 
 
 def _choosing(plan: ComparisonPlan) -> str:
-    """Return how a cell uses the eight folds that it does not test on."""
+    """Return how a cell uses the folds that it does not test on."""
+    fewer, rest = (_NUMBERS[2 * plan.cell_count - less] for less in (3, 2))
     fixed = [not plan.trials and model.config.monitor == "none" for model in plan.models]
     if fixed and all(fixed):
-        return "trains on the other eight and takes its temperature from the other cells' answers"
-    words = "chooses its epoch and temperature on a third and trains on the other seven"
+        return f"trains on the other {rest} and takes its temperature from the other cells' answers"
+    words = f"chooses its epoch and temperature on a third and trains on the other {fewer}"
     if any(fixed):
         words += (
-            " (a model that chooses no epoch trains on eight, and takes its temperature from the other cells' answers)"
+            f" (a model that chooses no epoch trains on {rest}, and takes its temperature from the other cells' "
+            "answers)"
         )
     return words
 

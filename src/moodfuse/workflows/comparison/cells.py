@@ -28,7 +28,10 @@ def run_missing(
     progress: Progress,
     notify: Notify,
 ) -> None:
-    """Run the cells of a comparison that are not on disk yet, `workers` at a time (`None`: as many as cores)."""
+    """Run the cells of a comparison that are not on disk yet, `workers` at a time (`None`: as many as cores).
+
+    The encoders that cells have tuned stay, for `forget_tuned` to delete.
+    """
     from moodfuse.learn.compare.work import Work
     from moodfuse.learn.compare.workers import run_cells
     from moodfuse.learn.feature_folder import feature_folder
@@ -61,7 +64,11 @@ def run_missing(
             grids={model.name: model.grid for model in models},
         )
         run_cells(work, todo, workers=min(workers or _cores(), len(todo)), done=_counting(len(todo), total, progress))
-    for weights in stages_folder(comparison.path).glob("*/*/*"):  # every model that needed them has its cells
+
+
+def forget_tuned(comparison: ComparisonFolder) -> None:
+    """Delete the weights of the encoders that cells have tuned, when every model that needs them has its cells."""
+    for weights in stages_folder(comparison.path).glob("*/*/*"):
         if weights.name != STAGE_HISTORY and weights.is_file():
             weights.unlink()
 
