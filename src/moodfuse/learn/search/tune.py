@@ -68,9 +68,9 @@ def tune(
                 log.add(ended)
         study.tell(trial, ended.score, state=TrialState.FAIL if ended.score is None else None)
         tried.append(ended)
-    highest, point = _best(tried)
+    highest, found = _best(tried)
     if best is None or best.score < highest:  # the best was fitted before an interruption
-        best = fit(with_settings(config, point))
+        best = fit(with_settings(config, found))
     return best, tried
 
 
