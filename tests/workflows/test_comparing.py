@@ -334,8 +334,8 @@ def test_three_cells_of_six_folds_test_every_post_once(posts: Posts, tmp_path: P
     assert (result.results.folds, result.results.posts) == (3, len(posts))
     assert "3-fold cross-validation: every post is tested once." in result.results.notes
     page = markdown(report_document(result.path))
-    assert "split of six folds" in page
-    assert "trains on the other three" in page
+    assert "split of 6 folds" in page
+    assert "trains on the other 3" in page
 
 
 def test_without_test_posts_the_scores_are_of_the_posts_that_chose(posts: Posts, tmp_path: Path) -> None:

@@ -129,8 +129,7 @@ def _print(results: ComparisonResults) -> None:
             told.add(pair)
             say(_sentence(verdict.words))
     say()
-    where = "out of fold" if results.folds > 1 else "which also chose"
-    say(f"{results.posts} posts, {where}; 95 % intervals")
+    say(f"{results.posts} posts, {'out of fold' if results.folds > 1 else 'which also chose'}; 95 % intervals")
     table = Table("model", *METRIC_NAMES.values(), "ECE", "weights", "s per cell", box=None, pad_edge=False)
     errors = {entry.arm: entry.ece for entry in results.calibration}
     for row in results.rows:

@@ -21,8 +21,6 @@ from moodfuse.report.document import (
     Verdicts,
 )
 
-_NUMBERS = {3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 10: "ten"}
-
 
 def comparison_document(comparison: Comparison) -> Document:
     """Return the report of a comparison."""
@@ -132,8 +130,8 @@ def _protocol(plan: ComparisonPlan, results: ComparisonResults | None) -> list[B
     if plan.validates_only:
         words = f"One stratified split, {fixed}. Some posts validate, none tests; {tuned}."
     else:
-        folds = f"One stratified split of {_NUMBERS[2 * plan.cell_count]} folds, {fixed}."
-        words = f"{folds} A cell tests on two folds, {_choosing(plan)}; {tuned}. Test folds are predicted once."
+        split = f"One stratified split of {'ten' if plan.cell_count == 5 else 2 * plan.cell_count} folds, {fixed}."
+        words = f"{split} A cell tests on two folds, {_choosing(plan)}; {tuned}. Test folds are predicted once."
     return [Paragraph(words), Facts(facts)]
 
 
@@ -156,15 +154,15 @@ def _judge(plan: ComparisonPlan) -> list[Block]:
 
 def _choosing(plan: ComparisonPlan) -> str:
     """Return how a cell uses the folds that it does not test on."""
-    fewer, rest = (_NUMBERS[2 * plan.cell_count - less] for less in (3, 2))
+    ten, rest = plan.cell_count == 5, 2 * plan.cell_count - 2
     fixed = [not plan.trials and model.config.monitor == "none" for model in plan.models]
     if fixed and all(fixed):
-        return f"trains on the other {rest} and takes its temperature from the other cells' answers"
-    words = f"chooses its epoch and temperature on a third and trains on the other {fewer}"
+        return f"trains on the other {'eight' if ten else rest} and takes its temperature from the other cells' answers"
+    words = f"chooses its epoch and temperature on a third and trains on the other {'seven' if ten else rest - 1}"
     if any(fixed):
         words += (
-            f" (a model that chooses no epoch trains on {rest}, and takes its temperature from the other cells' "
-            "answers)"
+            f" (a model that chooses no epoch trains on {'eight' if ten else rest}, and takes its temperature from the "
+            "other cells' answers)"
         )
     return words
 
