@@ -2,9 +2,9 @@
 
 What teaches most are posts that stand for many others: of a random sample of all posts, weighted k-means on their
 vectors makes as many groups as posts are wanted, and each group gives the post nearest to its mean (diverse
-mini-batches after Zhdanov 2019). The weight is the model's doubt, so that where it is unsure the groups are smaller.
-Posts chosen because they are doubtful or far from one another are odd ones, and teach less than as many drawn at random
-(`benchmarks/picks.py`). The random part is drawn from a share of all posts that is set aside first, so that it stays a
+mini-batches after Zhdanov 2019). The weight is 1 plus the model's doubt, so that where it is unsure the groups are
+smaller, and labels of which it is always sure are not forgotten. Posts chosen because they are doubtful or far from one
+another are odd ones, and teach less than as many drawn at random (`benchmarks/picks.py`). The random part is drawn from a share of all posts that is set aside first, so that it stays a
 random sample of them however the others are chosen.
 """
 
@@ -34,8 +34,6 @@ Drawn = Literal["random", "queue"]
 
 #: The posts among which those that teach are chosen: so many for each that is wanted, in these bounds.
 _FOR_EACH, _FEWEST, _MOST = 5, 1000, 3000
-#: The least weight of a post of whose answer the model is quite sure.
-_SURE = 1e-3
 #: When k-means stops at the latest: what follows hardly changes who is nearest to a mean.
 _ROUNDS = 20
 
@@ -114,7 +112,7 @@ class QueueDraw:
         if len(once) > self.wanted:
             found = vectors([*self._taught, *once])
             known, others = found[: len(self._taught)], found[len(self._taught) :]
-            weights = self._doubt[once] + _SURE
+            weights = 1 + self._doubt[once]
             chosen = [once[at] for at in representatives(others, weights, self.wanted, known, seed=self._seed)]
         luck = np.random.RandomState(self._seed)
         count = len(self.random) + len(chosen)
