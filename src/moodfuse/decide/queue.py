@@ -4,8 +4,8 @@ What teaches most are posts that stand for many others: of a random sample of al
 vectors makes as many groups as posts are wanted, and each group gives the post nearest to its mean (diverse
 mini-batches after Zhdanov 2019). The weight is 1 plus the model's doubt, so that where it is unsure the groups are
 smaller, and labels of which it is always sure are not forgotten. Posts chosen because they are doubtful or far from one
-another are odd ones, and teach less than as many drawn at random (`benchmarks/picks.py`). The random part is drawn from a share of all posts that is set aside first, so that it stays a
-random sample of them however the others are chosen.
+another are odd ones, and teach less than as many drawn at random (`benchmarks/picks.py`). The random part is drawn from
+a share of all posts that is set aside first, so that it stays a random sample of them however the others are chosen.
 """
 
 from __future__ import annotations
@@ -134,11 +134,11 @@ def representatives(
     """
     if not vectors.shape[1]:
         return list(range(count))
-    everything, groups = np.concatenate([known, vectors]), len(known) + count
+    stacked, groups = np.concatenate([known, vectors]), len(known) + count
     mass = np.concatenate([np.full(len(known), weights.mean()), weights])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct vectors than groups
-        fitted = KMeans(groups, n_init=1, max_iter=_ROUNDS, random_state=seed).fit(everything, sample_weight=mass)
+        fitted = KMeans(groups, n_init=1, max_iter=_ROUNDS, random_state=seed).fit(stacked, sample_weight=mass)
     group_of = fitted.labels_[len(known) :]
     distance = np.linalg.norm(vectors - fitted.cluster_centers_[group_of], axis=1)
     heavy = np.bincount(group_of, weights=weights, minlength=groups)

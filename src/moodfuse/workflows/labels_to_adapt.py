@@ -46,7 +46,7 @@ def _reviewed(answers: Path, reading: Reading, progress: Progress) -> Posts:
         given = opened.review.given()
         for row, reviewed in sorted(opened.review.by_row.items()):
             if row in given and given[row].label is not None:
-                fields = (reviewed.answered.post.fields or {}) | {DRAWN: reviewed.drawn}
+                fields = {**(reviewed.answered.post.fields or {}), DRAWN: reviewed.drawn}
                 posts.append(replace(reviewed.answered.post, label=given[row].label, fields=fields))
     return Posts(posts, source=str(answers))
 
