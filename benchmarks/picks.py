@@ -73,9 +73,7 @@ def main() -> None:
             print(picks_row(target, size, draws, pool.posts.groups), flush=True)
             if size <= CHECKED:
                 bias.append(bias_row(target, size, draws))
-    print(
-        "\n| posts | labels | gain on test posts | cross-validation said | too much by, points | before, by test set |"
-    )
+    print("\n| posts | labels | gain, points | cross-validation said | too much by | before, by test posts |")
     print("|---|---|---|---|---|---|")
     print("\n".join(bias))
 
