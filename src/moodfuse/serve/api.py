@@ -188,6 +188,6 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
         422: "not what was expected",
         429: "too many requests at a time; see Retry-After",
         503: "no answer in time",
-        507: "the service's disk is full",
+        507: "the service's disk is full or not to be written to",
     }
     return {status: {"description": texts[status], **problem} for status in statuses or texts}
