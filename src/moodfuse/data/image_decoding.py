@@ -63,14 +63,16 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 _fax = threading.local()
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)
 def _note_tiff_error(module: bytes | None, _format: bytes | None, _values: int | None) -> None:
     """Note, for this thread, that libtiff's fax decoder met bad codes: it goes on, and says nothing else of them."""
-    _fax.damaged = (module or b"").startswith(b"Fax")
+    if (module or b"").startswith(b"Fax"):
+        _fax.damaged = True
 
 
+# Held here: libtiff calls it.
+_TIFF_ERRORS = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)(_note_tiff_error)
 with suppress(AttributeError, OSError):  # where libtiff is no library of its own
-    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(_note_tiff_error)  # type: ignore[attr-defined]
+    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(_TIFF_ERRORS)  # type: ignore[attr-defined]
 #: Least standard deviation of the grey levels (0..255) of a picture that can be seen against its background.
 _LEAST_CONTRAST = 6.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,7 +67,8 @@ def create_app(settings: Settings) -> Guard:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         sweep_folder(settings.folder)
-        home.mkdir(exist_ok=True)
+        with suppress(OSError):  # a batch makes it anew, or says why it cannot
+            home.mkdir(exist_ok=True)
         with stopping.watched():
             yield
         await engine.aside(lambda: None)
