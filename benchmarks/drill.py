@@ -223,10 +223,14 @@ def disturb(asked: argparse.Namespace, folder: Path) -> int:
     """Kill commands, and take their disks, rights and clocks away; return how much went wrong."""
     found = jobs(folder / "sources", asked.only.split(",") if asked.only else ())
     undisturbed = run_undisturbed([*found, serve_job(folder / "sources")], folder, asked.lanes)
-    until = time.monotonic() + asked.seconds
-    wrong = kill_points(undisturbed[:-1], asked.kills, asked.seed, until, folder, asked.lanes)
-    until = time.monotonic() + asked.seconds
-    return wrong + disturbances(undisturbed, asked.disks, asked.seed, until, folder, asked.lanes)
+    wrong = 0
+    if asked.kills:
+        until = time.monotonic() + asked.seconds
+        wrong += kill_points(undisturbed[:-1], asked.kills, asked.seed, until, folder, asked.lanes)
+    if asked.disks:
+        until = time.monotonic() + asked.seconds
+        wrong += disturbances(undisturbed, asked.disks, asked.seed, until, folder, asked.lanes)
+    return wrong
 
 
 def print_tallies(tallies: dict[str, Tally]) -> int:

@@ -21,7 +21,8 @@ from moodfuse.staging import kept_aside, staging_folder
 
 #: The error numbers of a full or failing disk.
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-_NO_RIGHT = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+#: Those of a place that may not be written to.
+NO_RIGHT = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 @contextmanager
@@ -157,7 +158,7 @@ def _output_errors(path: Path, *, every: bool = False, within: Path | None = Non
 
 
 def _lost_right(error: OSError, folder: Path) -> bool:
-    return error.errno in _NO_RIGHT and isinstance(error.filename, str) and Path(error.filename).is_relative_to(folder)
+    return error.errno in NO_RIGHT and isinstance(error.filename, str) and Path(error.filename).is_relative_to(folder)
 
 
 def _remedy(error: OSError) -> str:
