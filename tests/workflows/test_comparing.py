@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -113,11 +114,17 @@ def test_a_cell_in_memory_is_the_one_on_disk(done: ComparisonResult, posts: Post
     assert np.allclose(found[[row[i] for i in cell.ids]], cell.probabilities[""], atol=1e-6)
 
 
-def test_the_same_command_trains_nothing_twice(copied: Path, posts: Posts, done: ComparisonResult) -> None:
+def test_the_same_command_trains_nothing_twice(
+    copied: Path, posts: Posts, done: ComparisonResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (copied / "c" / "results.json").unlink()
+    left = tmp_path / "tmp" / ".moodfuse-features.0123abcd.part"  # by one that was killed behind its last cell
+    left.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(left.parent))
     lines: list[str] = []
     again = run(copied, posts, notify=lines.append)
     assert lines == ["all 4 cells had been run before; nothing was trained"]
+    assert not left.exists()
     assert again.results == done.results
     assert json.loads((copied / "c" / "results.json").read_text()) == again.results.as_json()
 

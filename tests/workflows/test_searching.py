@@ -18,7 +18,7 @@ from moodfuse.data.duplicates import group_duplicates
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import make_split
-from moodfuse.errors import ConfigError, DataError, DivergedError, TrainingError
+from moodfuse.errors import ConfigError, DataError, DivergedError, OutputError, TrainingError
 from moodfuse.learn.compare.cell import FittedCell
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.learn.search.space import recipe_settings, search_space, with_settings
@@ -143,6 +143,12 @@ def test_a_trial_that_another_process_runs_counts(copied: Path, config: Config) 
 
 def diverged(*_: object) -> float:
     raise DivergedError("the loss is no longer a number")
+
+
+def test_a_study_that_cannot_be_used_is_told_in_a_line(copied: Path, posts: Posts, config: Config) -> None:
+    (copied / "s" / "study.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(OutputError, match=r"study.db: cannot be used \(file is not a database\)"):
+        search(posts, config, trials=6, name="s", searches=copied)
 
 
 def test_a_trial_that_diverges_is_given_up_and_not_begun_again(config: Config, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ from moodfuse.cli.languages import Lang, choose_language, translate_help
 from moodfuse.cli.progress import complain, console
 from moodfuse.cli.spellings import new_spellings
 from moodfuse.errors import MoodfuseError
-from moodfuse.files import NO_ROOM
+from moodfuse.files import NO_RIGHT, NO_ROOM
 from moodfuse.language import translate
 from moodfuse.version import __version__
 
@@ -110,7 +110,7 @@ def run(arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         return _missing_module(error)
     except OSError as error:
-        return _no_room(error) if error.errno in NO_ROOM else _ours()
+        return _no_place(error) if error.errno in NO_ROOM | NO_RIGHT else _ours()
     except MemoryError:
         complain("out of memory; use a smaller train.batch_size")
         return 3
@@ -137,10 +137,11 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _no_room(error: OSError) -> int:
+def _no_place(error: OSError) -> int:
     _drop_output()
     where = f"{error.filename}: " if error.filename else ""
-    complain(f"{where}cannot be written ({error.strerror}); make room, or write elsewhere")
+    remedy = "make room" if error.errno in NO_ROOM else "get the right to it"
+    complain(f"{where}cannot be written ({error.strerror}); {remedy}, or write elsewhere")
     return 1
 
 

@@ -6,6 +6,7 @@ import ctypes
 import io
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -59,8 +60,19 @@ if "PILLOW_BLOCK_SIZE" not in os.environ:
 # kind of warning.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
+_fax = threading.local()
+
+
+def _note_tiff_error(module: bytes | None, _format: bytes | None, _values: int | None) -> None:
+    """Note, for this thread, that libtiff's fax decoder met bad codes: it goes on, and says nothing else of them."""
+    if (module or b"").startswith(b"Fax"):
+        _fax.damaged = True
+
+
+# Held here: libtiff calls it.
+_TIFF_ERRORS = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)(_note_tiff_error)
 with suppress(AttributeError, OSError):  # where libtiff is no library of its own
-    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)  # type: ignore[attr-defined]
+    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(_TIFF_ERRORS)  # type: ignore[attr-defined]
 #: Least standard deviation of the grey levels (0..255) of a picture that can be seen against its background.
 _LEAST_CONTRAST = 6.0
 
@@ -128,6 +140,7 @@ def _load(image: ImageFile, data: bytes, enough: int) -> tuple[ImageFile, bool]:
     decoded before an error is there still; it must only be told not to try again.
     """
     _draft(image, enough)
+    _fax.damaged = False
     try:
         image.load()
     except Exception:
@@ -142,7 +155,7 @@ def _load(image: ImageFile, data: bytes, enough: int) -> tuple[ImageFile, bool]:
         if _blank(image):
             raise ValueError("nothing but zeros behind the header")
         return image, True
-    return image, False
+    return image, _fax.damaged
 
 
 def _zeroed(data: bytes) -> bool:

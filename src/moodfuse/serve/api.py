@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,7 +67,8 @@ def create_app(settings: Settings) -> Guard:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         sweep_folder(settings.folder)
-        home.mkdir(exist_ok=True)
+        with suppress(OSError):  # a batch makes it anew, or says why it cannot
+            home.mkdir(exist_ok=True)
         with stopping.watched():
             yield
         await engine.aside(lambda: None)
@@ -188,6 +189,6 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
         422: "not what was expected",
         429: "too many requests at a time; see Retry-After",
         503: "no answer in time",
-        507: "the service's disk is full",
+        507: "the service's disk is full or not to be written to",
     }
     return {status: {"description": texts[status], **problem} for status in statuses or texts}

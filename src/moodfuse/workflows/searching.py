@@ -53,12 +53,13 @@ def search(
     Several processes may run it at once: they share the study, and `trials` counts the trials of all. The split is
     the same that `train` makes: fold 0 is kept for the test, fold 1 scores the trials, the rest train; with
     `split.validation` no post is kept for a test. Raises
-    `ConfigError` for a folder that holds another search.
+    `ConfigError` for a folder that holds another search, `OutputError` where its study cannot be used.
     """
     require_training()
     from moodfuse.learn.assembly import check_model
     from moodfuse.learn.fit.devices import check_device
     from moodfuse.learn.search.space import first_points, with_settings
+    from moodfuse.learn.search.study import study_errors
     from moodfuse.learn.search.trials import run_trials, summarise
 
     trials = prod(len(values) for values in grid.values()) if grid else trials
@@ -79,7 +80,10 @@ def search(
     folder = open_search(searches, name, config, data_hash, grid)
     split = split_as(labelled, config.split, groups, Labels(config.labels))
     parts = {"train": split.train_ids, "validation": split.validation_ids}
-    study = run_trials(folder.path, labelled, parts, config, trials, grid=grid, corpora=also.corpora, progress=progress)
+    with study_errors(folder.path):
+        study = run_trials(
+            folder.path, labelled, parts, config, trials, grid=grid, corpora=also.corpora, progress=progress
+        )
     if study.ended() < trials:
         notify(f"{trials - study.ended()} trials are still being run by other processes")
     score, best = study.best()

@@ -13,6 +13,7 @@ from moodfuse.data.splits import Split
 from moodfuse.progress import Notify, Progress
 from moodfuse.records.cells import STAGE_HISTORY, CellKey, stages_folder
 from moodfuse.records.comparison import ComparisonFolder
+from moodfuse.staging import sweep_temporary
 from moodfuse.workflows.corpora import ReadCorpora
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def run_missing(
     todo = [key for key in comparison.todo() if key.model in trained]
     total = sum(key.model in trained for key in comparison.cells())
     if not todo:
+        sweep_temporary("features")  # one that was killed behind its last cell left them
         notify(f"all {total} cells had been run before; nothing was trained")
         return
     if len(todo) < total:
