@@ -140,8 +140,10 @@ def _drop_output() -> None:
 def _no_place(error: OSError) -> int:
     _drop_output()
     where = f"{error.filename}: " if error.filename else ""
-    remedy = "make room" if error.errno in NO_ROOM else "get the right to it"
-    complain(f"{where}cannot be written ({error.strerror}); {remedy}, or write elsewhere")
+    complain(
+        f"{where}cannot be written ({error.strerror}); "
+        f"{'make room' if error.errno in NO_ROOM else 'get the right to it'}, or write elsewhere"
+    )
     return 1
 
 
