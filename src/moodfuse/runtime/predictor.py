@@ -24,8 +24,9 @@ from moodfuse.errors import BundleError, DataError
 from moodfuse.evaluate.logits import softmax
 from moodfuse.runtime import views
 from moodfuse.runtime.bundle import GRAPHS, Bundle, read_bundle
+from moodfuse.runtime.collation import head_feed
 from moodfuse.runtime.devices import CPU
-from moodfuse.runtime.graphs import Encoding, head_feed, run_graph
+from moodfuse.runtime.graphs import Encoding, run_graph
 from moodfuse.runtime.hub import find_bundle
 from moodfuse.runtime.inputs import NONE_SEEN, ImageSource, ReadImages, next_window, read_images, single_post
 from moodfuse.runtime.processes import OncePerProcess

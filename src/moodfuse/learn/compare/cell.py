@@ -27,7 +27,8 @@ from moodfuse.learn.precision import reduce_weights
 from moodfuse.learn.stacking import fit_stacker
 from moodfuse.progress import Progress, silent
 from moodfuse.records.cells import CellTrial, Grid, TrialLog
-from moodfuse.runtime.graphs import Encoding, head_feed, open_session
+from moodfuse.runtime.collation import head_feed
+from moodfuse.runtime.graphs import Encoding, open_session
 
 _BATCH = 64  # posts predicted at a time
 #: Opens the modalities that a configuration reads; each time, an encoder that trains has its pretrained weights.
