@@ -22,7 +22,7 @@ from moodfuse.errors import ConfigError
 from moodfuse.labels import SENTIMENT
 from moodfuse.records.claim import Claim
 from moodfuse.records.comparison import ComparisonFolder, open_comparison, read_comparison
-from moodfuse.records.judge import JudgeFacts
+from moodfuse.records.judge import JudgeFacts, amount
 from moodfuse.records.record import read_record
 from moodfuse.report.comparison import comparison_document
 from moodfuse.report.markdown import markdown
@@ -164,6 +164,10 @@ def test_ctrl_c_keeps_what_is_under_way(server: Server, tmp_path: Path) -> None:
     assert len(server.texts) == 60 - len(asked)
 
 
+def test_a_small_sum_is_no_zero() -> None:
+    assert [amount(money) for money in (0.0, 0.0042, 0.5, 1.0, 1234.5)] == ["0.00", "0.0042", "0.5", "1.00", "1,234.50"]
+
+
 def test_the_money_ends_before_the_budget_is_exceeded(server: Server, tmp_path: Path) -> None:
     server.answer = lambda *_: completion("neutral")  # 120 millionths each
     told: list[str] = []
@@ -171,7 +175,7 @@ def test_the_money_ends_before_the_budget_is_exceeded(server: Server, tmp_path: 
     ask(comparison, judge_at(server, budget=0.0025), told)
     assert len(server.asked) == 20
     [line] = told
-    assert "0.00 of the budget of 0.0025 is spent, 20 of 60 posts are answered" in line
+    assert "judge: 0.0024 of the budget of 0.0025 is spent, 20 of 60 posts are answered" in line
     assert {key.model for key in comparison.todo()} == {"judge some-vision-1"}
     ask(comparison, judge_at(server, budget=1.0))
     assert len(server.asked) == 60

@@ -28,6 +28,11 @@ _IN_WORDS: dict[Outcome, str] = {
 }
 
 
+def amount(money: float) -> str:
+    """Return a sum of money with two digits behind the point, a small one with its first two that are not 0."""
+    return f"{money:,.2f}" if money >= 1 or not money else f"{money:.2g}"
+
+
 class PlannedJudge(Record):
     """What makes a judge's answers: another endpoint, model, instruction or image size is another judge."""
 
@@ -63,7 +68,7 @@ class JudgeFacts(Record):
         """Return what a reader of its scores must know."""
         answered = self.outcomes.get("answered", 0)
         lost = [f"{n} {_IN_WORDS[kind]}" for kind in _IN_WORDS if (n := self.outcomes.get(kind, 0))]
-        price = f", {self.money:,.2f} at the prices given" if self.money is not None else ""
+        price = f", {amount(self.money)} at the prices given" if self.money is not None else ""
         return [
             f"{self.name} is {self.model} at {self.url}, a model that cannot be checked for having seen these posts "
             "and their labels in its training: its score may not be one on unseen posts. It was asked once about each "

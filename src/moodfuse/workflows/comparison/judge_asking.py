@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from moodfuse.data.posts import Post
 from moodfuse.labels import Labels
 from moodfuse.progress import Progress
-from moodfuse.records.judge import AnswerStore, JudgeAnswer
+from moodfuse.records.judge import AnswerStore, JudgeAnswer, amount
 from moodfuse.workflows.comparison.judge_endpoint import Completion, Endpoint, JudgeError, NoAnswerError
 from moodfuse.workflows.comparison.judge_prompt import label_in, messages_for, messages_of_text
 
@@ -61,8 +61,8 @@ class Spending:
     def spent_line(self, answered: int, posts: int) -> str:
         """Return a line for when the money is spent."""
         return (
-            f"judge: {self._spent:,.2f} of the budget of {self._most:g} is spent, {answered:,} of {posts:,} posts are "
-            "answered; the same command with a larger --judge-budget goes on. It has no row until all are"
+            f"judge: {amount(self._spent)} of the budget of {self._most:g} is spent, {answered:,} of {posts:,} posts "
+            "are answered; the same command with a larger --judge-budget goes on. It has no row until all are"
         )
 
 

@@ -22,7 +22,7 @@ from moodfuse.records.cells import FORMAT, CellKey, CellMetrics, CellSeconds, Pa
 from moodfuse.records.claim import claims_folder
 from moodfuse.records.comparison import ComparisonFolder
 from moodfuse.records.configuration import StoredConfig
-from moodfuse.records.judge import READS, AnswerStore, JudgeAnswer, JudgeFacts, PlannedJudge
+from moodfuse.records.judge import READS, AnswerStore, JudgeAnswer, JudgeFacts, PlannedJudge, amount
 from moodfuse.records.plan import ComparisonPlan, PlannedArm
 from moodfuse.records.record import write_record
 from moodfuse.workflows.comparison.judge_asking import Spending, Unasked, ask_all, price
@@ -89,7 +89,7 @@ def check_sending(judge: Judge, folder: Path, posts: Posts, digests: Mapping[str
     images = sum(min(len(post.images), MAX_SENT) for post in new)
     characters = sum(len(post.text or "") for post in new)
     tokens = characters / _CHARACTERS_A_TOKEN + images * _TOKENS_AN_IMAGE + len(new) * _TOKENS_BESIDE
-    money = f", {price(tokens, len(new), judge.prices):,.2f} at the prices given" if judge.prices else ""
+    money = f", {amount(price(tokens, len(new), judge.prices))} at the prices given" if judge.prices else ""
     raise ConfigError(
         f"--judge: nothing was sent. {len(new):,} posts ({images:,} images of at most {SIDE} pixels a side, "
         f"{characters:,} characters of text; some {tokens:,.0f} tokens{money}) would leave this machine for "
