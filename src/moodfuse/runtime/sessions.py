@@ -46,10 +46,8 @@ def _open_on(device: str, bundle: Bundle, threads: int, graphs: Path | None) -> 
     if bundle.manifest.languages and "text" in modalities and threads > 1:
         unpack_ahead()
     how: dict[str, Any] = {"threads": threads, "graphs": graphs, "device": device}
-    with ThreadPoolExecutor(1) as aside:
-        opening = aside.submit(views.open_images, bundle, **how) if "image" in modalities else None
-        text = views.open_texts(bundle, **how) if "text" in modalities else None
-        image = opening.result() if opening else None
+    text = views.open_texts(bundle, **how) if "text" in modalities else None
+    image = views.open_images(bundle, **how) if "image" in modalities else None
     head = open_session((graphs or bundle.folder) / GRAPHS["head"], threads=1, mapped=graphs is not None)
     check_head(head, bundle.manifest, {"text": text.dim if text else 0, "image": image.dim if image else 0})
     return Sessions(device, text, image, head, ThreadPoolExecutor(1))

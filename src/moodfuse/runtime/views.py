@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -138,10 +137,8 @@ def open_texts(bundle: Bundle, *, threads: int, graphs: Path | None = None, devi
             tokenizer = bundle.path(tokenizer_name(place)).read_text("utf-8")
         except UnicodeDecodeError:
             raise BundleError(f"{bundle.folder}: {tokenizer_name(place)} is no JSON (not in UTF-8)") from None
-        with ThreadPoolExecutor(1) as aside:  # a session is opened while the interpreter builds the tokenizer
-            session = aside.submit(_open_encoder, bundle, "text", place, threads, graphs, device)
-            built = load_tokenizer(tokenizer, max_tokens=spec.max_tokens)
-            return TextGraph(session.result(), built, spec)
+        session = _open_encoder(bundle, "text", place, threads, graphs, device)
+        return TextGraph(session, load_tokenizer(tokenizer, max_tokens=spec.max_tokens), spec)
 
     views = [(view, view.text) for view in bundle.manifest.views_of("text")]
     readers = [open_reader(place, view, spec) for place, (view, spec) in enumerate(views) if spec is not None]
