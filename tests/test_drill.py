@@ -52,6 +52,7 @@ def test_no_row_of_hostile_images_and_texts_is_lost(tmp_path: Path) -> None:
     assert (tally.kinds["read"], tally.wrong) == (60, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system forks no process")
 def test_commands_that_are_killed_and_disturbed_end_as_undisturbed_when_they_are_run_again() -> None:
     """In a process of its own: this one has threads, which a fork would lack."""

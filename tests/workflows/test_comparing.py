@@ -217,6 +217,7 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, posts: Posts) -> None:
     assert not [path for path in tmp_path.iterdir() if path.name == "c"]
 
 
+@pytest.mark.slow
 def test_one_fusion_stands_there_with_each_of_its_settings(posts: Posts, tmp_path: Path) -> None:
     vary = {"gated": {"model.options.gate": ["image", "text"]}}
     result = run(tmp_path, posts, fusions=["text"], vary=vary)

@@ -208,6 +208,7 @@ def test_the_trials_of_an_interrupted_cell_are_not_fitted_again(config: Config, 
     assert (whole.config, same) == (best.config, tried)
 
 
+@pytest.mark.slow
 def test_two_processes_share_one_study(
     copied: Path, posts: Posts, config: Config, synthetic_folder: Path, tmp_path: Path
 ) -> None:
