@@ -175,6 +175,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 def test_each_fusion_in_which_something_is_wrong_is_one_line_of_any_command(tmp_path: Path) -> None:
     for number, what in enumerate(BROKEN):
         code = FUSION.replace('"own"', f'"own{number}"') + BROKEN[what] + "\n"

@@ -250,6 +250,7 @@ def test_config_show_explains_itself_and_can_be_read_back(moodfuse: Callable[...
     assert moodfuse("config", "show", "--config", tmp_path / "config.yaml").out == shown.out
 
 
+@pytest.mark.slow
 def test_doctor_says_what_is_missing_and_what_to_do(
     moodfuse: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,6 +99,7 @@ def test_two_commands_one_killed_give_what_one_gives(
     assert not list((shared / "c" / "cells").glob("*/.*"))
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_all_processes_with_130(synthetic_folder: Path, tmp_path: Path) -> None:
     words = ["compare", synthetic_folder, "--fusions", "concat,text", "--seeds", "1", "--folds", "2", "--name", "c"]
     settings = ["train.epochs=9000", "train.patience=0", "train.batch_size=16"]

@@ -101,6 +101,7 @@ def test_the_example_keeps_the_contract_of_readers(example: dict[str, str]) -> N
     assert int(done.stdout.split(" passed")[0].split()[-1]) > 25
 
 
+@pytest.mark.slow
 def test_a_reader_of_another_package_is_no_business_of_the_suite_until_it_hands_its_case_in(tmp_path: Path) -> None:
     code = EXAMPLE.read_text().replace('"notes"', '"letters"').replace(".notes", ".letters")
     env = installed(tmp_path / "site", code, "my_reader:NotesReader")

@@ -134,6 +134,7 @@ def test_an_address_where_something_else_listens(
             scale.ray_predict(planned, scale.Workers(2, address=address))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_cpus")
 def test_what_a_worker_finds_is_one_line(text_run: Path, tmp_path: Path) -> None:
     source = tmp_path / "in.parquet"

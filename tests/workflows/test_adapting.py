@@ -195,6 +195,7 @@ def test_only_a_bundle_is_replaced_and_never_the_one_that_is_read(adapted: Adapt
         moodfuse.adapt(folder / "own.csv", folder / "posts", force=True)
 
 
+@pytest.mark.slow
 def test_labels_of_a_review_are_found_beside_the_answers_and_the_models_own_teach_nothing(folder: Path) -> None:
     labelled, answers = _rows(folder / "labels.csv")[1:], folder / "answers.csv"
     unlabelled = _write(folder / "unlabelled.csv", [row[:3] for row in labelled], ("id", "text", "image"))

@@ -79,6 +79,7 @@ def test_classes_are_counted_as_often_as_they_are_seen() -> None:
     assert seen.tolist() == [2, 11]
 
 
+@pytest.mark.slow
 def test_what_trains_along_is_told_and_is_not_tested(corpus: Path, posts: Posts, tmp_path: Path) -> None:
     told: list[str] = []
     result = train(posts, config(corpus, 0.5), name="along", runs=tmp_path, notify=told.append)

@@ -190,6 +190,7 @@ def test_folds(quick: FusionClassifier, posts: Posts, pairs: list[tuple[str | No
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_grid_in_a_pipeline(quick: FusionClassifier, frame: pd.DataFrame, y: np.ndarray) -> None:
     pipeline = Pipeline([("model", quick)])
     grid = GridSearchCV(pipeline, {"model__config__optim__lr": [1e-3, 3e-2]}, cv=2, error_score="raise").fit(frame, y)

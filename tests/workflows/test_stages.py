@@ -124,6 +124,7 @@ def test_a_comparison_takes_an_encoder_that_has_seen_none_of_its_posts(
         compare(Posts([*others, replace(posts[5], text=f"RT @a: {posts[5].text} !")]), name="near", **run)
 
 
+@pytest.mark.slow
 def test_one_encoder_trains_beside_several_of_the_other_modality(tiny_bert: Path, posts: Posts, tmp_path: Path) -> None:
     tuning = config(str(tiny_bert), regime="end_to_end")
     images = tuning.model.model_copy(update={"image": ("efficientnet-lite0", "efficientnet-lite2")})

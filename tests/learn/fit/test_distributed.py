@@ -61,6 +61,7 @@ def test_two_processes_train_as_one_does(posts: Posts, tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "two").iterdir()} == {"best.safetensors", "last.safetensors"}
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_is_told_and_the_others_end(posts: Posts) -> None:
     def kill(*_: object) -> None:
         multiprocessing.active_children()[1].kill()
