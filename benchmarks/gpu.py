@@ -6,14 +6,23 @@ By default every device that ONNX Runtime has a provider for. Turns are interlea
 each warms it up. *whole*: from files to answers; *graphs*: texts and images are tokenised and decoded already.
 *alone*: how far a post's probabilities move when it is not predicted with the others. A device that does not start, or
 does not take the bundle's graphs, is told and left out.
+
+    python benchmarks/gpu.py DATA --train 1,2,4 [--recipe default]
+
+Instead: two epochs of a training over 1, 2 and 4 GPUs (processes, where there is no GPU), one after the other: seconds
+of the second epoch, how many times faster than the first count, and the loss, which must not depend on the count.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import platform
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterable
 from itertools import islice
@@ -30,8 +39,11 @@ ALONE = 20  # posts that are also predicted one by one
 
 
 def main() -> None:
-    """Measure and print a row for each device."""
+    """Measure and print a row for each device, or for each number of devices that train together."""
     given = options()
+    if given.train:
+        show_training([(count, *trained(given.data, given.recipe, count)) for count in given.train], given)
+        return
     posts = list(islice(stream_posts(given.data, part="predict", strict=False), given.posts))
     wanted = [CPU, *(device for device in given.devices or devices_here() if device != CPU)]
     opened = {device: Predictor.load(given.bundle, device=device) for device in wanted}
@@ -71,6 +83,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--posts", type=int, default=500)
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--devices", type=lambda names: names.split(","))
+    parser.add_argument("--train", type=lambda counts: [int(count) for count in counts.split(",")])
+    parser.add_argument("--recipe", default="default", help="what --train trains; its encoders must be at hand")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
@@ -96,6 +110,32 @@ def show(rows: list[dict[str, object]], posts: int, given: argparse.Namespace) -
     for row in rows:
         cells = [f"{value:.1e}" if name in ("largest difference", "alone") else value for name, value in row.items()]
         print(f"| {' | '.join(map(str, cells))} |")
+
+
+def trained(data: Path, recipe: str, devices: int) -> tuple[float, float]:
+    """Train for two epochs over so many devices; return seconds and loss of the second."""
+    with tempfile.TemporaryDirectory(prefix="moodfuse-gpu-") as runs:
+        settings = ["train.epochs=2", "train.monitor=none", "train.patience=0", f"train.devices={devices}"]
+        settings += ["train.members=1", "split.hold_out=true", "--name", "run", "--runs", runs]
+        moodfuse = Path(sys.executable).with_name("moodfuse")
+        subprocess.run([moodfuse, "train", data, "--recipe", recipe, *settings], check=True, stdout=subprocess.DEVNULL)
+        with (Path(runs) / "run" / "history.csv").open(encoding="utf-8", newline="") as file:
+            last = list(csv.DictReader(file))[-1]
+    return float(last["seconds"]), float(last["train_loss"])
+
+
+def show_training(rows: list[tuple[int, float, float]], given: argparse.Namespace) -> None:
+    """Print seconds and losses as JSON or as Markdown."""
+    first = rows[0][1]
+    if given.json:
+        names = ("devices", "seconds", "loss")
+        print(
+            json.dumps({"recipe": given.recipe, "rows": [dict(zip(names, row, strict=True)) for row in rows]}, indent=1)
+        )
+        return
+    print(f"recipe {given.recipe}, second epoch\n\n| devices | seconds | times faster | loss |\n|---:|---:|---:|---:|")
+    for devices, seconds, loss in rows:
+        print(f"| {devices} | {seconds:.1f} | {first / seconds:.2f} | {loss:.4f} |")
 
 
 if __name__ == "__main__":

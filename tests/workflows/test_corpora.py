@@ -95,7 +95,7 @@ def test_what_trains_along_is_told_and_is_not_tested(corpus: Path, posts: Posts,
         result.bundle.path("head.onnx").read_bytes() != alone.bundle.path("head.onnx").read_bytes()
     )
     card = result.bundle.path("MODEL_CARD.md").read_text("utf-8")
-    assert "30 posts train along" in card
+    assert f"\n- {corpus.name}: 30 posts train along" in card  # no path: the card is published
     seen = [read_seen(run.bundle.path(SEEN))["train"] for run in (result, alone)]
     assert len(seen[0]) == len(seen[1]) + 30
 

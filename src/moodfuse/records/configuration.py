@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePath
 
 from pydantic import ConfigDict, JsonValue, RootModel
 
@@ -94,6 +95,10 @@ class TrainedAlong(Record):
     posts: int
     left_out: int
     share: float
+
+    def public(self) -> TrainedAlong:
+        """Return the facts with the file's name in the place of its path, which is nobody else's business."""
+        return self.model_copy(update={"source": PurePath(self.source).name})
 
     def sentence(self) -> str:
         """Return the facts in words."""

@@ -53,6 +53,7 @@ _LEXICON = """- `vader`, a lexicon of English (Hutto and Gilbert, 2014), scores 
 def model_card(manifest: Manifest, metrics: RunMetrics) -> str:
     """Return the card as Markdown."""
     test, protocol, training = metrics.scored, metrics.protocol, metrics.training
+    along = "".join(f"\n- {corpus.public().sentence()}." for corpus in protocol.also_train)
     classes = "\n".join(
         f"| {name} | {scores.precision:.3f} | {scores.recall:.3f} | {scores.f1:.3f} | {scores.support} |"
         for name, scores in test.per_class.items()
@@ -66,7 +67,7 @@ def model_card(manifest: Manifest, metrics: RunMetrics) -> str:
         regime=training.regime,
         seed=training.seed,
         posts=protocol.train,
-        also="".join(f"\n- {corpus.sentence()}." for corpus in protocol.also_train) + "\n" * bool(protocol.also_train),
+        also=along + "\n" * bool(along),
         version=manifest.moodfuse,
         protocol=protocol.test.capitalize(),
         n=test.n,
