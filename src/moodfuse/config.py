@@ -34,6 +34,7 @@ class Cleaning(Section):
         "keep", description="keep `#SoHappy`, strip its `#`, drop the hashtag, or split it into `#So Happy`"
     )
     lower: bool = Field(False, description="convert to lower case (an uncased tokeniser does it anyway)")
+    capitals: bool = Field(False, description="convert to lower case what is written mostly in capitals")
 
 
 class Corpus(Section):

@@ -96,18 +96,34 @@ def test_clean_with_all_on(text: str, expected: str) -> None:
 def test_a_hashtag_is_split_where_its_words_begin() -> None:
     cleaning = ALL_OFF.model_copy(update={"hashtags": "split"})
     assert (
-        clean("#SoHappy at #Euro2016 #lol #USA @SoHappy aB", cleaning)
-        == "#So Happy at #Euro 2016 #lol #USA @SoHappy aB"
+        clean("#SoHappy at #Euro2016 #lol #USA #IAmHappy @SoHappy aB", cleaning)
+        == "#So Happy at #Euro 2016 #lol #USA #I Am Happy @SoHappy aB"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("WHAT A GREAT DAY lol", "what a great day lol"),
+        ("ÇA SUFFIT!", "ça suffit!"),
+        ("I LOVE this place", "I LOVE this place"),
+        ("USA", "usa"),
+        ("今天 5 !", "今天 5 !"),
+    ],
+)
+def test_what_is_written_in_capitals_is_lowered(text: str, expected: str) -> None:
+    assert clean(text, ALL_OFF.model_copy(update={"capitals": True})) == expected
+    assert clean(text, ALL_OFF) == text
 
 
 @given(
     st.one_of(st.text(), st.text(alphabet="aRTrt @#:/._hps…w\n你İΣ", max_size=60)),
     st.sampled_from(["keep", "strip", "drop", "split"]),
     st.booleans(),
+    st.booleans(),
 )
-def test_clean_takes_any_text_and_is_idempotent(text: str, hashtags: str, lower: bool) -> None:
-    cleaning = ALL_ON.model_copy(update={"hashtags": hashtags, "lower": lower})
+def test_clean_takes_any_text_and_is_idempotent(text: str, hashtags: str, lower: bool, capitals: bool) -> None:
+    cleaning = ALL_ON.model_copy(update={"hashtags": hashtags, "lower": lower, "capitals": capitals})
     once = clean(text, cleaning)
     assert clean(once, cleaning) == once
     assert once == " ".join(once.split())

@@ -26,8 +26,8 @@ _RETWEET = re.compile(r"[rR](?<!\w[rR])[tT] ?(?:@\w+)+ ?:?")
 # A run of @mentions and #hashtags. A sign inside a word (an email address, C#) starts none.
 _TAGS = re.compile(r"[#@](?<![\w#@][#@])[#@]*\w+(?:[#@]+\w+)*")
 _TAG = re.compile(r"([#@]+)(\w+)")
-# Where a word begins inside a hashtag: #SoHappy, #Euro2016.
-_INNER = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=[0-9])")
+# Where a word begins inside a hashtag: #SoHappy, #IAmHappy, #Euro2016.
+_INNER = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=[0-9])")
 
 
 # What HTML wrote another way; `&amp;` in front of it, also many times over, is that twice over.
@@ -83,8 +83,13 @@ def clean(text: str, cleaning: Cleaning) -> str:
     if "&" in text or not text.isascii():
         text = _plain(text)
     if cleaning.lower:
-        text = text.lower() if text.isascii() else _composed(text.lower())
-    text = _on_a_line(text)
+        text = _lower(text)
+    text = _taken_out(_on_a_line(text), cleaning)
+    return _lower(text) if cleaning.capitals and _shouts(text) else text
+
+
+def _taken_out(text: str, cleaning: Cleaning) -> str:
+    """Take addresses, marks of retweets, mentions and hashtags out of a text, as `cleaning` says."""
     if cleaning.urls and ("/" in text or "…" in text or ("." in text and "www." in text.lower())):
         text = _collapse(_URL.sub(" ", text))
     if "@" not in text and "#" not in text:
@@ -114,6 +119,17 @@ def prepare_text(
     if lossy:
         statuses.append(Status.TEXT_DECODED_LOSSY)
     return cleaned or None, statuses
+
+
+def _lower(text: str) -> str:
+    return text.lower() if text.isascii() else _composed(text.lower())
+
+
+def _shouts(text: str) -> bool:
+    """Tell whether most of a text's letters that could be small are capitals."""
+    if text.islower():
+        return False
+    return sum(map(str.isupper, text)) > sum(map(str.islower, text))
 
 
 def _plain(text: str) -> str:
