@@ -115,6 +115,7 @@ def run(site: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment, check=False)
 
 
+@pytest.mark.slow
 def test_the_example_fusion_is_listed_and_keeps_the_contract_of_all(tmp_path: Path) -> None:
     install(tmp_path, {"film": "my_fusion:Film"})
     listed = run(tmp_path, "-m", "moodfuse", "fusions", "--json")
@@ -193,6 +194,7 @@ def test_each_fusion_in_which_something_is_wrong_is_one_line_of_any_command(tmp_
         assert len(lines) == len(BROKEN)
 
 
+@pytest.mark.slow
 def test_a_module_can_hold_a_fusion_an_encoder_and_a_reader(tmp_path: Path) -> None:
     text = "".join(file.read_text("utf-8") for file in sorted(EXAMPLE.parent.glob("my_*.py")))
     (tmp_path / "three.py").write_text(text.replace("from __future__ import annotations\n", ""), "utf-8")

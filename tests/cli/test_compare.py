@@ -77,6 +77,7 @@ def test_compare_prints_verdicts_and_a_table(
     assert "another configuration (seeds: 0 there, 0, 1 now)" in err
 
 
+@pytest.mark.slow
 def test_two_commands_one_killed_give_what_one_gives(
     synthetic_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

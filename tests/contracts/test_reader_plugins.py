@@ -92,6 +92,7 @@ def test_the_example_reads_files_and_folders_of_them(tmp_path: Path, example: di
         assert rows.count("It rained.") == expected / 2
 
 
+@pytest.mark.slow
 def test_the_example_keeps_the_contract_of_readers(example: dict[str, str]) -> None:
     words = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "-k", "notes"]
     suites = [str(HERE / name) for name in ("test_readers.py", "test_hostile_sources.py")]

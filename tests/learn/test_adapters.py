@@ -131,6 +131,7 @@ def test_an_encoder_without_linear_layers_is_refused() -> None:
         raise AssertionError("not reached")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("devices", [1, 2])
 def test_the_quality_recipe_trains_both_encoders_to_a_bundle(
     synthetic_folder: Path, tmp_path: Path, devices: int

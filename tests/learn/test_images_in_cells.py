@@ -28,6 +28,7 @@ def some_posts() -> Posts:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "settings"),
     [

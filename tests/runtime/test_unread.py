@@ -127,6 +127,16 @@ def test_what_a_tokenizer_drops_is_unread_too() -> None:
     assert share(tokenizer, "\u2603\u2603") == 1
 
 
+@pytest.mark.parametrize(
+    "text", ["\u2593\u2592\u2591 \u2591\u2592", "\u256c\u256b \u2500", "\ue415 \ue057", "\U0010f000"]
+)
+def test_what_means_nothing_is_unread_though_there_are_tokens_for_it(text: str) -> None:
+    held = Tokenizer(models.WordLevel({"[UNK]": 0} | {sign: i for i, sign in enumerate({*text, *LETTERS}, 1)}, "[UNK]"))
+    held.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    assert share(held, text) == 1.0
+    assert 0.0 < share(held, f"abcdefghij {text}") < NOT_UNDERSTOOD
+
+
 def test_of_a_cut_text_the_part_that_was_kept_counts() -> None:
     tokenizer = unigram()
     tokenizer.enable_truncation(max_length=4)

@@ -62,6 +62,7 @@ def until(condition: Callable[[], bool], seconds: float = 120) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_cpus")
 def test_ray_writes_what_one_process_writes_and_resumes(trained_run: Path, tmp_path: Path) -> None:
     source = write_posts(tmp_path / "in.parquet", 230)

@@ -107,6 +107,7 @@ def test_other_texts_are_another_run(corpus: Path, posts: Posts, tmp_path: Path)
         train(posts, config(changed), name="one", runs=tmp_path)
 
 
+@pytest.mark.slow
 def test_every_cell_of_a_comparison_trains_along(corpus: Path, posts: Posts, tmp_path: Path) -> None:
     also = {"data": {"also_train": [str(corpus)]}, "train": {"epochs": 1, "patience": 0}}
     result = compare(

@@ -58,6 +58,7 @@ def resume(data: Path, config: Config, runs: Path, stop: str = "nowhere") -> Run
     return train(read_posts(data), config, name="killed", runs=runs, progress=progress)
 
 
+@pytest.mark.slow
 def test_killed_twice_and_started_again_it_ends_with_the_same_numbers(
     trained_run: Path, synthetic_folder: Path, tmp_path: Path
 ) -> None:
@@ -78,6 +79,7 @@ def test_killed_twice_and_started_again_it_ends_with_the_same_numbers(
     assert read_bundle(run).manifest.name == "killed"
 
 
+@pytest.mark.slow
 def test_end_to_end_trains_the_encoder_and_resumes_with_it(
     tiny_bert: Path, synthetic_folder: Path, tmp_path: Path
 ) -> None:

@@ -50,6 +50,7 @@ def test_the_encoder_trains_first_and_the_head_on_what_it_became(tiny_bert: Path
     assert result.bundle.manifest.parity["probability"] <= 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"members": 2}, {"monitor": "none", "patience": 0}])
 def test_a_stage_leaves_the_mean_of_its_members_or_its_last_state(
     tiny_bert: Path, posts: Posts, tmp_path: Path, settings: dict[str, object]

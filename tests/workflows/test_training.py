@@ -282,6 +282,7 @@ def test_what_cannot_be_trained_is_told_before_any_work(words: dict, said: str, 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_early_fusion_reads_the_pixels_and_its_bundle_holds_no_image_encoder(posts: Posts, tmp_path: Path) -> None:
     settings = {"train": {"epochs": 1, "batch_size": 16}, "model": {"options": {"channels": 4}}}
     result = train(posts, resolve_config("early", overrides=[settings]), name="early", runs=tmp_path)

@@ -112,6 +112,7 @@ train(read_posts(data), resolve_config(file=Path(config)), name="all", runs=Path
 """
 
 
+@pytest.mark.slow
 def test_a_plain_script_trains_on_every_post(synthetic_folder: Path, tmp_path: Path) -> None:
     """Without the `if __name__ == "__main__":` that several processes would need."""
     config = resolve_config("text", overrides=[ALL, {"model": {"text": "vader"}, "train": {"epochs": 1}}])

@@ -14,6 +14,9 @@ NOT_UNDERSTOOD = 0.5
 
 # A letter, or an emoji with all that belongs to it: the other half of a flag, a skin colour, what a joiner adds.
 _SIGN = re.compile("[\U0001f1e6-\U0001f1ff]{2}|.(?:[\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff]|\u200d.)*", re.DOTALL)
+# Lines and blocks that boxes are drawn with, and characters of private use: what they mean stands in no corpus, even
+# where a vocabulary happens to hold them.
+_MEANINGLESS = re.compile("[\u2500-\u259f\ue000-\uf8ff\U000f0000-\U0010fffd]")
 _IN_NO_VOCABULARY = "\U0010fffd"  # of private use, in the last plane
 
 
@@ -33,7 +36,8 @@ class UnreadSigns:
 
         Blanks, punctuation and digits do not count. Of a text that was cut the part that was kept is looked at.
         """
-        if self._unknown not in token_ids and len(token_ids) > self._ends:
+        drawn = not text.isascii() and _MEANINGLESS.search(text)
+        if self._unknown not in token_ids and len(token_ids) > self._ends and not drawn:
             return 0.0
         encoded = self._tokenizer.encode(text)  # again, and rarely: now it is asked where its tokens stand
         kept = max((end for _, end in encoded.offsets), default=0) if encoded.overflowing else len(text)
@@ -45,6 +49,8 @@ class UnreadSigns:
         for id, (start, end) in places:  # a mark of where a word begins stands in the place of its first sign
             if id == self._unknown:
                 read[start:end] = bytes(end - start)
+        for found in _MEANINGLESS.finditer(text) if drawn else ():
+            read[found.start()] = 0
         signs = [found.start() for found in _SIGN.finditer(text, 0, kept) if _counts(found[0][0])]
         return sum(not read[place] for place in signs) / len(signs) if signs else 0.0
 

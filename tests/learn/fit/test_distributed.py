@@ -47,6 +47,7 @@ def test_shares_make_up_the_batches_and_none_is_of_one_post() -> None:
     assert together == [*map(sorted, whole[:-2]), sorted(whole[-2] + whole[-1])]
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_does(posts: Posts, tmp_path: Path) -> None:
     one, alone = fitted(posts, tmp_path / "one")
     two, together = fitted(posts, tmp_path / "two", devices=2)
@@ -69,6 +70,7 @@ def test_a_process_that_is_killed_is_told_and_the_others_end(posts: Posts) -> No
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_all_and_the_next_run_goes_on(posts: Posts, tmp_path: Path) -> None:
     def interrupt(what: str, *_: int) -> None:
         if what.startswith("training, epoch 3"):
