@@ -29,6 +29,7 @@ HELD_OUT_TWEETS = 2_500
 RESPELLED, RESPELLED_LANGUAGES = 0.2, 1.0
 SENTENCES, EMOJI_ALONE = 15_000, 3_000
 BESIDE, BESIDE_ENGLISH = 1_500, 6_000  # texts of a language or kind that train along with the posts
+_PARTS = ("train", "validation", "test")
 _MOODS = {
     **dict.fromkeys(("happy", "joy", "optimism"), "positive"),
     **dict.fromkeys(("angry", "sad", "fear", "anger", "sadness"), "negative"),
@@ -81,16 +82,13 @@ def corpora(folder: Path) -> Iterator[Text]:
 
 
 def without_duplicates(texts: list[Text], posts: Path) -> list[Text]:
-    """Leave out what is nearly the text of a labelled post; of the training texts, also what is nearly held out."""
+    """Leave out what is nearly the text of a labelled post, or one of a later part: train, validation, test."""
     others = [Post(f"post-{post.id}", post.text) for post in read_posts(posts)]
     groups = group_duplicates(Posts([*others, *(Post(text.id, text.text) for text in texts)])).group_of
-    of_posts = {groups[post.id] for post in others}
-    held_out = {groups[text.id] for text in texts if text.part != "train"}
-    return [
-        text
-        for text in texts
-        if groups[text.id] not in of_posts and not (text.part == "train" and groups[text.id] in held_out)
-    ]
+    last = {groups[post.id]: len(_PARTS) for post in others}
+    for text in texts:
+        last[groups[text.id]] = max(last.get(groups[text.id], 0), _PARTS.index(text.part))
+    return [text for text in texts if _PARTS.index(text.part) == last[groups[text.id]]]
 
 
 def more(texts: list[Text]) -> Iterator[Text]:
