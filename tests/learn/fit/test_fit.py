@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from moodfuse.config import Config, DataConfig, OptimConfig
 from moodfuse.data.formats.readers import read_posts
@@ -13,6 +14,7 @@ from moodfuse.errors import ConfigError
 from moodfuse.learn.assembly import open_modalities
 from moodfuse.learn.encoders import find_encoder
 from moodfuse.learn.fit.checkpoints import SafeCheckpointIO, load_model_state
+from moodfuse.learn.fit.loop import WeightAverage
 from moodfuse.learn.fit.optimisation import freeze, layers, parameter_groups
 from moodfuse.learn.fit.trainer import resolve_precision
 from moodfuse.learn.model import FusionModel
@@ -53,6 +55,26 @@ def test_the_moving_average_is_kept_in_the_place_of_the_last_weights(posts: Post
     name = "fusion.classify.weight"
     torch.testing.assert_close(model.state_dict()[name], saved[f"average.module.{name}"])
     assert not torch.equal(model.state_dict()[name], saved[f"model.{name}"])
+
+
+def test_the_moving_average_is_that_of_pytorch_with_what_is_frozen_left_as_it_is() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Linear(3, 2))
+    model[0].requires_grad_(False)
+    ours, theirs = (
+        average(model, multi_avg_fn=get_ema_multi_avg_fn(0.9)) for average in (WeightAverage, AveragedModel)
+    )
+    for _ in range(3):
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.data += torch.randn_like(parameter)
+        model(torch.randn(4, 3))  # moves the statistics
+        ours.update_parameters(model)
+        theirs.update_parameters(model)
+    for name, tensor in theirs.state_dict().items():
+        torch.testing.assert_close(ours.state_dict()[name], tensor, rtol=0, atol=0)
+    assert torch.equal(ours.module[0].weight, model[0].weight)
+    assert not torch.equal(ours.module[2].weight, model[2].weight)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,22 @@ class Parts:
     validation: PostBatches
 
 
+class WeightAverage(AveragedModel):
+    """The moving average of a model's weights. What is frozen stays as it is, and may be most of the model."""
+
+    def update_parameters(self, model: torch.nn.Module) -> None:
+        pairs = zip(self.module.parameters(), model.parameters(), strict=True)
+        trained = [(mean.detach(), now.detach()) for mean, now in pairs if now.requires_grad]
+        if self.n_averaged and self.multi_avg_fn:
+            self.multi_avg_fn([mean for mean, _ in trained], [now for _, now in trained], self.n_averaged)
+        else:
+            for mean, now in trained:
+                mean.copy_(now)
+        for kept, now in zip(self.module.buffers(), model.buffers(), strict=True):
+            kept.copy_(now)
+        self.n_averaged += 1
+
+
 class _FitModule(lightning.LightningModule):
     """A fusion model with its losses, scores and optimiser."""
 
@@ -63,7 +79,7 @@ class _FitModule(lightning.LightningModule):
         self.loss = partial(classification_loss, how=config.train.loss, smoothing=config.train.label_smoothing)
         self.average: AveragedModel | None = None
         if decay := config.train.average:
-            self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
+            self.average = WeightAverage(model, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
             self.average.requires_grad_(False)
         self._seen: list[tuple[Tensor, Tensor]] = []
         self._sums = torch.zeros(3)
