@@ -52,6 +52,14 @@ class Emoji:
         places = self._random.choice(len(self.signs), count, p=self._for_class[:, LABELS.index(label)])
         return [self.signs[place] for place in places]
 
+    def things(self) -> list[str]:
+        """Return the emoji of things in offices, in streets and at home whose sentiment nobody has counted."""
+        return [
+            chr(code)
+            for code in (*range(0x1F4B1, 0x1F4FD), *range(0x1F680, 0x1F6C6), *range(0x1F9ED, 0x1FA00))
+            if chr(code) not in self.signs
+        ]
+
     def alone(self) -> tuple[str, str]:
         """Draw an emoji, and a class by its counts (sharpened: a post of emoji alone says more than one in a text)."""
         place = self._random.choice(len(self.signs), p=self._use / self._use.sum())
