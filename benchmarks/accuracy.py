@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("bundles", nargs="*", type=Path)
     parser.add_argument("--vader", action="store_true", help="the lexicon VADER beside the bundles")
     given = parser.parse_args()
-    predictors = {behaviours.named(bundle): Predictor.load(bundle) for bundle in given.bundles or [None]}
+    predictors = dict(behaviours.named_predictors(given.bundles))
     of_texts, text_tests = on_texts(predictors, texts.held_out(given.folder), lexicon=given.vader)
     of_probes, probe_tests = on_probes(predictors, lexicon=given.vader)
     print(table(on_posts(predictors) | of_texts | of_probes, [*predictors, *(["VADER"] if given.vader else [])]))

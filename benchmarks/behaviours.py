@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from math import sqrt
 from pathlib import Path
@@ -69,9 +69,8 @@ def main() -> None:
     probes = all_probes()
     texts = list(dict.fromkeys(text for probe in probes for text in probe.texts))
     answers: dict[str, dict[str, Answer]] = {}
-    for bundle in given.bundles or [None]:
-        name = named(bundle)
-        answers[f"{name} ({len(answers) + 1})" if name in answers else name] = ask(Predictor.load(bundle), texts)
+    for name, predictor in named_predictors(given.bundles):
+        answers[name] = ask(predictor, texts)
     passes: Passes = {name: [judge(probe, found) for probe in probes] for name, found in answers.items()}
     if given.vader:
         answers["VADER"] = {text: vader(text) for text in texts}
@@ -87,12 +86,17 @@ def main() -> None:
         given.json.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", "utf-8")
 
 
-def named(bundle: Path | None) -> str:
-    """Return the name of a bundle: that of its folder or, where that is called bundle, of its run."""
-    if bundle is None:
-        return "default"
-    folder = bundle.resolve()
-    return folder.parent.name if folder.name == "bundle" else folder.name
+def named_predictors(bundles: Sequence[Path]) -> Iterator[tuple[str, Predictor]]:
+    """Load bundles, or the one that moodfuse brings where there are none, each with a name of its own.
+
+    That is the name of its folder or, where that is called bundle, of its run.
+    """
+    names: list[str] = []
+    for bundle in bundles or [None]:
+        folder = bundle.resolve() if bundle else Path("default")
+        name = folder.parent.name if folder.name == "bundle" else folder.name
+        names.append(f"{name} ({len(names) + 1})" if name in names else name)
+        yield names[-1], Predictor.load(bundle)
 
 
 def ask(predictor: Predictor, texts: Sequence[str]) -> dict[str, Answer]:

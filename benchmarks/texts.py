@@ -17,7 +17,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from behaviours import named, vader
+from behaviours import named_predictors, vader
 
 from moodfuse import Post, Predictor
 from moodfuse.data.duplicates import normalise
@@ -41,8 +41,8 @@ def main() -> None:
     rows = held_out(given.folder)
     true, sets = truth(rows)
     found: dict[str, np.ndarray] = {}
-    for bundle in given.bundles or [None]:
-        found[named(bundle)] = probabilities(Predictor.load(bundle), rows)
+    for name, predictor in named_predictors(given.bundles):
+        found[name] = probabilities(predictor, rows)
     if given.vader:
         found["VADER"] = np.array([lexicon_row(row) for row in rows])
     figures = [line for name, answers in found.items() for line in scores(name, answers, true, sets)]

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from moodfuse.runtime.bundle import default_bundle
+
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "behaviours.py"
 sys.path.insert(0, str(SCRIPT.parent))
 
@@ -131,6 +133,11 @@ def test_probes_are_several_hundred_of_every_kind_each_once_and_always_the_same(
     labels = Counter(label for probe in PROBES if probe.kind == "plain" for label in probe.labels)
     assert labels["positive"] == labels["negative"]
     assert not set(read_texts("unlisted")) & set(LANGUAGES)
+
+
+def test_two_bundles_of_one_name_are_told_apart() -> None:
+    names = [name for name, _ in behaviours.named_predictors([default_bundle()] * 2)]
+    assert names == ["default_bundle", "default_bundle (2)"]
 
 
 def answer(label: str, positive: float = 0.5, statuses: tuple[str, ...] = (), *, review: bool = False) -> Answer:
