@@ -8,7 +8,7 @@ NAME ?= concat
 RECIPE ?= concat
 OUT ?= quickstart
 
-.PHONY: setup quickstart test test-slow lint format docs dist default-bundle quality bench clean
+.PHONY: setup quickstart test test-slow lint format docs man catalogue lowest dist default-bundle quality bench clean
 
 setup: $(VENV)/.installed
 
@@ -74,6 +74,18 @@ format: setup
 docs: setup
 	$(BIN)/mkdocs build --quiet
 	@echo site/index.html
+
+# The man page, from the command line itself.
+man: setup
+	$(BIN)/python docs/make_man.py
+
+# The Chinese catalogue, brought up to what the source says; it tells what has no translation yet.
+catalogue: setup
+	$(BIN)/python docs/make_catalogue.py
+
+# The lowest versions that pyproject.toml allows, in an environment of their own.
+lowest: setup
+	$(BIN)/python benchmarks/lowest.py
 
 # What is released, in dist/, proven in an environment without PyTorch.
 dist: setup

@@ -20,7 +20,7 @@ import csv
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,37 +52,39 @@ class Target:
     labels: Labels
 
 
-def at_random(pool: Labelled, count: int, luck: np.random.Generator) -> Rows:
-    """Return the places of so many posts to label, drawn at random."""
-    return luck.permutation(len(pool.true))[:count]
-
-
-#: Ways of picking the posts that are labelled.
-PICKS: dict[str, Callable[[Labelled, int, np.random.Generator], Rows]] = {"random": at_random}
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--texts", type=Path, help="folder of labelled texts")
-    parser.add_argument("--texts-from", type=Path, help="a bundle that has not seen these texts")
-    parser.add_argument("--posts", type=Path, help="labelled posts")
-    parser.add_argument("--posts-from", type=Path, help="a bundle that has not seen the posts")
+    parser = arguments(__doc__)
     parser.add_argument("--seconds", type=Path, metavar="DATA", help="labelled posts to time `adapt` on")
-    parser.add_argument("--draws", type=int, default=8)
     given = parser.parse_args()
     if given.seconds:
         print(seconds(given.seconds))
         return
-    print("| posts | picked | labels | before | after | gain, points | cross-validation said | written |")
-    print("|---|---|---|---|---|---|---|---|", flush=True)
+    print("| posts | labels | before | after | gain, points | cross-validation said | written |")
+    print("|---|---|---|---|---|---|---|", flush=True)
+    for target, bundle in targets(given, TESTED + POOL):
+        print_rows(target, Predictor.load(bundle), given.draws)
+
+
+def arguments(told: str | None) -> argparse.ArgumentParser:
+    """Return a parser of where the targets are, and of how many draws are wanted."""
+    parser = argparse.ArgumentParser(description=told, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--texts", type=Path, help="folder of labelled texts")
+    parser.add_argument("--texts-from", type=Path, help="a bundle that has not seen these texts")
+    parser.add_argument("--posts", type=Path, help="labelled posts")
+    parser.add_argument("--posts-from", type=Path, help="a bundle that has not seen the posts")
+    parser.add_argument("--draws", type=int, default=8)
+    return parser
+
+
+def targets(given: argparse.Namespace, most: int) -> Iterator[tuple[Target, Path]]:
+    """Yield the targets that are given, of so many posts at most, and the bundle of each."""
     if given.texts and given.texts_from:
-        for target in text_targets(given.texts):
-            print_rows(target, Predictor.load(given.texts_from), given.draws)
+        for target in text_targets(given.texts, most):
+            yield target, given.texts_from
     if given.posts and given.posts_from:
         posts = read_posts(given.posts).labelled()
-        drawn = np.random.default_rng(0).permutation(len(posts))[: TESTED + POOL]
-        target = Target("posts", posts.subset([posts.ids[row] for row in drawn]), SENTIMENT)
-        print_rows(target, Predictor.load(given.posts_from), given.draws)
+        drawn = np.random.default_rng(0).permutation(len(posts))[:most]
+        yield Target("posts", posts.subset([posts.ids[row] for row in drawn]), SENTIMENT), given.posts_from
 
 
 def seconds(data: Path) -> str:
@@ -103,22 +105,22 @@ def seconds(data: Path) -> str:
     return f"{found.posts} posts: {took:.0f} s, {used:.0f} s of processor time"
 
 
-def text_targets(folder: Path) -> Iterator[Target]:
+def text_targets(folder: Path, most: int) -> Iterator[Target]:
     """Yield the targets without images."""
     tweets, weibo, emotions = (
         folder / name for name in ("tweets_7_languages.csv", "chinese_weibo.csv", "english_emotions.csv")
     )
     for language, name in (("de", "German tweets"), ("es", "Spanish tweets")):
-        yield Target(name, some_of(tweets, "label", language), SENTIMENT)
-    yield Target("Weibo", some_of(weibo, "label"), SENTIMENT)
-    yield Target("four emotions", some_of(emotions, "emotion"), EMOTIONS)
+        yield Target(name, some_of(tweets, "label", most, language), SENTIMENT)
+    yield Target("Weibo", some_of(weibo, "label", most), SENTIMENT)
+    yield Target("four emotions", some_of(emotions, "emotion", most), EMOTIONS)
 
 
-def some_of(path: Path, label: str, language: str | None = None) -> Posts:
-    """Return posts of a table, drawn at random; ids are counted, since some stand twice."""
+def some_of(path: Path, label: str, most: int, language: str | None = None) -> Posts:
+    """Return posts of a table, drawn at random, `most` at most; ids are counted, since some stand twice."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if language in (None, row["language"])]
-    drawn = np.random.default_rng(0).permutation(len(rows))[: TESTED + POOL]
+    drawn = np.random.default_rng(0).permutation(len(rows))[:most]
     return Posts([Post(str(row), rows[row]["text"], label=rows[row][label]) for row in drawn], source=str(path))
 
 
@@ -128,20 +130,13 @@ def print_rows(target: Target, predictor: Predictor, draws: int) -> None:
     test = everything.take(np.arange(TESTED))
     rows = np.flatnonzero(~np.isin(everything.groups, test.groups))
     pool = everything.take(rows)
-    for how, pick in PICKS.items():
-        for size in SIZES:
-            print(
-                row_of(target, pool, test, size, how, [pick(pool, size, luck) for luck in generators(draws)]),
-                flush=True,
-            )
-
-
-def generators(draws: int) -> Iterator[np.random.Generator]:
-    yield from (np.random.default_rng([7, draw]) for draw in range(draws))
+    for size in SIZES:
+        picked = [np.random.default_rng([7, draw]).permutation(len(pool.true))[:size] for draw in range(draws)]
+        print(row_of(target, pool, test, size, picked), flush=True)
 
 
 def encoded(target: Target, predictor: Predictor) -> Labelled:
-    """Return a target's posts as an adapted head sees them."""
+    """Return the posts of a target as an adapted head sees them."""
     groups = group_duplicates(target.posts).group_of
     true = np.array([target.labels.id(str(label)) for label in target.posts.labels])
     return Labelled(
@@ -153,7 +148,7 @@ def encoded(target: Target, predictor: Predictor) -> Labelled:
     )
 
 
-def row_of(target: Target, pool: Labelled, test: Labelled, size: int, how: str, picked: list[Rows]) -> str:
+def row_of(target: Target, pool: Labelled, test: Labelled, size: int, picked: list[Rows]) -> str:
     """Return the row of one number of labels, from several picks of so many posts."""
     before, after, said, written = [], [], [], 0
     for rows in picked:
@@ -166,11 +161,11 @@ def row_of(target: Target, pool: Labelled, test: Labelled, size: int, how: str, 
         said.append(found.proof.difference.difference)
         written += found.verdict == "better"
     if not after:
-        return f"| {target.name} | {how} | {size} | a label is too rare |||||"
+        return f"| {target.name} | {size} | a label is too rare |||||"
     shown = compare_heads(test.true, np.stack(before), np.stack(after), test.groups, target.labels)
     one = shown.difference
     return (
-        f"| {target.name} | {how} | {size} | {shown.before.accuracy:.3f} | {shown.after.accuracy:.3f} | "
+        f"| {target.name} | {size} | {shown.before.accuracy:.3f} | {shown.after.accuracy:.3f} | "
         f"{100 * one.difference:+.1f} ({100 * one.low:+.1f} to {100 * one.high:+.1f}) | "
         f"{100 * float(np.mean(said)):+.1f} | {written} of {len(after)} |"
     )

@@ -1,13 +1,16 @@
-"""Hostile inputs and sudden deaths: whether anything is lost, left, hung or raised.
+"""Hostile inputs, sudden deaths, full disks and made-up requests: whether anything is lost, left, hung or raised.
 
-    python benchmarks/drill.py [--members 1000] [--kills 40] [--seconds 600] [--seed 0] [--keep FOLDER]
+    python benchmarks/drill.py [--members 1000] [--kills 40] [--disks 40] [--requests 2000] [--table 4] [--soak 60]
+                               [--lanes 2] [--seconds 600] [--seed 0] [--keep FOLDER]; 0 leaves a part out
 
 Inputs: `--members` images, tables, zips and bundles each, made of good ones by changing bytes, values and graphs as a
 seed says, are read by what every way in shares, in a process of its own that is watched; then rows with such images and
-texts are predicted by the command, and counted. Kills: predict, convert, train and the feature store are killed with
--9 at random moments, alone and two at once in one folder, and run again: their files must be those of an undisturbed
-run, with nothing beside them. `--seconds` bounds each half. `--keep` is a folder for what went wrong. Ends with 1 where
-anything did.
+texts are predicted by the command, and counted. Kills: predict, convert, train, compare, search, adapt, review and the
+feature store are ended at a random write to the file system or soon after it, alone and two at once in one folder, and
+run again: their files must be those of an undisturbed run, with nothing beside them. Disks: the same where the disk
+fills up, the folder may not be written to any more, or the clock goes back. Requests: Schemathesis against a real
+server. The table is that of issue 17, measured; the soak is mixed load with one hostile request in twenty. `--seconds`
+bounds each part. `--keep` is a folder for what went wrong. Ends with 1 where anything did.
 """
 
 from __future__ import annotations
@@ -27,8 +30,13 @@ from pathlib import Path
 from random import Random
 
 from drills import good
-from drills.kills import kill_points
+from drills.disks import disturbances
+from drills.jobs import jobs, serve_job
+from drills.kills import kill_points, run_undisturbed
+from drills.made_up import made_up_requests
 from drills.mutations import mutated, mutated_bundle, mutated_zip
+from drills.soak import soak
+from drills.table import print_table
 from drills.watch import Outcome, reader
 
 LIMIT = 20.0  # seconds until an input counts as one that hangs
@@ -178,7 +186,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--members", type=int, default=1_000, help="hostile inputs of each kind")
     parser.add_argument("--kills", type=int, default=40, help="processes to kill")
-    parser.add_argument("--seconds", type=float, default=600, help="most seconds of each half")
+    parser.add_argument("--only", default="", help="commands to kill and disturb, with commas between; all")
+    parser.add_argument("--disks", type=int, default=40, help="commands whose disk, rights or clock are taken away")
+    parser.add_argument("--requests", type=int, default=2_000, help="requests that Schemathesis makes up")
+    parser.add_argument("--soak", type=float, default=60, help="seconds of mixed load on the service")
+    parser.add_argument("--table", type=float, default=4, help="seconds of each attack on the service in the table")
+    parser.add_argument("--lanes", type=int, default=os.cpu_count() or 1, help="kills, and so on, at a time")
+    parser.add_argument("--seconds", type=float, default=600, help="most seconds of each part")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, default=Path("drill-found"), help="folder for what went wrong")
     asked = parser.parse_args()
@@ -194,10 +208,29 @@ def main() -> None:
             (folder / "reading").mkdir()
             tallies = read_hostile(asked.members, asked.seed, until, folder / "reading", asked.keep)
             wrong += print_tallies(tallies | {"moodfuse predict (rows)": predicted})
-        if asked.kills:
-            (folder / "killing").mkdir()
-            wrong += kill_points(asked.kills, asked.seed, time.monotonic() + asked.seconds, folder / "killing")
+        if asked.kills or asked.disks:
+            wrong += disturb(asked, folder)
+    if asked.requests:
+        wrong += made_up_requests(asked.requests, asked.seed, time.monotonic() + asked.seconds)
+    if asked.table:
+        wrong += print_table(asked.table)
+    if asked.soak:
+        wrong += soak(asked.soak, asked.seed)
     sys.exit(wrong > 0)
+
+
+def disturb(asked: argparse.Namespace, folder: Path) -> int:
+    """Kill commands, and take their disks, rights and clocks away; return how much went wrong."""
+    found = jobs(folder / "sources", asked.only.split(",") if asked.only else ())
+    undisturbed = run_undisturbed([*found, serve_job(folder / "sources")], folder, asked.lanes)
+    wrong = 0
+    if asked.kills:
+        until = time.monotonic() + asked.seconds
+        wrong += kill_points(undisturbed[:-1], asked.kills, asked.seed, until, folder, asked.lanes)
+    if asked.disks:
+        until = time.monotonic() + asked.seconds
+        wrong += disturbances(undisturbed, asked.disks, asked.seed, until, folder, asked.lanes)
+    return wrong
 
 
 def print_tallies(tallies: dict[str, Tally]) -> int:

@@ -35,7 +35,7 @@ from moodfuse.learn.batches import LengthBatches
 from moodfuse.learn.encoders import find_encoder
 from moodfuse.learn.encoders.text_folder import HuggingFaceText, TextFolder
 from moodfuse.learn.fit.optimisation import rate_schedule
-from moodfuse.runtime.graphs import pad_tokens
+from moodfuse.runtime.collation import pad_tokens
 from moodfuse.runtime.tokenizer import load_tokenizer
 
 PACKAGE = "vaderSentiment==3.3.2"

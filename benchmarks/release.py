@@ -55,6 +55,7 @@ class Environment:
 
     def __init__(self, folder: Path) -> None:
         venv.create(folder, with_pip=True)
+        self.folder = folder
         self.python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
     def run(self, *arguments: str, cwd: Path | None = None) -> str:
@@ -92,7 +93,9 @@ def check_answers(bare: Environment, folder: Path) -> None:
     labels = [line.split(";")[2] for line in (folder / "answers.csv").read_text("utf-8").splitlines()[1:]]
     if labels != ["negative", "positive"]:
         raise SystemExit(f"expected negative and positive, found {labels}")
-    print("the installed wheel predicts, without PyTorch")
+    if not (bare.folder / "share/man/man1/moodfuse.1").is_file():
+        raise SystemExit("the wheel installs no man page")
+    print("the installed wheel predicts, without PyTorch, and brings its man page")
 
 
 def check_types(tools: Environment, bare: Environment, folder: Path) -> None:

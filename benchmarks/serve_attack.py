@@ -52,7 +52,7 @@ def main() -> None:
         print("|---|---:|---:|---:|---:|---:|---:|---:|")
         quiet = 0.0
         for name in ["quiet", *options.attacks.split(",")]:
-            with service(options.bundle) as place:
+            with service(options.bundle) as (place, _):
                 measure(place, bodies, 2.0, [])  # warm
                 quiet = measure_row(name, place, bodies, options.seconds, quiet)
 
@@ -206,8 +206,8 @@ ATTACKS: dict[str, Callable[[], list[Attack]]] = {
 
 
 @contextmanager
-def service(bundle: Path | None) -> Iterator[str]:
-    """Start the service in a process of its own, with 1,024 descriptors, and give its address."""
+def service(bundle: Path | None, *options: str) -> Iterator[tuple[str, int]]:
+    """Start the service in a process of its own, with 1,024 descriptors, and give its address and its process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         place = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -215,13 +215,13 @@ def service(bundle: Path | None) -> Iterator[str]:
         "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024)); "
         "from moodfuse.cli.main import main; main()"
     )
-    given = ["serve", *([str(bundle)] if bundle else []), "--no-page", "--port", place.partition(":")[2]]
+    given = ["serve", *([str(bundle)] if bundle else []), "--no-page", "--port", place.partition(":")[2], *options]
     process = subprocess.Popen([sys.executable, "-c", code, *given], stderr=subprocess.DEVNULL)
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while asked(place, "GET", "/readyz", None, "") != "200" and time.monotonic() < end:
             time.sleep(0.1)
-        yield place
+        yield place, process.pid
     finally:
         process.kill()  # what hangs is told by the measures, not by the end
         process.wait()

@@ -35,6 +35,14 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         os.environ["MOODFUSE_CACHE"] = before
 
 
+@pytest.fixture(scope="session", autouse=True)
+def english() -> Iterator[None]:
+    """What is read is English, whatever the system speaks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOODFUSE_LANG", "en")
+        yield
+
+
 @pytest.fixture(scope="session")
 def synthetic_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """120 labelled and 12 unlabelled posts with a strong planted signal, as a guid,tag folder."""

@@ -155,6 +155,7 @@ def test_the_regime_of_the_upper_layers_brings_its_own_epochs() -> None:
         ),
         ("optim.layer_decay=0.9", r"optim\.layer_decay=0\.9 does nothing with train\.regime=frozen"),
         ("train.augment=[crop,flip]", r"train\.augment=\[crop,flip\] does nothing .* or train the image encoder"),
+        ("train.image_epochs=2 train.regime=two_stage", r"train\.image_epochs=2 does nothing .* train\.tune=\[image\]"),
         ("train.stage_epochs=2", r"train\.stage_epochs=2 does nothing .* or set train\.regime=two_stage"),
         ("train.regime=end_to_end train.stage_batch_size=8", r"stage_batch_size=8 does nothing with .*end_to_end"),
         ("train.regime=end_to_end train.augment=[flip]", r"does nothing with .*end_to_end train\.tune=\[text\]"),

@@ -122,6 +122,15 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     assert listing(tmp_path) == ["bundle"]
 
 
+def test_a_folder_that_may_not_be_written_to_any_more_is_told_in_one_line(tmp_path: Path) -> None:
+    """Root may write anywhere, so the error is raised as the system would."""
+    foreign = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "read"))
+    with pytest.raises(PermissionError), files.replacing_folder(tmp_path / "out"):
+        raise foreign
+    with pytest.raises(OutputError, match="out: cannot be written"), files.replacing_folder(tmp_path / "out") as part:
+        raise PermissionError(errno.EACCES, "Permission denied", str(part / "a.txt"))
+
+
 def test_a_folder_that_cannot_be_put_in_place_brings_the_old_one_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

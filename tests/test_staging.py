@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from moodfuse import files
-from moodfuse.staging import staging_folder, sweep, temporary_folder
+from moodfuse.staging import staging_folder, sweep, sweep_temporary, temporary_folder
 
 _WRITER = """
 import sys
@@ -66,6 +66,13 @@ def test_who_writes_the_same_place_next_sweeps_what_the_dead_left_and_spares_the
     assert (alive.returncode, err) == (0, None)
     assert (place / "a" if place.is_dir() else place).read_text() == "half"
     assert hidden(tmp_path) == hidden(tmp_path / "tmp") == []
+
+
+def test_temporary_folders_of_the_dead_are_swept_where_none_is_made_any_more(tmp_path: Path) -> None:
+    kill(writer("replacing", tmp_path / "out"))
+    assert len(hidden(tmp_path / "tmp")) == 1
+    sweep_temporary("test")
+    assert hidden(tmp_path / "tmp") == []
 
 
 def test_what_was_left_of_another_place_stays(tmp_path: Path) -> None:

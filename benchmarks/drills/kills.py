@@ -1,189 +1,154 @@
-"""Commands that are killed with -9 at random moments, alone and two at once, and then run again."""
+"""Commands that are ended without a word between two writes, alone and two at once, and then run again."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import subprocess
 import sys
-import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from drills import good
-from moodfuse.data.synthetic import write_synthetic
-from moodfuse.workflows.conversion import convert
+from drills.forks import Befalling, Ended, dying, fork, in_lanes
+from drills.jobs import Job
 
-_POSTS = 600  # rows that are predicted and converted
-_COUNTS = ("killed", "at once", "too late", "failed after", "differ", "leftovers")
-# Values of the feature store: what a key stands for is told by the key, so that a value can be checked.
-_STORE = """
-import hashlib, sys
-import numpy as np
-from pathlib import Path
-from moodfuse.learn.store import FeatureStore
-store = FeatureStore(Path(sys.argv[1]))
-keys = [hashlib.sha256(b"%d" % i).digest() for i in range(3_000)]
-for start in range(0, len(keys), 50):
-    some = keys[start : start + 50]
-    wanted = {key: np.frombuffer(key * 16, np.uint8).astype(np.float16) for key in some}
-    found = store.get(some)
-    assert all(np.array_equal(wanted[key], value) for key, value in found.items())
-    store.put({key: value for key, value in wanted.items() if key not in found})
-total = store.get(keys)
-Path(sys.argv[2]).write_text(hashlib.sha256(b"".join(total[key].tobytes() for key in keys)).hexdigest())
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A command; in its words `{out}` is the folder where its files go, and `{n}` is 1, or 2 for the second of two."""
-
-    name: str
-    words: tuple[str, ...]
-    #: Whether two at once write the same files.
-    shared: bool = False
-
-
-class Bench:
-    """Where jobs run: a folder of sources, one of caches, and a new folder for each trial."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._trials = 0
-
-    def place(self) -> Path:
-        """Return a new folder with an empty one for temporary files."""
-        self._trials += 1
-        place = self.folder / f"trial-{self._trials}"
-        (place / "tmp").mkdir(parents=True)
-        return place
-
-    def start(self, job: Job, place: Path, nth: int = 1) -> subprocess.Popen[bytes]:
-        """Start a job, as the first or the second of two."""
-        words = [word.replace("{out}", str(place)).replace("{n}", str(nth)) for word in job.words]
-        environment = {**os.environ, "TMPDIR": str(place / "tmp"), "MOODFUSE_CACHE": str(self.folder / "cache")}
-        return subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-    def run(self, job: Job, place: Path, nth: int = 1) -> int:
-        """Run a job to its end and return how it ended."""
-        process = self.start(job, place, nth)
-        _, said = process.communicate()
-        if process.returncode:
-            print(said.decode("utf-8", "replace")[-500:], file=sys.stderr)
-        return process.returncode
-
-
-def jobs(folder: Path) -> list[Job]:
-    """Write the sources, and return the jobs on them."""
-    png = good.images()["a.png"]
-    rows = [
-        {"id": f"p{i}", "text": f"what a day {i}", "image": png if i % 50 == 0 else None, "label": good.LABELS[i % 3]}
-        for i in range(_POSTS)
-    ]
-    sources = {suffix: folder / f"posts.{suffix}" for suffix in ("csv", "parquet")}
-    for path in sources.values():
-        convert(rows, path, embed=path.suffix == ".parquet")
-    write_synthetic(folder / "synthetic", posts=40, seed=1)
-    good.bundle(folder / "bundle")
-    moodfuse = (sys.executable, "-m", "moodfuse")
-    predict = (*moodfuse, "predict", str(folder / "bundle"))
-    often = ("--force", "-q")
-    train = ("train.epochs=3", "train.batch_size=16", "--recipe", "concat", "--name", "run", "-q")
-    return [
-        Job("predict csv", (*predict, str(sources["csv"]), "-o", "{out}/out{n}.csv", *often)),
-        Job("feature store", (sys.executable, "-c", _STORE, "{out}/features.sqlite", "{out}/found{n}.txt")),
-        Job("convert", (*moodfuse, "convert", str(sources["parquet"]), "{out}/out{n}.jsonl", "--embed", *often)),
-        Job("predict parquet", (*predict, str(sources["parquet"]), "-o", "{out}/out{n}.parquet", *often)),
-        Job("predict, one place", (*predict, str(sources["csv"]), "-o", "{out}/out.csv", *often), shared=True),
-        Job("train", (*moodfuse, "train", str(folder / "synthetic"), *train, "--runs", "{out}/runs"), shared=True),
-    ]
+_COUNTS = ("killed", "at once", "too late", "failed after", "tracebacks", "differ", "leftovers")
+_WARM = 0.9  # share of the trials that begin with a cache
+_SOON = 0.05  # seconds within which half of the deaths come after their write
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """What a job leaves that nobody disturbs: in how many seconds, which names, and the digests of files.
-
-    Of those, the ones that two such runs have in common.
+    """What a job leaves that nobody disturbs: after how many writes, how many bytes, which names, and the digests of
+    files: of those, the ones that two such runs have in common.
     """
 
-    seconds: float
+    writes: int
+    bytes: int
     names: frozenset[str]
     digests: dict[str, str]
 
 
-def kill_points(kills: int, seed: int, until: float, folder: Path) -> int:
-    """Kill the jobs in turn at random moments, print what became of them, and return how much went wrong."""
-    bench = Bench(folder)
-    found = jobs(folder)
-    whole: dict[str, Whole] = {}
-    counts: dict[str, Counter[str]] = {}
-    for trial in range(kills):
-        job = found[trial % len(found)]
-        if time.monotonic() > until:
-            break
-        if job.name not in whole:
-            whole[job.name] = _undisturbed(bench, job)
-        tally = counts.setdefault(job.name, Counter())
-        _kill_once(bench, job, whole[job.name], Random(f"{seed}/{trial}"), tally)
-    print(f"\n{'':<26}" + "".join(f"{name:>14}" for name in (*_COUNTS, "files equal")))
-    for name, tally in counts.items():
-        row = "".join(f"{tally[count]:>14,}" for count in _COUNTS)
-        print(f"{name:<26}{row}{len(whole[name].digests):>14,}", flush=True)
-    return sum(tally[name] for tally in counts.values() for name in _COUNTS[3:])
+Undisturbed = list[tuple[Job, Whole]]
 
 
-def _undisturbed(bench: Bench, job: Job) -> Whole:
+def kill_points(undisturbed: Undisturbed, kills: int, seed: int, until: float, folder: Path, lanes: int = 1) -> int:
+    """Kill the jobs in turn at random writes, `lanes` trials at a time, print what became of them, and return how much
+    went wrong."""
+    turns = [(job, whole) for job, whole in undisturbed for _ in range(job.turns)]
+    Random(seed).shuffle(turns)
+
+    def trial(number: int) -> Counter[str]:
+        (job, whole), random, place = turns[number % len(turns)], Random(f"{seed}/{number}"), folder / f"kill-{number}"
+        place.mkdir()
+        if random.random() < _WARM:
+            give_cache(job, folder, place)
+        return _kill_once(job, whole, random, place)
+
+    counts: dict[str, Counter[str]] = {job.name: Counter() for job, _ in undisturbed}
+    for number, tally in in_lanes(lanes, range(kills), trial, until):
+        counts[turns[number % len(turns)][0].name].update(tally)
+    print(f"\n{'':<22}" + "".join(f"{name:>14}" for name in (*_COUNTS, "writes", "files equal")))
+    for job, whole in undisturbed:
+        row = "".join(f"{counts[job.name][count]:>14,}" for count in _COUNTS)
+        print(f"{job.name:<22}{row}{whole.writes:>14,}{len(whole.digests):>14,}")
+    every = sum(counts.values(), Counter())
+    print(f"{'all':<22}" + "".join(f"{every[count]:>14,}" for count in _COUNTS), flush=True)
+    return sum(every[name] for name in _COUNTS[3:])
+
+
+def run_undisturbed(found: list[Job], folder: Path, lanes: int = 1) -> Undisturbed:
+    """Run each job, and return it with what it leaves; one that trains keeps the encoders that it has exported."""
+    done = dict(in_lanes(lanes, range(len(found)), lambda number: _run_twice(found[number], folder), float("inf")))
+    return [(job, done[number]) for number, job in enumerate(found)]
+
+
+def _run_twice(job: Job, folder: Path) -> Whole:
+    """Run a job twice, each time in a new folder, and return what both leave.
+
+    The first one's cache is kept, so that most others begin with the encoders that are exported there.
+    """
     runs: list[Whole] = []
-    for _ in range(2):
-        place = bench.place()
-        began = time.perf_counter()
-        if bench.run(job, place):
-            raise SystemExit(f"{job.name}: failed undisturbed")
-        seconds = time.perf_counter() - began
-        if not job.shared:
-            bench.run(job, place, 2)
-        runs.append(Whole(seconds, _names(place), _digests(place)))
+    for nth in range(2):
+        place = folder / f"undisturbed-{nth}-{job.name}"
+        place.mkdir()
+        if nth:
+            give_cache(job, folder, place)
+        ended = run_whole(job, place)
+        if any(one.code for one in ended):
+            raise SystemExit(f"{job.name}: failed undisturbed: {ended[0].said}")
+        size = sum(path.stat().st_size for path in place.rglob("*"))
+        runs.append(Whole(ended[0].writes, size, names_in(place), _digests(place)))
+        if nth == 0 and (place / "cache").is_dir():
+            shutil.copytree(place / "cache", _kept(job, folder), ignore=shutil.ignore_patterns("features.sqlite*"))
         shutil.rmtree(place)
     first, second = runs
     common = {name: digest for name, digest in first.digests.items() if second.digests.get(name) == digest}
-    return Whole(second.seconds, first.names | second.names, common)
+    return Whole(second.writes, second.bytes, first.names | second.names, common)
 
 
-def _names(place: Path) -> frozenset[str]:
-    return frozenset(path.relative_to(place).as_posix() for path in place.rglob("*"))
+def give_cache(job: Job, folder: Path, place: Path) -> None:
+    """Copy the kept cache of a job, which holds no features, into the folder of a trial."""
+    if _kept(job, folder).is_dir():
+        shutil.copytree(_kept(job, folder), place / "cache")
+
+
+def _kept(job: Job, folder: Path) -> Path:
+    return folder / f"cache of {job.name}"
+
+
+def run_whole(job: Job, place: Path) -> list[Ended]:
+    """Run a job to its end, also as the second of two where that writes other files."""
+    return [fork(job.do, place, nth).wait() for nth in ((1,) if job.shared else (1, 2))]
+
+
+def names_in(place: Path) -> frozenset[str]:
+    """Return the paths of all that lies in `place`, but of the notes on bundles, whose names differ each time."""
+    found = (path.relative_to(place).as_posix() for path in place.rglob("*"))
+    return frozenset(name for name in found if not name.startswith("cache/bundles/"))
+
+
+def differing(place: Path, whole: Whole) -> list[str]:
+    """Return the files that are not as undisturbed."""
+    found = _digests(place)
+    return [name for name, digest in whole.digests.items() if found.get(name) != digest]
 
 
 def _digests(place: Path) -> dict[str, str]:
     return {
         path.relative_to(place).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(place.rglob("*"))
-        if path.is_file() and path.suffix != ".sqlite"  # a feature store notes the second in which a value was used
+        # Databases note when a value was used, a run's log when it went on.
+        if path.is_file() and ".sqlite" not in path.name and path.name != "log.txt"
     }
 
 
-def _kill_once(bench: Bench, job: Job, whole: Whole, random: Random, tally: Counter[str]) -> None:
-    """Kill a job, alone or beside a second, at a random moment, run it again, and count what is not as it should be."""
-    place, two = bench.place(), random.random() < 0.5
-    first = bench.start(job, place)
-    second = bench.start(job, place, 2) if two else None
-    time.sleep(random.uniform(0.05, 1.1) * whole.seconds * (1.5 if two else 1))
-    tally["too late"] += first.poll() is not None
-    first.kill()
-    first.communicate()
-    tally["killed"] += 1
+def _kill_once(job: Job, whole: Whole, random: Random, place: Path) -> Counter[str]:
+    """Kill a job, alone or beside a second, at a random write, run it again, and count what is not as it should be."""
+    tally = Counter[str]()
+    two = random.random() < 0.5
+    moment = Befalling(random.randint(1, whole.writes), dying(random.choice((0, random.uniform(0, _SOON)))))
+    where = f"{job.name}, {place.name}, write {moment.at}"
+    first = fork(job.do, place, befalling=moment)
+    second = fork(job.do, place, 2) if two else None
+    late = first.wait().code >= 0
+    tally["too late" if late else "killed"] += 1
     tally["at once"] += two
-    if second is not None:  # of a training in the same place it may say that another is at work
-        second.communicate()
-    tally["failed after"] += bool(bench.run(job, place))
-    if not job.shared:
-        tally["failed after"] += bool(bench.run(job, place, 2))
-    found = _digests(place)
-    tally["differ"] += any(found.get(name) != digest for name, digest in whole.digests.items())
-    if left := sorted(_names(place) - whole.names):
-        print(f"{job.name}: left {', '.join(left[:5])}", file=sys.stderr)
+    ended = [second.wait()] if second is not None else []  # it may say that another one is at work
+    tally["tracebacks"] += any(one.traceback for one in ended)
+    again = run_whole(job, place)
+    failed = [one for one in again if one.code and not (job.done and job.done in one.said)]
+    tally["failed after"] += bool(failed)
+    tally["tracebacks"] += any(one.traceback for one in again)
+    for one in (*ended, *again):
+        if one.traceback or one in failed:
+            print(f"{where}: {one.said[-3000:]}", file=sys.stderr, flush=True)
+    if wrong := differing(place, whole):
+        print(f"{where}: {', '.join(wrong[:5])} differ", file=sys.stderr, flush=True)
+    tally["differ"] += bool(wrong)
+    if left := sorted(names_in(place) - whole.names):
+        print(f"{where}: left {', '.join(left[:5])}", file=sys.stderr, flush=True)
     tally["leftovers"] += bool(left)
     shutil.rmtree(place)
+    return tally

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from moodfuse.runtime.predictor import Predictor
 from moodfuse.serve.archives import unpack
 from moodfuse.serve.limits import Limits
 from moodfuse.serve.problems import Problem
+from moodfuse.serve.uploads import open_batch
 
 #: What may be raised: one line to whoever sent the input.
 TOLD = (MoodfuseError, Problem)
@@ -26,6 +28,18 @@ _SPEC = ImageSpec(size=32)
 def decode(path: Path) -> None:
     """Decode an image from its bytes."""
     look_at(path.read_bytes())
+
+
+def decode_four(path: Path) -> None:
+    """Decode an image in four threads at once."""
+    data = path.read_bytes()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(look_at, [data] * 4))
+
+
+def tell_status(path: Path) -> None:
+    """Print what is wrong with an image."""
+    print(*look(ImageRef(path)).status)
 
 
 def open_image(path: Path) -> None:
@@ -61,6 +75,17 @@ def read_zip(path: Path) -> None:
         shutil.rmtree(copy.parent)
 
 
+def check_batch(path: Path) -> None:
+    """Check an uploaded zip as the service does before it answers."""
+    copy = path.parent / "unpacking" / path.name
+    copy.parent.mkdir()
+    try:
+        shutil.copy(path, copy)
+        open_batch(copy, Limits(), replace(PREDICTING, trusted=False, fields=True))
+    finally:
+        shutil.rmtree(copy.parent)
+
+
 def open_bundle(path: Path) -> None:
     """Read a bundle, and answer one post by it: what `probe` does in a process with limits."""
     predictor = Predictor(read_bundle(path, tried=True), threads=1)
@@ -69,8 +94,11 @@ def open_bundle(path: Path) -> None:
 
 TARGETS: dict[str, Callable[[Path], None]] = {
     "decode": decode,
+    "decode_four": decode_four,
+    "status": tell_status,
     "open_image": open_image,
     "read_posts": read_posts,
     "unpack": read_zip,
+    "open_batch": check_batch,
     "read_bundle": open_bundle,
 }

@@ -57,7 +57,7 @@ class Baseline:
 
     def image_vectors(self, images: Sequence[Image.Image]) -> Tensor:
         """Encode images: (B, 1280)."""
-        batch = torch.from_numpy(np.stack([pixels(image, self.spec) for image in images]))
+        batch = torch.from_numpy(np.stack([pixels(image, self.spec, exact=True) for image in images]))
         return self.network.extract_features(batch).mean((2, 3))
 
     @torch.no_grad()

@@ -15,7 +15,8 @@ from moodfuse.data.images import look, pixels
 from moodfuse.data.posts import Post
 from moodfuse.data.text import prepare_text
 from moodfuse.runtime.bundle import read_bundle
-from moodfuse.runtime.graphs import length_batches, open_session, pad_tokens
+from moodfuse.runtime.collation import length_batches, pad_tokens
+from moodfuse.runtime.graphs import open_session
 from moodfuse.runtime.tokenizer import load_tokenizer
 
 IMAGE_BATCHES = (1, 2, 4, 8)

@@ -59,18 +59,21 @@ _HOMES = {
 }
 
 
-def load(bundle: Any = None) -> Predictor:
-    """Open a bundle or a run folder, or the model that moodfuse brings: `moodfuse.load().predict(text, image)`."""
+def load(bundle: Any = None, *, device: str = "cpu") -> Predictor:
+    """Open a bundle or a run folder, or the model that moodfuse brings: `moodfuse.load().predict(text, image)`.
+
+    `device` is where the encoders run: cpu, cuda, directml, coreml, openvino, or auto.
+    """
     from moodfuse.runtime.predictor import Predictor
 
-    return Predictor.load(bundle)
+    return Predictor.load(bundle, device=device)
 
 
-def pipeline(bundle: Any = None) -> SentimentPipeline:
+def pipeline(bundle: Any = None, *, device: str = "cpu") -> SentimentPipeline:
     """Open a bundle as a pipeline with Hugging Face's shapes: `moodfuse.pipeline()("what a day!", image="a.jpg")`."""
     from moodfuse.workflows.sentiment_pipeline import SentimentPipeline
 
-    return SentimentPipeline(bundle)
+    return SentimentPipeline(bundle, device=device)
 
 
 def __getattr__(name: str) -> Any:

@@ -64,6 +64,20 @@ class SplitConfig(Section):
         True, description="false: train on every labelled post; the scores are the recipe's, cross-validated"
     )
     repeats: int = Field(1, ge=1, le=20, description="hold_out=false: seeds of the cross-validation")
+    validation: float = Field(
+        0.0,
+        ge=0,
+        description="share (0.2) or number (500) of the posts that validate, none tests: the scores are then of the "
+        "posts that chose the epoch, and too good (0: folds)",
+    )
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> SplitConfig:
+        if self.validation >= 1 and self.validation != int(self.validation):
+            raise ValueError(f"split.validation: expected a share below 1 or a whole number, found {self.validation}")
+        if self.validation and not self.hold_out:
+            raise ValueError("split.hold_out=false leaves no post to validate on: leave split.validation out")
+        return self
 
 
 def _encoder_names(value: Any) -> Any:
@@ -156,6 +170,12 @@ class TrainConfig(Section):
         description="trainings from the same start, in other order and dropout, whose weights are averaged",
     )
     stage_epochs: int = Field(4, ge=1, le=1_000, description="two_stage: epochs of each encoder's own stage")
+    text_epochs: int | None = Field(
+        None, ge=1, le=1_000, description="two_stage: epochs of the text encoder's stage (null: stage_epochs)"
+    )
+    image_epochs: int | None = Field(
+        None, ge=1, le=1_000, description="two_stage: epochs of the image encoder's stage (null: stage_epochs)"
+    )
     stage_batch_size: int = Field(16, ge=2, le=65_536, description="two_stage: batch size of that stage")
     epochs: int = Field(30, ge=1, le=10_000, description="most epochs")
     batch_size: int = Field(64, ge=2, le=65_536, description="posts per step")
@@ -197,6 +217,10 @@ class TrainConfig(Section):
             raise ValueError(f"{self.regime} needs at least one encoder in train.tune (text, image)")
         return self
 
+    def own_epochs(self, modality: Modality) -> int:
+        """Return the epochs of the stage of a modality's encoder."""
+        return (self.text_epochs if modality == "text" else self.image_epochs) or self.stage_epochs
+
     @property
     def tuned(self) -> tuple[Modality, ...]:
         """The modalities whose encoders train with the fusion."""
@@ -207,7 +231,10 @@ class ExportConfig(Section):
     """How the weights of a bundle's graphs are stored; `learn/precision.py` says how they are used."""
 
     text: Precision = Field("fp32", description="text encoder: fp32, fp16, or int8 in blocks of 32 with a scale each")
-    image: Precision = Field("fp32", description="image encoder; int8: a scale for each channel of a convolution")
+    image: Precision = Field(
+        "fp32",
+        description="image encoder; int8: a scale a channel and, of a frozen one, activations in int8 too",
+    )
     head: Precision = Field("fp32", description="the head: everything after the encoders")
 
 
@@ -239,4 +266,6 @@ def idle_settings(train: TrainConfig) -> tuple[str, ...]:
     idle: tuple[str, ...] = () if trains else ("train.freeze", "optim.layer_decay")
     idle += () if "text" in trains else ("optim.text_lr",)
     idle += () if "image" in trains else ("optim.image_lr", "train.augment")
-    return idle + (() if train.regime == "two_stage" else ("train.stage_epochs", "train.stage_batch_size"))
+    staged = trains if train.regime == "two_stage" else ()
+    idle += tuple(f"train.{modality}_epochs" for modality in ("text", "image") if modality not in staged)
+    return idle + (() if staged else ("train.stage_epochs", "train.stage_batch_size"))

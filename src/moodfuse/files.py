@@ -21,6 +21,8 @@ from moodfuse.staging import kept_aside, staging_folder
 
 #: The error numbers of a full or failing disk.
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+#: Those of a place that may not be written to.
+NO_RIGHT = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 @contextmanager
@@ -89,7 +91,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         part = stage / "new"
         with _output_errors(folder, every=True):
             part.mkdir()
-        with _output_errors(folder):
+        with _output_errors(folder, within=part):
             yield part
         _move(part, folder, stage)
 
@@ -141,18 +143,22 @@ def sha256(path: Path) -> str:
 
 
 @contextmanager
-def _output_errors(path: Path, *, every: bool = False) -> Iterator[None]:
+def _output_errors(path: Path, *, every: bool = False, within: Path | None = None) -> Iterator[None]:
     # Inside a caller's block an OSError may also come from a file that it reads, so there only the errors of a full or
-    # failing disk become an `OutputError`.
+    # failing disk become an `OutputError`, and those of rights that were taken away in the folder `within` meanwhile.
     try:
         yield
     except OSError as error:
-        if every or error.errno in NO_ROOM:
+        if every or error.errno in NO_ROOM or (within is not None and _lost_right(error, within)):
             reason = error.strerror or str(error)
             raise OutputError(
                 f"{path}: cannot be written ({reason}); what was there before is unchanged; {_remedy(error)}"
             ) from None
         raise
+
+
+def _lost_right(error: OSError, folder: Path) -> bool:
+    return error.errno in NO_RIGHT and isinstance(error.filename, str) and Path(error.filename).is_relative_to(folder)
 
 
 def _remedy(error: OSError) -> str:

@@ -43,8 +43,18 @@ def staging_folder(place: Path) -> Iterator[Path]:
 @contextmanager
 def temporary_folder(kind: str) -> Iterator[Path]:
     """Make a folder in the system's place for temporary files; one that is killed is swept by the next of its kind."""
-    with staging_folder(Path(tempfile.gettempdir()) / f"moodfuse-{kind}") as folder:
+    with staging_folder(_temporary(kind)) as folder:
         yield folder
+
+
+def sweep_temporary(kind: str) -> None:
+    """Remove what dead processes left of the temporary folders of a kind, where none is made any more."""
+    place = _temporary(kind)
+    sweep(place.parent, place.name)
+
+
+def _temporary(kind: str) -> Path:
+    return Path(tempfile.gettempdir()) / f"moodfuse-{kind}"
 
 
 def kept_aside(folder: Path) -> Path:

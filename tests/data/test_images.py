@@ -288,7 +288,7 @@ def assert_equal_to(processor: Any, spec: ImageSpec) -> None:
     for width, height in SIZES:
         image = noise(width, height)
         theirs = np.asarray(processor(image, return_tensors="np")["pixel_values"][0])
-        ours = pixels(image, spec)
+        ours = pixels(image, spec, exact=True)
         assert ours.dtype == np.float32
         assert ours.shape == theirs.shape
         np.testing.assert_allclose(ours, theirs, atol=1e-5, err_msg=f"{width} x {height}")
@@ -338,14 +338,45 @@ def test_efficientnet_lite_values() -> None:
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos"])
 @pytest.mark.parametrize(("width", "height"), [(2000, 40), (40, 2000), (300, 3), (5, 400)])
-def test_very_long_images_give_what_resizing_all_of_them_would(
-    interpolation: Any, width: int, height: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_very_long_images_give_what_resizing_all_of_them_would(interpolation: Any, width: int, height: int) -> None:
     image = noise(width, height)
     spec = ImageSpec(size=32, crop=0.8, interpolation=interpolation, mean=(0, 0, 0), std=(1, 1, 1), scale=1)
-    ours = pixels(image, spec)
-    monkeypatch.setattr(images, "_WINDOWED_RATIO", math.inf)
-    assert np.abs(ours - pixels(image, spec)).max() <= 1  # one grey level
+    assert np.abs(pixels(image, spec) - pixels(image, spec, exact=True)).max() <= 1  # one grey level
+
+
+@pytest.mark.parametrize("resize", ["shortest_edge", "squash"])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize(("width", "height"), [(320, 427), (427, 320), (500, 333), (100, 90)])
+def test_the_part_that_is_seen_is_as_in_the_whole_but_for_rounding(
+    width: int, height: int, interpolation: Any, resize: Any
+) -> None:
+    spec = ImageSpec(crop=0.875, resize=resize, interpolation=interpolation, mean=(0, 0, 0), std=(1, 1, 1), scale=1)
+    image = noise(width, height)
+    apart = np.abs(pixels(image, spec) - pixels(image, spec, exact=True))  # grey levels
+    assert apart.max() <= 2
+    assert (apart > 0).mean() < 0.01
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+def test_what_is_far_larger_than_an_encoder_sees_is_brought_down_in_two_steps(format: str) -> None:
+    spec = ImageSpec(size=112, crop=0.875, interpolation="bicubic", mean=(0, 0, 0), std=(1, 1, 1), scale=1)
+    data = ImageRef(encoded(noise(2_100, 1_700, seed=3).resize((1_050, 850)), format))
+    seen, whole = look(data, enough=spec.enough), look(data)
+    assert seen.image is not None
+    assert whole.image is not None
+    assert spec.enough == 256
+    assert (seen.size, seen.image.size) == ((1_050, 850), (525, 425) if format == "JPEG" else (1_050, 850))
+    apart = np.abs(pixels(seen.image, spec) - pixels(whole.image, spec, exact=True))
+    assert 0 < apart.mean() < 2  # grey levels of 255
+    assert apart.max() < 16
+
+
+@pytest.mark.parametrize(("side", "left"), [(1_000, 1_000), (1_023, 1_023), (1_024, 512), (2_048, 512), (5_000, 625)])
+def test_a_jpeg_keeps_as_many_pixels_as_are_enough(side: int, left: int) -> None:
+    photo = ImageRef(encoded(Image.new("RGB", (side, side), "red"), "JPEG"))
+    found = look(photo, enough=512).image
+    assert found is not None
+    assert found.size == (left, left)
 
 
 @pytest.mark.parametrize("size", [(1, 60_000), (60_000, 1)])

@@ -48,4 +48,5 @@ def test_damaged_images_are_quiet(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(data)
     done = subprocess.run([sys.executable, "-c", _LOOK, *made], cwd=tmp_path, capture_output=True, text=True)
     assert done.stderr == ""
-    assert len(done.stdout.splitlines()) == len(made)
+    found = dict(zip(made, done.stdout.splitlines(), strict=True))
+    assert found["fax.tif"] == "image_truncated"  # libtiff itself goes on past codes that are none

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from moodfuse.data.duplicates import Groups, group_duplicates, straddling
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Post, Posts
-from moodfuse.data.splits import Split, make_split, read_split
+from moodfuse.data.splits import Split, make_split, make_validation_split, read_split
 from moodfuse.errors import ConfigError, DataError, OutputError
 from moodfuse.labels import SENTIMENT, Labels
 
@@ -37,6 +37,31 @@ def test_fold_0_tests_fold_1_validates_and_the_rest_train() -> None:
     assert split.test_ids == [id for id in BALANCED.ids if split.folds[id] == 0]
     assert split.validation_ids == [id for id in BALANCED.ids if split.folds[id] == 1]
     assert sorted(split.test_ids + split.validation_ids + split.train_ids) == sorted(BALANCED.ids)
+
+
+UNEVEN = made(["positive"] * 60 + ["negative"] * 30 + ["neutral"] * 10)
+
+
+@pytest.mark.parametrize(
+    ("size", "counts"), [(0.2, (12, 6, 2)), (10, (6, 3, 1)), (0.5, (30, 15, 5)), (33, (20, 10, 3))]
+)
+def test_a_validation_part_has_its_size_and_every_label_its_share(size: float, counts: tuple[int, ...]) -> None:
+    split = make_validation_split(UNEVEN, size, groups=apart(UNEVEN))
+    label = dict(zip(UNEVEN.ids, UNEVEN.labels, strict=True))
+    found = Counter(label[id] for id in split.validation_ids)
+    assert tuple(found[name] for name in ("positive", "negative", "neutral")) == counts
+    assert (split.test_ids, len(split.train_ids)) == ([], 100 - sum(counts))
+    assert make_validation_split(UNEVEN, size, groups=apart(UNEVEN)).sha256 == split.sha256
+    assert make_validation_split(UNEVEN, size, seed=1, groups=apart(UNEVEN)).sha256 != split.sha256
+
+
+def test_a_validation_part_parts_no_near_duplicates_and_lacks_no_label() -> None:
+    twins = Groups({id: i // 2 for i, id in enumerate(UNEVEN.ids)}, {}, {})
+    split = make_validation_split(UNEVEN, 0.3, groups=twins)
+    assert straddling(twins, split.parts) == []
+    assert 24 <= len(split.validation_ids) <= 30
+    with pytest.raises(DataError, match=r"split\.validation=3 of 100 posts: no post of label 'neutral' would validate"):
+        make_validation_split(UNEVEN, 3, groups=apart(UNEVEN))
 
 
 def test_unlabelled_posts_are_in_no_fold() -> None:

@@ -1,9 +1,9 @@
-"""Which posts are drawn: doubtful ones far apart, each once, and a random part that nothing touches."""
+"""Which posts are drawn: such as stand for many, each once, and a random part that nothing touches."""
 
 import numpy as np
 import pytest
 
-from moodfuse.decide.queue import QueuedPost, QueueDraw, QueuePlan, spread
+from moodfuse.decide.queue import QueuedPost, QueueDraw, QueuePlan, representatives
 
 LUCK = np.random.default_rng(0)
 PROBABILITIES = LUCK.dirichlet((1, 1, 1), 1000).astype(np.float32)
@@ -23,22 +23,30 @@ def margins(rows: list[int]) -> float:
     return float((ordered[:, -1] - ordered[:, -2]).mean())
 
 
-def test_the_queue_is_doubtful_and_the_random_part_is_not() -> None:
+def test_the_queue_is_more_doubtful_than_the_random_part() -> None:
     queue = draw(QueuePlan(200, 0.1))
     taught = [one.row for one in queue if one.drawn == "queue"]
     tests = [one.row for one in queue if one.drawn == "random"]
     assert (len(taught), len(tests)) == (180, 20)
     assert len({*taught, *tests}) == 200
     everywhere = margins(list(range(1000)))
-    assert margins(taught) < everywhere / 2
+    assert margins(taught) < everywhere
     assert abs(margins(tests) - everywhere) < 0.1
     assert queue == draw(QueuePlan(200, 0.1)) != draw(QueuePlan(200, 0.1, seed=1))
+
+
+def test_posts_of_which_the_model_is_sure_are_not_forgotten() -> None:
+    sure = PROBABILITIES.copy()
+    sure[:300] = (0.999, 0.0005, 0.0005)
+    apart = VECTORS + np.where(np.arange(1000) < 300, 9, 0)[:, None].astype(np.float32)
+    queue = QueueDraw(sure, ALL, QueuePlan(200, 0.1)).choose(ALONE, lambda rows: apart[rows])
+    assert 30 < sum(one.row < 300 for one in queue if one.drawn == "queue") < 180 * 0.3
 
 
 def test_the_random_part_is_the_same_whatever_teaches_and_none_of_what_is_set_aside_does() -> None:
     aside = QueueDraw(PROBABILITIES, ALL, QueuePlan(1000, 0.1))
     assert len(aside.random) == aside.set_aside == 100
-    assert not set(aside.random) & set(aside.doubtful)
+    assert not set(aside.random) & set(aside.candidates)
     other = QueueDraw(PROBABILITIES[::-1], ALL, QueuePlan(1000, 0.1))
     assert other.random == aside.random  # whatever the model says of the posts
 
@@ -80,9 +88,14 @@ def test_a_post_that_cannot_be_labelled_is_never_drawn_and_few_posts_are_all_dra
     assert [one.drawn for one in queue].count("random") == 3
 
 
-def test_centres_are_far_apart() -> None:
-    clusters = np.repeat(np.eye(5, dtype=np.float32), 20, axis=0)
-    weights = np.linspace(1, 0.5, 100)
-    assert [place // 20 for place in spread(clusters, weights, 5)] == [0, 1, 2, 3, 4]
-    assert spread(clusters, weights, 1, centres=clusters[:1])[0] // 20 == 1  # the first cluster has one already
-    assert sorted(spread(clusters[:3], weights[:3], 9)) == [0, 1, 2]  # equal vectors are still taken once each
+def test_every_group_is_represented_by_its_middle_and_the_heaviest_first() -> None:
+    centres = 10 * np.eye(5, dtype=np.float32)
+    clusters = np.repeat(centres, 20, axis=0) + LUCK.normal(size=(100, 5)).astype(np.float32)
+    clusters[::20] = centres  # the first of each is its middle
+    nothing, weights = np.zeros((0, 5), np.float32), np.linspace(1, 0.5, 100)
+    assert sorted(place // 20 for place in representatives(clusters, weights, 5, nothing)) == [0, 1, 2, 3, 4]
+    near = np.linalg.norm(clusters - centres.repeat(20, axis=0), axis=1)
+    assert max(near[representatives(clusters, weights, 5, nothing)]) < np.median(near)
+    assert [place // 20 for place in representatives(clusters, weights, 4, centres[:1])] == [1, 2, 3, 4]
+    assert len(set(representatives(np.ones((9, 5), np.float32), weights[:9], 7, nothing))) == 7  # equal vectors
+    assert representatives(np.ones((9, 0), np.float32), weights[:9], 2, nothing[:, :0]) == [0, 1]

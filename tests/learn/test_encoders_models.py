@@ -100,7 +100,7 @@ def test_the_bundles_path_gives_what_hugging_face_gives(name: str, modality: Mod
     else:
         expected = _image_reference(checkpoint(name))
         images = ImageGraph(session, source.spec)  # type: ignore[arg-type]
-        got = images.encode([pixels(picture, source.spec) for picture in _pictures()], ("pooled", "tokens"))  # type: ignore[arg-type]
+        got = images.encode([pixels(picture, source.spec, exact=True) for picture in _pictures()], ("pooled", "tokens"))  # type: ignore[arg-type]
         lengths = [9] * len(got)
     for row, vector, length in zip(got, expected, lengths, strict=True):
         np.testing.assert_allclose(row["pooled"], vector, atol=1e-4)
@@ -111,7 +111,7 @@ def test_the_bundles_path_gives_what_hugging_face_gives(name: str, modality: Mod
 def test_images_that_were_refused_are_prepared_as_hugging_face_does(name: str) -> None:
     """EfficientNet's processor normalises twice; RegNet is told to be a model of text."""
     source = load(name, "image")
-    inputs = torch.from_numpy(np.stack([pixels(picture, source.spec) for picture in _pictures()]))  # type: ignore[arg-type]
+    inputs = torch.from_numpy(np.stack([pixels(picture, source.spec, exact=True) for picture in _pictures()]))  # type: ignore[arg-type]
     with torch.no_grad():
         got = _encoder(name, "image")(inputs).pooled
     for vector, expected in zip(got, _image_reference(checkpoint(name)), strict=True):

@@ -115,6 +115,7 @@ def test_a_graph_holds_no_path_of_the_machine_that_exported_it(minilm: bytes) ->
     assert str(Path.cwd()).encode() not in minilm
 
 
+@pytest.mark.slow
 def test_a_reduced_bundle_says_how_far_it_is_from_its_model(synthetic_folder: Path, tmp_path: Path) -> None:
     posts = read_posts(synthetic_folder)
     result = train(posts, resolve_config("concat", overrides=[SMALL]), name="small", runs=tmp_path)
@@ -132,6 +133,7 @@ def test_a_reduced_bundle_says_how_far_it_is_from_its_model(synthetic_folder: Pa
         assert alone.probabilities == pytest.approx(one.probabilities, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_cell_predicts_with_the_bits_that_its_bundle_would_ship(
     tiny_bert: Path, synthetic_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,18 @@ def test_other_posts_and_other_settings_are_refused(tmp_path: Path) -> None:
         claim.check_settings({}, many)
 
 
+def test_a_folder_that_another_option_names_is_told_with_that_option(tmp_path: Path) -> None:
+    claim = Claim("comparison", tmp_path, "comparison", elsewhere="another folder with -o")
+    with pytest.raises(ConfigError, match=r"give another folder with -o, or delete that folder$"):
+        claim.check_settings({"seed": 0}, {"seed": 1})
+    with pytest.raises(DataError, match=r"give another folder with -o, or delete that folder$"):
+        claim.check_posts("abc", "abd")
+    claim.refuse_foreign()
+    (claim.folder / "thesis.txt").write_text("")
+    with pytest.raises(ConfigError, match=r"thesis\.txt; give another folder with -o$"):
+        claim.refuse_foreign()
+
+
 def test_one_decides_at_a_time(tmp_path: Path) -> None:
     claim = Claim("comparison", tmp_path, "c")
     inside: list[str] = []

@@ -95,6 +95,17 @@ def test_a_comparison_is_reported_from_disk(tmp_path: Path) -> None:
     assert write_report(folder, format="csv").read_text().startswith("arm,model,reads,withheld,score,value,low,high")
 
 
+def test_two_runs_have_a_report_of_their_own_and_figures_are_files_too(hostile_run: Path, tmp_path: Path) -> None:
+    first = digest(write_report(hostile_run))
+    other = write_run(tmp_path / "other-run", wrong=3)
+    assert write_report(hostile_run, other=other) == hostile_run / "report-vs-other-run.html"
+    assert digest(hostile_run / "report.html") == first
+    write_report(hostile_run, figures=tmp_path / "figures")
+    drawn = {path.name: path.read_text("utf-8") for path in (tmp_path / "figures").iterdir()}
+    assert {"scores-1.svg", "training-1.svg", "training-2.svg", "calibration-1.svg"} <= set(drawn)
+    assert all(svg.startswith("<svg") and "var(--" not in svg for svg in drawn.values())
+
+
 def test_two_runs_are_grouped_by_their_posts_where_these_are_found(hostile_run: Path, tmp_path: Path) -> None:
     other = write_run(tmp_path / "other-run", wrong=3)
     page = write_report(hostile_run, other=other).read_text("utf-8")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from moodfuse.runtime import graphs
 from moodfuse.runtime.bundle import default_bundle
-from moodfuse.runtime.graphs import EncoderSession, head_feed, length_batches, pad_sequences, pad_tokens
+from moodfuse.runtime.collation import head_feed, length_batches, pad_sequences, pad_tokens
+from moodfuse.runtime.graphs import EncoderSession
 
 
 @given(st.lists(st.integers(1, 128), max_size=60), st.integers(1, 400))

@@ -124,7 +124,7 @@ def test_what_is_explained_is_decoded_once_within_the_limit(monkeypatch: pytest.
     assert found.regions is not None
     left, top, right, bottom = found.regions.seen
     assert (right - left) / (bottom - top) == pytest.approx(1 / 2)
-    assert [header.size for header, _ in decoded] == [(100, 50)]
+    assert [header.size for header, *_ in decoded] == [(100, 50)]
 
 
 def test_images_beside_the_weighed_one_are_encoded_once(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:

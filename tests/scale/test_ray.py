@@ -27,6 +27,7 @@ from moodfuse.cli.main import run as moodfuse  # noqa: E402
 from moodfuse.data.formats.jsonl import JsonLinesReader  # noqa: E402
 from moodfuse.errors import ConfigError, OutputError  # noqa: E402
 from moodfuse.runtime.bundle import read_bundle  # noqa: E402
+from moodfuse.runtime.devices import devices_to_try  # noqa: E402
 from moodfuse.runtime.predictor import Predictor  # noqa: E402
 from moodfuse.scale import ray_predict as scale  # noqa: E402
 from moodfuse.scale.blocks import predict_block  # noqa: E402
@@ -67,9 +68,10 @@ def until(condition: Callable[[], bool], seconds: float = 120) -> None:
 def test_ray_writes_what_one_process_writes_and_resumes(trained_run: Path, tmp_path: Path) -> None:
     source = write_posts(tmp_path / "in.parquet", 230)
     planned = job(trained_run, source, tmp_path / "out", 50)
-    outcome = scale.ray_predict(planned, scale.Workers(2))
+    outcome = scale.ray_predict(planned, scale.Workers(2, device="auto"))
     expected = whole(trained_run, source)
     assert same(answers(tmp_path / "out"), expected)
+    assert outcome.devices == {devices_to_try("auto")[0]: 230}
     assert (
         sum("image_unreadable" in row["status"] for row in expected) == 3 == outcome.summary.status["image_unreadable"]
     )

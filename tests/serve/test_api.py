@@ -163,6 +163,7 @@ def test_a_preview_shows_text_and_a_small_image(client: TestClient) -> None:
 
 def test_the_model_tells_labels_hashes_and_card(client: TestClient, predictor: Predictor) -> None:
     model = client.get("/v1/model").json()
+    assert model["device"] == "cpu"
     assert model["labels"] == list(predictor.labels.names)
     assert model["files"] == predictor.manifest.files
     assert model["card"].startswith("#")

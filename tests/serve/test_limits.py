@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import errno
 import json
 import logging
 import shutil
@@ -209,6 +210,19 @@ def test_unfinished_bodies_are_limited_together_and_the_largest_gives_way(tmp_pa
     assert small == []  # still under way
 
 
+def test_a_large_request_to_a_full_service_is_refused_before_it_is_read(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {"Content-Type": "text/csv"}
+    with serving({"in_flight": 1}) as client, caplog.at_level(logging.INFO, logger="moodfuse.serve"):
+        client.app.busy = 1  # type: ignore[attr-defined]
+        answer = client.post("/v1/predict/batch", content="text\n" + "a\n" * 50_000, headers=headers)
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+        assert " in=0 " in caplog.messages[-1]
+        client.app.busy = 0  # type: ignore[attr-defined]
+        assert client.post("/v1/predict/batch", content="text\na\n", headers=headers).status_code == 200
+
+
 def test_a_temporary_folder_that_is_gone_is_made_anew(serving: Serving) -> None:
     with serving() as client:
         for left in client.folder.iterdir():
@@ -228,6 +242,18 @@ def test_a_full_disk_is_told(serving: Serving, monkeypatch: pytest.MonkeyPatch) 
         answer = client.post("/v1/predict/batch", content="text\na\n", headers={"Content-Type": "text/csv"})
     assert answer.status_code == 507
     assert "disk is full" in answer.json()["detail"]
+
+
+def test_a_disk_that_may_not_be_written_to_is_told(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with serving() as client:
+        monkeypatch.setattr("moodfuse.serve.answers.tempfile.TemporaryDirectory", refused)
+        answer = client.post("/v1/predict/batch", content="text\na\n", headers={"Content-Type": "text/csv"})
+        monkeypatch.undo()
+    assert answer.status_code == 507
+    assert "not to be written to" in answer.json()["detail"]
 
 
 def test_lines_of_a_kind_are_told_sparingly() -> None:

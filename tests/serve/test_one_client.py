@@ -116,12 +116,13 @@ def test_what_is_costly_is_known_before_it_is_decoded() -> None:
         assert costly_bytes(ImageRef(quick)) is None
 
 
-def test_a_costly_image_is_seen_as_ever() -> None:
+@pytest.mark.parametrize("enough", [0, 512])
+def test_a_costly_image_is_seen_as_ever(enough: int) -> None:
     photo = encoded(Image.effect_noise((3_000, 2_000), 60).convert("RGB"), "JPEG")
 
     async def ask() -> None:
-        decoder = Decoder(seconds=30)
-        seen, expected = await decoder.look(photo), look_at(photo)
+        decoder = Decoder(seconds=30, enough=enough)
+        seen, expected = await decoder.look(photo), look_at(photo, enough=enough)
         assert seen.image is not None
         assert expected.image is not None
         assert seen.image.tobytes() == expected.image.tobytes()
@@ -239,11 +240,18 @@ def test_workers_end_with_a_parent_that_is_killed(trained_run: Path, tmp_path: P
         server.process.send_signal(signal.SIGKILL)
         server.process.wait()
         end = time.monotonic() + 2
-        while any(alive(worker) for worker in workers):
-            assert time.monotonic() < end, "a worker outlived its parent"
+        while any(alive(worker) for worker in workers) or listens(server):
+            assert time.monotonic() < end, "a worker outlived its parent, or the port did"
             time.sleep(0.05)
-        with pytest.raises(OSError, match="refused"):
-            opened(server)
+
+
+def listens(server: Server) -> bool:
+    """Tell whether the port is open: the last of a process' threads closes it, when the first is gone already."""
+    try:
+        opened(server).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def alive(pid: int) -> bool:

@@ -18,7 +18,10 @@ from moodfuse.errors import ConfigError, DataError, OutputError
 from moodfuse.files import sha256
 from moodfuse.runtime.bundle import SEAL, default_bundle, read_bundle
 from moodfuse.runtime.explain import explain
+from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.evaluation import evaluate_unseen
+from moodfuse.workflows.prediction import predict_source
+from moodfuse.workflows.reviewing import ReviewOptions, open_review
 
 #: What the labels of the synthetic posts are called where they are classes of one's own.
 OWN = {"negative": "sad", "neutral": "calm", "positive": "glad"}
@@ -190,3 +193,20 @@ def test_only_a_bundle_is_replaced_and_never_the_one_that_is_read(adapted: Adapt
         moodfuse.adapt(folder / "own.csv", adapted.bundle, bundle=adapted.bundle, force=True)
     with pytest.raises(OutputError, match="expected a new folder or a bundle to replace"):
         moodfuse.adapt(folder / "own.csv", folder / "posts", force=True)
+
+
+def test_labels_of_a_review_are_found_beside_the_answers_and_the_models_own_teach_nothing(folder: Path) -> None:
+    labelled, answers = _rows(folder / "labels.csv")[1:], folder / "answers.csv"
+    unlabelled = _write(folder / "unlabelled.csv", [row[:3] for row in labelled], ("id", "text", "image"))
+    predict_source(Predictor.load(), unlabelled, answers)
+    with pytest.raises(DataError, match=r"every label is the answer that a model gave.*moodfuse review ANSWERS"):
+        moodfuse.adapt(answers)
+    true = {id: label for id, *_, label in labelled}
+    with open_review(answers, ReviewOptions("ann", budget=40, share=0.2)) as opened:
+        shown = opened.review.posts[:36]
+        for post in shown:
+            opened.review.label(post.row, true[post.answered.post.id])
+    found = moodfuse.adapt(answers)
+    tests = sum(post.drawn == "random" for post in shown)
+    assert found.drawn is not None
+    assert (found.posts, found.drawn.after.n) == (36 - tests, tests)

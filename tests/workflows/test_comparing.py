@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,11 @@ from moodfuse.learn.compare.work import fold_parts
 from moodfuse.learn.search.space import recipe_settings
 from moodfuse.records.cells import CellKey, read_cell
 from moodfuse.records.comparison import load_comparison
+from moodfuse.report.markdown import markdown
 from moodfuse.runtime.graphs import HeadGraph, open_session
 from moodfuse.workflows.comparison import damage as comparison_damage
 from moodfuse.workflows.comparison.run import ComparisonResult, compare
+from moodfuse.workflows.reporting import report_document
 
 QUICK: list[dict[str, Any]] = [{"train": {"epochs": 2, "batch_size": 32}}]
 FILES = ["head.onnx", "history.csv", "metrics.json", "predictions.csv"]
@@ -111,11 +114,17 @@ def test_a_cell_in_memory_is_the_one_on_disk(done: ComparisonResult, posts: Post
     assert np.allclose(found[[row[i] for i in cell.ids]], cell.probabilities[""], atol=1e-6)
 
 
-def test_the_same_command_trains_nothing_twice(copied: Path, posts: Posts, done: ComparisonResult) -> None:
+def test_the_same_command_trains_nothing_twice(
+    copied: Path, posts: Posts, done: ComparisonResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (copied / "c" / "results.json").unlink()
+    left = tmp_path / "tmp" / ".moodfuse-features.0123abcd.part"  # by one that was killed behind its last cell
+    left.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(left.parent))
     lines: list[str] = []
     again = run(copied, posts, notify=lines.append)
     assert lines == ["all 4 cells had been run before; nothing was trained"]
+    assert not left.exists()
     assert again.results == done.results
     assert json.loads((copied / "c" / "results.json").read_text()) == again.results.as_json()
 
@@ -208,6 +217,7 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, posts: Posts) -> None:
     assert not [path for path in tmp_path.iterdir() if path.name == "c"]
 
 
+@pytest.mark.slow
 def test_one_fusion_stands_there_with_each_of_its_settings(posts: Posts, tmp_path: Path) -> None:
     vary = {"gated": {"model.options.gate": ["image", "text"]}}
     result = run(tmp_path, posts, fusions=["text"], vary=vary)
@@ -321,3 +331,32 @@ def test_a_script_without_its_guard_is_told_what_several_workers_need(synthetic_
     done = subprocess.run([sys.executable, str(tmp_path / "script.py")], capture_output=True, text=True, timeout=120)
     assert done.returncode != 0
     assert "a worker could not start" in done.stderr
+
+
+def test_three_cells_of_six_folds_test_every_post_once(posts: Posts, tmp_path: Path) -> None:
+    six = [*QUICK, {"split": {"folds": 6}}]
+    result = compare(posts, fusions=["text"], seeds=1, workers=1, comparisons=tmp_path, overrides=six)
+    folds = Split.load(result.path / "split.json").folds
+    tested = [i for fold in range(3) for i in read_cell(result.path, CellKey(0, fold, "text"), SENTIMENT).ids]
+    assert sorted(tested) == sorted(folds)
+    assert (result.results.folds, result.results.posts) == (3, len(posts))
+    assert "3-fold cross-validation: every post is tested once." in result.results.notes
+    page = markdown(report_document(result.path))
+    assert "split of 6 folds" in page
+    assert "trains on the other 3" in page
+
+
+def test_without_test_posts_the_scores_are_of_the_posts_that_chose(posts: Posts, tmp_path: Path) -> None:
+    half = [*QUICK, {"split": {"validation": 30}}]
+    result = compare(posts, fusions=["text"], seeds=1, workers=1, comparisons=tmp_path, overrides=half)
+    cell = read_cell(result.path, CellKey(0, 0, "text"), SENTIMENT)
+    assert cell.metrics.posts.as_json() == {"train": len(posts) - 30, "validation": 30, "test": 30}
+    assert cell.metrics.validation["accuracy"] == pytest.approx(cell.metrics.test["accuracy"], abs=1e-6)
+    assert (cell.metrics.test_folds, result.results.folds) == ([], 1)
+    assert any("no test scores" in note for note in result.results.notes)
+    page = markdown(report_document(result.path))
+    assert "Every score is on the posts that chose" in page
+    assert "never saw" not in page
+    blind = [{"split": {"validation": 30}, "train": {"monitor": "none", "patience": 0}}]
+    with pytest.raises(ConfigError, match=r"text: split\.validation leaves no test posts, and train\.monitor=none"):
+        compare(posts, fusions=["text"], comparisons=tmp_path, name="blind", overrides=blind)

@@ -65,6 +65,23 @@ def test_bytes_become_files_beside(folder: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere" / "b.tsv").exists()
 
 
+def test_the_same_command_with_force_replaces_the_images_beside_that_it_wrote(folder: Path, tmp_path: Path) -> None:
+    """Also those that a killed one left without their table: they take their place before it does."""
+    convert(folder, tmp_path / "a.jsonl", embed=True)
+    convert(tmp_path / "a.jsonl", tmp_path / "b.csv")
+    (tmp_path / "b_images" / "0000001.jpg").write_bytes(b"old")
+    convert(tmp_path / "a.jsonl", tmp_path / "b.csv", force=True)
+    assert (tmp_path / "b_images" / "0000001.jpg").read_bytes() == jpeg("7")
+    mixed = (tmp_path / "a.jsonl").read_text("utf-8") + '{"id": "x", "image": "b_images/0000002.jpg"}\n'
+    (tmp_path / "mixed.jsonl").write_text(mixed, "utf-8")
+    with pytest.raises(OutputError, match="b_images: exists already"):  # it is part of what is read
+        convert(tmp_path / "mixed.jsonl", tmp_path / "b.csv", force=True)
+    (tmp_path / "b_images" / "mine.jpg").write_bytes(b"")
+    with pytest.raises(OutputError, match="b_images: exists already"):
+        convert(tmp_path / "a.jsonl", tmp_path / "b.csv", force=True)
+    assert (tmp_path / "b_images" / "0000001.jpg").read_bytes() == jpeg("7")
+
+
 @pytest.mark.parametrize(
     ("format", "suffix"),
     [("JPEG", ".jpg"), ("PNG", ".png"), ("GIF", ".gif"), ("WEBP", ".webp"), ("BMP", ".bmp"), ("TIFF", ".tif")]

@@ -101,6 +101,7 @@ def checks(estimator: Any) -> list[Any]:
 
 @pytest.mark.parametrize(("estimator", "check"), [*checks(ClassifierOfNumbers()), *checks(TransformerOfNumbers())])
 def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
+    """Each check holds its own assertions."""
     check(estimator)
 
 

@@ -54,6 +54,7 @@ def pinned(run: Run) -> str:
     return str(told["bundle"])
 
 
+@pytest.mark.slow
 def test_what_was_published_answers_as_the_bundle_does(run: Run, hub: Hub, pinned: str, tmp_path: Path) -> None:
     first = run("predict", "--bundle", "hf://me/mood", "--text", "what a lovely day", "--json")
     assert first.returncode == 0, first.stderr

@@ -40,6 +40,7 @@ def posts(tmp_path_factory: pytest.TempPathFactory, synthetic_folder: Path) -> P
     return folder
 
 
+@pytest.mark.slow
 def test_no_command_waits_for_them(posts: Path, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     words = ["train.epochs=1", "train.batch_size=16", "--name", "a", "--runs", runs, "-q"]

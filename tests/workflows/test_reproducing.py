@@ -3,12 +3,14 @@
 import csv
 import json
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from moodfuse.data.formats.readers import read_posts
+from moodfuse.data.splits import Split
 from moodfuse.data.synthetic import Signals, write_synthetic
 from moodfuse.errors import ConfigError
 from moodfuse.learn.recipes.course_reports import course_reports, find_report
@@ -69,6 +71,32 @@ def test_it_leaves_what_a_report_needs(done: ReproductionResult, folder_of_posts
 
 
 @pytest.mark.slow
+def test_the_best_fusion_takes_the_encoders_of_the_first_cell(done: ReproductionResult) -> None:
+    folder = done.folder.path
+    stages = folder / "comparison" / "stages"
+    (run,) = (folder / "runs").glob("[!.]*")
+    for modality in ("text", "image"):
+        (cell,) = stages.glob(f"{modality}-*/seed0-fold0/history.csv")
+        assert (run / f"history-{modality}.csv").read_bytes() == cell.read_bytes()  # its seconds too: tuned once
+    assert not list(stages.rglob("*.safetensors"))
+    ids = {row["id"] for row in csv.DictReader((run / "predictions.csv").open())}
+    cells = Split.load(folder / "comparison" / "split.json").folds
+    assert ids == {i for i, fold in cells.items() if fold in (0, 1)}
+    assert ">bert-base-uncased<" in (folder / "picture.svg").read_text()
+    assert "all layers tuned alone, then frozen" in (folder / "picture.svg").read_text()
+
+
+@pytest.mark.slow
+def test_the_protocol_of_a_report_without_a_test_part(folder_of_posts: Path, tmp_path: Path) -> None:
+    result = run("s4", folder_of_posts, tmp_path / "s4", overrides=[ONCE, {"split": {"validation": 20}}])
+    assert (result.record.unseen, result.record.tested) == (False, 20)
+    page = result.folder.markdown.read_text()
+    assert "20 validation posts, which chose: no test scores" in page
+    assert "unseen posts" not in page
+    assert result.record.submission is not None
+
+
+@pytest.mark.slow
 def test_what_was_reported_stands_beside_what_is_found(done: ReproductionResult) -> None:
     text = done.folder.markdown.read_text()
     assert "| concat | accuracy | 0.824 |" in text
@@ -95,7 +123,7 @@ def test_the_same_command_goes_on_and_trains_nothing_twice(done: ReproductionRes
     assert any("nothing was trained" in line for line in lines)
     assert again.record == done.record
     assert done.folder.submission.read_bytes() == submission
-    with pytest.raises(ConfigError, match="another configuration"):
+    with pytest.raises(ConfigError, match=r"another configuration.*; give another folder with -o, or delete that"):
         run("s1", folder_of_posts, done.folder.path)
 
 
@@ -122,6 +150,11 @@ def test_the_whole_budget_is_what_the_report_says(name: str, folder_of_posts: Pa
     cut = Reproducing(find_report(name), "packaged", "cut")
     assert [model.name for model in cut.models()] == [model.name for model in whole.models()]
     assert cut.models()[0].config.model.text == "minilm"
+    assert "one split instead of five" in cut.cut(4000, 4000)
+    if name == "s2":
+        points = {len(list(product(*model.grid.values()))) for model in cut.models()}
+        assert (points, {model.config.train.epochs for model in cut.models()}) == ({8}, {20})
+        assert "regime frozen instead of end_to_end" in cut.cut(4000, 4000)
     assert find_report(find_report(name).title).name == name
 
 

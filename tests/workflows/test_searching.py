@@ -18,12 +18,13 @@ from moodfuse.data.duplicates import group_duplicates
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import make_split
-from moodfuse.errors import ConfigError, DataError, DivergedError, TrainingError
+from moodfuse.errors import ConfigError, DataError, DivergedError, OutputError, TrainingError
 from moodfuse.learn.compare.cell import FittedCell
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.learn.search.space import recipe_settings, search_space, with_settings
 from moodfuse.learn.search.study import StoredStudy
 from moodfuse.learn.search.tune import tune
+from moodfuse.records.cells import TrialLog
 from moodfuse.records.search import read_search
 from moodfuse.report.page import document_page
 from moodfuse.report.search import search_document
@@ -144,6 +145,12 @@ def diverged(*_: object) -> float:
     raise DivergedError("the loss is no longer a number")
 
 
+def test_a_study_that_cannot_be_used_is_told_in_a_line(copied: Path, posts: Posts, config: Config) -> None:
+    (copied / "s" / "study.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(OutputError, match=r"study.db: cannot be used \(file is not a database\)"):
+        search(posts, config, trials=6, name="s", searches=copied)
+
+
 def test_a_trial_that_diverges_is_given_up_and_not_begun_again(config: Config, tmp_path: Path) -> None:
     study = StoredStudy(tmp_path, config)
     with study.claim(2) as trial:
@@ -176,6 +183,32 @@ def test_a_cell_does_without_the_settings_that_diverge(config: Config) -> None:
         tune(fit, config, 1)
 
 
+def test_the_trials_of_an_interrupted_cell_are_not_fitted_again(config: Config, tmp_path: Path) -> None:
+    grid, scores = {"optim.lr": (1e-2, 1e-3, 1e-4, 1e-5)}, {1e-2: 0.4, 1e-3: 0.6, 1e-4: 0.5, 1e-5: 0.3}
+    begun: list[float] = []
+
+    def fit(one: Config, last: float = 0.0) -> FittedCell:
+        begun.append(one.optim.lr)
+        if one.optim.lr == last:
+            raise KeyboardInterrupt
+        row = {"epoch": 0, "val_macro_f1": scores[one.optim.lr]}
+        return FittedCell(one, None, {}, [row], 10, 1.0)  # type: ignore[arg-type]
+
+    log = TrialLog(tmp_path / "trials.jsonl")
+    with pytest.raises(KeyboardInterrupt):
+        tune(lambda one: fit(one, last=1e-4), config, 0, grid, log)
+    with log.path.open("a") as file:
+        file.write('{"number":2,"settings":{"optim.lr":0.0001}')  # a kill in the middle of a line
+    begun.clear()
+    best, tried = tune(fit, config, 0, grid, log)
+    assert begun == [1e-4, 1e-5, 1e-3]  # the rest, then the best, whose weights the interruption took
+    assert (best.config.optim.lr, best.score) == (1e-3, 0.6)
+    assert [trial.score for trial in tried] == [0.4, 0.6, 0.5, 0.3]
+    whole, same = tune(fit, config, 0, grid)
+    assert (whole.config, same) == (best.config, tried)
+
+
+@pytest.mark.slow
 def test_two_processes_share_one_study(
     copied: Path, posts: Posts, config: Config, synthetic_folder: Path, tmp_path: Path
 ) -> None:

@@ -134,6 +134,7 @@ def test_a_text_that_any_view_cuts_is_said_to_be_cut(predictor: Predictor) -> No
     assert predictor.predict("wonderful").status == ("image_missing",)
 
 
+@pytest.mark.slow
 def test_capitals_tell_the_lexicon_what_an_uncased_encoder_cannot_see(posts: Posts, tmp_path: Path) -> None:
     loud, plain = "the day is GREAT!", "the day is great!"
     without = Predictor(train(posts, config("text", text="minilm"), name="without", runs=tmp_path).bundle)

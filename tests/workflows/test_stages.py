@@ -40,6 +40,7 @@ def tuned_run(tiny_bert: Path, posts: Posts, tmp_path_factory: pytest.TempPathFa
     )
 
 
+@pytest.mark.slow
 def test_the_encoder_trains_first_and_the_head_on_what_it_became(tiny_bert: Path, posts: Posts, tmp_path: Path) -> None:
     result = train(posts, config(str(tiny_bert), regime="two_stage", stage_epochs=2), name="two", runs=tmp_path)
     assert len((result.run.path / "history-text.csv").read_text().splitlines()) == 1 + 2

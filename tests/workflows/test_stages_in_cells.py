@@ -15,6 +15,7 @@ from moodfuse.data.splits import Split
 from moodfuse.learn.compare.models import compared
 from moodfuse.learn.compare.work import fold_parts
 from moodfuse.learn.recipes import resolve_config
+from moodfuse.learn.stages import stage_config
 from moodfuse.records.cells import CellKey, read_cell, read_stages
 from moodfuse.records.claim import Claim
 from moodfuse.records.comparison import load_comparison
@@ -46,6 +47,15 @@ def run(folder: Path, posts: Posts, tiny_bert: Path, **changes: Any) -> Comparis
 @pytest.fixture(scope="module")
 def done(posts: Posts, tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> ComparisonResult:
     return run(tmp_path_factory.mktemp("staged"), posts, tiny_bert)
+
+
+def test_each_encoder_may_have_epochs_of_its_own() -> None:
+    train = {"regime": "two_stage", "tune": ["text", "image"], "stage_epochs": 5, "image_epochs": 2}
+    config = resolve_config(overrides=[{"train": train}])
+    assert [stage_config(config, modality).train.epochs for modality in ("text", "image")] == [5, 2]
+    # Another image stage leaves the text's as it is, so that both systems share it.
+    other = resolve_config(overrides=[{"train": train | {"image_epochs": 3}}])
+    assert stage_config(other, "text") == stage_config(config, "text")
 
 
 def test_the_models_of_a_cell_share_one_tuned_encoder(done: ComparisonResult) -> None:

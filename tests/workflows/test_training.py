@@ -21,9 +21,11 @@ from moodfuse.records.claim import Claim, working_alone
 from moodfuse.records.metrics import RunMetrics
 from moodfuse.records.record import read_record
 from moodfuse.records.run import open_run
+from moodfuse.report.markdown import markdown
 from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.evaluation import evaluate_posts, evaluate_unseen
+from moodfuse.workflows.reporting import report_document
 from moodfuse.workflows.training import train
 
 
@@ -303,3 +305,25 @@ def test_the_run_tells_what_the_model_says_of_each_modality_alone(trained_run: P
         assert {name for one in alone.predictions for name in one.used} == {modality}
         told = [row[f"{modality}_only"] for row in rows(trained_run / "predictions.csv")]
         assert told == [one.label for one in alone.predictions]
+
+
+def test_without_test_posts_no_score_is_called_a_test_score(posts: Posts, tmp_path: Path) -> None:
+    settings = {"split": {"validation": 0.2}, "train": {"epochs": 2}}
+    run = train(posts, resolve_config("text", overrides=[settings]), name="all", runs=tmp_path)
+    split = Split.load(run.run.split)
+    assert (len(split.validation_ids), split.test_ids) == (round(0.2 * len(posts)), [])
+    metrics = json.loads(run.run.metrics.read_text())
+    assert "test" not in metrics
+    assert metrics["validation"]["n"] == len(split.validation_ids)
+    assert [row["id"] for row in rows(run.run.predictions)] == split.validation_ids
+    manifest = run.bundle.manifest
+    assert "test" not in manifest.scores
+    assert not manifest.confusion
+    assert "no test scores" in (run.bundle.path("MODEL_CARD.md")).read_text()
+    page = markdown(report_document(run.run.path))
+    assert f"on {len(split.validation_ids)} validation posts" in page
+    assert "are no test scores" in page
+    assert "held-out" not in page
+    given = resolve_config(file=run.run.config)
+    with pytest.raises(ConfigError, match=r"--split and split\.validation both say"):
+        train(posts, given, name="two", runs=tmp_path, split_file=run.run.split)

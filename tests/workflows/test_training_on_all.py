@@ -70,6 +70,7 @@ def test_every_post_has_an_answer_of_a_model_that_had_not_seen_it(run: RunResult
     assert [line.split(",")[0] for line in lines[1:]] == posts.ids
 
 
+@pytest.mark.slow
 def test_with_several_seeds_the_answers_are_those_of_the_first_and_no_ensemble(posts: Posts, tmp_path: Path) -> None:
     quick = {"split": {"hold_out": False, "repeats": 2}, "model": {"text": "vader"}}
     config = resolve_config("text", overrides=[ALL, quick, {"train": {"epochs": 1}, "optim": {"lr": 0.1}}])

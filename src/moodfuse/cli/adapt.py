@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from moodfuse.cli.progress import Bar
+from moodfuse.cli.progress import Bar, say
 from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
 
 
@@ -58,8 +58,8 @@ def adapt(
     if as_json:
         print(json.dumps(found.as_json(), ensure_ascii=False))
         return
-    print("\n".join(found.lines()))
+    say("\n".join(found.lines()))
     if found.bundle is not None:
-        print(f"\nbundle  {found.bundle}")
+        say(f"\nbundle  {found.bundle}")
     elif output is not None:
-        print(f"\nnothing was written to {output}: --keep-anyway writes it all the same")
+        say(f"\nnothing was written to {output}: --keep-anyway writes it all the same")

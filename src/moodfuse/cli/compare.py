@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from moodfuse.cli.judge import JudgeBudget, JudgeModel, JudgePrices, JudgeRate, JudgeUrl, YesSend, judge_of
 from moodfuse.cli.offline import Offline, keep_offline
-from moodfuse.cli.progress import Bar
+from moodfuse.cli.progress import Bar, say
 from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
 from moodfuse.cli.tracking import Track, publish
 from moodfuse.errors import ConfigError
@@ -53,6 +54,12 @@ def compare(
     comparisons: Annotated[Path, typer.Option(help="Folder that holds comparisons.")] = Path("comparisons"),
     workers: Annotated[int | None, typer.Option(help="Processes; by default as many as there are cores.")] = None,
     robustness: Robustness = False,
+    judge: JudgeUrl = None,
+    judge_model: JudgeModel = "",
+    judge_rate: JudgeRate = 60.0,
+    judge_prices: JudgePrices = None,
+    judge_budget: JudgeBudget = None,
+    yes_send: YesSend = False,
     format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
     offline: Offline = False,
     also_train: AlsoTrain = None,
@@ -77,6 +84,7 @@ def compare(
     from moodfuse.data.formats.base import TRAINING
     from moodfuse.settings import parse_overrides, split_axes
     from moodfuse.workflows.comparison.run import compare as run_comparison
+    from moodfuse.workflows.reporting import write_last_report
 
     words, axes = split_axes(overrides or []) if vary else (overrides or [], {})
     if vary and not axes:
@@ -96,28 +104,32 @@ def compare(
             workers=workers,
             robustness=robustness,
             vary={vary: axes} if vary else None,
+            judge=judge_of(judge, judge_model, judge_rate, judge_prices, judge_budget, yes_send),
             progress=bar,
             notify=bar.line,
         )
+        report = write_last_report(result.path, bar.line)
         publish(result.path, track, bar.line)
     if as_json:
         print(json.dumps(result.results.as_json(), indent=1, ensure_ascii=False))
         return
     _print(result.results)
-    print(f"comparison  {result.path}")
+    say(f"comparison  {result.path}")
+    if report:
+        say(f"report      {report}")
 
 
 def _print(results: ComparisonResults) -> None:
     for line in results.headlines:
-        print(_sentence(line))
-    print()
+        say(_sentence(line))
+    say()
     told: set[frozenset[str]] = set()
     for verdict in results.verdicts:
         if (pair := frozenset((verdict.a, verdict.b))) not in told:
             told.add(pair)
-            print(_sentence(verdict.words))
-    print()
-    print(f"{results.posts} posts, out of fold; 95 % intervals")
+            say(_sentence(verdict.words))
+    say()
+    say(f"{results.posts} posts, {'out of fold' if results.folds > 1 else 'which also chose'}; 95 % intervals")
     table = Table("model", *METRIC_NAMES.values(), "ECE", "weights", "s per cell", box=None, pad_edge=False)
     errors = {entry.arm: entry.ece for entry in results.calibration}
     for row in results.rows:
@@ -125,7 +137,7 @@ def _print(results: ComparisonResults) -> None:
         table.add_row(row.arm, *scores, f"{errors[row.arm]:.3f}", f"{row.parameters:,}", f"{row.seconds:.1f}")
     Console(width=None if Console().is_terminal else 160).print(table)
     for note in results.notes:
-        print(note)
+        say(note)
 
 
 def _score(score: MeanScore) -> str:

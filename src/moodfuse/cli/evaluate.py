@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from moodfuse.cli.device import Device, open_predictor
 from moodfuse.cli.offline import Offline, keep_offline
-from moodfuse.cli.progress import Bar
+from moodfuse.cli.progress import Bar, say
 from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
 from moodfuse.cli.train import print_scores
 
@@ -32,6 +33,7 @@ def evaluate(
     sheet: Sheet = None,
     quotes: Quotes = "double",
     remote: Remote = False,
+    device: Device = "cpu",
     offline: Offline = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
 ) -> None:
@@ -39,7 +41,6 @@ def evaluate(
     from moodfuse.data.formats.base import TRAINING
     from moodfuse.data.formats.readers import read_posts
     from moodfuse.files import csv_text, replacing
-    from moodfuse.runtime.predictor import Predictor
     from moodfuse.workflows.destination import check_destinations
     from moodfuse.workflows.evaluation import evaluate_unseen
 
@@ -47,7 +48,7 @@ def evaluate(
     if predictions is not None:
         check_destinations([predictions], data, reading, force=force)
     keep_offline(offline)
-    predictor = Predictor.load(bundle)
+    predictor = open_predictor(bundle, None, device, quiet=quiet)
     with ExitStack() as stack:
         bar = stack.enter_context(Bar(quiet=quiet))
         posts = read_posts(data, replace(reading, notify=bar.line), labels=predictor.labels)
@@ -61,4 +62,4 @@ def evaluate(
         return
     print_scores(result.scores, "posts")
     if seen := result.scores.seen_in_training:
-        print(f"left out: {seen} posts that training or model selection had seen, or near-duplicates of them")
+        say(f"left out: {seen} posts that training or model selection had seen, or near-duplicates of them")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from moodfuse.cli.device import Device, open_predictor
 from moodfuse.cli.offline import Offline, keep_offline
+from moodfuse.cli.progress import say
 from moodfuse.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ def explain(
     image: Annotated[list[Path] | None, typer.Option(help="The post's image; again for each of several.")] = None,
     grid: Annotated[int, typer.Option(min=2, max=14, help="Rows and columns that the image is divided into.")] = 5,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default all cores.")] = None,
+    device: Device = "cpu",
     offline: Offline = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -34,13 +37,11 @@ def explain(
     from moodfuse.runtime.answers import explanation_object
     from moodfuse.runtime.explain import explain as run_explain
     from moodfuse.runtime.inputs import single_post
-    from moodfuse.runtime.predictor import Predictor
 
     if text is None and not image:
         raise ConfigError("expected a post to explain, found none; give --text, --image, or both")
     keep_offline(offline)
-    predictor = Predictor.load(bundle, threads=threads)
-    found = run_explain(predictor, single_post(text, image), grid=grid)
+    found = run_explain(open_predictor(bundle, threads, device), single_post(text, image), grid=grid)
     if as_json:
         print(json.dumps(explanation_object(found), ensure_ascii=False, indent=1))
     else:
@@ -50,10 +51,10 @@ def explain(
 def _print(found: Explanation) -> None:
     answer = found.prediction
     review = "  (check by hand)" if answer.needs_review else ""
-    print(f"{answer.label}  {answer.confidence:.3f}{review}   status: {', '.join(answer.status)}")
+    say(f"{answer.label}  {answer.confidence:.3f}{review}   status: {', '.join(answer.status)}")
     names = list(found.prior)
     width = max(map(len, names)) + 2
-    print(f"\n{'':<18}" + "".join(f"{name:>{width}}" for name in names))
+    say(f"\n{'':<18}" + "".join(f"{name:>{width}}" for name in names))
     _line("nothing to read", found.prior, width)
     for modality, values in found.alone.items():
         _line(f"{modality} alone", values, width)
@@ -61,16 +62,16 @@ def _print(found: Explanation) -> None:
         _line(f"{modality} moved it", values, width, sign="+")
     _line("the answer", answer.probabilities, width)
     if found.words:
-        print(f"\nwords, by how far {answer.label} falls without them")
+        say(f"\nwords, by how far {answer.label} falls without them")
         for word in sorted(found.words, key=lambda word: -abs(word.weight))[:12]:
-            print(f"  {word.weight:+.3f}  {word.text}")
+            say(f"  {word.weight:+.3f}  {word.text}")
         if found.words_left_out:
-            print(f"  the last {found.words_left_out} words were not weighed")
+            say(f"  the last {found.words_left_out} words were not weighed")
     if found.regions:
-        print(f"\nimage, by how far {answer.label} falls where a part is greyed out")
+        say(f"\nimage, by how far {answer.label} falls where a part is greyed out")
         for row in found.regions.weights:
-            print("  " + "  ".join(f"{weight:+.3f}" for weight in row))
+            say("  " + "  ".join(f"{weight:+.3f}" for weight in row))
 
 
 def _line(name: str, values: dict[str, float], width: int, sign: str = "") -> None:
-    print(f"{name:<18}" + "".join(f"{value:{sign}{width}.3f}" for value in values.values()))
+    say(f"{name:<18}" + "".join(f"{value:{sign}{width}.3f}" for value in values.values()))

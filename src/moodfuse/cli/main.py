@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import traceback
+from typing import Any
 
 import typer
 
@@ -31,10 +33,12 @@ from moodfuse.cli import (
     synthetic,
     train,
 )
-from moodfuse.cli.progress import console
+from moodfuse.cli.languages import Lang, choose_language, translate_help
+from moodfuse.cli.progress import complain, console
 from moodfuse.cli.spellings import new_spellings
 from moodfuse.errors import MoodfuseError
-from moodfuse.files import NO_ROOM
+from moodfuse.files import NO_RIGHT, NO_ROOM
+from moodfuse.language import translate
 from moodfuse.version import __version__
 
 #: Typer bundles its own click, or uses the installed package, depending on its version: its errors show which.
@@ -71,7 +75,7 @@ app.add_typer(config.app, name="config")
 
 
 @app.callback(invoke_without_command=True)
-def _root(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+def _root(version: bool = typer.Option(False, "--version", help="Print the version."), _lang: Lang = None) -> None:
     if version:
         print(__version__)
         raise typer.Exit
@@ -85,17 +89,20 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run a command and return its exit code."""
     try:
-        code = app(new_spellings(arguments), prog_name="moodfuse", standalone_mode=False)
+        left = new_spellings(choose_language(arguments))
+        command = typer.main.get_command(app)
+        translate_help(command)
+        code = command(left, prog_name="moodfuse", standalone_mode=False)
         return _interrupted() if code == 130 else code if isinstance(code, int) else 0
     except MoodfuseError as error:
-        console.print(f"error: {error}", markup=False)
+        complain(str(error))
         return 1
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
     except typer.Exit as stop:
         return int(stop.exit_code)
     except _ClickError as error:
-        error.show()  # type: ignore[attr-defined]
+        _show(error)
         return 2
     except (BrokenPipeError, SystemExit):  # `moodfuse predict ... | head`; Typer and Rich raise SystemExit
         _drop_output()
@@ -103,16 +110,24 @@ def run(arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         return _missing_module(error)
     except OSError as error:
-        return _no_room(error) if error.errno in NO_ROOM else _ours()
+        return _no_place(error) if error.errno in NO_ROOM | NO_RIGHT else _ours()
     except MemoryError:
-        console.print("error: out of memory; use a smaller train.batch_size", markup=False)
+        complain("out of memory; use a smaller train.batch_size")
         return 3
     except Exception:
         return _ours()
 
 
+def _show(error: Any) -> None:
+    """Show what is wrong with a command as Typer does, in the language that is spoken."""
+    told = io.StringIO()
+    error.show(told)
+    sys.stderr.write(translate(told.getvalue()))
+
+
 def _interrupted() -> int:
-    console.print("interrupted: no file is half-written; the same command continues, or starts again", markup=False)
+    told = translate("interrupted: no file is half-written; the same command continues, or starts again")
+    console.print(told, markup=False)
     return 130
 
 
@@ -122,21 +137,24 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _no_room(error: OSError) -> int:
+def _no_place(error: OSError) -> int:
     _drop_output()
     where = f"{error.filename}: " if error.filename else ""
-    console.print(f"error: {where}cannot be written ({error.strerror}); make room, or write elsewhere", markup=False)
+    complain(
+        f"{where}cannot be written ({error.strerror}); "
+        f"{'make room' if error.errno in NO_ROOM else 'get the right to it'}, or write elsewhere"
+    )
     return 1
 
 
 def _ours() -> int:
     console.print(traceback.format_exc(), markup=False)
-    console.print("error: this is a fault of moodfuse, not of your input; please report the lines above")
+    complain("this is a fault of moodfuse, not of your input; please report the lines above")
     return 3
 
 
 def _missing_module(error: ModuleNotFoundError) -> int:
     numbers = {"sklearn", "scipy", "imagehash", "rapidfuzz"}
     extra = "eval" if (error.name or "").split(".")[0] in numbers else "train"
-    console.print(f"error: {error.name} is not installed; pip install 'moodfuse[{extra}]'", markup=False)
+    complain(f"{error.name} is not installed; pip install 'moodfuse[{extra}]'")
     return 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from moodfuse.cli.device import Device, open_predictor
 from moodfuse.cli.offline import Offline, keep_offline
 from moodfuse.cli.progress import Bar
 from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
@@ -75,11 +76,12 @@ def predict(
     shard: Annotated[str | None, typer.Option(help="i/n: label part i of n (from 1) alone; others do theirs.")] = None,
     remote: Remote = False,
     offline: Offline = False,
-    engine: Annotated[Literal["plain", "ray"], typer.Option(help="One process, or Ray (moodfuse[ray]).")] = "plain",
+    engine: Annotated[Literal["plain", "ray"], typer.Option(help="One process, or Ray (the ray extra).")] = "plain",
     address: Annotated[str | None, typer.Option(help="Ray: host:port of a cluster; by default this machine.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Ray: workers; by default as many as fit.")] = None,
     block: Annotated[int, typer.Option(min=1, help="Ray: rows of a block, each a file of its own.")] = 1000,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads [all cores]; Ray: of a worker [1].")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads (all cores); Ray: of a worker (1).")] = None,
+    device: Device = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print counts (or the one answer) as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
 ) -> None:
@@ -91,20 +93,20 @@ def predict(
     bundle, source = _what(named, paths or [], single)
     keep_offline(offline)
     if single:
-        return _one(bundle, threads, text, image, as_json)
+        return _one(open_predictor(bundle, threads, device, quiet=quiet), text, image, as_json)
     assert source is not None
     from moodfuse.data.formats.base import PREDICTING
 
     reading = reading_of(PREDICTING, columns, sheet, quotes, format=format, remote=remote)
     if engine == "ray":
         job: dict[str, Any] = {"rows_a_block": block, "only": only, "short": short}
-        pool = {"count": workers, "threads": threads or 1, "address": address or os.environ.get("RAY_ADDRESS")}
+        pool: dict[str, Any] = {"count": workers, "threads": threads or 1, "device": device}
+        pool["address"] = address or os.environ.get("RAY_ADDRESS")
         return _on_ray(bundle, source, reading, answers, job, pool)
     from moodfuse.data.formats.shards import Shard
-    from moodfuse.runtime.predictor import Predictor
 
     options = {"only": only, "shard": Shard.parse(shard) if shard else None}
-    return _many(Predictor.load(bundle, threads=threads), source, reading, answers, options)
+    return _many(open_predictor(bundle, threads, device, quiet=quiet), source, reading, answers, options)
 
 
 def _check(engine: str, given: dict[str, Any]) -> None:
@@ -136,11 +138,10 @@ def _what(named: str | None, paths: list[Path], single: bool) -> tuple[Path | No
     return (paths[0], paths[1]) if len(paths) == 2 else (None, paths[0])
 
 
-def _one(bundle: Path | None, threads: int | None, text: str | None, image: list[Path] | None, as_json: bool) -> None:
+def _one(predictor: Predictor, text: str | None, image: list[Path] | None, as_json: bool) -> None:
     from moodfuse.runtime.answers import prediction_row
-    from moodfuse.runtime.predictor import Predictor
 
-    row = prediction_row(Predictor.load(bundle, threads=threads).predict(text=text, image=image))
+    row = prediction_row(predictor.predict(text=text, image=image))
     row.pop("id")
     if not row["details"]:
         row.pop("details")
@@ -164,7 +165,8 @@ def _many(predictor: Predictor, source: Path, reading: Reading, answers: _Answer
         print(json.dumps(summary.as_json()))
     _tell(bar, summary, predictor.manifest.review_threshold)
     if output is not None:
-        bar.line(f"written to {output}" + (f" and {details_path(output)}" if details_path(output).exists() else ""))
+        beside = details_path(output)
+        bar.line(f"written to {output}{f' and {beside}' if beside.exists() else ''}")
 
 
 def _on_ray(
@@ -187,11 +189,15 @@ def _on_ray(
     if answers.as_json:
         print(json.dumps(outcome.summary.as_json() | {"blocks": outcome.blocks, "blocks_done_now": outcome.done}))
     _tell(bar, outcome.summary, found.manifest.review_threshold)
+    if pool["device"] != "cpu":
+        ran = ", ".join(f"{rows} on {name}" for name, rows in outcome.devices.most_common())
+        bar.line(f"device {pool['device']}: {ran or 'nothing was left to do'}")
     bar.line(f"{outcome.blocks} blocks, {outcome.done} of them done now; written to {answers.path}")
 
 
 def _tell(bar: Bar, summary: Summary, threshold: float) -> None:
-    labels = ", ".join(f"{n} {label}" for label, n in summary.labels.most_common())
+    total = summary.labels.total()
+    labels = ", ".join(f"{n} {label} ({n / total:.0%})" for label, n in summary.labels.most_common())
     bar.line(f"{summary.posts} {'post' if summary.posts == 1 else 'posts'}: {labels}")
-    bar.line("status: " + ", ".join(f"{n} {status}" for status, n in summary.status.most_common()))
+    bar.line(f"status: {', '.join(f'{n} {status}' for status, n in summary.status.most_common())}")
     bar.line(f"{summary.needs_review} to check by hand (confidence below {threshold:.2f}, or unread)")

@@ -1,4 +1,4 @@
-"""Output on stderr: a progress bar with rate and time left, and plain lines."""
+"""Output for people, in their language: results on stdout; on stderr plain lines, and a bar with rate and time left."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from moodfuse.language import translate
+
 console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str = "") -> None:
+    """Print a line of a result that people read; what programs read is printed as it is."""
+    print(translate(text))
+
+
+def complain(text: str) -> None:
+    """Print an error on stderr."""
+    console.print(translate(f"error: {text}"), markup=False)
 
 
 class Bar:
@@ -36,15 +48,15 @@ class Bar:
             self._group = group
             self._progress.reset(self._task, total=total or None, visible=True, rate="")
             if not console.is_terminal and total > 1:
-                self.line(f"{group} ...")
+                self.line(f"{translate(group)} ...")
         speed = self._progress.tasks[0].speed
         rate = f"{speed:,.0f}/s" if speed else ""
-        self._progress.update(self._task, description=what, completed=done, total=total or None, rate=rate)
+        self._progress.update(self._task, description=translate(what), completed=done, total=total or None, rate=rate)
 
     def line(self, text: str) -> None:
         """Print a line above the bar."""
         if not self._quiet:
-            self._progress.console.print(text, markup=False)
+            self._progress.console.print(translate(text), markup=False)
 
     def __enter__(self) -> Bar:
         self._progress.start()

@@ -39,6 +39,21 @@ AlsoTrain = Annotated[
 ]
 
 
+Validation = Annotated[
+    float | None,
+    typer.Option(
+        "--validation",
+        metavar="SHARE|NUMBER",
+        help="Posts that validate (0.2 or 500), and none that test: the scores are then of the posts that chose.",
+    ),
+]
+
+
+def validation_layer(size: float | None) -> list[dict[str, Any]]:
+    """Return `--validation` as settings."""
+    return [] if size is None else [{"split": {"validation": size}}]
+
+
 def also_layer(given: list[str] | None) -> list[dict[str, Any]]:
     """Return `--also-train` as settings: `texts.csv` draws every post of a file in each epoch, `texts.csv=0.1` a tenth.
 

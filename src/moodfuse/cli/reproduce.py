@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from moodfuse.cli.progress import Bar
-from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
+from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, Validation, reading_of, validation_layer
 from moodfuse.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def reproduce(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder to write; by default reproductions/REPORT.")
     ] = None,
+    validation: Validation = None,
     workers: Annotated[int | None, typer.Option(help="Processes; by default as many as there are cores.")] = None,
     format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never ask a model hub.")] = False,
@@ -66,7 +67,7 @@ def reproduce(
             encoders=encoders,
             budget="quick" if quick else "full" if full else "cut",
             output=output,
-            overrides=[parse_overrides(overrides or [])],
+            overrides=[parse_overrides(overrides or []), *validation_layer(validation)],
             reading=reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line),
             workers=workers,
             progress=bar,

@@ -75,7 +75,7 @@ def review(
         elif export is None and (opened.review.posts or not disagreements):
             _label(opened, port, browser=browser, quiet=quiet)
         if export is not None:
-            _export(opened, export)
+            _export(opened, export, force=force)
         elif not as_json:
             print("\n".join(lines(opened.review, shlex.quote(str(answers)), opened.set_aside)))
 
@@ -102,9 +102,9 @@ def _label(opened: OpenReview, port: int, *, browser: bool, quiet: bool) -> None
         serve_here(app, listening)
 
 
-def _export(opened: OpenReview, output: Path) -> None:
+def _export(opened: OpenReview, output: Path, *, force: bool) -> None:
     from moodfuse.workflows.reviewing import export_labels
 
-    rows, differing = export_labels(opened, output)
+    rows, differing = export_labels(opened, output, force=force)
     left = f"; {differing} on which people differ are left out: --disagreements settles them" if differing else ""
     print(f"{output}: {rows:,} labelled posts{left}")

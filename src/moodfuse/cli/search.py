@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from moodfuse.cli.offline import Offline, keep_offline
-from moodfuse.cli.progress import Bar
+from moodfuse.cli.progress import Bar, say
 from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
 from moodfuse.cli.tracking import Track, publish
 from moodfuse.errors import ConfigError
@@ -61,6 +61,7 @@ def search(
     from moodfuse.labels import Labels
     from moodfuse.learn.compare.models import model_config
     from moodfuse.settings import parse_overrides, split_axes
+    from moodfuse.workflows.reporting import write_last_report
     from moodfuse.workflows.searching import search as run_search
 
     words, axes = split_axes(overrides or []) if grid else (overrides or [], {})
@@ -80,6 +81,7 @@ def search(
             progress=bar,
             notify=bar.line,
         )
+        report = write_last_report(result.path, bar.line)
         publish(result.path, track, bar.line)
     if as_json:
         print(json.dumps(result.summary.as_json(), indent=1))
@@ -87,14 +89,16 @@ def search(
     if axes:
         _print_points(result)
     _print_best(result, config.train.monitor)
-    print(f"next    moodfuse train {data} --config {result.best_file} --name {name or recipe}-best")
+    if report:
+        say(f"report  {report}")
+    say(f"next    moodfuse train {data} --config {result.best_file} --name {name or recipe}-best")
 
 
 def _print_best(result: SearchResult, monitor: str) -> None:
-    print(f"best of {result.summary.trials.ended} trials: validation {monitor} {abs(result.score):.3f}")
-    print("(chosen on these same posts, so too high: train with best.yaml, and use the held-out scores)")
+    say(f"best of {result.summary.trials.ended} trials: validation {monitor} {abs(result.score):.3f}")
+    say("(chosen on these same posts, so too high: train with best.yaml, and use the held-out scores)")
     for setting, share in result.summary.importances.items():
-        print(f"  {setting:<24} {share:.2f} of the differences")
+        say(f"  {setting:<24} {share:.2f} of the differences")
 
 
 def _print_points(result: SearchResult) -> None:

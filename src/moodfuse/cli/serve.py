@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from moodfuse.cli.device import Device
 from moodfuse.cli.offline import Offline, keep_offline
 from moodfuse.cli.progress import console
 from moodfuse.errors import ConfigError
@@ -54,6 +55,7 @@ def serve(
     allow_anyone: Annotated[
         bool, typer.Option("--allow-anyone", help="Open to the network, answer without a key.")
     ] = False,
+    device: Device = "cpu",
     offline: Offline = False,
     new_key: Annotated[bool, typer.Option("--new-key", help="Print a new key and its line for --keys; exit.")] = False,
 ) -> None:
@@ -75,7 +77,7 @@ def serve(
     limits |= {
         name: value for name, value in {**counts, **work, **together, **times, **waits}.items() if value is not None
     }
-    options = {"threads": threads, "page": page, "stop_seconds": stop_seconds}
+    options = {"threads": threads, "page": page, "stop_seconds": stop_seconds, "device": device}
     _serve(bundle, host, port, workers, limits, options, keys, allow_host or [], allow_anyone)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from moodfuse.cli.progress import console
+from moodfuse.language import translate
 
 _READS = {"--format": "--from"}
 #: By verb, what an option is called now.
@@ -26,5 +27,5 @@ def _new(argument: str, names: dict[str, str]) -> str:
     option, equals, value = argument.partition("=")
     if option not in names:
         return argument
-    console.print(f"note: {option} is called {names[option]} now", markup=False)
+    console.print(translate(f"note: {option} is called {names[option]} now"), markup=False)
     return f"{names[option]}{equals}{value}"

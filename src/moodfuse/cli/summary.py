@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from moodfuse.cli.progress import Bar
+from moodfuse.cli.progress import Bar, say
 from moodfuse.cli.reading import Columns, Quotes, Sheet, reading_of
 from moodfuse.errors import ConfigError
 
@@ -62,4 +62,4 @@ def summary(
     elif as_csv:
         sys.stdout.write(csv_text(found.rows()))
     elif output is None or not quiet:
-        print("\n".join(lines(found)))
+        say("\n".join(lines(found)))

@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from moodfuse.cli.offline import Offline, keep_offline
-from moodfuse.cli.progress import Bar, console
-from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
+from moodfuse.cli.progress import Bar, say
+from moodfuse.cli.reading import (
+    AlsoTrain,
+    Columns,
+    Quotes,
+    Remote,
+    Sheet,
+    Validation,
+    also_layer,
+    reading_of,
+    validation_layer,
+)
 from moodfuse.cli.tracking import Track, publish
 
 if TYPE_CHECKING:
@@ -31,6 +41,7 @@ def train(
     name: Annotated[str | None, typer.Option(help="Name of the run; by default the recipe's.")] = None,
     runs: Annotated[Path, typer.Option(help="Folder that holds runs.")] = Path("runs"),
     split: Annotated[Path | None, typer.Option(help="A split to use: CSV or JSON of id with split or fold.")] = None,
+    validation: Validation = None,
     seed: Annotated[int | None, typer.Option(help="Same as seed=N.")] = None,
     device: Annotated[str | None, typer.Option(help="Same as train.device=auto|cpu|gpu|mps.")] = None,
     format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
@@ -58,7 +69,7 @@ def train(
     from moodfuse.workflows.training import train as run_training
     from moodfuse.workflows.training import write_run_report
 
-    layers = [*_layers(overrides or [], seed, device), *also_layer(also_train)]
+    layers = [*_layers(overrides or [], seed, device), *validation_layer(validation), *also_layer(also_train)]
     resolved = resolve_config(recipe or (None if config else "concat"), file=config, overrides=layers)
     with Bar(quiet=quiet) as bar:
         reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
@@ -79,8 +90,8 @@ def train(
         print(json.dumps(result.metrics.as_json(), indent=1))
     else:
         _print_result(result, report, held_out=resolved.split.hold_out)
-    if result.resumed and not quiet:
-        console.print("this run had finished before; nothing was trained", markup=False)
+    if result.resumed:
+        bar.line("this run had finished before; nothing was trained")
 
 
 def _layers(overrides: list[str], seed: int | None, device: str | None) -> list[dict[str, Any]]:
@@ -93,20 +104,24 @@ def _layers(overrides: list[str], seed: int | None, device: str | None) -> list[
 
 
 def _print_result(result: RunResult, report: Path | None, *, held_out: bool) -> None:
-    print_scores(result.metrics.test, "held-out posts" if held_out else "cross-validated posts")
+    if result.metrics.test:
+        print_scores(result.metrics.test, "held-out posts" if held_out else "cross-validated posts")
+    else:
+        print_scores(result.metrics.scored, "validation posts")
+        say(result.metrics.protocol.test)
     for modality, alone in result.metrics.alone.items():
         figures = f"accuracy {alone.accuracy:.3f}, macro-F1 {alone.macro_f1:.3f}"
-        print(f"given the {modality} alone, the same model has {figures}")
-    print(f"run     {result.run.path}")
-    print(f"bundle  {result.run.bundle}")
+        say(f"given the {modality} alone, the same model has {figures}")
+    say(f"run     {result.run.path}")
+    say(f"bundle  {result.run.bundle}")
     if report is not None:
-        print(f"report  {report}")
+        say(f"report  {report}")
 
 
 def print_scores(scores: EstimatedScores, what: str) -> None:
     """Print scores with their intervals as a small table."""
-    print(f"{scores.n} {what}, 95 % intervals")
+    say(f"{scores.n} {what}, 95 % intervals")
     for name, value in scores.values().items():
         if name != "weighted_f1":
             low, high = scores.intervals[name]
-            print(f"  {name:<12} {value:.3f}  ({low:.3f} to {high:.3f})")
+            say(f"  {name:<12} {value:.3f}  ({low:.3f} to {high:.3f})")

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from moodfuse.errors import DataError, MissingExtraError, suggest
 from moodfuse.labels import Labels
 
@@ -48,6 +50,29 @@ class Deck:
                 return dealt, used
         return None
 
+    def draw(self, size: float, seed: int) -> list[bool]:
+        """Draw a part of `size`, a share below 1 or a number of posts: its share of every label, groups kept whole.
+
+        Returns whether each post is in it. Groups come in random order, each taken if no label gets more than its
+        share; so it may lack some posts where groups are large.
+        """
+        counts = Counter(self.truth)
+        share = size if size < 1 else size / len(self.truth)
+        room = _apportioned({label: count * share for label, count in counts.items()})
+        members: dict[int, list[int]] = {}
+        for i, group in enumerate(self.group):
+            members.setdefault(group, []).append(i)
+        drawn = [False] * len(self.truth)
+        order = list(members)
+        np.random.default_rng(seed).shuffle(order)
+        for group in order:
+            need = Counter(self.truth[i] for i in members[group])
+            if all(room[label] >= count for label, count in need.items()):
+                room.subtract(need)
+                for i in members[group]:
+                    drawn[i] = True
+        return drawn
+
     def check_labels(self, labels: Labels) -> None:
         """Raise `DataError` where no number of folds would do: for a label that is unknown, or too rare."""
         if not self.truth:
@@ -73,6 +98,15 @@ class Deck:
         would_do = next((n for n in fewer if self.deal(n, seed, _TRIES_TO_ADVISE)), None)
         advice = f"set split.folds={would_do}, or add posts" if would_do else "add posts"
         return DataError(f"{self.source}: {folds} folds need {need}; found {found}; {advice}")
+
+
+def _apportioned(shares: dict[str, float]) -> Counter[str]:
+    """Return whole numbers near `shares`, of the same sum, by largest remainders."""
+    whole = Counter({label: int(share) for label, share in shares.items()})
+    left = round(sum(shares.values())) - whole.total()
+    for label in sorted(shares, key=lambda label: (whole[label] - shares[label], label))[:left]:
+        whole[label] += 1
+    return whole
 
 
 def _dealt(truth: Sequence[str], group: Sequence[int], folds: int, seed: int) -> list[int]:

@@ -6,6 +6,7 @@ import ctypes
 import io
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -59,8 +60,19 @@ if "PILLOW_BLOCK_SIZE" not in os.environ:
 # kind of warning.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
+_fax = threading.local()
+
+
+def _note_tiff_error(module: bytes | None, _format: bytes | None, _values: int | None) -> None:
+    """Note, for this thread, that libtiff's fax decoder met bad codes: it goes on, and says nothing else of them."""
+    if (module or b"").startswith(b"Fax"):
+        _fax.damaged = True
+
+
+# Held here: libtiff calls it.
+_TIFF_ERRORS = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)(_note_tiff_error)
 with suppress(AttributeError, OSError):  # where libtiff is no library of its own
-    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)  # type: ignore[attr-defined]
+    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(_TIFF_ERRORS)  # type: ignore[attr-defined]
 #: Least standard deviation of the grey levels (0..255) of a picture that can be seen against its background.
 _LEAST_CONTRAST = 6.0
 
@@ -93,45 +105,47 @@ def _parse(data: bytes) -> ImageFile:
     return _CLASSES[format](io.BytesIO(data))
 
 
-def decode(header: ImageFile, data: bytes) -> tuple[Image.Image, bool]:
+def decode(header: ImageFile, data: bytes, enough: int = 0) -> tuple[Image.Image, bool]:
     """Return the image as RGB, upright, first frame of several, and whether its end was missing.
 
     One of more than `FULL_PIXELS` is made smaller by a whole factor: by the decoder where it can, a JPEG's, else strip
-    by strip once it is decoded. `header` is what `parse_header` returns of `data`, and is used up: the caller looks at
+    by strip once it is decoded. A JPEG whose shorter side has more than `enough` pixels may be made smaller to as many
+    (0: it is not). `header` is what `parse_header` returns of `data`, and is used up: the caller looks at
     how large the image will be. Raises anything for what is next to no image: Pillow raises nearly everything for
     hostile bytes.
     """
-    loaded, truncated = _open(header, data)
+    loaded, truncated = _open(header, data, enough)
     turn = _turn(loaded)
     image = _to_rgb(loaded)
     return image if turn is None else image.transpose(turn), truncated
 
 
-def _open(header: ImageFile, data: bytes) -> tuple[Image.Image, bool]:
+def _open(header: ImageFile, data: bytes, enough: int) -> tuple[Image.Image, bool]:
     try:
-        image, truncated = _load(header, data)
+        image, truncated = _load(header, data, enough)
     except Exception:
         if (bare := _without_metadata(data)) is None:
             raise
-        return _load(_parse(bare), bare)
+        return _load(_parse(bare), bare, enough)
     if truncated and (bare := _without_metadata(data)) is not None:
-        return _load(_parse(bare), bare)
+        return _load(_parse(bare), bare, enough)
     return image, truncated
 
 
-def _load(image: ImageFile, data: bytes) -> tuple[ImageFile, bool]:
+def _load(image: ImageFile, data: bytes, enough: int) -> tuple[ImageFile, bool]:
     """Decode, and say whether the end was missing. Raises where next to nothing could be decoded.
 
     `ImageFile.LOAD_TRUNCATED_IMAGES` would do the same but holds for all threads, so that a truncated image that
     another thread decodes meanwhile would pass for whole. Pillow decodes into `image` row by row, so what was
     decoded before an error is there still; it must only be told not to try again.
     """
-    _draft(image)
+    _draft(image, enough)
+    _fax.damaged = False
     try:
         image.load()
     except Exception:
         if isinstance(image, JpegImageFile):  # a progressive JPEG gives its scans only once it has seen an end
-            image = _reload_jpeg(data)
+            image = _reload_jpeg(data, enough)
         image.tile = []
         image.load()
         if _blank(image):
@@ -141,7 +155,7 @@ def _load(image: ImageFile, data: bytes) -> tuple[ImageFile, bool]:
         if _blank(image):
             raise ValueError("nothing but zeros behind the header")
         return image, True
-    return image, False
+    return image, _fax.damaged
 
 
 def _zeroed(data: bytes) -> bool:
@@ -181,11 +195,11 @@ def _blank(image: ImageFile) -> bool:
     return True
 
 
-def _reload_jpeg(data: bytes) -> ImageFile:
+def _reload_jpeg(data: bytes, enough: int) -> ImageFile:
     """Decode a JPEG with an end added: after its last byte or, where that lies within a table, before the table."""
     for end in (len(data), data.rfind(_JPEG_TABLE)):
         image = _parse(data[:end] + _END_OF_JPEG)
-        _draft(image)
+        _draft(image, enough)
         try:
             image.load()
         except Exception:
@@ -194,9 +208,9 @@ def _reload_jpeg(data: bytes) -> ImageFile:
     return image
 
 
-def _draft(image: ImageFile) -> None:
-    """Have a large JPEG decoded at a half or a quarter of its size, which costs less than all of it."""
-    factor = reduction(*image.size)
+def _draft(image: ImageFile, enough: int) -> None:
+    """Have a large JPEG decoded at a half, a quarter or an eighth of its size, which costs less than all of it."""
+    factor = max(reduction(*image.size), min(image.size) // enough if enough else 1)
     if factor > 1 and isinstance(image, JpegImageFile):
         image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))
 

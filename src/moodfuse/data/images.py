@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -37,9 +37,9 @@ MAX_BYTES = 256 * 2**20
 #: Most images of a post that are read: the mean of more would hardly move.
 MAX_IMAGES = 32
 
-#: Beyond this ratio of long to short side only the window that the crop keeps is resized: a 1 x 60,000 image
-#: at 224 pixels would be 3 gigapixels otherwise.
-_WINDOWED_RATIO = 16
+#: An image is first brought down by a whole factor, by its decoder or as a mean of blocks, to no less than so many
+#: times what the encoder sees: Pillow's `reducing_gap`.
+_GAP = 2.0
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -82,6 +82,16 @@ class ImageSpec(Section):
     std: tuple[_Nonzero, _Nonzero, _Nonzero] = Field((0.229, 0.224, 0.225), description="of red, green, blue")
     scale: float = Field(1 / 255, gt=0, allow_inf_nan=False, description="multiplies the values 0..255 first")
 
+    @property
+    def edge(self) -> int:
+        """The shorter side of an image once it is resized, or each side of one that is squashed, in pixels."""
+        return round(self.size / self.crop)
+
+    @property
+    def enough(self) -> int:
+        """The shorter side of an image that is enough for the encoder, in pixels: `look` need not decode more."""
+        return math.ceil(_GAP * self.edge)
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -99,21 +109,22 @@ class Seen:
     size: tuple[int, int] | None = None
 
 
-def look(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> Seen:
+def look(ref: ImageRef, *, max_pixels: int = MAX_PIXELS, enough: int = 0) -> Seen:
     """Decode an image to RGB, turned upright, transparency on white (black where it would vanish), first of several.
 
     An image of more than `max_pixels` is not decoded; `MAX_PIXELS` is the most there can be. Nor is one that would take
-    too much memory or time (`image_too_costly`); one of more than `image_cost.FULL_PIXELS` comes back smaller.
+    too much memory or time (`image_too_costly`); one of more than `image_cost.FULL_PIXELS` comes back smaller, and a
+    JPEG whose decoder can halve its sides once or more and leave `enough` pixels on the shorter one.
     An image whose end is missing comes back as far as it goes (`image_truncated`); one of which nothing but a single
     colour is left is unreadable. Never raises for what a file holds. Thread-safe.
     """
     data = read_image(ref)
     if isinstance(data, Unread):
         return Seen(None, (data.status,), data.detail)
-    return look_at(data, max_pixels=max_pixels)
+    return look_at(data, max_pixels=max_pixels, enough=enough)
 
 
-def look_at(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Seen:
+def look_at(data: bytes, *, max_pixels: int = MAX_PIXELS, enough: int = 0) -> Seen:
     """Decode an image from its bytes, as `look` does."""
     if len(data) > MAX_BYTES:
         return Seen(None, (Status.IMAGE_TOO_LARGE,))
@@ -130,7 +141,7 @@ def look_at(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Seen:
         if costly := too_costly(header, data):
             return Seen(None, (Status.IMAGE_TOO_COSTLY,), costly, *says)
         with room_to_decode(decoding_bytes(header, data)):
-            image, truncated = decode(header, data)
+            image, truncated = decode(header, data, enough)
     except ConfigError:
         raise
     except Image.DecompressionBombError:
@@ -168,26 +179,31 @@ def name_of(ref: ImageRef) -> str:
     return str(ref.source) if isinstance(ref.source, Path) else ""
 
 
-def pixels(image: Image.Image, spec: ImageSpec) -> npt.NDArray[np.float32]:
+def pixels(image: Image.Image, spec: ImageSpec, *, exact: bool = False) -> npt.NDArray[np.float32]:
     """Return the encoder's input for an RGB image: float32, `(3, spec.size, spec.size)`.
 
-    Equal to what a Hugging Face image processor with the same settings gives (its Pillow backend). Images longer
-    than 16 times their width may differ from it by a grey level of rounding.
+    `exact` gives what a Hugging Face image processor with the same settings gives (its Pillow backend), and takes
+    longer; else values differ from that as those of `resized` do.
     """
-    return standardised(resized(image, spec), spec)
+    return standardised(resized(image, spec, exact=exact), spec)
 
 
 def standardised(image: Image.Image, spec: ImageSpec) -> npt.NDArray[np.float32]:
     """Return the encoder's input for an RGB image that is `spec.size` wide and high."""
     values = np.asarray(image)  # (H, W, 3) uint8
-    table = _table(spec)
-    return np.stack([table[channel][values[:, :, channel]] for channel in range(3)])  # (3, H, W)
+    result = np.empty((3, *values.shape[:2]), np.float32)
+    for channel, table in enumerate(_table(spec)):
+        np.take(table, values[:, :, channel], out=result[channel], mode="clip")  # unlike "raise", without a copy
+    return result
 
 
-def resized(image: Image.Image, spec: ImageSpec) -> Image.Image:
-    """Return the part of an RGB image that the encoder sees, `spec.size` wide and high."""
-    size = spec.size
-    edge = round(size / spec.crop)
+def resized(image: Image.Image, spec: ImageSpec, *, exact: bool = False) -> Image.Image:
+    """Return the part of an RGB image that the encoder sees, `spec.size` wide and high.
+
+    `exact` resizes all of the image and cuts the part out. Else the part alone is resized, which rounds some grey
+    levels otherwise (by 2 at most), and of an image `_GAP` times as large or more, blocks are averaged first.
+    """
+    size, edge = spec.size, spec.edge
     width, height = image.size
     if spec.resize == "squash":
         new_width = new_height = edge
@@ -197,37 +213,11 @@ def resized(image: Image.Image, spec: ImageSpec) -> Image.Image:
         new_width, new_height = int(edge * width / height), edge
     left, top = (new_width - size) // 2, (new_height - size) // 2
     resample = _FILTERS[spec.interpolation]
-    if spec.resize == "shortest_edge" and max(width, height) > _WINDOWED_RATIO * min(width, height):
-        across = _window(width, new_width, left, size)
-        down = _window(height, new_height, top, size)
-        part = image.crop((across.start, down.start, across.stop, down.stop))
-        box = (across.first, down.first, across.last, down.last)
-        whole = part.resize((across.length, down.length), resample, box=box)
-        left, top = across.margin, down.margin
-    else:
-        whole = image.resize((new_width, new_height), resample)
-    return whole.crop((left, top, left + size, top + size))
-
-
-class _Window(NamedTuple):
-    """Along one side: the source pixels start..stop, the box first..last among them, and its length once resized."""
-
-    start: int
-    stop: int
-    first: float
-    last: float
-    length: int
-    margin: int
-
-
-def _window(source: int, resized: int, offset: int, size: int) -> _Window:
-    """Say which part of a side of `source` pixels is needed for the pixels offset..offset + size of `resized`."""
-    step = source / resized  # source pixels a resized pixel
-    margin = min(offset, math.ceil(4 * max(1.0, 1 / step)))  # Lanczos, the widest, looks 3 pixels far
-    begin, end = offset - margin, min(resized, offset + size + margin)
-    start, stop = math.floor(begin * step), min(source, math.ceil(end * step))
-    last = min(end * step - start, stop - start)
-    return _Window(start, stop, begin * step - start, last, end - begin, margin)
+    if exact:
+        return image.resize((new_width, new_height), resample).crop((left, top, left + size, top + size))
+    across, down = width / new_width, height / new_height  # pixels of the image a pixel of the result
+    right, bottom = min(width, (left + size) * across), min(height, (top + size) * down)
+    return image.resize((size, size), resample, (left * across, top * down, right, bottom), _GAP)
 
 
 @lru_cache(maxsize=64)

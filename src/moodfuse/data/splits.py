@@ -10,6 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from moodfuse.config import SplitConfig
 from moodfuse.data.duplicates import Groups, group_duplicates
 from moodfuse.data.folds import LEAST_FOLDS, Deck
 from moodfuse.data.formats.base import PREDICTING
@@ -118,6 +119,38 @@ def make_split(
         raise deck.too_few(folds, seed, settable=settable)
     dealt, used = found
     return Split(dict(zip(labelled.ids, dealt, strict=True)), seed=used)
+
+
+def make_validation_split(
+    posts: Posts, size: float, *, seed: int = 0, groups: Groups | None = None, labels: Labels = SENTIMENT
+) -> Split:
+    """Draw `size` labelled posts, a share below 1 or a number, that validate; all others train, and none tests.
+
+    Stratified by label, near-duplicates never parted. Raises `DataError` where a label would be in one part alone.
+    """
+    labelled = posts.labelled()
+    groups = groups or group_duplicates(labelled)
+    truth = [str(label) for label in labelled.labels]
+    deck = Deck(truth, [groups.group_of[id] for id in labelled.ids], labelled.source)
+    deck.check_labels(labels)
+    drawn = deck.draw(size, seed)
+    parts = {"validate": {t for t, there in zip(truth, drawn, strict=True) if there}}
+    parts["train"] = {t for t, there in zip(truth, drawn, strict=True) if not there}
+    for part, seen in parts.items():
+        if lacking := [name for name in labels.names if name not in seen]:
+            raise DataError(
+                f"{labelled.source}: split.validation={size:g} of {len(truth)} posts: no post of label {lacking[0]!r} "
+                f"would {part}; give another size"
+            )
+    folds = {id: PARTS["validation" if there else "train"] for id, there in zip(labelled.ids, drawn, strict=True)}
+    return Split(folds, test=(), seed=seed)
+
+
+def split_as(posts: Posts, wanted: SplitConfig, groups: Groups, labels: Labels) -> Split:
+    """Return the split that a configuration asks for: folds, or posts that validate and none that tests."""
+    if wanted.validation:
+        return make_validation_split(posts, wanted.validation, seed=wanted.seed, groups=groups, labels=labels)
+    return make_split(posts, folds=wanted.folds, seed=wanted.seed, groups=groups, labels=labels)
 
 
 def read_split(path: Path, posts: Posts) -> Split:

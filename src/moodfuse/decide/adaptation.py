@@ -105,7 +105,7 @@ class Adaptation:
         value, low, high = (100 * one for one in self.curve.twice)
         return [
             "",
-            f"accuracy of heads by the labels that they were fitted on: {fitted}",
+            f"accuracy by the labels that a head was fitted on: {fitted}",
             f"twice the labels would add about {value:.1f} points ({low:.1f} to {high:.1f})",
         ]
 

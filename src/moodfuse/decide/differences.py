@@ -49,13 +49,13 @@ class Difference:
         interval = f"{points:.0f} points, {ends[0]:.0f} to {ends[1]:.0f}"
         shares = f"{100 * self.share_a:.0f} to {100 * self.share_b:.0f} %"
         if self.a != REST:
-            verb = "rose" if self.difference > 0 else "fell"
-            where = f" in {self.group}" if self.group else ""
-            return f"{self.label} {verb} from {shares}{where} between {self.a} and {self.b} ({interval})"
-        more = "more" if self.difference > 0 else "less"
+            return (
+                f"{self.label} {'rose' if self.difference > 0 else 'fell'} from {shares}"
+                f"{f' in {self.group}' if self.group else ''} between {self.a} and {self.b} ({interval})"
+            )
         return (
-            f"{self.label} is {more} frequent in {self.b} than in the rest: {100 * self.share_b:.0f} against "
-            f"{100 * self.share_a:.0f} % ({interval})"
+            f"{self.label} is {'more' if self.difference > 0 else 'less'} frequent in {self.b} than in the rest: "
+            f"{100 * self.share_b:.0f} against {100 * self.share_a:.0f} % ({interval})"
         )
 
 

@@ -1,14 +1,17 @@
 """Which posts a person should label: those that teach most, mixed with a random part that tests.
 
-What teaches most are answers that the model is unsure of, far from one another: the posts are centres, chosen one by
-one, each the post whose doubt times distance to the centres before it is largest (greedy k-centres after Sener and
-Savarese 2018, weighted). The random part is drawn from a share of all posts that is set aside first, so that it stays
-a random sample of them however the others are chosen.
+What teaches most are posts that stand for many others: of a random sample of all posts, weighted k-means on their
+vectors makes as many groups as posts are wanted, and each group gives the post nearest to its mean (diverse
+mini-batches after Zhdanov 2019). The weight is 1 plus the model's doubt, so that where it is unsure the groups are
+smaller, and labels of which it is always sure are not forgotten. Posts chosen because they are doubtful or far from one
+another are odd ones, and teach less than as many drawn at random (`benchmarks/picks.py`). The random part is drawn from
+a share of all posts that is set aside first, so that it stays a random sample of them however the others are chosen.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,11 +19,23 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from moodfuse.errors import MissingExtraError
+
+try:
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+except ImportError as error:
+    raise MissingExtraError(
+        "review needs scikit-learn, which is not installed; pip install 'moodfuse[review]'"
+    ) from error
+
 #: How a post came into the queue.
 Drawn = Literal["random", "queue"]
 
-#: The most doubtful answers among which posts are chosen: so many for each that is wanted, in these bounds.
-_FOR_EACH, _FEWEST, _MOST = 5, 500, 3000
+#: The posts among which those that teach are chosen: so many for each that is wanted, in these bounds.
+_FOR_EACH, _FEWEST, _MOST = 5, 1000, 3000
+#: When k-means stops at the latest: what follows hardly changes who is nearest to a mean.
+_ROUNDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +56,7 @@ class QueuedPost:
 
 
 class QueueDraw:
-    """A drawing of posts for the queue: first the random part, then the others out of the most `doubtful` ones.
+    """A drawing of posts for the queue: first the random part, then the others out of the `candidates`.
 
     `probabilities`: (N, C); `can_be_labelled`: (N,). Posts `there` are queued already, and `set_aside` is how many rows
     were set aside for the random part when the first of them were drawn.
@@ -60,24 +75,23 @@ class QueueDraw:
         budget = min(plan.budget, len(rows))
         self.set_aside = math.ceil(len(rows) * plan.share) if set_aside is None else set_aside
         # RandomState's stream is frozen: a later version of NumPy sets the same posts aside.
-        reserve = rows[np.random.RandomState(plan.seed).permutation(len(rows))][: self.set_aside]
+        shuffled = rows[np.random.RandomState(plan.seed).permutation(len(rows))].tolist()
         #: rows that are queued already
         self.there = [post.row for post in there]
-        self._centres = [post.row for post in there if post.drawn == "queue"]
+        self._taught = [post.row for post in there if post.drawn == "queue"]
         missing = max(0, budget - len(there))
         tests = max(1, round(plan.share * budget)) if plan.share else 0
         queued = frozenset(self.there)
-        free = [row for row in reserve.tolist() if row not in queued]
+        free = [row for row in shuffled[: self.set_aside] if row not in queued]
         #: new rows of the random part
-        self.random: list[int] = free[: min(missing, max(0, tests - (len(there) - len(self._centres))))]
+        self.random: list[int] = free[: min(missing, max(0, tests - (len(there) - len(self._taught))))]
         #: how many others are wanted
         self.wanted = missing - len(self.random)
         ordered = np.sort(probabilities, axis=1)
         self._doubt = 1 - (ordered[:, -1] - ordered[:, -2]).astype(np.float64)
-        others = np.setdiff1d(rows, [*reserve, *self.there])
         count = max(self.wanted, min(_MOST, max(_FEWEST, _FOR_EACH * self.wanted))) if self.wanted else 0
-        #: rows among which the others are chosen, the most doubtful first
-        self.doubtful: list[int] = others[np.argsort(-self._doubt[others], kind="stable")][:count].tolist()
+        #: rows among which the others are chosen: a random sample of all that are not set aside
+        self.candidates: list[int] = [row for row in shuffled[self.set_aside :] if row not in queued][:count]
         self._seed = plan.seed + len(there)
 
     def choose(
@@ -90,39 +104,47 @@ class QueueDraw:
         """
         seen = {groups[row] for row in (*self.random, *self.there)}
         once: list[int] = []
-        for row in self.doubtful:
+        for row in self.candidates:
             if groups[row] not in seen:
                 seen.add(groups[row])
                 once.append(row)
         chosen = once
         if len(once) > self.wanted:
-            found = vectors([*self._centres, *once])
-            centres, others = found[: len(self._centres)], found[len(self._centres) :]
-            chosen = [once[i] for i in spread(others, self._doubt[once], self.wanted, centres)]
+            found = vectors([*self._taught, *once])
+            known, others = found[: len(self._taught)], found[len(self._taught) :]
+            weights = 1 + self._doubt[once]
+            chosen = [once[at] for at in representatives(others, weights, self.wanted, known, seed=self._seed)]
+        luck = np.random.RandomState(self._seed)
         count = len(self.random) + len(chosen)
-        places = set(np.random.RandomState(self._seed).permutation(count)[: len(self.random)].tolist())
-        tests, taught = iter(self.random), iter(chosen)
+        places = set(luck.permutation(count)[: len(self.random)].tolist())
+        tests, taught = iter(self.random), iter(chosen[at] for at in luck.permutation(len(chosen)))
         return [
             QueuedPost(next(tests), "random") if place in places else QueuedPost(next(taught), "queue")
             for place in range(count)
         ]
 
 
-def spread(
-    vectors: NDArray[np.float32], weights: NDArray[np.float64], count: int, centres: NDArray[np.float32] | None = None
+def representatives(
+    vectors: NDArray[np.float32], weights: NDArray[np.float64], count: int, known: NDArray[np.float32], *, seed: int = 0
 ) -> list[int]:
-    """Return the places of `count` of N vectors (N, D): weighted greedy k-centres, in the order of choice.
+    """Return the places of `count` of N > count vectors (N, D): those nearest to the means of weighted k-means.
 
-    `centres` (M, D) are there already; without any the first is the heaviest. Of equals the first is taken.
+    `known` vectors (M, D) are represented already: there are M groups more, and those that hold one give nothing. Of
+    the other groups the heaviest are taken. Vectors that say nothing (D = 0) give the first places.
     """
-    nearest = np.full(len(vectors), np.inf)
-    for centre in () if centres is None else centres:
-        nearest = np.minimum(nearest, np.linalg.norm(vectors - centre, axis=1))
-    worth = weights * nearest if np.isfinite(nearest).all() else weights.copy()
-    chosen: list[int] = []
-    for _ in range(min(count, len(vectors))):
-        chosen.append(int(worth.argmax()))
-        nearest = np.minimum(nearest, np.linalg.norm(vectors - vectors[chosen[-1]], axis=1))
-        worth = weights * nearest
-        worth[chosen] = -1.0
-    return chosen
+    if not vectors.shape[1]:
+        return list(range(count))
+    stacked, groups = np.concatenate([known, vectors]), len(known) + count
+    mass = np.concatenate([np.full(len(known), weights.mean()), weights])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct vectors than groups
+        fitted = KMeans(groups, n_init=1, max_iter=_ROUNDS, random_state=seed).fit(stacked, sample_weight=mass)
+    group_of = fitted.labels_[len(known) :]
+    distance = np.linalg.norm(vectors - fitted.cluster_centers_[group_of], axis=1)
+    heavy = np.bincount(group_of, weights=weights, minlength=groups)
+    heavy[fitted.labels_[: len(known)]] = -1
+    nearest = np.lexsort((distance, -heavy[group_of]))  # group by group, each from its mean outwards
+    later = np.ones(len(nearest), dtype=bool)  # wanted only where there are fewer groups than posts
+    later[np.unique(group_of[nearest], return_index=True)[1]] = False
+    later |= heavy[group_of[nearest]] < 0
+    return [int(place) for place in nearest[np.argsort(later, kind="stable")][:count]]

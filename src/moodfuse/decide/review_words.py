@@ -22,6 +22,7 @@ def lines(review: ReviewSession, answers: str, set_aside: int) -> list[str]:
     said.append(_accuracy(now, answers, set_aside))
     if now.people:
         said.append(f"the labels as a table: moodfuse review {answers} --export labels.csv")
+        said.append(f"teach them to a model: moodfuse adapt {answers} -o my-model")
     return said
 
 

@@ -53,6 +53,8 @@ def too_small(summary: MoodSummary) -> list[str]:
             )
     if small_times := sum(one.too_small for one in summary.trend):
         found.append(f"Too few posts to tell how often a label is: {small_times} of {len(summary.trend)} periods.")
+        if small_times == len(summary.trend) and summary.unit != "year":
+            found.append("Longer periods have more posts: --by month, quarter or year.")
     return found
 
 

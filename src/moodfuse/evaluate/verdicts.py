@@ -56,10 +56,11 @@ class Pair:
             return f"{spoken(self.a)} beats {other} by {points:.1f} points {metric} ({low:.1f} to {high:.1f})"
         if self.verdict == "loses to":
             return f"{spoken(self.a)} falls behind {other} by {-points:.1f} points {metric} ({-high:.1f} to {-low:.1f})"
-        words = f"{spoken(self.a)} and {other} cannot be told apart here ({points:+.1f} points {metric}, "
-        words += f"{low:+.1f} to {high:+.1f})"
-        beyond = low > 0 or high < 0
-        return words + (f": not after correction for {self.comparisons} comparisons" if beyond else "")
+        beyond = f": not after correction for {self.comparisons} comparisons" if low > 0 or high < 0 else ""
+        return (
+            f"{spoken(self.a)} and {other} cannot be told apart here "
+            f"({points:+.1f} points {metric}, {low:+.1f} to {high:+.1f}){beyond}"
+        )
 
 
 def spoken(name: str) -> str:

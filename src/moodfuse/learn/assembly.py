@@ -30,6 +30,8 @@ _NEEDS = {
     "optim.image_lr": "train the image encoder (train.regime=end_to_end train.tune=[image])",
     "train.augment": "train the image encoder (train.regime=end_to_end train.tune=[image])",
     "train.stage_epochs": "set train.regime=two_stage",
+    "train.text_epochs": "tune the text encoder in a stage (train.regime=two_stage train.tune=[text])",
+    "train.image_epochs": "tune the image encoder in a stage (train.regime=two_stage train.tune=[image])",
     "train.stage_batch_size": "set train.regime=two_stage",
 }
 

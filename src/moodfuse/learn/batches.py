@@ -14,7 +14,7 @@ from moodfuse.data.corpora import Pool
 from moodfuse.learn.augmentation import Draw
 from moodfuse.learn.encoders import Encoded, Features
 from moodfuse.learn.model import Batch, Inputs
-from moodfuse.runtime.graphs import pad_sequences
+from moodfuse.runtime.collation import pad_sequences
 
 _SORTED_BATCHES = 50  # batches whose posts are sorted by length together: more would save little and shuffle less
 

@@ -1,4 +1,4 @@
-"""A diagram of a fusion: its inputs, each layer with its output shape, and its logits."""
+"""A diagram of a fusion: its encoders, its inputs, each layer with its output shape, and its logits."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ LOG = logging.getLogger("moodfuse.plugins")
 # Sizes that occur nowhere else in a shape, so that they can be printed as B, T, R; so do the lengths up to _MORE above.
 _BATCH, _TOKENS, _REGIONS, _SIDE = 13, 207, 83, 224
 _MORE = 8  # learned tokens that a fusion may put beside those of a post
+_WIDTHS = {"text": 384, "image": 1280}
 _WHOLE = (nn.MultiheadAttention, nn.TransformerEncoderLayer)
-_WIDTH, _BLOCK, _LINE = 720, 56, 18
+_WIDTH, _BLOCK, _LINE, _ENCODER = 720, 56, 18, 72
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +36,33 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class DrawnEncoder:
+    """An encoder, or several that are joined: the name, what of it trains, the width of its vectors."""
+
+    name: str
+    trains: str
+    width: int
+
+    @property
+    def note(self) -> str:
+        return f"{self.trains}; vectors of {self.width}"
+
+
+@dataclass(frozen=True, slots=True)
 class Drawing:
-    """A fusion's layers in the order in which they run."""
+    """A fusion's layers in the order in which they run, and the encoders before it, by modality, if they are known."""
 
     fusion: str
     reads: Mapping[str, str]
     steps: Sequence[Step]
     weights: int
     formula: str
+    encoders: Mapping[str, DrawnEncoder]
 
     def to_text(self) -> str:
         """Return the drawing for a terminal."""
         lines = [f"{self.fusion}   {self.weights:,} weights", *self.formula.splitlines(), ""]
+        lines += [f"  {modality:<6} {encoder.name}: {encoder.note}" for modality, encoder in self.encoders.items()]
         lines += [f"  {modality:<6} {shape}" for modality, shape in self.reads.items()]
         lines += ["    |"]
         wide = max([len(step.name) for step in self.steps] + [8])
@@ -67,7 +83,7 @@ class Drawing:
     def to_svg(self) -> str:
         """Return the drawing as the content of an SVG file, readable on light and dark backgrounds."""
         formula = self.formula.splitlines()
-        panel_top = 60 + 16 + len(formula) * _LINE + 70
+        panel_top = 60 + 16 + len(formula) * _LINE + 70 + (_ENCODER if self.encoders else 0)
         blocks = self._blocks()
         panel = len(blocks) * _BLOCK + 16
         height = panel_top + panel + 90
@@ -77,6 +93,13 @@ class Drawing:
         slot = (_WIDTH - 40) // max(1, len(self.reads))
         for i, (modality, shape) in enumerate(self.reads.items()):
             x = 20 + i * slot
+            if encoder := self.encoders.get(modality):
+                y = top - _ENCODER
+                parts += [_box(x, y, slot - 16, _ENCODER - 24, modality), _text(x + 12, y + 19, encoder.name, "label")]
+                parts += [
+                    _text(x + 12, y + 37, encoder.note, "note"),
+                    _arrow(x + (slot - 16) // 2, top - 24, top),
+                ]
             parts += [_box(x, top, slot - 16, 34, modality), _text(x + 12, top + 22, f"{modality}: {shape}", "label")]
             parts.append(_arrow(x + (slot - 16) // 2, top + 34, panel_top))
         parts.append(_box(20, panel_top, _WIDTH - 40, panel, "panel"))
@@ -108,19 +131,24 @@ def draw_fusions(names: Iterable[str] | None = None) -> dict[str, Drawing]:
     return drawings
 
 
-def draw_fusion(name: str, options: Mapping[str, Any] | None = None, *, text: int = 384, image: int = 1280) -> Drawing:
-    """Build a fusion for encoders of widths `text` and `image`, run it once, and return the layers that ran.
+def draw_fusion(
+    name: str, options: Mapping[str, Any] | None = None, encoders: Mapping[str, DrawnEncoder] | None = None
+) -> Drawing:
+    """Build a fusion over `encoders`, run it once, and return the layers that ran.
 
-    Raises `ConfigError` for an unknown fusion or option.
+    Without encoders, which are then not drawn, the widths are those of MiniLM and EfficientNet-Lite0. Raises
+    `ConfigError` for an unknown fusion or option.
     """
     cls = find_fusion(name)
-    fusion = build_fusion(name, Shapes(text, image, 3), options or {}).eval()
+    encoders = encoders or {}
+    widths = _WIDTHS | {modality: encoder.width for modality, encoder in encoders.items()}
+    fusion = build_fusion(name, Shapes(widths["text"], widths["image"], 3), options or {}).eval()
     steps: list[Step] = []
     for path, module in fusion.named_modules():
         inside = any(isinstance(parent, _WHOLE) for parent in _parents(fusion, path))
         if path and not inside and (isinstance(module, _WHOLE) or not list(module.children())):
             module.register_forward_hook(_recorder(path, steps))
-    widths, lengths = {"text": text, "image": image}, {"text": _TOKENS, "image": _REGIONS}
+    lengths = {"text": _TOKENS, "image": _REGIONS}
     encoded = {m: _example(lengths[m], widths[m]) for m in cls.modalities}
     if cls.consumes == "pixels":
         encoded["image"] = unencoded(torch.zeros(_BATCH, 3, _SIDE, _SIDE))
@@ -132,7 +160,10 @@ def draw_fusion(name: str, options: Mapping[str, Any] | None = None, *, text: in
     kept = [step for step in steps if step.kind not in {"Dropout", "Identity"}]
     weights = sum(parameter.numel() for parameter in fusion.parameters())
     formula = (cls.__doc__ or "").strip().split("\n\n")[0]
-    return Drawing(name, reads, kept, weights, "\n".join(line.strip() for line in formula.splitlines()))
+    drawn: dict[str, DrawnEncoder] = {
+        m: encoders[m] for m in cls.modalities if m in encoders and cls.reads(m) != "pixels"
+    }
+    return Drawing(name, reads, kept, weights, "\n".join(line.strip() for line in formula.splitlines()), drawn)
 
 
 def _example(length: int, width: int) -> Encoded:

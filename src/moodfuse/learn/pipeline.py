@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from moodfuse.config import Config
+from moodfuse.config import Config, Modality
 from moodfuse.data.corpora import NO_CORPORA, Corpora
 from moodfuse.data.posts import Posts
 from moodfuse.learn.bundling import export_bundle
@@ -35,18 +36,20 @@ def train_model(
     groups: Mapping[str, int],
     hooks: Callable[[str], Hooks] = lambda stage: SILENT,
     corpora: Corpora = NO_CORPORA,
+    tuned: Mapping[Modality, Path] | None = None,
 ) -> Trained:
     """Train on `parts["train"]`, keep the state that is best on `parts["validation"]`, export it.
 
     `parts` holds ids, with an empty validation part if `train.monitor` is none; no other post is read. `groups` numbers
     each post's group of near-duplicates. The bundle goes to `run.unfinished` and takes the run's name, checkpoints go
     to `run.checkpoints`, and training resumes from the last checkpoint there. `hooks` returns the callbacks of a stage
-    by its name, which is empty for the model itself. `corpora` train along in every stage. Raises `TrainingError` if
+    by its name, which is empty for the model itself. `corpora` train along in every stage. `tuned`: see
+    `tune_encoders`. Raises `TrainingError` if
     the exported graphs do not compute what the model does.
     """
     told = hooks("")
     staged = config.train.regime == "two_stage"
-    sources = tune_encoders(posts, parts, config, run, hooks, corpora) if staged else None
+    sources = tune_encoders(posts, parts, config, run, hooks, corpora, tuned) if staged else None
     data = open_data(posts, parts, config, told.progress, sources, corpora)
     model, result = fit_parts(data, config, run.checkpoints, told)
     fit_stacker(model, data, [groups[i] for i in parts["train"]], config, run.checkpoints, told.progress)

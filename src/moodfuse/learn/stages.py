@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
+from moodfuse import files
 from moodfuse.config import Config, Modality
 from moodfuse.data.corpora import NO_CORPORA, Corpora
 from moodfuse.data.posts import Posts
@@ -14,6 +16,7 @@ from moodfuse.learn.fit.history import Hooks
 from moodfuse.learn.parts import fit_parts, open_data
 from moodfuse.learn.tuned import tuned_source
 from moodfuse.progress import Progress
+from moodfuse.records.cells import STAGE_HISTORY
 from moodfuse.records.run import RunFolder
 
 
@@ -33,7 +36,9 @@ def stage_config(config: Config, modality: Modality) -> Config:
                 update={
                     "regime": "end_to_end",
                     "tune": (modality,),
-                    "epochs": config.train.stage_epochs,
+                    "epochs": config.train.own_epochs(modality),
+                    "text_epochs": None,
+                    "image_epochs": None,
                     "batch_size": config.train.stage_batch_size,
                 }
             ),
@@ -48,20 +53,27 @@ def tune_encoders(
     run: RunFolder,
     hooks: Callable[[Modality], Hooks],
     corpora: Corpora = NO_CORPORA,
+    tuned: Mapping[Modality, Path] | None = None,
 ) -> dict[Modality, EncoderSource]:
     """Fine-tune each encoder in `train.tune` on `parts["train"]` and choose its best state on `parts["validation"]`.
 
     Returns the sources of all modalities that the fusion reads; a tuned source replaces its base. Checkpoints go to
     `run.stage(modality)`; an encoder that is tuned already is not tuned again. `hooks` returns a stage's callbacks.
+    `tuned` are folders of the same stages on the same parts, of a comparison: their encoders are copied, not tuned.
     """
     sources = encoder_sources(config)
     for modality in config.train.tune:
         if modality not in sources:
             continue
         stage, place, told = stage_config(config, modality), run.stage(modality), hooks(modality)
-        data = open_data(posts, parts, stage, told.progress, corpora=corpora)
-        fit_parts(data, stage, place, Hooks(told.save_history, _of_stage(modality, told.progress)))
-        sources[modality] = tuned_source(sources[modality], place / kept_checkpoint(stage.train), config.labels)
+        kept = place / kept_checkpoint(stage.train)
+        if there := (tuned or {}).get(modality):
+            files.write_bytes(run.stage_history(modality), (there / STAGE_HISTORY).read_bytes())
+            files.write_bytes(files.make_folder(place) / kept.name, (there / kept.name).read_bytes())
+        else:
+            data = open_data(posts, parts, stage, told.progress, corpora=corpora)
+            fit_parts(data, stage, place, Hooks(told.save_history, _of_stage(modality, told.progress)))
+        sources[modality] = tuned_source(sources[modality], kept, config.labels)
     return sources
 
 

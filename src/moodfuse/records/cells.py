@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import re
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import ValidationError
 
 from moodfuse import files
 from moodfuse.errors import DataError
@@ -55,6 +57,10 @@ class CellKey:
         """Return the lock file that a process holds while it runs the cell; its folder is made if it is missing."""
         return claims_folder(comparison) / f"{self.model.replace('/', '-')}-{self.name}.lock"
 
+    def trials(self, comparison: Path) -> TrialLog:
+        """Return the log of the cell's trials, which is there until the cell is complete."""
+        return TrialLog(claims_folder(comparison) / f"{self.model.replace('/', '-')}-{self.name}.trials.jsonl")
+
     def is_done(self, comparison: Path) -> bool:
         """Return whether the cell is there and complete."""
         return (self.folder(comparison) / _METRICS).is_file()
@@ -83,6 +89,27 @@ class CellTrial(Record):
     settings: dict[str, Number]
     score: float | None
     seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialLog:
+    """The trials of a cell that have ended, a line each, while the cell is unfinished."""
+
+    path: Path
+
+    def read(self) -> dict[int, CellTrial]:
+        """Return the trials by number, without a line that a kill cut short."""
+        ended = {}
+        for line in self.path.read_text("utf-8").splitlines() if self.path.is_file() else []:
+            with contextlib.suppress(ValidationError):
+                trial = CellTrial.model_validate_json(line)
+                ended[trial.number] = trial
+        return ended
+
+    def add(self, trial: CellTrial) -> None:
+        """Append a trial."""
+        with files.appending(self.path) as file:
+            file.write((trial.model_dump_json() + "\n").encode())
 
 
 class CellMetrics(Record):

@@ -25,11 +25,15 @@ _TOLD = 3  # most differences between two configurations in a message
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claim to `parent/name` for a run, a comparison or a search. Raises `ConfigError` for an invalid name."""
+    """A claim to `parent/name` for a run, a comparison or a search. Raises `ConfigError` for an invalid name.
+
+    `elsewhere` says in a message what to give for another folder.
+    """
 
     kind: Kind
     parent: Path
     name: str
+    elsewhere: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -54,15 +58,16 @@ class Claim:
         """Make the folder. Raises `ConfigError` if it holds anything except hidden files and `ours`."""
         inside = files.make_folder(self.folder).iterdir()
         if foreign := sorted(e.name for e in inside if e.name not in ours and not e.name.startswith(".")):
+            here = f"this {self.kind} another --name, or another folder with {_PARENTS[self.kind]}"
             raise ConfigError(
                 f"{self.folder}: expected a {self.kind} of moodfuse or a new folder, found a folder with {foreign[0]}; "
-                f"give this {self.kind} another --name, or another folder with {_PARENTS[self.kind]}"
+                f"give {self.elsewhere or here}"
             )
 
     def check_posts(self, there: str | None, now: str, what: str = "posts") -> None:
         """Raise `DataError` if the folder's SHA-256 of its posts is different."""
         if there != now:
-            raise DataError(f"{self.folder}: holds a {self.kind} on other {what}; {_REMEDY}")
+            raise DataError(f"{self.folder}: holds a {self.kind} on other {what}; {self._remedy}")
 
     def check_settings(self, there: Mapping[str, JsonValue], now: Mapping[str, JsonValue]) -> None:
         """Raise `ConfigError` if the folder's settings are different; both mappings have dotted names.
@@ -77,11 +82,12 @@ class Claim:
         if changed:
             raise ConfigError(
                 f"{self.folder}: holds a {self.kind} with another configuration ({'; '.join(changed[:_TOLD])}); "
-                f"{_REMEDY}"
+                f"{self._remedy}"
             )
 
-
-_REMEDY = "give another --name, or delete that folder"
+    @property
+    def _remedy(self) -> str:
+        return f"give {self.elsewhere or 'another --name'}, or delete that folder"
 
 
 @contextmanager

@@ -46,6 +46,10 @@ class ComparisonFolder:
         return self.path / "robustness.json"
 
     @property
+    def judge(self) -> Path:
+        return self.path / "judge.json"
+
+    @property
     def labels(self) -> Labels:
         return Labels(tuple(self.plan.labels))
 

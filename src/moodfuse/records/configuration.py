@@ -61,6 +61,11 @@ class StoredConfig(RootModel[dict[str, JsonValue]]):
         return self.setting("split.hold_out") is not False
 
     @property
+    def validates_only(self) -> bool:
+        """Whether no post is held out for a test: the scores are then of the posts that chose."""
+        return bool(self.setting("split.validation"))
+
+    @property
     def seed(self) -> int | None:
         found = self.setting("seed")
         return found if isinstance(found, int) else None

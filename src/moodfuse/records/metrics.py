@@ -96,14 +96,22 @@ class BundleFacts(Record):
     parity: dict[str, float] = Field({})
 
 
+#: The protocol of a run without test posts.
+VALIDATION_ONLY = (
+    "no post was held out for a test: these posts also chose the epoch, the temperature and the review threshold, so "
+    "the scores are too good, and are no test scores"
+)
+
+
 class RunMetrics(Record):
     """All of `metrics.json`.
 
     A run that holds posts out has `validation`, and with both modalities also `test_text_only` and `test_image_only`.
-    A run that trains on every post has `review`; its `test` is the cross-validation of its recipe.
+    A run that trains on every post has `review`; its `test` is the cross-validation of its recipe. With
+    `split.validation` no post is held out, and `test` is missing.
     """
 
-    test: EstimatedScores
+    test: EstimatedScores | None = None
     validation: ValidationScores | None = None
     review: ReviewShares | None = None
     protocol: Protocol
@@ -111,6 +119,13 @@ class RunMetrics(Record):
     bundle: BundleFacts
     test_text_only: EstimatedScores | None = None
     test_image_only: EstimatedScores | None = None
+
+    @property
+    def scored(self) -> EstimatedScores:
+        """The scores that there are: the test's or, without a test, those of the validation posts."""
+        found = self.test or self.validation
+        assert found is not None  # every run has one of them
+        return found
 
     @property
     def alone(self) -> dict[str, EstimatedScores]:

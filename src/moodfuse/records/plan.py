@@ -7,6 +7,7 @@ from pydantic import Field, JsonValue
 from moodfuse.config import Modality
 from moodfuse.records.configuration import StoredConfig, TrainedAlong, flat
 from moodfuse.records.environment import Environment
+from moodfuse.records.judge import PlannedJudge
 from moodfuse.records.record import Number, Record
 
 
@@ -56,11 +57,24 @@ class ComparisonPlan(Record):
     trials: int
     models: list[PlannedModel]
     arms: list[PlannedArm]
+    #: a model behind an endpoint, as one more row
+    judge: PlannedJudge | None = None
     environment: Environment | None = None
 
     @property
     def model_names(self) -> list[str]:
-        return [model.name for model in self.models]
+        return [model.name for model in self.models] + ([self.judge.name] if self.judge else [])
+
+    @property
+    def validates_only(self) -> bool:
+        """Whether the scores are of the posts that chose, since no post is held out for a test."""
+        return any(model.config.validates_only for model in self.models)
+
+    @property
+    def cell_count(self) -> int:
+        """The number of cells that the folds of the split make; together they test every post."""
+        found = self.models[0].config.setting("split.folds") if self.models else None
+        return found // 2 if isinstance(found, int) else 5
 
     def settings(self) -> dict[str, JsonValue]:
         """Return the settings that must be the same to continue a comparison, with dotted names.
@@ -74,6 +88,7 @@ class ComparisonPlan(Record):
             "labels": list(self.labels),
             "models": list(self.model_names),
         }
+        found |= self.judge.settings() if self.judge else {}
         for model in self.models:
             settings = flat(model.config.resolved().model_dump(mode="json"))
             settings |= {"fusion": model.fusion, "consumes": model.consumes, "modalities": list(model.modalities)}

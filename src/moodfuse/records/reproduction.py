@@ -52,7 +52,10 @@ class Submission(Record):
 
 
 class Reproduction(Record):
-    """All of `report.json`. `cut`: what is smaller than in the report; `headlines`: the tested verdicts."""
+    """All of `report.json`. `cut`: what is smaller than in the report; `headlines`: the tested verdicts.
+
+    `unseen` says whether the tested posts chose nothing; with `--validation` they chose the epoch and the settings.
+    """
 
     format: int
     report: str
@@ -75,6 +78,7 @@ class Reproduction(Record):
     headlines: list[str]
     submission: Submission | None = None
     made: str = ""
+    unseen: bool = True
 
 
 class ReproductionFolder:
@@ -89,3 +93,5 @@ class ReproductionFolder:
         self.picture = path / "picture.svg"
         self.curves = path / "curves"
         self.runs = path / "runs"
+        #: the parts of the first cell, on which the best fusion is trained by itself
+        self.split = path / "split.json"

@@ -160,13 +160,23 @@ class Run:
         return self.metrics.test if self.metrics else None
 
     @property
+    def scored(self) -> EstimatedScores | None:
+        """The scores on the held-out posts or, if no post was held out for a test, on the validation posts."""
+        return self.metrics.scored if self.metrics else None
+
+    @property
+    def scored_posts(self) -> str:
+        """What the posts of `scored` and `predictions` are called."""
+        return "validation posts" if self.metrics and not self.metrics.test else "held-out posts"
+
+    @property
     def alone(self) -> dict[str, EstimatedScores]:
         """The scores of the same model given one modality alone, by modality; empty for a model of one modality."""
         return self.metrics.alone if self.metrics else {}
 
     @property
     def labels(self) -> list[str]:
-        return list(self.test.per_class) if self.test else self.config.labels
+        return list(self.scored.per_class) if self.scored else self.config.labels
 
     @property
     def on_all(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from moodfuse.errors import MissingExtraError
+from moodfuse.language import translate
 
 try:
     import matplotlib as mpl
@@ -85,17 +87,28 @@ def canvas(height: float, *, width: float = WIDTH, **layout: Any) -> Iterator[tu
 
 def to_svg(drawing: Figure, name: str, label: str) -> str:
     """Return the figure as inline SVG: `name` makes its ids unique on the page, `label` describes it."""
+    _translate(drawing)
     buffer = io.StringIO()
-    drawing.savefig(buffer, format="svg", metadata={"Date": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the page's font draws it, not matplotlib's
+        drawing.savefig(buffer, format="svg", metadata={"Date": None})
     svg = _HEAD.sub("", buffer.getvalue()).strip()
     svg = _ID.sub(rf"\g<1>{name}-", svg)
     # This width gives the texts of all figures the same size; on a narrow page the figure shrinks.
     wide = round(drawing.get_figwidth() * 72 * _SCALE)
-    attributes = f'role="img" aria-label="{escape(label)}" style="max-width: {wide}px"'
+    attributes = f'role="img" aria-label="{escape(translate(label))}" style="max-width: {wide}px"'
     svg = _HEIGHT.sub(r"\1", _SIZE.sub(lambda found: f"{found[1]} {attributes}", svg, count=1), count=1)
     for colour, variable in _NAMES.items():
         svg = svg.replace(colour, f"var(--{variable})")
     return svg
+
+
+def _translate(drawing: Figure) -> None:
+    """Put the names of axes and lines into the language that is spoken; those of models and labels stay."""
+    for axes in drawing.axes:
+        axes.set(xlabel=translate(axes.get_xlabel()), ylabel=translate(axes.get_ylabel()))
+    for text in (text for legend in drawing.legends for text in legend.get_texts()):
+        text.set_text(translate(text.get_text()))
 
 
 def svg_file(svg: str) -> str:

@@ -40,7 +40,7 @@ def comparison_document(comparison: Comparison) -> Document:
     candidates.append(("training", "Training", curves.training_blocks(comparison)))
     if comparison.plan:
         candidates += [
-            ("protocol", "Protocol and posts", _protocol(comparison.plan, results)),
+            ("protocol", "Protocol and posts", [*_protocol(comparison.plan, results), *_judge(comparison.plan)]),
             ("configuration", "Configuration", _configuration(comparison.plan)),
             ("environment", "Environment", environment_blocks(comparison.plan.environment)),
         ]
@@ -94,9 +94,12 @@ def _summary(comparison: Comparison) -> list[Block]:
     if results is None:
         return blocks
     if comparison.rows:
+        only = comparison.plan is not None and comparison.plan.validates_only
+        seen = "the posts that chose the model's epoch" if only else "posts that the model never saw"
         blocks.append(
             Paragraph(
-                f"Every score is on posts that the model never saw: {results.posts:,} posts in {results.groups:,} "
+                f"Every score is on {seen}{_but_judge(comparison.plan)}: "
+                f"{results.posts:,} posts in {results.groups:,} "
                 "groups of near-duplicates, the same folds for all models. Intervals are 95 %, from a bootstrap over "
                 "the groups; differences are tested on the same posts, Holm-corrected for "
                 f"{results.test.comparisons} comparisons."
@@ -109,7 +112,7 @@ def _protocol(plan: ComparisonPlan, results: ComparisonResults | None) -> list[B
     posts = plan.data
     facts: list[tuple[str, Value]] = [
         ("posts", posts.posts),
-        *[(f"posts labelled {label}", count) for label, count in posts.classes.items()],
+        *[(f"posts labelled {label}", f"{n:,} ({n / (posts.posts or 1):.1%})") for label, n in posts.classes.items()],
         ("unlabelled, left out", posts.unlabelled),
         ("groups of near-duplicates", results.groups if results else None),
         ("folds", plan.folds),
@@ -123,24 +126,43 @@ def _protocol(plan: ComparisonPlan, results: ComparisonResults | None) -> list[B
         if plan.trials
         else "each fusion uses its recipe's values"
     )
-    return [
-        Paragraph(
-            "One stratified split of ten folds, with near-duplicates kept together, was fixed before anything was "
-            f"fitted. A cell tests on two folds, {_choosing(plan)}; {tuned}. Test folds are predicted once."
-        ),
-        Facts(facts),
+    fixed = "with near-duplicates kept together, was fixed before anything was fitted"
+    if plan.validates_only:
+        words = f"One stratified split, {fixed}. Some posts validate, none tests; {tuned}."
+    else:
+        split = f"One stratified split of {'ten' if plan.cell_count == 5 else 2 * plan.cell_count} folds, {fixed}."
+        words = f"{split} A cell tests on two folds, {_choosing(plan)}; {tuned}. Test folds are predicted once."
+    return [Paragraph(words), Facts(facts)]
+
+
+def _but_judge(plan: ComparisonPlan | None) -> str:
+    return f" (of {plan.judge.name} nobody can say so)" if plan and plan.judge else ""
+
+
+def _judge(plan: ComparisonPlan) -> list[Block]:
+    """Return what a judge was asked, and by whom it is answered."""
+    if plan.judge is None:
+        return []
+    facts: list[tuple[str, Value]] = [
+        ("judge", plan.judge.name),
+        ("endpoint", plan.judge.url),
+        ("model", plan.judge.model),
+        ("images, pixels a side at most", plan.judge.side),
     ]
+    return [Facts(facts), Listing("What the judge is told", plan.judge.instruction)]
 
 
 def _choosing(plan: ComparisonPlan) -> str:
-    """Return how a cell uses the eight folds that it does not test on."""
+    """Return how a cell uses the folds that it does not test on."""
+    ten, rest = plan.cell_count == 5, 2 * plan.cell_count - 2
     fixed = [not plan.trials and model.config.monitor == "none" for model in plan.models]
     if fixed and all(fixed):
-        return "trains on the other eight and takes its temperature from the other cells' answers"
-    words = "chooses its epoch and temperature on a third and trains on the other seven"
+        return f"trains on the other {'eight' if ten else rest} and takes its temperature from the other cells' answers"
+    words = f"chooses its epoch and temperature on a third and trains on the other {'seven' if ten else rest - 1}"
     if any(fixed):
         words += (
-            " (a model that chooses no epoch trains on eight, and takes its temperature from the other cells' answers)"
+            f" (a model that chooses no epoch trains on {'eight' if ten else rest}, and takes its temperature from the "
+            "other cells' answers)"
         )
     return words
 

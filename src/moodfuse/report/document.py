@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from moodfuse.language import translate
+
 #: Characters of a post that a page shows.
 SHOWN_CHARS = 500
 _NUMBER = re.compile(r"[+−-]?[\d,]+(\.\d+)?(e[+-]?\d+)?")
@@ -172,7 +174,9 @@ def shown(value: Value) -> str:
     if value is None:
         return "–"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return translate("yes" if value else "no")
+    if isinstance(value, Estimate):
+        return translate(str(value))
     if isinstance(value, int):
         return f"{value:,}"
     return number(value) if isinstance(value, float) else readable(str(value))

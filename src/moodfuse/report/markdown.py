@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from moodfuse.files import csv_text
+from moodfuse.language import translate
 from moodfuse.report.document import (
     Block,
     Card,
@@ -25,13 +26,15 @@ from moodfuse.report.document import (
     readable,
     shown,
 )
+from moodfuse.report.translation import spoken
 
 # Characters with a meaning in Markdown, or in the HTML within it.
 _SIGNS = re.compile(r"([\\`*_\[\]<>|#~&!])")
 
 
 def markdown(document: Document) -> str:
-    """Return a document as GitHub-flavoured Markdown."""
+    """Return a document as GitHub-flavoured Markdown, in the language that is spoken."""
+    document = spoken(document)
     lines = [f"# {_plain(document.kind)}: {_plain(document.title)}", "", _plain(document.subtitle), ""]
     for section in document.sections:
         lines += [f"## {_plain(section.title)}", ""]
@@ -86,7 +89,7 @@ def _row(cells: Sequence[str]) -> str:
 
 def _card(card: Card) -> str:
     facts = "; ".join(f"{_plain(name)}: {_plain(shown(value))}" for name, value in card.facts)
-    text = f" “{_plain(readable(card.text))}”" if card.text else " (no text)"
+    text = f" “{_plain(readable(card.text))}”" if card.text else f" ({translate('no text')})"
     return f"- **{_plain(readable(card.title, 60))}**{text} {facts}"
 
 

@@ -23,7 +23,9 @@ from PIL import Image
 from moodfuse.data.images import look
 from moodfuse.data.posts import ImageRef
 from moodfuse.errors import MissingExtraError
+from moodfuse.language import language, translate
 from moodfuse.report.document import Document, numeric, readable, shown
+from moodfuse.report.translation import spoken
 from moodfuse.version import __version__
 
 try:
@@ -40,6 +42,8 @@ THUMBNAIL, QUALITY = 160, 70
 def render(template: str, **context: Any) -> str:
     """Return a page from a template of this package; everything in `context` is escaped, except `Markup`.
 
+    `_` in a template translates.
+
     The base needs `title`. Optional are `kind` (a word above the title), `subtitle`, and `sections`, a list of
     (id, title) for the table of contents. The same context gives the same bytes.
     """
@@ -47,7 +51,8 @@ def render(template: str, **context: Any) -> str:
 
 
 def document_page(document: Document) -> str:
-    """Return a document as a single HTML page."""
+    """Return a document as a single HTML page, in the language that is spoken."""
+    document = spoken(document)
     return render(
         "document.html",
         kind=document.kind,
@@ -96,4 +101,5 @@ def _environment() -> Environment:
     environment.filters |= {"shown": shown, "readable": readable, "figure": figure, "picture": picture}
     environment.tests["numeric"] = numeric
     environment.globals |= {"version": __version__, "kind_of": lambda block: type(block).__name__}
+    environment.globals |= {"_": translate, "language": language}
     return environment

@@ -46,15 +46,18 @@ def reproduction_document(record: Reproduction, curves: Mapping[str, Sequence[Fi
 
 def score_table(record: Reproduction) -> Table:
     """Return each system's scores in the report and here, where the report's lie, and its trap."""
-    columns = ["system", "score", "reported", "here, unseen posts", "here, posts that chose", "reported lies", "trap"]
+    here = ["here, unseen posts", "here, posts that chose"] if record.unseen else ["here, posts that chose"]
+    columns = ["system", "score", "reported", *here, "reported lies", "trap"]
     rows: list[list[Value]] = []
     for system in record.systems:
         for metric, name in _METRICS.items():
             first = metric == "accuracy"
             told: Value = system.reported.get(metric, system.said if first and system.said else None)
-            found = [mean_estimate(system.found[metric]), system.chosen_on.get(metric), _lies(system, metric)]
-            rows.append([system.name, name, told, *found, system.trap if first else ""])
-    return Table(columns, rows, f"{record.tested:,} tested posts, 95 % intervals")
+            found: list[Value] = [mean_estimate(system.found[metric])]
+            found += [system.chosen_on.get(metric)] if record.unseen else []
+            rows.append([system.name, name, told, *found, _lies(system, metric), system.trap if first else ""])
+    posts = "tested posts" if record.unseen else "validation posts, which chose: no test scores"
+    return Table(columns, rows, f"{record.tested:,} {posts}, 95 % intervals")
 
 
 def _lies(system: ReproducedSystem, metric: str) -> str:
@@ -95,15 +98,21 @@ def _points(record: Reproduction) -> list[Block]:
     rows: list[list[Value]] = [
         [
             point.system,
-            ", ".join(f"{key.rpartition('.')[2]} {value:g}" for key, value in point.settings.items()),
+            ", ".join(f"{_called(key)} {value:g}" for key, value in point.settings.items()),
             point.score,
             f"{point.chosen} of {point.cells}",
         ]
         for point in record.points
     ]
     columns = ["system", "point", "validation score (mean)", "cells that chose it"]
-    told = "Each cell tries every point and keeps the best on its validation posts, which it does not test on."
+    told = "Each cell tries every point and keeps the best on its validation posts"
+    told += ", which it does not test on." if record.unseen else "."
     return [Paragraph(told), Table(columns, rows)] if rows else []
+
+
+def _called(key: str) -> str:
+    """Return the name of a grid's setting; of several that get the same value, of the first."""
+    return key.partition("+")[0].rpartition(".")[2]
 
 
 def _submission(submission: Submission | None) -> list[Block]:

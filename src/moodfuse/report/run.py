@@ -47,7 +47,7 @@ def run_document(run: Run, extra: Extra) -> Document:
     """Return the report of a run."""
     candidates: list[tuple[str, str, list[Block]]] = [
         ("summary", "In short", _summary(run)),
-        ("scores", "Scores", score_blocks(run.test) if run.test else []),
+        ("scores", "Scores", score_blocks(run.scored, run.scored_posts) if run.scored else []),
         ("ablation", "What text and image are worth", ablation_blocks(run)),
         ("training", "Training", training_blocks(run) if any(run.histories.values()) else []),
         ("calibration", "Calibration", _calibration(run)),
@@ -72,15 +72,16 @@ def _summary(run: Run) -> list[Block]:
             Notice("Run the same `moodfuse train` command again to continue where it stopped."),
             *notices,
         ]
-    test, protocol = run.metrics.test, run.metrics.protocol
-    tested = (
-        f"The scores are those of a {protocol.test}."
-        if run.on_all
-        else f"The {test.n} test posts were {protocol.test}. The validation part "
-        f"{protocol.validation or 'is no score to report'}."
-    )
+    scored, protocol = run.metrics.scored, run.metrics.protocol
+    if run.on_all:
+        tested = f"The scores are those of a {protocol.test}."
+    elif run.test:
+        chose = f"The validation part {protocol.validation or 'is no score to report'}."
+        tested = f"The {scored.n} test posts were {protocol.test}. {chose}"
+    else:
+        tested = f"{protocol.test[0].upper()}{protocol.test[1:]}."
     intervals = f" Intervals: {protocol.intervals}."
-    blocks: list[Block] = [Verdicts(verdict_lines(run, test)), Paragraph(tested + intervals)]
+    blocks: list[Block] = [Verdicts(verdict_lines(run, scored)), Paragraph(tested + intervals)]
     blocks += [Paragraph(f"{corpus.sentence()}.") for corpus in protocol.also_train]
     if across := protocol.duplicate_groups_across:
         blocks.append(
@@ -96,7 +97,8 @@ def training_blocks(run: Run, prefix: str = "") -> list[Block]:
     """Return loss and accuracy per epoch, of the model and of the stages before it."""
     blocks: list[Block] = []
     if run.metrics:
-        blocks.append(Paragraph(f"{_kept(run)} {run.metrics.training.parameters:,} weights were trained."))
+        trained = f"{run.metrics.training.parameters:,} weights were trained."
+        blocks.append(Paragraph(f"{_kept(run)} {trained}"))
     for stage, rows in run.histories.items():
         what = _STAGES.get(stage, f"stage {stage}")
         kept = run.metrics.training.best_epoch if run.metrics and not stage and run.config.members == 1 else None
@@ -109,7 +111,9 @@ def training_blocks(run: Run, prefix: str = "") -> list[Block]:
             if lines:
                 name = f"{prefix}history-{stage}-{kind}"
                 svg = lines_figure(name, lines, Scales("epoch", kind, whole=True), kept=kept)
-                figures.append(Figure(svg, f"{kind.capitalize()} per epoch{': ' + what if what else ''}."))
+                figures.append(
+                    Figure(svg, f"{'Loss' if kind == 'loss' else 'Accuracy'} per epoch{f': {what}' if what else ''}.")
+                )
         if figures:
             blocks.append(Figures(figures))
     return blocks
@@ -136,13 +140,14 @@ def _calibration(run: Run) -> list[Block]:
         return []
     sure = [(post.confidence, post.right) for post in run.predictions if post.confidence is not None]
     bins = reliability([confidence for confidence, _ in sure], [right for _, right in sure], bins=_BINS)
-    figure = Figure(reliability_figure("reliability", {"held-out posts": bins}), RELIABILITY)
+    figure = Figure(reliability_figure("reliability", {run.scored_posts: bins}), RELIABILITY)
     return [*_temperature(run), *_review(run, sure), figure]
 
 
 def _temperature(run: Run) -> list[Block]:
     if run.metrics is None:
         return []
+    where = "test posts" if run.test else "same posts"
     fitted = (
         "all of these answers; the error is from the cross-validation, whose temperatures were fitted on other posts"
         if run.on_all
@@ -150,8 +155,8 @@ def _temperature(run: Run) -> list[Block]:
     )
     return [
         Paragraph(
-            f"The temperature, {run.metrics.bundle.temperature:.2f}, was fitted on {fitted}. On the test posts "
-            f"confidence and accuracy differ by {run.metrics.test.calibration_error:.3f} on average (expected "
+            f"The temperature, {run.metrics.bundle.temperature:.2f}, was fitted on {fitted}. On the {where} "
+            f"confidence and accuracy differ by {run.metrics.scored.calibration_error:.3f} on average (expected "
             "calibration error, 15 bins)."
         )
     ]
@@ -168,8 +173,8 @@ def _review(run: Run, sure: Sequence[tuple[float, bool]]) -> list[Block]:
         [name, len(part), sum(part) / len(part) if part else None]
         for name, part in ((f"below {threshold:.3f}: to be checked by hand", below), ("at or above", above))
     ]
-    caption = f"The review threshold, set on {'these posts' if run.on_all else 'validation posts'}"
-    return [Table(["confidence", "held-out posts", "accuracy"], rows, caption)]
+    caption = f"The review threshold, set on {'validation posts' if run.test and not run.on_all else 'these posts'}"
+    return [Table(["confidence", run.scored_posts, "accuracy"], rows, caption)]
 
 
 def _mistakes(run: Run, extra: Extra) -> list[Block]:
@@ -177,9 +182,11 @@ def _mistakes(run: Run, extra: Extra) -> list[Block]:
         return []
     wrong = run.wrong
     if not wrong:
-        return [Paragraph(f"None of the {len(run.predictions):,} held-out posts is wrong.")]
+        return [Paragraph(f"None of the {len(run.predictions):,} {run.scored_posts} is wrong.")]
     blocks: list[Block] = [
-        Paragraph(f"{len(wrong):,} of {len(run.predictions):,} held-out posts are wrong; the most confident are first.")
+        Paragraph(
+            f"{len(wrong):,} of {len(run.predictions):,} {run.scored_posts} are wrong; the most confident are first."
+        )
     ]
     if extra.mistakes_note:
         blocks.append(Notice(extra.mistakes_note))
@@ -228,5 +235,11 @@ def _protocol(run: Run) -> list[Block]:
         table: list[list[Value]] = [
             [name, count] for name, count in sorted(status.items(), key=lambda x: (-x[1], x[0]))
         ]
-        blocks.append(Table(["status", "test posts"], table, "How text and image were read and prepared"))
+        blocks.append(
+            Table(
+                ["status", "test posts" if run.test else run.scored_posts],
+                table,
+                "How text and image were read and prepared",
+            )
+        )
     return blocks

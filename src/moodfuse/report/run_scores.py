@@ -11,10 +11,10 @@ from moodfuse.report.figures import bars_figure, confusion_figure, forest_figure
 
 
 def verdict_lines(run: Run, test: EstimatedScores) -> list[str]:
-    """Return sentences about the run's scores on the held-out posts."""
+    """Return sentences about the run's scores on the held-out posts or, without a test, on the validation posts."""
     found = run_estimates(test)
     accuracy = found["accuracy"]
-    lines = [f"Macro-F1 {found['macro_f1']} and accuracy {accuracy} on {test.n:,} held-out posts."]
+    lines = [f"Macro-F1 {found['macro_f1']} and accuracy {accuracy} on {test.n:,} {run.scored_posts}."]
     support = {name: scores.support for name, scores in test.per_class.items()}
     if total := sum(support.values()):
         most = max(support, key=lambda name: support[name])
@@ -47,25 +47,25 @@ def _weakest(test: EstimatedScores, found: dict[str, Estimate]) -> str:
         return ""
     weakest = min(labels, key=lambda name: test.per_class[name].f1)
     row = test.confusion[labels.index(weakest)]
-    line = f"Weakest on {weakest}: F1 {found[f'f1_{weakest}']}"
     others = [count if i != labels.index(weakest) else -1 for i, count in enumerate(row)]
-    if max(others) > 0:
-        taken = labels[others.index(max(others))]
-        line += f"; {max(others):,} of its {sum(row):,} posts are taken for {taken}"
-    return line + "."
+    most = max(others)
+    return (
+        f"Weakest on {weakest}: F1 {found[f'f1_{weakest}']}"
+        f"{f'; {most:,} of its {sum(row):,} posts are taken for {labels[others.index(most)]}' if most > 0 else ''}."
+    )
 
 
-def score_blocks(test: EstimatedScores) -> list[Block]:
-    """Return a run's scores on the held-out posts, over all posts and per label."""
+def score_blocks(test: EstimatedScores, posts: str) -> list[Block]:
+    """Return a run's scores on posts that are called `posts`, over all posts and per label."""
     found, labels = run_estimates(test), list(test.per_class)
     overall: list[list[Value]] = [[name, found[metric]] for metric, name in METRIC_NAMES.items()]
     classes: list[list[Value]] = [
-        [name, scores.precision, scores.recall, found[f"f1_{name}"], scores.support]
+        [name, scores.precision, scores.recall, found[f"f1_{name}"], scores.support, f"{scores.support / test.n:.1%}"]
         for name, scores in test.per_class.items()
     ]
     blocks: list[Block] = [
-        Table(["score", "held-out posts (95 % interval)"], overall),
-        Table(["label", "precision", "recall", "F1 (95 % interval)", "posts"], classes, "Per label"),
+        Table(["score", f"{posts} (95 % interval)"], overall),
+        Table(["label", "precision", "recall", "F1 (95 % interval)", "posts", "share"], classes, "Per label"),
     ]
     figures = []
     if len(test.confusion) == len(labels):

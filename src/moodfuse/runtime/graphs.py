@@ -17,6 +17,8 @@ from moodfuse.data.images import ImageSpec
 from moodfuse.data.images import pixels as to_pixels
 from moodfuse.data.text import TextSpec
 from moodfuse.errors import BundleError, in_a_line
+from moodfuse.runtime.collation import head_feed, length_batches, pad_tokens
+from moodfuse.runtime.devices import CPU, GPUS, DeviceError, check_started, session_providers
 from moodfuse.runtime.tokenizer import panics_told
 from moodfuse.runtime.unread import UnreadSigns
 
@@ -29,33 +31,42 @@ Feed = dict[str, np.ndarray]
 TEXT_BATCH_TOKENS = 1_024  # tokens a batch, padding counted: beyond it a CPU core gains nothing
 PIXEL_INPUTS = ("pixels",)
 IMAGE_BATCH = 2  # images a batch: larger ones fall out of a small CPU's cache
+GPU_TEXT_BATCH_TOKENS, GPU_IMAGE_BATCH = 16_384, 32  # not measured
 TEXT_INPUTS = ("input_ids", "attention_mask")
 _WIDE = 200_000_000  # bytes of weights from which on one batch keeps all threads busy by itself
 
 
 def open_session(
-    graph: Path | bytes, *, threads: int | None = None, mapped: bool = False
+    graph: Path | bytes, *, threads: int | None = None, mapped: bool = False, device: str = CPU
 ) -> onnxruntime.InferenceSession:
-    """Open an ONNX graph on the CPU. `mapped` says that `map_graph` wrote it. Raises `BundleError` for what is none."""
+    """Open an ONNX graph on a device. `mapped` says that `map_graph` wrote it, for the CPU.
+
+    Raises `BundleError` for what is no graph, and `DeviceError` where another device than the CPU does not take it.
+    """
     options = _options(threads)
     if mapped:  # it was optimised when it was written
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return _open(graph, options)
+    return _open(graph, options, device)
 
 
 class EncoderSession:
-    """An encoder's graph on so many threads of the CPU (`None`: one a core).
+    """An encoder's graph on a device, or on so many threads of the CPU (`None`: one a core).
 
     The products of a small encoder gain little from a second thread, which they wait for after each; so it runs as
-    many batches at once as there are threads, each on one. A large encoder runs one batch at a time, on all of them.
+    many batches at once as there are threads, each on one. A large encoder runs one batch at a time, on all of them,
+    and so does a GPU. `most_images` and `most_tokens` (padding counted) bound a batch.
     """
 
-    def __init__(self, graph: Path, *, threads: int | None = None, mapped: bool = False) -> None:
+    def __init__(self, graph: Path, *, threads: int | None = None, mapped: bool = False, device: str = CPU) -> None:
         threads = threads or os.cpu_count() or 1
         wide = sum(file.stat().st_size for file in (graph, weights_beside(graph)) if file.is_file()) >= _WIDE
-        self.session = open_session(graph, threads=threads if wide else 1, mapped=mapped)
+        gpu = device in GPUS
+        whole = wide or gpu
+        self.session = open_session(graph, threads=threads if whole else 1, mapped=mapped, device=device)
+        self.most_images = GPU_IMAGE_BATCH if gpu else IMAGE_BATCH
+        self.most_tokens = GPU_TEXT_BATCH_TOKENS if gpu else TEXT_BATCH_TOKENS
         self._name = graph.name
-        self._at_once = 1 if wide else threads
+        self._at_once = 1 if whole else threads
         self._pool: ThreadPoolExecutor | None = None
         self.width = output_width(self.session)
 
@@ -101,17 +112,22 @@ def _options(threads: int | None) -> onnxruntime.SessionOptions:
     return options
 
 
-def _open(graph: Path | bytes, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+def _open(graph: Path | bytes, options: onnxruntime.SessionOptions, device: str = CPU) -> onnxruntime.InferenceSession:
+    name = graph if isinstance(graph, Path) else "graph"
     try:
-        return onnxruntime.InferenceSession(
+        session = onnxruntime.InferenceSession(
             graph if isinstance(graph, bytes) else str(graph),
             options,
-            providers=["CPUExecutionProvider"],
+            providers=session_providers(device),
             enable_fallback=0,  # to the same provider once more, with lines on stdout
         )
     except Exception as error:  # onnxruntime's exceptions share no base class
-        name = graph if isinstance(graph, Path) else "graph"
+        if device != CPU:  # the last line of what other providers say is about the graph
+            reason = (str(error).strip() or type(error).__name__).splitlines()[-1][:200]
+            raise DeviceError(f"cannot load {name} ({reason})") from None
         raise BundleError(f"{name}: ONNX Runtime cannot load it ({in_a_line(error)})") from None
+    check_started(device, session.get_providers())
+    return session
 
 
 def run_graph(session: onnxruntime.InferenceSession, outputs: Sequence[str], feed: Feed, name: str) -> list[np.ndarray]:
@@ -148,7 +164,7 @@ class TextGraph:
     def encode(self, token_ids: Sequence[Sequence[int]], outputs: Sequence[str] = ("pooled",)) -> list[Encoding]:
         """Encode tokenised texts, shortest together, and give the results back in the order they came in."""
         result: list[Encoding] = [{} for _ in token_ids]
-        batches = length_batches([len(ids) for ids in token_ids], TEXT_BATCH_TOKENS)
+        batches = length_batches([len(ids) for ids in token_ids], self.session.most_tokens)
 
         def feed(batch: Sequence[int]) -> Feed:
             return dict(zip(TEXT_INPUTS, pad_tokens([token_ids[i] for i in batch], self.spec.pad_id), strict=True))
@@ -168,6 +184,7 @@ class ImageGraph:
     def __init__(self, session: EncoderSession, spec: ImageSpec) -> None:
         self.session = session
         self.spec = spec
+        self.enough = spec.enough
         self.dim = session.width
 
     def prepare(self, image: Image.Image) -> np.ndarray:
@@ -177,11 +194,13 @@ class ImageGraph:
     def encode(self, pixels: Sequence[np.ndarray], outputs: Sequence[str] = ("pooled",)) -> list[Encoding]:
         """Encode prepared images, each (3, H, W)."""
 
+        most = self.session.most_images
+
         def feed(start: int) -> Feed:
-            return {"pixels": np.stack(pixels[start : start + IMAGE_BATCH])}
+            return {"pixels": np.stack(pixels[start : start + most])}
 
         result: list[Encoding] = []
-        for arrays in self.session.run(outputs, [partial(feed, i) for i in range(0, len(pixels), IMAGE_BATCH)]):
+        for arrays in self.session.run(outputs, [partial(feed, i) for i in range(0, len(pixels), most)]):
             result += [dict(zip(outputs, values, strict=True)) for values in zip(*arrays, strict=True)]
         return result
 
@@ -191,6 +210,7 @@ class Unencoded:
 
     def __init__(self, spec: ImageSpec) -> None:
         self.spec = spec
+        self.enough = spec.enough
         self.dim = spec.size
 
     def prepare(self, image: Image.Image) -> np.ndarray:
@@ -220,62 +240,3 @@ def output_width(session: onnxruntime.InferenceSession) -> int:
         if output.name == "pooled" and len(output.shape) == 2 and isinstance(output.shape[1], int):
             return output.shape[1]
     raise BundleError("an encoder graph needs an output `pooled` of known width")
-
-
-def length_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Cut positions, shortest first, into batches of at most `budget` padded tokens."""
-    batches: list[list[int]] = []
-    for i in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batches and (len(batches[-1]) + 1) * lengths[i] <= budget:
-            batches[-1].append(i)
-        else:
-            batches.append([i])
-    return batches
-
-
-def pad_tokens(token_ids: Sequence[Sequence[int]], pad_id: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return ids and attention mask, both (B, T) int64, T the longest text's."""
-    longest = max(len(ids) for ids in token_ids)
-    padded = np.full((len(token_ids), longest), pad_id, dtype=np.int64)
-    mask = np.zeros_like(padded)
-    for row, ids in enumerate(token_ids):
-        padded[row, : len(ids)] = ids
-        mask[row, : len(ids)] = 1
-    return padded, mask
-
-
-def head_feed(
-    names: Sequence[str], encodings: Mapping[str, Sequence[Encoding | None]], widths: Mapping[str, int]
-) -> dict[str, np.ndarray]:
-    """Collate encodings into the head's inputs, by name; `None` stands for a modality that is absent.
-
-    `text_pooled` (B, D), `text_tokens` (B, T, D), `text_mask` (B, T), `text_present` (B,), and the same for the
-    image; or `image_pixels` (B, 3, S, S), where `widths` holds S. What an absent modality's rows hold does not
-    matter: the head puts its learned token there.
-    """
-    feed: dict[str, np.ndarray] = {}
-    for name in names:
-        modality, _, kind = name.partition("_")
-        rows, width = encodings[modality], widths[modality]
-        if kind == "present":
-            feed[name] = np.array([row is not None for row in rows])
-        elif kind in {"pooled", "pixels"}:
-            blank = np.zeros(width if kind == "pooled" else (3, width, width), np.float32)
-            feed[name] = np.stack([blank if row is None else row[kind] for row in rows])
-        else:
-            tokens, mask = pad_sequences([None if row is None else row["tokens"] for row in rows], width)
-            feed[name] = tokens if kind == "tokens" else mask
-    return feed
-
-
-def pad_sequences(sequences: Sequence[np.ndarray | None], width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pad (T_i, D) sequences to (B, T, D) and return their mask (B, T) too; `None` is one blank, visible place."""
-    longest = max([1] + [len(sequence) for sequence in sequences if sequence is not None])
-    padded = np.zeros((len(sequences), longest, width), np.float32)
-    mask = np.zeros((len(sequences), longest), bool)
-    for row, sequence in enumerate(sequences):
-        length = 1 if sequence is None else len(sequence)
-        mask[row, :length] = True
-        if sequence is not None:
-            padded[row, :length] = sequence
-    return padded, mask

@@ -53,7 +53,7 @@ def read_images(
     status: list[Status] = []
     details: list[str] = []
     for place, ref in enumerate(read_of(images), start=1):
-        found = seen.get(place - 1) or look(ref, max_pixels=max_pixels)
+        found = seen.get(place - 1) or look(ref, max_pixels=max_pixels, enough=reader.enough)
         if found.image is not None:
             size = size or found.image.size
             arrays.append(reader.prepare(found.image))

@@ -13,24 +13,24 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from onnxruntime import InferenceSession
 
 from moodfuse.config import Modality
 from moodfuse.data.coverage import CoveredLanguages
 from moodfuse.data.fetching import fetch_ahead, forget_ahead
 from moodfuse.data.images import MAX_PIXELS, Seen, read_of
-from moodfuse.data.languages import unpack_ahead
 from moodfuse.data.posts import UNREAD, Post, Status
 from moodfuse.data.text import prepare_text
 from moodfuse.errors import BundleError, DataError
 from moodfuse.evaluate.logits import softmax
 from moodfuse.runtime import views
-from moodfuse.runtime.agreement import check_head
-from moodfuse.runtime.bundle import GRAPHS, Bundle, needed_files, read_bundle
-from moodfuse.runtime.graphs import Encoding, head_feed, open_session, run_graph
+from moodfuse.runtime.bundle import GRAPHS, Bundle, read_bundle
+from moodfuse.runtime.collation import head_feed
+from moodfuse.runtime.devices import CPU
+from moodfuse.runtime.graphs import Encoding, run_graph
 from moodfuse.runtime.hub import find_bundle
 from moodfuse.runtime.inputs import NONE_SEEN, ImageSource, ReadImages, next_window, read_images, single_post
 from moodfuse.runtime.processes import OncePerProcess
+from moodfuse.runtime.sessions import open_sessions, reopen_sessions
 from moodfuse.runtime.unread import NOT_UNDERSTOOD
 
 WINDOW = 128  # posts in flight: enough to sort texts by length, and the bound of what memory holds
@@ -69,42 +69,13 @@ class PreparedPost:
     size: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Sessions:
-    """A bundle's graphs, open in one process."""
-
-    text: views.TextReader | None
-    image: views.ImageReader | None
-    head: InferenceSession
-    #: Encodes texts while another thread encodes images.
-    beside: ThreadPoolExecutor
-
-
-def _open_sessions(bundle: Bundle, threads: int, graphs: Path | None) -> _Sessions:
-    """Open a bundle's graphs, those of the folder `graphs` where they are mapped."""
-    modalities = bundle.manifest.modalities
-    if bundle.manifest.languages and "text" in modalities and threads > 1:
-        unpack_ahead()
-    text = views.open_texts(bundle, threads=threads, graphs=graphs) if "text" in modalities else None
-    image = views.open_images(bundle, threads=threads, graphs=graphs) if "image" in modalities else None
-    head = open_session((graphs or bundle.folder) / GRAPHS["head"], threads=1, mapped=graphs is not None)
-    check_head(head, bundle.manifest, {"text": text.dim if text else 0, "image": image.dim if image else 0})
-    return _Sessions(text, image, head, ThreadPoolExecutor(1))
-
-
-def _reopen_sessions(bundle: Bundle, threads: int, graphs: Path | None) -> _Sessions:
-    """Open a bundle's graphs where it was read by another process, maybe on another machine, maybe long ago."""
-    found = read_bundle(bundle.folder, tried=True).manifest.files
-    if any(found.get(name) != bundle.manifest.files[name] for name in needed_files(bundle.manifest)):
-        raise BundleError(f"{bundle.folder}: holds another model than when this predictor was made; load it again")
-    return _open_sessions(bundle, threads, graphs if graphs is not None and graphs.is_dir() else None)
-
-
 class Predictor:
     """Runs a bundle. A post's answer depends on that post alone, whatever stands beside it.
 
     `threads` is the number of CPU threads for the graphs and for decoding images; `None` takes all cores. An image of
-    more than `max_pixels` is not decoded (`image_too_large`). `graphs` is a folder that `map_graphs` wrote.
+    more than `max_pixels` is not decoded (`image_too_large`). `graphs` is a folder that `map_graphs` wrote. `device` is
+    cpu, cuda, directml, coreml, openvino, or auto for the first that is there; the CPU stands in for one that will not
+    do, with a line in the log `moodfuse.devices`.
 
     A predictor may be forked and pickled: the child or the copy reads the same bundle again when it is first asked.
     That raises `BundleError` where the bundle is gone, or has become another.
@@ -117,6 +88,7 @@ class Predictor:
         threads: int | None = None,
         max_pixels: int = MAX_PIXELS,
         graphs: Path | None = None,
+        device: str = CPU,
     ) -> None:
         self.bundle = bundle
         self.manifest = bundle.manifest
@@ -124,21 +96,26 @@ class Predictor:
         self._threads = threads or os.cpu_count() or 1
         self.max_pixels = max_pixels
         self._covered = CoveredLanguages(bundle.manifest.languages)
-        sessions = _open_sessions(bundle, self._threads, graphs)
+        sessions = open_sessions(bundle, self._threads, graphs, device)
         there = replace(bundle, folder=bundle.folder.absolute())  # who reads it again may work in another folder
-        self._sessions = OncePerProcess(sessions, partial(_reopen_sessions, there, self._threads, graphs))
+        self._sessions = OncePerProcess(sessions, partial(reopen_sessions, there, self._threads, graphs, device))
 
     @classmethod
-    def load(cls, folder: str | Path | None = None, *, threads: int | None = None) -> Predictor:
+    def load(cls, folder: str | Path | None = None, *, threads: int | None = None, device: str = CPU) -> Predictor:
         """Open the bundle (or the run) in `folder`, or at `hf://USER/NAME@REVISION`; `None` opens moodfuse's own.
 
-        Raises `BundleError` where it is not whole.
+        Raises `BundleError` where it is not whole, `ConfigError` for a device that is none.
         """
-        return cls(read_bundle(find_bundle(folder)), threads=threads)
+        return cls(read_bundle(find_bundle(folder)), threads=threads, device=device)
 
     def predict(self, text: str | None = None, image: ImageSource | Sequence[ImageSource] | None = None) -> Prediction:
         """Predict one post from its text, its image (a path or encoded bytes; a list of several), or both."""
         return next(self.stream([single_post(text, image)]))
+
+    @property
+    def device(self) -> str:
+        """The device that the encoders run on in this process."""
+        return self._sessions.get().device
 
     @property
     def _text(self) -> views.TextReader | None:
@@ -152,6 +129,11 @@ class Predictor:
     def widths(self) -> dict[str, int]:
         """The width D of what the head reads of each modality, 0 where it reads none; for pixels the side."""
         return {"text": self._text.dim if self._text else 0, "image": self._image.dim if self._image else 0}
+
+    @property
+    def enough(self) -> int:
+        """The shorter side of an image that is enough for its encoder, in pixels; 0 where it reads none."""
+        return self._image.enough if self._image else 0
 
     def stream(self, posts: Iterable[Post], *, window: int = WINDOW) -> Iterator[Prediction]:
         """Yield a prediction for every post, in order. Holds at most two windows of posts at a time."""

@@ -14,6 +14,7 @@ from moodfuse.data.text import TextSpec
 from moodfuse.errors import BundleError
 from moodfuse.runtime.agreement import check_encoder
 from moodfuse.runtime.bundle import PIXELS, Bundle, ViewSpec, graph_name, tokenizer_name
+from moodfuse.runtime.devices import CPU
 from moodfuse.runtime.graphs import (
     PIXEL_INPUTS,
     TEXT_INPUTS,
@@ -51,6 +52,8 @@ class ImageReader(Protocol):
     """Images in, encodings out."""
 
     dim: int
+    #: The shorter side of an image that is enough for it, in pixels.
+    enough: int
 
     def prepare(self, image: Image.Image) -> EncoderInput:
         """Return a decoded image as `encode` takes it."""
@@ -89,6 +92,7 @@ class JoinedImages:
 
     def __init__(self, readers: Sequence[ImageReader]) -> None:
         self._readers = readers
+        self.enough = max(reader.enough for reader in readers)
         self.dim = sum(reader.dim for reader in readers)
 
     def prepare(self, image: Image.Image) -> tuple[EncoderInput, ...]:
@@ -119,10 +123,11 @@ def mean_encoding(images: Sequence[Encoding]) -> Encoding:
     return {kind: each[0] if kind == "pixels" else each.mean(0, dtype=np.float32) for kind, each in several.items()}
 
 
-def open_texts(bundle: Bundle, *, threads: int, graphs: Path | None = None) -> TextReader:
+def open_texts(bundle: Bundle, *, threads: int, graphs: Path | None = None, device: str = CPU) -> TextReader:
     """Open all that the bundle's model reads of a text; `graphs` is a folder of mapped graphs.
 
-    Raises `MissingExtraError` where a package that scores texts is not installed.
+    Raises `MissingExtraError` where a package that scores texts is not installed, `DeviceError` where the device does
+    not take a graph.
     """
 
     def open_reader(place: int, view: ViewSpec, spec: TextSpec) -> TextReader:
@@ -132,7 +137,7 @@ def open_texts(bundle: Bundle, *, threads: int, graphs: Path | None = None) -> T
             tokenizer = bundle.path(tokenizer_name(place)).read_text("utf-8")
         except UnicodeDecodeError:
             raise BundleError(f"{bundle.folder}: {tokenizer_name(place)} is no JSON (not in UTF-8)") from None
-        session = _open_encoder(bundle, "text", place, threads, graphs)
+        session = _open_encoder(bundle, "text", place, threads, graphs, device)
         return TextGraph(session, load_tokenizer(tokenizer, max_tokens=spec.max_tokens), spec)
 
     views = [(view, view.text) for view in bundle.manifest.views_of("text")]
@@ -140,13 +145,17 @@ def open_texts(bundle: Bundle, *, threads: int, graphs: Path | None = None) -> T
     return readers[0] if len(readers) == 1 else JoinedTexts(readers)
 
 
-def open_images(bundle: Bundle, *, threads: int, graphs: Path | None = None) -> ImageReader:
-    """Open all that the bundle's model reads of an image; `graphs` is a folder of mapped graphs."""
+def open_images(bundle: Bundle, *, threads: int, graphs: Path | None = None, device: str = CPU) -> ImageReader:
+    """Open all that the bundle's model reads of an image; `graphs` is a folder of mapped graphs.
+
+    Raises `DeviceError` where the device does not take a graph.
+    """
     specs = [view.image for view in bundle.manifest.views_of("image") if view.image is not None]
     if PIXELS in bundle.manifest.head_inputs:
         return Unencoded(specs[0])
     readers = [
-        ImageGraph(_open_encoder(bundle, "image", place, threads, graphs), spec) for place, spec in enumerate(specs)
+        ImageGraph(_open_encoder(bundle, "image", place, threads, graphs, device), spec)
+        for place, spec in enumerate(specs)
     ]
     return readers[0] if len(readers) == 1 else JoinedImages(readers)
 
@@ -159,10 +168,13 @@ def map_graphs(bundle: Bundle, folder: Path) -> Path:
     return folder
 
 
-def _open_encoder(bundle: Bundle, modality: Modality, place: int, threads: int, graphs: Path | None) -> EncoderSession:
+def _open_encoder(
+    bundle: Bundle, modality: Modality, place: int, threads: int, graphs: Path | None, device: str
+) -> EncoderSession:
     """Open the graph of a modality's view. Of several views only the first may give tokens."""
     name = graph_name(modality, place)
-    opened = EncoderSession((graphs or bundle.folder) / name, threads=threads, mapped=graphs is not None)
+    file = (graphs or bundle.folder) / name
+    opened = EncoderSession(file, threads=threads, mapped=graphs is not None, device=device)
     tokens = place == 0 and f"{modality}_tokens" in bundle.manifest.head_inputs
     outputs = ("pooled", "tokens") if tokens else ("pooled",)
     check_encoder(opened.session, name, TEXT_INPUTS if modality == "text" else PIXEL_INPUTS, outputs)

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -31,6 +32,7 @@ from moodfuse.data.formats.base import Run
 from moodfuse.errors import ConfigError, MoodfuseError
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.bundle import read_bundle
+from moodfuse.runtime.devices import CPU
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.runtime.summary import Summary
 from moodfuse.scale.blocks import predict_block
@@ -60,23 +62,33 @@ class Outcome:
     seconds: float = 0.0
     #: Largest memory of a worker, in bytes.
     worker_bytes: int = 0
+    #: Rows worked on by this call, by the device that the encoders ran on.
+    devices: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """How many workers, CPU threads each, and where: `None` starts Ray on this machine, for the time of the job."""
+    """How many workers, CPU threads each, and where: `None` starts Ray on this machine, for the time of the job.
+
+    `device` is where each worker's encoders run; a node without it goes on with its CPU.
+    """
 
     count: int | None = None
     threads: int = 1
+    device: str = CPU
     address: str | None = None
 
 
 class _Done(TypedDict):
-    """What a worker says of a block: its counts as JSON, or an error; times in seconds since 1970, memory in bytes."""
+    """What a worker says of a block: its counts as JSON, or an error; times in seconds since 1970, memory in bytes.
+
+    `device` is where its encoders ran, empty if they did not.
+    """
 
     index: int
     summary: str
     error: str
+    device: str
     peak: int
     began: float
     ended: float
@@ -85,10 +97,10 @@ class _Done(TypedDict):
 class BlockWorker:
     """What each of Ray's actors holds: a `Predictor`. Errors of the user's making come back as a line, not a trace."""
 
-    def __init__(self, job: Job, identity: dict[str, Any], threads: int) -> None:
+    def __init__(self, job: Job, identity: dict[str, Any], workers: Workers) -> None:
         self._job = job
         self._identity = identity
-        self._threads = threads
+        self._workers = workers
         self._predictor: Predictor | None = None
 
     def __call__(self, row: dict[str, Any]) -> _Done:
@@ -104,13 +116,15 @@ class BlockWorker:
         # ru_maxrss counts bytes on macOS, KiB elsewhere.
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         counts = json.dumps(summary.as_json())
-        return _Done(index=block.index, summary=counts, error=error, peak=peak, began=began, ended=time.time())
+        device = self._predictor.device if self._predictor else ""
+        ended = time.time()
+        return _Done(index=block.index, summary=counts, error=error, device=device, peak=peak, began=began, ended=ended)
 
     def _loaded(self) -> Predictor:
         if self._predictor is None:
             bundle = read_bundle(self._job.bundle)
             check_worker(self._job, bundle, self._identity)
-            self._predictor = Predictor(bundle, threads=self._threads)
+            self._predictor = Predictor(bundle, threads=self._workers.threads, device=self._workers.device)
         return self._predictor
 
 
@@ -138,7 +152,7 @@ def ray_predict(job: Job, workers: Workers = Workers(), *, progress: Progress = 
         with _connected(workers) as cpus:
             count = _count(workers, cpus, len(todo), goes_on=bool(ledger.finished))
             handed = replace(job, layout=job.find_layout())  # found here, once, and not by every worker
-            answers = _answers(handed, ledger.identity, todo, count, workers.threads)
+            answers = _answers(handed, ledger.identity, todo, replace(workers, count=count))
             began, ended = _gather(answers, ledger, outcome, lambda done: progress("predicting", done, total))
         outcome.startup_seconds, outcome.seconds = began - called, ended - began
     outcome.summary = ledger.summary
@@ -172,12 +186,13 @@ def _gather(
         rows += summary.posts
         outcome.done += 1
         outcome.rows += summary.posts
+        outcome.devices[answer["device"]] += summary.posts
         outcome.worker_bytes = max(outcome.worker_bytes, int(answer["peak"]))
         tell(rows)
     return began, ended
 
 
-def _answers(job: Job, identity: dict[str, Any], todo: list[Block], count: int, threads: int) -> Iterator[_Done]:
+def _answers(job: Job, identity: dict[str, Any], todo: list[Block], workers: Workers) -> Iterator[_Done]:
     """Yield what became of each block, as it is finished."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -187,12 +202,12 @@ def _answers(job: Job, identity: dict[str, Any], todo: list[Block], count: int, 
     blocks = ray.data.from_items(described, override_num_blocks=min(len(described), _MOST_TASKS))
     done = blocks.map(
         BlockWorker,
-        fn_constructor_args=(job, identity, threads),
+        fn_constructor_args=(job, identity, workers),
         # Two tasks a worker: the next one waits there already, and at the end few wait behind a slow one.
-        compute=ray.data.ActorPoolStrategy(size=count, max_tasks_in_flight_per_actor=2),
+        compute=ray.data.ActorPoolStrategy(size=workers.count, max_tasks_in_flight_per_actor=2),
         # Ray binds a task to its worker for good. Half of what a worker uses is asked for, so that when nodes go the
         # workers that they held find room on those that are left, instead of waiting for ever.
-        num_cpus=threads / 2,
+        num_cpus=workers.threads / 2,
     )
     yield from done.iter_rows()
 

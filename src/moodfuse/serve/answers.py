@@ -71,7 +71,8 @@ async def answer_batch(
     reading = replace(PREDICTING, labels=labels, columns=columns, fields=True, trusted=False)
     with ExitStack() as stack:
         folder.mkdir(parents=True, exist_ok=True)  # whoever cleans temporary folders may have removed it
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="batch-", dir=folder)))
+        temporary = tempfile.TemporaryDirectory(prefix="batch-", dir=folder, ignore_cleanup_errors=True)
+        home = Path(stack.enter_context(temporary))
         path = await receive_batch(request.stream(), request.headers.get("content-type", ""), home)
         batch = await engine.aside(lambda: open_batch(path, limits, reading))
         media_type, style = accepted(Headers() if wanted.preview else request.headers)

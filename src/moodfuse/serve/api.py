@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,7 +45,13 @@ def create_app(settings: Settings) -> Guard:
     """Open the bundle and return the app that serves it. Raises `BundleError` where it is not whole."""
     limits = settings.limits
     bundle = read_bundle(settings.bundle)
-    predictor = Predictor(bundle, threads=settings.threads, max_pixels=limits.pixels, graphs=settings.graphs)
+    predictor = Predictor(
+        bundle,
+        threads=settings.threads,
+        max_pixels=limits.pixels,
+        graphs=settings.graphs,
+        device=settings.device,
+    )
     metrics = Metrics()
     engine = Engine(
         predictor,
@@ -61,7 +67,8 @@ def create_app(settings: Settings) -> Guard:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         sweep_folder(settings.folder)
-        home.mkdir(exist_ok=True)
+        with suppress(OSError):  # a batch makes it anew, or says why it cannot
+            home.mkdir(exist_ok=True)
         with stopping.watched():
             yield
         await engine.aside(lambda: None)
@@ -163,6 +170,7 @@ def describe_model(settings: Settings, predictor: Predictor) -> dict[str, Any]:
     dump = manifest.model_dump(mode="json")
     return {name: dump[name] for name in (*kept, "languages", "training", "scores", "files")} | {
         "version": __version__,
+        "device": predictor.device,
         "manifest_sha256": (folder / SEAL).read_text("ascii").strip(),
         "card": (folder / CARD).read_text("utf-8", "replace") if CARD in manifest.files else "",
         "limits": settings.limits.model_dump(),
@@ -181,6 +189,6 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
         422: "not what was expected",
         429: "too many requests at a time; see Retry-After",
         503: "no answer in time",
-        507: "the service's disk is full",
+        507: "the service's disk is full or not to be written to",
     }
     return {status: {"description": texts[status], **problem} for status in statuses or texts}

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from moodfuse.serve.limits import MEBIBYTE, Limits
-from moodfuse.serve.problems import Problem, is_full
+from moodfuse.serve.problems import Problem, keeps_nothing
 
 _LONGEST_PATH = 400
 _CHUNK = 2**16
@@ -49,7 +49,7 @@ def unpack(path: Path, limits: Limits) -> Path:
     except Problem:
         raise
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError) as error:
-        if isinstance(error, OSError) and is_full(error):
+        if isinstance(error, OSError) and keeps_nothing(error):
             raise
         raise Problem(422, f"the zip cannot be unpacked ({error.__class__.__name__})") from None
     except Exception as error:  # zlib.error, lzma.LZMAError and their like share no base class

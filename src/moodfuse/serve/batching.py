@@ -70,7 +70,8 @@ class Engine:
         self._threads = threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="moodfuse-prepare")
         self._reading = ThreadPoolExecutor(self._threads, thread_name_prefix="moodfuse-read")
-        self._decoder = Decoder(seconds=decode_seconds, max_pixels=predictor.max_pixels)
+        limits = {"max_pixels": predictor.max_pixels, "enough": predictor.enough}
+        self._decoder = Decoder(seconds=decode_seconds, **limits)
         self._explaining = asyncio.Lock()
         self._thread = threading.Thread(target=self._serve, name="moodfuse-engine", daemon=True)
         self._thread.start()

@@ -1,8 +1,8 @@
 """The process that decodes costly images for a worker: `python -m moodfuse.serve.decoder`.
 
-On stdin come images with the pixels that they may have, on stdout what was seen, both as a few lengths, JSON and bytes:
-what hostile bytes may make of this process must run nothing in the worker. The end of stdin, which comes with the
-worker's own death too, ends this process whatever it decodes.
+On stdin come images with the pixels that they may have and the shorter side that is enough, on stdout what was seen,
+both as a few lengths, JSON and bytes: what hostile bytes may make of this process must run nothing in the worker. The
+end of stdin, which comes with the worker's own death too, ends this process whatever it decodes.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def main() -> None:
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
     _limit_memory()
-    asked: queue.SimpleQueue[tuple[bytes, int]] = queue.SimpleQueue()
+    asked: queue.SimpleQueue[tuple[bytes, int, int]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(asked,), daemon=True).start()
     while True:
-        data, max_pixels = asked.get()
-        write_message(sys.stdout.buffer, *_told(look_at(data, max_pixels=max_pixels)))
+        data, max_pixels, enough = asked.get()
+        write_message(sys.stdout.buffer, *_told(look_at(data, max_pixels=max_pixels, enough=enough)))
 
 
 def write_message(stream: IO[bytes], header: Any, body: bytes) -> None:
@@ -68,11 +68,11 @@ def _told(seen: Seen) -> tuple[dict[str, Any], bytes]:
     return (known | {"image": None}, b"") if image is None else (known | {"image": image.size}, image.tobytes())
 
 
-def _listen(asked: queue.SimpleQueue[tuple[bytes, int]]) -> None:
+def _listen(asked: queue.SimpleQueue[tuple[bytes, int, int]]) -> None:
     try:
         while True:
-            max_pixels, data = read_message(sys.stdin.buffer)
-            asked.put((data, max_pixels))
+            (max_pixels, enough), data = read_message(sys.stdin.buffer)
+            asked.put((data, max_pixels, enough))
     finally:
         os._exit(0)
 

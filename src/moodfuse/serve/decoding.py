@@ -38,9 +38,9 @@ class Decoder:
     image of a caller who is cancelled meanwhile end with the process, which is then started anew.
     """
 
-    def __init__(self, *, seconds: float, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(self, *, seconds: float, max_pixels: int = MAX_PIXELS, enough: int = 0) -> None:
         self._seconds = seconds
-        self._max_pixels = max_pixels
+        self._limits = (max_pixels, enough)
         self._turn = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="moodfuse-decoder")
         self._process: subprocess.Popen[bytes] | None = None
@@ -77,7 +77,7 @@ class Decoder:
             raise EOFError
         requests: Any = process.stdin
         answers: Any = process.stdout
-        write_message(requests, self._max_pixels, data)
+        write_message(requests, self._limits, data)
         return _seen(*read_message(answers))
 
     def _end(self) -> None:

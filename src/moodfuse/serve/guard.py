@@ -9,7 +9,7 @@ import re
 import time
 import traceback
 import uuid
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -25,6 +25,7 @@ from moodfuse.serve.problems import CONTENT_TYPE, Problem
 LOG = logging.getLogger("moodfuse.serve")
 
 BATCH = "/v1/predict/batch"
+_ONE_READ = 65_536  # bytes of a body that come at once
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _OPEN = frozenset({"/healthz", "/readyz"})  # what an orchestrator asks without a key
 # The browser itself keeps the page from asking anybody else, and from running or showing what is not in our files.
@@ -111,6 +112,8 @@ class Guard:
         if not path.startswith("/v1/"):
             await self.app(exchange.scope, receive, send)
             return
+        if _declared(headers) > _ONE_READ:  # refused before it is read; a small one is there with its headers
+            self._refuse_if_full({"Connection": "close"})
         await self._in_time(exchange, receive, send)
 
     async def _in_time(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
@@ -162,12 +165,16 @@ class Guard:
         self._arriving.discard(exchange)
         if not exchange.scope["path"].startswith("/v1/"):
             return
-        most = self.access.limits.in_flight
-        if self.busy >= most:
-            raise Problem(429, f"{most} requests are being answered; come again", {"Retry-After": "1"})
+        self._refuse_if_full()
         exchange.counted = True
         self.busy += 1
         self.metrics.in_flight.inc()
+
+    def _refuse_if_full(self, headers: Mapping[str, str] | None = None) -> None:
+        most = self.access.limits.in_flight
+        if self.busy >= most:
+            problem = f"{most} requests are being answered; come again"
+            raise Problem(429, problem, {"Retry-After": "1", **(headers or {})})
 
     def _leave(self, exchange: _Exchange) -> None:
         self._arriving.discard(exchange)

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from moodfuse.errors import MoodfuseError
-from moodfuse.serve.problems import CONTENT_TYPE, Problem, is_full
+from moodfuse.serve.problems import CONTENT_TYPE, Problem, keeps_nothing
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -28,9 +28,12 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(OSError)
     async def on_no_room(request: Request, error: OSError) -> Response:
-        if not is_full(error):
+        if not keeps_nothing(error):
             raise error
-        return respond(request, Problem(507, "the service's disk is full; come again later", {"Retry-After": "60"}))
+        return respond(
+            request,
+            Problem(507, "the service's disk is full or not to be written to; come again later", {"Retry-After": "60"}),
+        )
 
     @app.exception_handler(MoodfuseError)
     async def on_data_error(request: Request, error: MoodfuseError) -> Response:

@@ -52,4 +52,5 @@ class Settings(Access):
     page: bool = True
     graphs: Path | None = Field(None, description="folder of graphs whose weights several workers share")
     threads: int | None = Field(None, ge=1)
+    device: str = Field("cpu", description="where the encoders run, or auto")
     stop_seconds: float = Field(60.0, gt=0, description="seconds that accepted requests get when the service stops")

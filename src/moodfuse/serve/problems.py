@@ -24,7 +24,8 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})  # Windows has no quota
+# Full, and not to be written to; Windows has no quota.
+_NOTHING_KEPT = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS, errno.EACCES})
 
 
 class Problem(Exception):
@@ -48,6 +49,6 @@ class Problem(Exception):
         return json.dumps(value).encode()
 
 
-def is_full(error: OSError) -> bool:
-    """Say whether a write failed because the disk, or what one may use of it, is full."""
-    return error.errno in _FULL
+def keeps_nothing(error: OSError) -> bool:
+    """Say whether a write failed because the disk, or what one may use of it, is full or not to be written to."""
+    return error.errno in _NOTHING_KEPT

@@ -85,6 +85,7 @@ class ModelBody(BaseModel):
 
     name: str
     version: str = Field(description="version of moodfuse that serves")
+    device: str = Field(description="where the encoders run: cpu, cuda ...")
     labels: list[str]
     modalities: list[Modality]
     fusion: str

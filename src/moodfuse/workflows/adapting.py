@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from moodfuse.data.formats.base import TRAINING, Reading, Role
-from moodfuse.data.formats.readers import read_posts
 from moodfuse.decide.adaptation import Adaptation
 from moodfuse.decide.adapting import adapt_head, check_enough
 from moodfuse.decide.encoded_posts import Vectors, encode_posts
@@ -21,6 +20,7 @@ from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.adapted_bundle import write_adapted
 from moodfuse.workflows.chosen_posts import ChosenPosts, choose_posts
 from moodfuse.workflows.destination import check_bundle_folder
+from moodfuse.workflows.labels_to_adapt import posts_to_adapt
 
 
 def adapt(
@@ -38,18 +38,19 @@ def adapt(
 ) -> Adaptation:
     """Fit a new head on labelled posts over a bundle's encoders; write it as a bundle to `output` if it is better.
 
-    `posts` is whatever `read_posts` takes. Where it has a column `drawn`, posts that are random there are scored once,
-    at the end, and never fitted on. `bundle` is by default the one that moodfuse brings. `labels` are classes of your
-    own, for which a head is fitted from nothing. `keep_anyway` writes a bundle that is not proven to be better, `force`
-    replaces a bundle that is there. Raises `DataError` for labels that are none and for too few posts, `OutputError`
-    for `output`, `MissingExtraError` without scikit-learn and onnx (`moodfuse[adapt]`).
+    `posts` is whatever `read_posts` takes; of a file of answers that was reviewed the labels are the review's. Posts
+    that are random in a column `drawn`, or in the review, are scored once, at the end, and never fitted on. `bundle` is
+    by default the one that moodfuse brings. `labels` are classes of your own, for which a head is fitted from nothing.
+    `keep_anyway` writes a bundle that is not proven to be better, `force` replaces a bundle that is there. Raises
+    `DataError` for labels that are none and for too few posts, `OutputError` for `output`, `MissingExtraError` without
+    scikit-learn and onnx (`moodfuse[adapt]`).
     """
     predictor = Predictor.load(bundle)
     if output is not None:
         check_bundle_folder(Path(output), force=force, never=predictor.bundle.folder)
     names = _names(labels, predictor.labels)
     how = replace(reading, fields=True, labels=names, columns=columns or reading.columns, notify=notify)
-    chosen = choose_posts(read_posts(posts, how), predictor, notify, progress)
+    chosen = choose_posts(posts_to_adapt(posts, how, notify, progress), predictor, notify, progress)
     _check(chosen, chosen.fitted, names)
     asked = chosen.grouped.posts.subset([*chosen.fitted, *chosen.drawn])
     vectors = encode_posts(predictor, asked, progress)

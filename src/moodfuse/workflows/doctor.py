@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _BASE = (
     "numpy",
-    "onnxruntime",
     "pillow",
     "tokenizers",
     "pydantic",
@@ -76,6 +75,8 @@ def examine() -> list[Check]:
         Check("moodfuse", True, f"{__version__}, Python {sys.version.split()[0]}, {platform.system()}"),
         Check("processor", True, f"{platform.machine()}, {os.cpu_count()} cores"),
         _packages("prediction", _BASE, "pip install --upgrade moodfuse", required=True),
+        _runtime(),
+        _try("devices", _devices),
         *(_packages(extra, names, f"pip install 'moodfuse[{extra}]'") for extra, names in _EXTRAS.items()),
     ]
     if not checks[-1].ok:
@@ -92,6 +93,43 @@ def _packages(name: str, packages: Iterable[str], remedy: str, *, required: bool
             missing.append(package)
     text = f"missing: {', '.join(missing)}" if missing else ", ".join(found)
     return Check(name, not missing, text, remedy, required)
+
+
+def _runtime() -> Check:
+    """Check that a single package brings ONNX Runtime: several write to one folder, and break one another."""
+    found = sorted(set(metadata.packages_distributions().get("onnxruntime", ())))
+    text = ", ".join(f"{package} {metadata.version(package)}" for package in found)
+    if not found:
+        return Check("onnxruntime", False, "missing", "pip install onnxruntime", required=True)
+    remedy = f"pip uninstall {' '.join(found)}, then pip install the one that you want (docs/devices.md)"
+    if len(found) > 1:
+        return Check("onnxruntime", False, f"{text}: they overwrite one another", remedy)
+    try:
+        from moodfuse.runtime.devices import devices_here
+
+        devices_here()
+    except (ImportError, AttributeError):
+        gone = "files of it are missing, as after another such package was uninstalled"
+        return Check("onnxruntime", False, f"{text}: {gone}", remedy, required=True)
+    return Check("onnxruntime", True, text)
+
+
+def _devices() -> Check:
+    """Check that every device that ONNX Runtime has a provider for takes a graph."""
+    from moodfuse.runtime.bundle import GRAPHS, default_bundle
+    from moodfuse.runtime.devices import PROVIDERS, DeviceError, devices_here
+    from moodfuse.runtime.graphs import open_session
+
+    found, failed = [], []
+    for device in devices_here():
+        try:
+            open_session(default_bundle() / GRAPHS["head"], threads=1, device=device)
+            found.append(device)
+        except DeviceError as error:
+            failed.append(f"{device}: {error}")
+    absent = [device for device in PROVIDERS if device not in devices_here()]
+    text = f"{', '.join(found)} (not in this ONNX Runtime: {', '.join(absent)})"
+    return Check("devices", not failed, "; ".join([*failed, text]), "docs/devices.md says what each one needs")
 
 
 def _try(name: str, look: Callable[[], Check]) -> Check:

@@ -36,6 +36,6 @@ def require_serving() -> None:
 
 def require_review() -> None:
     """Raise `MissingExtraError` if a package that `moodfuse review` needs is not installed."""
-    for module in ("fastapi", "uvicorn", "prometheus_client", "scipy", "imagehash", "rapidfuzz"):
+    for module in ("fastapi", "uvicorn", "prometheus_client", "sklearn", "scipy", "imagehash", "rapidfuzz"):
         if find_spec(module) is None:
             raise MissingExtraError(f"review needs {module}, which is not installed; pip install 'moodfuse[review]'")

@@ -53,7 +53,10 @@ def finish_run(
     bundle = update_manifest(
         bundle,
         training={**metrics.training.as_json(), **facts},
-        scores={"test": metrics.test.as_json(), "protocol": metrics.protocol.as_json()},
+        scores={
+            "test" if metrics.test else "validation": metrics.scored.as_json(),
+            "protocol": metrics.protocol.as_json(),
+        },
     )
     for name, kept in ((SEEN, seen), (NEAR, near)):
         bundle = add_file(bundle, name, json.dumps({part: sorted(values) for part, values in kept.items()}))

@@ -42,6 +42,9 @@ _HELD_OUT = """- The scores are from one held-out part; a model with other train
 _ON_ALL = """- The scores are those of other models of this recipe, each trained on eight tenths of the posts; this
   model itself was never tested."""
 
+_VALIDATION_ONLY = """- The scores are of the posts that chose the epoch, the temperature and the review threshold: on
+  other posts they will be lower. This model was never tested."""
+
 _LEXICON = """- `vader`, a lexicon of English (Hutto and Gilbert, 2014), scores each text; it has few words of other
   languages. It must be installed where the model runs: `pip install 'moodfuse[lexicon]'`.
 """
@@ -49,7 +52,7 @@ _LEXICON = """- `vader`, a lexicon of English (Hutto and Gilbert, 2014), scores 
 
 def model_card(manifest: Manifest, metrics: RunMetrics) -> str:
     """Return the card as Markdown."""
-    test, protocol, training = metrics.test, metrics.protocol, metrics.training
+    test, protocol, training = metrics.scored, metrics.protocol, metrics.training
     classes = "\n".join(
         f"| {name} | {scores.precision:.3f} | {scores.recall:.3f} | {scores.f1:.3f} | {scores.support} |"
         for name, scores in test.per_class.items()
@@ -77,6 +80,6 @@ def model_card(manifest: Manifest, metrics: RunMetrics) -> str:
         ece=test.calibration_error,
         temperature=manifest.temperature,
         review=manifest.review_threshold,
-        scored=_HELD_OUT if protocol.held_out else _ON_ALL,
+        scored=_HELD_OUT if protocol.held_out else _ON_ALL if metrics.test else _VALIDATION_ONLY,
         lexicon=_LEXICON if any(view.kind == "lexicon" for view in manifest.views.get("text", ())) else "",
     )

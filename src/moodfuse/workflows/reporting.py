@@ -13,11 +13,13 @@ from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError, DataError, MoodfuseError
 from moodfuse.labels import Labels
+from moodfuse.progress import Notify, mute
 from moodfuse.records.comparison import Comparison, ComparisonFolder, is_comparison, read_comparison
 from moodfuse.records.run import Run, is_run, read_run
 from moodfuse.records.search import is_search, read_search
+from moodfuse.report.canvas import svg_file
 from moodfuse.report.comparison import comparison_document
-from moodfuse.report.document import Card, Document
+from moodfuse.report.document import Card, Document, Figure, Figures, Picture
 from moodfuse.report.gallery import mistake_cards, same_posts
 from moodfuse.report.markdown import csv_rows, markdown
 from moodfuse.report.page import document_page
@@ -39,10 +41,12 @@ def write_report(
     format: str | None = None,
     data: Path | None = None,
     other: Path | None = None,
+    figures: Path | None = None,
 ) -> Path:
     """Write the report of the run, comparison or search in `path`, and return the report's path.
 
-    `output` is by default `PATH/report.html`. `format` is html, md or csv, by default from the suffix of `output`.
+    `output` is by default `PATH/report.html`, with `other` `PATH/report-vs-OTHER.html`. Each figure goes to the folder
+    `figures` as an SVG file too. `format` is html, md or csv, by default from the suffix of `output`.
     `data` is the path of the run's posts, by default their path when it was trained. `other` is a run to compare
     with. Raises `DataError` if there is nothing to report on in `path`, `ConfigError` for an unknown format.
     """
@@ -50,10 +54,35 @@ def write_report(
     kind = {"htm": "html", "markdown": "md"}.get(kind, kind)
     if kind not in FORMATS:
         raise ConfigError(f"--format: expected html, md or csv, found {kind!r}; name one of them")
-    target = output or path / f"report.{kind}"
-    content = FORMATS[kind](report_document(path, data=data, other=other))
-    files.write_bytes(target, content.encode("utf-8", "replace"))
+    name = "report" if other is None else f"report-vs-{other.resolve().name}"
+    target = output or path / f"{name}.{kind}"
+    document = report_document(path, data=data, other=other)
+    files.write_bytes(target, FORMATS[kind](document).encode("utf-8", "replace"))
+    if figures:
+        write_figures(figures, document)
     return target
+
+
+def write_last_report(path: Path, notify: Notify = mute) -> Path | None:
+    """Write `report.html` as the last step of finished work; if that fails, notify why: the work is whole without."""
+    try:
+        return write_report(path)
+    except Exception as error:  # a failed report must not fail a finished training
+        notify(f"no report ({error}); to write it later: moodfuse report {path}")
+        return None
+
+
+def write_figures(folder: Path, document: Document) -> list[Path]:
+    """Write each figure of a report to an SVG file, named after its section: `training-1.svg` ..."""
+    files.make_folder(folder)
+    written = []
+    for section in document.sections:
+        groups = [block.figures if isinstance(block, Figures) else [block] for block in section.blocks]
+        drawn = [figure for group in groups for figure in group if isinstance(figure, Figure | Picture)]
+        for number, figure in enumerate(drawn, start=1):
+            written.append(folder / f"{section.id}-{number}.svg")
+            files.write_text(written[-1], figure.svg if isinstance(figure, Picture) else svg_file(figure.svg))
+    return written
 
 
 def report_document(path: Path, *, data: Path | None = None, other: Path | None = None) -> Document:
@@ -144,5 +173,5 @@ def _nothing(path: Path) -> str:
         "expected the folder of a run (config.yaml, environment.json), of a comparison (comparison.json) or of a "
         "search (search.json)"
     )
-    found = "nothing" if not path.exists() else "a file" if path.is_file() else "a folder without any of these"
+    found = "nothing there" if not path.exists() else "a file" if path.is_file() else "a folder without any of these"
     return f"{path}: {expected}, found {found}; name what `moodfuse train`, `compare` or `search` wrote"

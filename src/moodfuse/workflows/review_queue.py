@@ -64,9 +64,9 @@ def extend_queue(store: LabelStore, answers: AnsweredFile, bundle: Bundle, plan:
     """Draw posts until there are as many as planned, and keep them. Another session may do the same meanwhile."""
     there, set_aside = store.posts(), store.facts().get("set_aside")
     drawing = QueueDraw(answers.table.probabilities, answers.labelable(), plan, there, set_aside=set_aside)
-    if not drawing.random and not drawing.doubtful:
+    if not drawing.random and not drawing.candidates:
         return
-    picked = answers.pick([*drawing.random, *drawing.there, *drawing.doubtful])
+    picked = answers.pick([*drawing.random, *drawing.there, *drawing.candidates])
     posts = Posts(replace(one.post, id=str(row)) for row, one in picked.items())
     groups = {int(id): group for id, group in group_duplicates(posts, progress=progress).group_of.items()}
 

@@ -128,16 +128,17 @@ def _plan(asked: ReviewOptions, store: LabelStore) -> QueuePlan | None:
     return None
 
 
-def export_labels(opened: OpenReview, output: Path) -> tuple[int, int]:
+def export_labels(opened: OpenReview, output: Path, *, force: bool = False) -> tuple[int, int]:
     """Write the labels of everybody as CSV: a row for each post that has one.
 
     Returns how many there are, and how many are left out as people differ. Images are named by paths from where the
-    table lies. Raises `DataError` where there is no label yet, `ConfigError` for a name that does not end in .csv.
+    table lies; with `force` those that lie there from before are replaced. Raises `DataError` where there is no label
+    yet, `ConfigError` for a name that does not end in .csv.
     """
     if output.suffix.lower() != ".csv":
         raise ConfigError(f"{output}: expected a name that ends in .csv, found {output.suffix!r}")
     with ExitStack() as stack:
-        paths = ImagePaths(output, Counter(), stack)
+        paths = ImagePaths(output, Counter(), stack, force=force)
         rows = labelled_rows(opened.review, opened.source, paths.paths_of)
         if not rows:
             raise DataError(f"{opened.review.store.path}: expected labels, found none yet; give some first")

@@ -9,7 +9,7 @@ from pathlib import Path
 from moodfuse.config import Config
 from moodfuse.data.digests import data_sha256, post_digests
 from moodfuse.data.posts import Posts
-from moodfuse.data.splits import make_split
+from moodfuse.data.splits import split_as
 from moodfuse.errors import ConfigError, DataError
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
@@ -51,13 +51,15 @@ def search(
 
     With a `grid`, the values to try of each setting, its points are the trials and `trials` is not read.
     Several processes may run it at once: they share the study, and `trials` counts the trials of all. The split is
-    the same that `train` makes: fold 0 is kept for the test, fold 1 scores the trials, the rest train. Raises
-    `ConfigError` for a folder that holds another search.
+    the same that `train` makes: fold 0 is kept for the test, fold 1 scores the trials, the rest train; with
+    `split.validation` no post is kept for a test. Raises
+    `ConfigError` for a folder that holds another search, `OutputError` where its study cannot be used.
     """
     require_training()
     from moodfuse.learn.assembly import check_model
     from moodfuse.learn.fit.devices import check_device
     from moodfuse.learn.search.space import first_points, with_settings
+    from moodfuse.learn.search.study import study_errors
     from moodfuse.learn.search.trials import run_trials, summarise
 
     trials = prod(len(values) for values in grid.values()) if grid else trials
@@ -76,11 +78,12 @@ def search(
     groups = cached_groups(labelled, data_hash, progress)
     check_borrowed(config, digests, groups)
     folder = open_search(searches, name, config, data_hash, grid)
-    split = make_split(
-        labelled, folds=config.split.folds, seed=config.split.seed, groups=groups, labels=Labels(config.labels)
-    )
+    split = split_as(labelled, config.split, groups, Labels(config.labels))
     parts = {"train": split.train_ids, "validation": split.validation_ids}
-    study = run_trials(folder.path, labelled, parts, config, trials, grid=grid, corpora=also.corpora, progress=progress)
+    with study_errors(folder.path):
+        study = run_trials(
+            folder.path, labelled, parts, config, trials, grid=grid, corpora=also.corpora, progress=progress
+        )
     if study.ended() < trials:
         notify(f"{trials - study.ended()} trials are still being run by other processes")
     score, best = study.best()

@@ -9,6 +9,7 @@ from typing import Any
 
 from moodfuse.data.posts import UNREAD
 from moodfuse.errors import DataError
+from moodfuse.runtime.devices import CPU
 from moodfuse.runtime.predictor import Prediction, Predictor
 from moodfuse.workflows.samples import Samples, stream_samples
 
@@ -20,11 +21,11 @@ _ONE_ANSWER = object()  # no `top_k` was given, which is not the same as 1: the 
 class SentimentPipeline:
     """Answers in the shapes of Hugging Face's text classification: `{"label": ..., "score": ...}`.
 
-    `bundle` is the folder of a bundle or a run; `None` is the model that moodfuse brings.
+    `bundle` is the folder of a bundle or a run; `None` is the model that moodfuse brings. `device` is as for `load`.
     """
 
-    def __init__(self, bundle: str | Path | None = None) -> None:
-        self.predictor = Predictor.load(bundle)
+    def __init__(self, bundle: str | Path | None = None, *, device: str = CPU) -> None:
+        self.predictor = Predictor.load(bundle, device=device)
 
     def __call__(self, inputs: Samples = None, *, image: Any = None, top_k: Any = _ONE_ANSWER) -> Any:
         """Answer one post or many.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -11,15 +12,22 @@ from moodfuse.config import Config, Modality
 from moodfuse.data.digests import data_sha256, post_digests
 from moodfuse.data.duplicates import Groups, straddling
 from moodfuse.data.posts import Posts
-from moodfuse.data.splits import Split, make_split, read_split
-from moodfuse.errors import DataError
+from moodfuse.data.splits import Split, read_split, split_as
+from moodfuse.errors import ConfigError, DataError
 from moodfuse.evaluate.calibration import fit_temperature, review_threshold
 from moodfuse.evaluate.logits import logits_of, softmax
 from moodfuse.files import write_csv
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
 from moodfuse.records.claim import Claim, working_alone
-from moodfuse.records.metrics import EstimatedScores, Protocol, ReviewShares, RunMetrics, ValidationScores
+from moodfuse.records.metrics import (
+    VALIDATION_ONLY,
+    EstimatedScores,
+    Protocol,
+    ReviewShares,
+    RunMetrics,
+    ValidationScores,
+)
 from moodfuse.records.record import read_record
 from moodfuse.records.run import RunFolder, open_run
 from moodfuse.runtime.bundle import Bundle, read_bundle, update_manifest
@@ -54,6 +62,7 @@ def train(
     runs: Path = Path("runs"),
     split_file: Path | None = None,
     workers: int | None = 1,
+    tuned: Mapping[Modality, Path] | None = None,
     progress: Progress = silent,
     notify: Notify = mute,
 ) -> RunResult:
@@ -61,10 +70,12 @@ def train(
 
     The split is fixed before anything is fitted: made (stratified, near-duplicates kept together) or read from
     `split_file`. Validation posts choose the best state, the temperature and the review threshold; the test posts
-    are used once, at the end, with the finished bundle. With `split.hold_out=false` every labelled post trains the
+    are used once, at the end, with the finished bundle; with `split.validation` there are none, and the metrics have no
+    test scores. With `split.hold_out=false` every labelled post trains the
     model, and the scores are those of its recipe in five-fold cross-validation, which runs in `workers` processes
     (`None`: as many as cores). With several workers, a script needs `if __name__ == "__main__":`, as for any use of
-    multiprocessing.
+    multiprocessing. `tuned` are folders in which a comparison has tuned the same encoders on the same training posts:
+    they are not tuned again.
     """
     from moodfuse.learn.assembly import check_model
     from moodfuse.learn.fit.devices import check_device
@@ -72,6 +83,8 @@ def train(
     check_model(config)
     if not config.split.hold_out:
         check_fixed_budget(config, split_file)
+    if split_file and config.split.validation:
+        raise ConfigError("--split and split.validation both say which posts validate; give one of them")
     check_device(config.train.device, config.train.devices)
     labelled = posts.labelled()
     if not len(labelled):
@@ -93,7 +106,7 @@ def train(
         grouped = GroupedPosts(labelled, digests, cached_groups(labelled, data_hash, progress))
         if config.split.hold_out:
             split = _fixed_split(run, labelled, config, grouped.groups, split_file, log)
-            metrics = _train_held_out(grouped, also, config, run, split, progress, log)
+            metrics = _train_held_out(grouped, also, config, run, split, tuned, progress, log)
         else:
             metrics = train_on_all(grouped, also, config, run, workers=workers, progress=progress, notify=log)
     return RunResult(run, metrics)
@@ -105,6 +118,7 @@ def _train_held_out(
     config: Config,
     run: RunFolder,
     split: Split,
+    tuned: Mapping[Modality, Path] | None,
     progress: Progress,
     log: Notify,
 ) -> RunMetrics:
@@ -123,21 +137,24 @@ def _train_held_out(
         groups.group_of,
         lambda stage: Hooks(lambda rows: write_csv(run.stage_history(stage), rows), progress),
         also.corpora,
+        tuned,
     )
     log(f"best epoch {trained.fit.best_epoch + 1} of {len(trained.fit.history)} by validation {config.train.monitor}")
     bundle, validation = _calibrate(trained.bundle, posts.subset(parts["validation"]), groups, progress)
-    test = evaluate_posts(Predictor(bundle), posts.subset(parts["test"]), groups=groups, progress=progress)
-    alone = _withheld(bundle, test, groups, progress)
-    bundle = update_manifest(bundle, confusion=_confusion(bundle, test, alone))
-    write_csv(run.predictions, [row | extra for row, extra in zip(test.rows(), _columns(alone, test), strict=True)])
+    shown = posts.subset(parts["test"] or parts["validation"])
+    answered = evaluate_posts(Predictor(bundle), shown, groups=groups, progress=progress)
+    alone = _withheld(bundle, answered, groups, progress)
+    rows = zip(answered.rows(), _columns(alone, answered), strict=True)
+    write_csv(run.predictions, [row | extra for row, extra in rows])
     metrics = RunMetrics(
-        test=test.scores,
         validation=validation,
         protocol=_protocol(split, groups).model_copy(update={"also_train": list(also.facts)}),
         training=training_facts(config, trained),
         bundle=bundle_facts(bundle),
-        **_alone_scores(alone),
     )
+    if parts["test"]:
+        metrics = metrics.model_copy(update={"test": answered.scores, **_alone_scores(alone)})
+        bundle = update_manifest(bundle, confusion=_confusion(bundle, answered, alone))
     # This bundle has also seen what the encoder of another run saw.
     seen, near = borrowed_seen(config), borrowed_seen(config, NEAR)
     for part in seen:
@@ -156,13 +173,9 @@ def write_run_report(run: RunFolder, notify: Notify = mute) -> Path | None:
     """
     if run.report.is_file():
         return run.report
-    try:
-        from moodfuse.workflows.reporting import write_report
+    from moodfuse.workflows.reporting import write_last_report
 
-        return write_report(run.path)
-    except Exception as error:  # a failed report must not fail a finished training
-        notify(f"no report ({error}); to write it later: moodfuse report {run.path}")
-        return None
+    return write_last_report(run.path, notify)
 
 
 def _withheld(bundle: Bundle, test: Evaluation, groups: Groups, progress: Progress) -> dict[Modality, Evaluation]:
@@ -217,14 +230,12 @@ def _fixed_split(
         split = (
             read_split(split_file, posts)
             if split_file
-            else make_split(
-                posts, folds=config.split.folds, seed=config.split.seed, groups=groups, labels=Labels(config.labels)
-            )
+            else split_as(posts, config.split, groups, Labels(config.labels))
         )
         split.save(run.split)
     log(
         f"{len(posts)} labelled posts in {len(groups)} groups of near-duplicates: {len(split.train_ids)} train, "
-        f"{len(split.validation_ids)} validate, {len(split.test_ids)} test"
+        f"{len(split.validation_ids)} validate, {len(split.test_ids) or 'none'} test"
     )
     if split_file and (across := straddling(groups, split.parts)):
         log(
@@ -271,7 +282,7 @@ def rescaled(prediction: Prediction, probabilities: np.ndarray) -> Prediction:
 
 def _protocol(split: Split, groups: Groups) -> Protocol:
     return Protocol(
-        test="held out: looked at once, through the finished bundle",
+        test="held out: looked at once, through the finished bundle" if split.test_ids else VALIDATION_ONLY,
         validation="chose the best epoch, the temperature and the review threshold: not a score to report",
         intervals="95 %, percentile bootstrap over groups of near-duplicates, 2,000 resamples",
         split_sha256=split.sha256,

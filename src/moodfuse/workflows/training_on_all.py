@@ -61,7 +61,7 @@ def check_fixed_budget(config: Config, split_file: Path | None) -> None:
             "split.hold_out=false leaves no post to choose the best epoch on: set train.monitor=none train.patience=0 "
             "and train.epochs to a number that cross-validation has shown to be enough"
         )
-    check_fold_count(config)
+    check_fold_count(config, (2 * CELL_COUNT,))
 
 
 def train_on_all(

@@ -194,10 +194,8 @@ def _told(
     taken = [f"{role} from {names[places[role]].strip()!r}" for role in ROLES if role in places]
     if more:
         taken.append(f"more images from {_list([names[at] for at in more])}")
-    line = "columns: " + ", ".join(taken)
-    if passed:
-        line += f"; passed over: {_list(passed)}"
-    return f"{line} (--columns ROLE=NAME says it otherwise)"
+    others = f"; passed over: {_list(passed)}" if passed else ""
+    return f"columns: {', '.join(taken)}{others} (--columns ROLE=NAME says it otherwise)"
 
 
 def _list(names: Iterable[str]) -> str:

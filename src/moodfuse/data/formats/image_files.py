@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,7 @@ from moodfuse.files import replacing_folder
 _UNREADABLE = "image file that cannot be read: written without it"
 _NO_IMAGE = "image file that is none by its first bytes: written without it"
 _OUTSIDE = "image outside the source's folder: written without it (--outside-images takes it)"
+_OURS = re.compile(r"[0-9]{7,}\.[a-z]+")
 _SEVERAL = "post of several images: written with the first"
 
 
@@ -97,14 +99,17 @@ class ImagePaths:
     """What stands for an image in a file of posts: the path from there to it.
 
     An image that is no file (its bytes came in a file of posts) becomes one, in the folder NAME_images beside the
-    file, named by its place: an id could be anything. That folder takes its place before the file does.
+    file, named by its place: an id could be anything. That folder takes its place before the file does. One that is
+    there is replaced with `force`, if it holds what is named so and none of it is pointed to.
     """
 
-    def __init__(self, file: Path, notes: Counter[str], stack: ExitStack) -> None:
+    def __init__(self, file: Path, notes: Counter[str], stack: ExitStack, *, force: bool = False) -> None:
         self._home = Path(os.path.abspath(file.parent))  # noqa: PTH100 (resolve() would go through the user's links)
         self._folder = file.with_name(f"{file.stem}_images")
         self._notes = notes
         self._stack = stack
+        self._force = force
+        self._pointed_to = False
         self._part: Path | None = None
         self._written = 0
 
@@ -117,6 +122,10 @@ class ImagePaths:
         if isinstance(image, ImageUri):
             return image.uri
         if isinstance(image.source, Path) and (path := self._relative(image.source)) is not None:
+            if path.startswith(f"{self._folder.name}/"):
+                self._pointed_to = True
+                if self._part is not None:
+                    raise self._in_the_way()
             return path
         with open_image_bytes(image, self._notes) as file:
             if file is None:
@@ -138,7 +147,16 @@ class ImagePaths:
 
     def _images(self) -> Path:
         if self._part is None:
-            if self._folder.exists():
-                raise OutputError(f"{self._folder}: exists already; remove it, or name another file to write")
+            if self._folder.exists() and not (self._force and not self._pointed_to and self._is_ours()):
+                raise self._in_the_way()
             self._part = self._stack.enter_context(replacing_folder(self._folder))
         return self._part
+
+    def _is_ours(self) -> bool:
+        return self._folder.is_dir() and all(_OURS.fullmatch(path.name) for path in self._folder.iterdir())
+
+    def _in_the_way(self) -> OutputError:
+        remedy = "remove it, or name another file to write"
+        if not self._force:
+            remedy += "; --force replaces images that moodfuse put there"
+        return OutputError(f"{self._folder}: exists already; {remedy}")

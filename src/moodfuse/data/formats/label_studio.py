@@ -150,7 +150,7 @@ class LabelStudioWriter(Writer):
     def open(self, target: Target) -> Iterator[Callable[[Post], None]]:
         with ExitStack() as stack:
             file = stack.enter_context(replacing(target.path))
-            paths = ImagePaths(target.path, target.notes, stack)
+            paths = ImagePaths(target.path, target.notes, stack, force=target.force)
             between = b"["
 
             def write(post: Post) -> None:

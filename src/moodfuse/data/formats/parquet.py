@@ -215,7 +215,7 @@ class ParquetWriter(Writer):
             columns["image"], features["image"] = "image", {"_type": "Image"}
         with ExitStack() as stack:
             file = stack.enter_context(replacing(target.path))
-            paths = ImagePaths(target.path, target.notes, stack)
+            paths = ImagePaths(target.path, target.notes, stack, force=target.force)
             add = stack.enter_context(parquet_sink(file, columns, features=features))
 
             def write(post: Post) -> None:

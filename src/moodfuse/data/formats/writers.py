@@ -68,7 +68,7 @@ class LineWriter(Writer):
     def open(self, target: Target) -> Iterator[Callable[[Post], None]]:
         with ExitStack() as stack:
             file = stack.enter_context(replacing(target.path))
-            paths = ImagePaths(target.path, target.notes, stack)
+            paths = ImagePaths(target.path, target.notes, stack, force=target.force)
             file.write(self.header)
 
             def write(post: Post) -> None:

@@ -26,8 +26,9 @@ from moodfuse.learn.parts import TrainingData, fit_parts
 from moodfuse.learn.precision import reduce_weights
 from moodfuse.learn.stacking import fit_stacker
 from moodfuse.progress import Progress, silent
-from moodfuse.records.cells import CellTrial, Grid
-from moodfuse.runtime.graphs import Encoding, head_feed, open_session
+from moodfuse.records.cells import CellTrial, Grid, TrialLog
+from moodfuse.runtime.collation import head_feed
+from moodfuse.runtime.graphs import Encoding, open_session
 
 _BATCH = 64  # posts predicted at a time
 #: Opens the modalities that a configuration reads; each time, an encoder that trains has its pretrained weights.
@@ -128,19 +129,20 @@ def run_cell(
     *,
     trials: int = 0,
     grid: Grid | None = None,
+    log: TrialLog | None = None,
     progress: Progress = silent,
 ) -> CellResult:
     """Train on `rows["train"]`, choose on `rows["validation"]`, predict `rows["test"]`; rows are indices into `data`.
 
     The validation posts choose the epoch, the temperature and, with `trials` or a `grid`, the settings; without
-    validation posts the temperature is 1. The test posts are used only once.
+    validation posts the temperature is 1. The test posts are used only once. Trials in `log` are not fitted again.
     """
     started = time.perf_counter()
     tried: list[CellTrial] = []
     if trials or grid:
         from moodfuse.learn.search.tune import tune  # Optuna is imported only if something is searched
 
-        fitted, tried = tune(lambda drawn: fit_cell(drawn, data, rows, progress), config, trials, grid)
+        fitted, tried = tune(lambda drawn: fit_cell(drawn, data, rows, progress), config, trials, grid, log)
     else:
         fitted = fit_cell(config, data, rows, progress)
     fitted.model.cpu().eval()

@@ -56,10 +56,10 @@ class CellStages:
 
     def _tuned(self, source: EncoderSource) -> EncoderSource:
         stage = stage_config(self.config, source.modality)
-        digest = hashlib.sha256(stage.to_yaml().encode()).hexdigest()[:12]
-        place = stages_folder(self.folder) / f"{source.modality}-{digest}" / self.cell
+        name = _stage_name(stage, source.modality)
+        place = stages_folder(self.folder) / name / self.cell
         kept = place / kept_checkpoint(stage.train)
-        lock = claims_folder(self.folder) / f"stage-{source.modality}-{digest}-{self.cell}.lock"
+        lock = claims_folder(self.folder) / f"stage-{name}-{self.cell}.lock"
         with FileLock(lock, timeout=self.wait):
             if not (place / STAGE_HISTORY).is_file() or not kept.is_file():
                 data = TrainingData(
@@ -71,3 +71,18 @@ class CellStages:
                 if (last := place / f"last{SUFFIX}") != kept:
                     last.unlink(missing_ok=True)
         return tuned_source(source, kept, stage.labels)
+
+
+def tuned_in_cell(folder: Path, config: Config, cell: str) -> dict[Modality, Path]:
+    """Return the folders of the encoders that a cell of a comparison in `folder` tuned for `config`, if still there."""
+    found: dict[Modality, Path] = {}
+    for modality in config.train.tune if config.train.regime == "two_stage" else ():
+        stage = stage_config(config, modality)
+        place = stages_folder(folder) / _stage_name(stage, modality) / cell
+        if (place / STAGE_HISTORY).is_file() and (place / kept_checkpoint(stage.train)).is_file():
+            found[modality] = place
+    return found
+
+
+def _stage_name(stage: Config, modality: Modality) -> str:
+    return f"{modality}-{hashlib.sha256(stage.to_yaml().encode()).hexdigest()[:12]}"

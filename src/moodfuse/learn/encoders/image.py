@@ -20,6 +20,8 @@ from moodfuse.data.posts import ImageRef, Posts
 from moodfuse.learn.augmentation import Draw, augment
 from moodfuse.learn.encoders.features import EncodingJob, Features, mean_features, stored_features
 from moodfuse.learn.encoders.source import EncoderSource, LiveInputs
+from moodfuse.learn.int8_convolutions import int8_convolutions
+from moodfuse.learn.precision import reduce_weights
 from moodfuse.learn.store import FeatureStore
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.graphs import EncoderSession, Encoding, ImageGraph
@@ -32,10 +34,16 @@ class ImageSource(EncoderSource):
     """The source of an image encoder, whose inputs are `PIXEL_INPUTS`."""
 
     modality: Modality = "image"
+    revision = 2  # images are resized otherwise
 
     @property
     @abstractmethod
     def spec(self) -> ImageSpec: ...
+
+    def _export(self) -> bytes:
+        if self.precision != "int8":
+            return super()._export()
+        return reduce_weights(int8_convolutions(self.at("fp32").graph().read_bytes(), self.spec), "int8")
 
     def reader(self) -> ImageGraph:
         """Open the graph as a bundle's predictor runs it."""
@@ -99,7 +107,7 @@ class PixelInputs:
     def _decode(self, image: ImageRef, i: int, random: Draw | None) -> np.ndarray | None:
         if random is None or not self._augmentation:
             return _decode(image, self._spec)
-        opened = look(image).image
+        opened = look(image, enough=self._spec.enough).image
         if opened is None:
             return None
         changed = augment(opened, self._augmentation, random(i), lambda whole: resized(whole, self._spec))
@@ -127,7 +135,7 @@ def all_visible(tokens: Tensor) -> Tensor:
 
 
 def _decode(image: ImageRef, spec: ImageSpec) -> np.ndarray | None:
-    opened = look(image).image
+    opened = look(image, enough=spec.enough).image
     return None if opened is None else pixels(opened, spec)
 
 

@@ -21,8 +21,9 @@ _WARPED_FROM = 384  # pixels from which a processor with `crop_pct` squashes ins
 def read_image_spec(folder: Path, name: str) -> ImageSpec:
     """Return the preprocessing that a model's image processor does.
 
-    The processor and `pixels` are then run on the same pictures: a processor that does more than an `ImageSpec` can
-    express is refused. Raises `ConfigError` for such a processor, and if the folder of `name` holds no processor.
+    The processor and `pixels`, exact, are then run on the same pictures: a processor that does more than an
+    `ImageSpec` can express is refused. Raises `ConfigError` for such a processor, and if the folder of `name` holds
+    no processor.
     """
     processor = _load_processor(folder, name)
     try:
@@ -125,7 +126,7 @@ def _check(spec: ImageSpec, processor: Any, name: str) -> None:
             expected = np.asarray(processor(image, return_tensors="np")["pixel_values"][0])
         except Exception as error:  # a processor of something other than pictures
             raise ConfigError(f"{name}: its image processor does not run ({in_a_line(error)})") from None
-        got = pixels(image, spec)
+        got = pixels(image, spec, exact=True)
         if got.shape != expected.shape or not np.allclose(got, expected, atol=1e-4):
             raise ConfigError(
                 f"{name}: its image processor ({type(processor).__name__}) does what moodfuse's preprocessing cannot; "

@@ -21,7 +21,8 @@ from moodfuse.learn.encoders.source import EncoderSource, LiveInputs
 from moodfuse.learn.store import FeatureStore
 from moodfuse.progress import Progress, silent
 from moodfuse.runtime.bundle import tokenizer_name
-from moodfuse.runtime.graphs import EncoderSession, Encoding, TextGraph, pad_tokens
+from moodfuse.runtime.collation import pad_tokens
+from moodfuse.runtime.graphs import EncoderSession, Encoding, TextGraph
 from moodfuse.runtime.tokenizer import load_tokenizer
 from moodfuse.runtime.views import TextReader
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import optuna
 from filelock import FileLock, Timeout
+from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import DatabaseError
 
 from moodfuse.config import Config
-from moodfuse.errors import DivergedError, TrainingError
+from moodfuse.errors import DivergedError, OutputError, TrainingError, in_a_line
 from moodfuse.learn.search.space import first_points, search_space, with_settings
 from moodfuse.records.cells import Grid
 from moodfuse.records.claim import claims_folder
@@ -20,6 +22,19 @@ from moodfuse.records.search import SearchFolder, SearchTrial
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 _PRUNER = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2)
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+@contextmanager
+def study_errors(folder: Path) -> Iterator[None]:
+    """Raise `OutputError` for what SQLite and Optuna say of a study that cannot be used: no room, no right, damage."""
+    try:
+        yield
+    except (DatabaseError, StorageInternalError) as error:
+        reason = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
+        raise OutputError(
+            f"{SearchFolder(folder).study}: cannot be used ({in_a_line(reason)}); trials that have ended are kept; "
+            "make room, or write to another place"
+        ) from None
 
 
 class StoredStudy:

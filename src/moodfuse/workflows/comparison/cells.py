@@ -13,6 +13,7 @@ from moodfuse.data.splits import Split
 from moodfuse.progress import Notify, Progress
 from moodfuse.records.cells import STAGE_HISTORY, CellKey, stages_folder
 from moodfuse.records.comparison import ComparisonFolder
+from moodfuse.staging import sweep_temporary
 from moodfuse.workflows.corpora import ReadCorpora
 
 if TYPE_CHECKING:
@@ -28,15 +29,20 @@ def run_missing(
     progress: Progress,
     notify: Notify,
 ) -> None:
-    """Run the cells of a comparison that are not on disk yet, `workers` at a time (`None`: as many as cores)."""
+    """Run the cells of a comparison that are not on disk yet, `workers` at a time (`None`: as many as cores).
+
+    The encoders that cells have tuned stay, for `forget_tuned` to delete.
+    """
     from moodfuse.learn.compare.work import Work
     from moodfuse.learn.compare.workers import run_cells
     from moodfuse.learn.feature_folder import feature_folder
     from moodfuse.learn.parts import label_ids
 
-    todo = comparison.todo()
-    total = len(comparison.cells())
+    trained = {model.name for model in models}
+    todo = [key for key in comparison.todo() if key.model in trained]
+    total = sum(key.model in trained for key in comparison.cells())
     if not todo:
+        sweep_temporary("features")  # one that was killed behind its last cell left them
         notify(f"all {total} cells had been run before; nothing was trained")
         return
     if len(todo) < total:
@@ -60,7 +66,11 @@ def run_missing(
             grids={model.name: model.grid for model in models},
         )
         run_cells(work, todo, workers=min(workers or _cores(), len(todo)), done=_counting(len(todo), total, progress))
-    for weights in stages_folder(comparison.path).glob("*/*/*"):  # every model that needed them has its cells
+
+
+def forget_tuned(comparison: ComparisonFolder) -> None:
+    """Delete the weights of the encoders that cells have tuned, when every model that needs them has its cells."""
+    for weights in stages_folder(comparison.path).glob("*/*/*"):
         if weights.name != STAGE_HISTORY and weights.is_file():
             weights.unlink()
 

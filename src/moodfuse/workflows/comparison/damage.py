@@ -31,7 +31,7 @@ def damage(
 ) -> None:
     """Write `robustness.json` for the best fusion whose heads were kept, and for text and image alone."""
     from moodfuse.learn.compare.damage import Tested, damage_curves
-    from moodfuse.learn.compare.work import fold_parts
+    from moodfuse.learn.compare.work import cell_parts
 
     seed, folds = comparison.plan.seeds[0], comparison.plan.folds
     kept = {
@@ -46,7 +46,7 @@ def damage(
         notify("robustness: no frozen fusion on pooled vectors was compared; nothing was damaged")
         return
     split = Split.load(comparison.split)
-    cells = {i: cell for cell in range(folds) for i in fold_parts(split.folds, cell)["test"]}
+    cells = {i: cell for cell in range(folds) for i in cell_parts(split.folds, cell, chooses=True)["test"]}
     ids = [i for i in posts.ids if i in cells]
     drawn = np.sort(np.random.default_rng(0).permutation(len(ids))[:_DAMAGED_POSTS])
     sample = posts.subset(ids[i] for i in drawn)

@@ -14,6 +14,7 @@ from moodfuse.evaluate.metrics import Scores, confusion_metrics, score
 from moodfuse.evaluate.robustness import removal_curve
 from moodfuse.records.cells import FORMAT
 from moodfuse.records.comparison import ComparisonFolder
+from moodfuse.records.judge import JudgeFacts
 from moodfuse.records.record import read_record, write_record
 from moodfuse.records.results import (
     ArmCalibration,
@@ -32,6 +33,7 @@ from moodfuse.records.results import (
 from moodfuse.workflows.comparison.arms import Arm, Gathered, gather
 from moodfuse.workflows.comparison.verdicts import Draws, judge
 
+_NUMBERS = {3: "three", 4: "four", 5: "five"}
 _RESAMPLES = 2000  # resamples of the arms without a verdict
 
 
@@ -70,13 +72,22 @@ def build_results(comparison: ComparisonFolder) -> ComparisonResults:
 def _notes(comparison: ComparisonFolder, gathered: Gathered) -> list[str]:
     plan = comparison.plan
     notes = [f"{corpus.sentence()}." for corpus in plan.data.also_train]
+    if comparison.judge.is_file():
+        notes += read_record(comparison.judge, JudgeFacts).sentences()
     if left := comparison.todo():
         notes.append(f"{len(left)} of {len(comparison.cells())} cells are still to run; only complete seeds are shown.")
-    if plan.folds < 5:
+    if plan.validates_only:
         notes.append(
-            f"{plan.folds} of five cells were run: every score is on the {len(gathered.true)} posts that they "
-            f"test, of {plan.data.posts}."
+            f"No post was held out for a test: every score is on the {len(gathered.true)} validation posts, which also "
+            "chose the epoch, the temperature and the settings. Such scores are too good, and are no test scores."
         )
+    elif plan.folds < plan.cell_count:
+        of = _NUMBERS[plan.cell_count]
+        ran = f"One of {of} cells was run" if plan.folds == 1 else f"{plan.folds} of {of} cells were run"
+        test = "it tests" if plan.folds == 1 else "they test"
+        notes.append(f"{ran}: every score is on the {len(gathered.true)} posts that {test}, of {plan.data.posts}.")
+    elif plan.folds != 5:
+        notes.append(f"{plan.folds}-fold cross-validation: every post is tested once.")
     if len(gathered.seeds) == 1:
         notes.append(
             "One seed: the intervals say how much other posts could change a score, not how much another training "
@@ -125,12 +136,13 @@ def _row(gathered: Gathered, arm: Arm, draws: Draws) -> ArmRow:
 def _mean(values: Sequence[float], draws: np.ndarray, cells: Sequence[np.ndarray]) -> MeanScore:
     """Return the mean of a score over seeds; `draws`, (R,), give its interval, `cells`, each (S,), its spread."""
     low, high = percentiles(draws)
+    trainings = np.concatenate(cells)
     return MeanScore(
         value=float(np.mean(values)),
         low=low,
         high=high,
         sd_seeds=float(np.std(values, ddof=1)) if len(values) > 1 else None,
-        sd_cells=float(np.std(np.concatenate(cells), ddof=1)),
+        sd_cells=float(np.std(trainings, ddof=1)) if len(trainings) > 1 else None,
     )
 
 
@@ -173,7 +185,7 @@ def _missing(comparison: ComparisonFolder, gathered: Gathered) -> list[RemovalCu
     modalities = {model.name: model.modalities for model in comparison.plan.models}
     curves = []
     for arm in gathered.models:
-        for modality in modalities[arm.model]:
+        for modality in modalities.get(arm.model, []):  # a judge is asked about whole posts
             without = gathered.withheld(arm.model, modality)
             found = removal_curve(gathered.true, list(arm.probabilities), list(without), labels=gathered.labels)
             points = [RemovalScore(**asdict(point)) for point in found]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from moodfuse.data.digests import data_sha256, post_digests
 from moodfuse.data.formats.base import TRAINING, Reading
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
-from moodfuse.data.splits import Split, make_split
+from moodfuse.data.splits import Split, make_split, split_as
 from moodfuse.errors import ConfigError, DataError
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
@@ -24,8 +24,9 @@ from moodfuse.records.comparison import open_comparison
 from moodfuse.records.environment import describe_environment
 from moodfuse.records.plan import ComparedPosts, ComparisonPlan
 from moodfuse.records.results import ArmRow, ComparisonResults, VerdictRow
-from moodfuse.workflows.comparison.cells import run_missing
+from moodfuse.workflows.comparison.cells import forget_tuned, run_missing
 from moodfuse.workflows.comparison.damage import damage
+from moodfuse.workflows.comparison.judging import Judge, ask_judge, check_sending, tested_posts, with_judge
 from moodfuse.workflows.comparison.results import build_results
 from moodfuse.workflows.corpora import ReadCorpora, read_corpora
 from moodfuse.workflows.extras import require_training
@@ -35,14 +36,15 @@ from moodfuse.workflows.leaks import check_borrowed
 if TYPE_CHECKING:
     from moodfuse.learn.compare.models import ComparedModel
 
-_FOLDS = 10  # folds of the split; pairs of folds make five cells
+_FOLDS = (10, 8, 6)  # folds of the split; pairs of folds make five, four or three cells
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How much is run: seeds of each cell, cells, trials that tune a cell (0: none), and tests on damaged posts.
 
-    `workers` processes share the cells (`None`: as many as cores).
+    `workers` processes share the cells (`None`: as many as cores). `keep_tuned` leaves the encoders that cells have
+    tuned on disk, for another training on the same posts.
     """
 
     seeds: int = 3
@@ -50,13 +52,9 @@ class Effort:
     trials: int = 0
     robustness: bool = False
     workers: int | None = None
+    keep_tuned: bool = False
 
     def __post_init__(self) -> None:
-        if not 2 <= self.folds <= 5:
-            raise ConfigError(
-                "--folds: expected 2 to 5, how many of the five cells to run (each tests a fifth of the posts), "
-                f"found {self.folds}"
-            )
         least = (("--seeds", self.seeds, 1), ("--trials", self.trials, 0), ("--workers", self.workers or 1, 1))
         for flag, value, smallest in least:
             if value < smallest:
@@ -100,6 +98,7 @@ def compare(
     workers: int | None = None,
     robustness: bool = False,
     vary: Mapping[str, Mapping[str, Sequence[Any]]] | None = None,
+    judge: Judge | None = None,
     progress: Progress = silent,
     notify: Notify = mute,
 ) -> ComparisonResult:
@@ -107,24 +106,31 @@ def compare(
 
     `posts`: `Posts`, or a source for `read_posts`, read as `reading` says. `fusions`: names of fusions or recipes, or
     all, pooled, tokens.
-    `seeds`: trainings of each cell. `folds`: how many of the five cells to run. `trials` above 0 tunes each cell
-    inside its training folds. `vary` adds recipes or fusions with each combination of settings, such as
-    `{"gated": {"model.options.gate": ["image", "text"]}}`. Each finished cell is written to the folder
-    `comparisons/name`, and the same call again continues an interrupted comparison. `workers` processes (`None`: as
-    many as cores) each run a cell on one thread; with several workers, a script needs
-    `if __name__ == "__main__":`, as for any use of multiprocessing. Raises `ConfigError` for unknown names and for a
-    folder that holds another comparison, `DataError` for posts that cannot be divided into the cells.
+    `seeds`: trainings of each cell. `folds`: how many of the five cells to run, at most. `trials` above 0 tunes each
+    cell inside its training folds. `vary` adds recipes or fusions with each combination of settings, such as
+    `{"gated": {"model.options.gate": ["image", "text"]}}`. `judge` adds a model behind an endpoint as one more row.
+    Each finished cell is written to the folder `comparisons/name`, and the same call again continues an interrupted
+    comparison. `workers` processes (`None`: as many as cores) each run a cell on one thread; with several workers, a
+    script needs `if __name__ == "__main__":`, as for any use of multiprocessing. Raises `ConfigError` for unknown names
+    and for a folder that holds another comparison, `DataError` for posts that cannot be divided into the cells.
+    With `split.validation` in `overrides` there is one cell without test posts, and the results say so; `split.folds`
+    of 6 makes three cells, which test every post.
     """
     require_training()
     from moodfuse.learn.compare.models import choose_models, vary_model
 
+    if not 2 <= folds <= 5:
+        raise ConfigError(
+            "--folds: expected 2 to 5, how many of the five cells to run (each tests a fifth of the posts), "
+            f"found {folds}"
+        )
     effort = Effort(seeds, folds, trials, robustness, workers)
     varied = [model for name, axes in (vary or {}).items() for model in vary_model(name, axes, overrides)]
     models = [*(choose_models(fusions, overrides) if fusions or not varied else []), *varied]
     if not isinstance(posts, Posts):
         posts = read_posts(posts, reading, labels=Labels(models[0].config.labels))
     claim = Claim("comparison", comparisons, name)
-    return compare_models(models, posts, effort, claim, progress=progress, notify=notify)
+    return compare_models(models, posts, effort, claim, judge=judge, progress=progress, notify=notify)
 
 
 def compare_models(
@@ -134,6 +140,7 @@ def compare_models(
     claim: Claim,
     *,
     also: ReadCorpora | None = None,
+    judge: Judge | None = None,
     progress: Progress = silent,
     notify: Notify = mute,
 ) -> ComparisonResult:
@@ -143,6 +150,7 @@ def compare_models(
     """
     config = models[0].config
     check_fold_count(config)
+    _check_validation(models)
     workers = _workers_beside_devices(config, effort.workers)
     labels = Labels(config.labels)
     labelled = _labelled(posts, notify)
@@ -151,11 +159,23 @@ def compare_models(
     data_hash = data_sha256(labelled, digests, also.sha256)
     groups = cached_groups(labelled, data_hash, progress)
     check_borrowed(config, digests, groups)
-    split = make_split(labelled, folds=_FOLDS, seed=config.split.seed, groups=groups, labels=labels, settable=False)
-    check_cells(labelled, split, effort.folds, labels)
+    effort = replace(effort, folds=min(effort.folds, 1 if config.split.validation else config.split.folds // 2))
+    if config.split.validation:
+        split = split_as(labelled, config.split, groups, labels)
+    else:
+        count, seed = config.split.folds, config.split.seed
+        split = make_split(labelled, folds=count, seed=seed, groups=groups, labels=labels, settable=False)
+        check_cells(labelled, split, effort.folds, labels)
     plan = _plan(claim.name, _compared_posts(labelled, len(posts), data_hash, labels, also), models, effort)
+    if judge is not None:
+        check_sending(judge, claim.folder, tested_posts(labelled, split, effort.folds), digests)
+        plan = with_judge(plan, judge.planned(labels))
     comparison = open_comparison(claim, plan, split, groups)
+    if judge is not None:  # first: what is wrong with it is known before hours of training
+        ask_judge(comparison, judge, labelled, digests, progress, notify)
     run_missing(comparison, labelled, also, models, workers, progress, notify)
+    if not effort.keep_tuned:
+        forget_tuned(comparison)
     results = build_results(comparison)
     if effort.robustness and not comparison.robustness.is_file():
         damage(comparison, labelled, models, results, progress, notify)
@@ -163,13 +183,24 @@ def compare_models(
     return ComparisonResult(comparison.path, results)
 
 
-def check_fold_count(config: Config) -> None:
-    """Raise `ConfigError` if the folds of the split do not make five cells."""
-    if config.split.folds != _FOLDS:
+def check_fold_count(config: Config, counts: Sequence[int] = _FOLDS) -> None:
+    """Raise `ConfigError` if the folds of the split are none of `counts`: pairs of them make the cells."""
+    if config.split.folds not in counts:
+        fewer = "; 8 make four and 6 make three, which test every post too" if len(counts) > 1 else ""
         raise ConfigError(
-            f"split.folds: expected {_FOLDS}, which make the five cells of a comparison, found {config.split.folds}; "
+            f"split.folds: expected 10, which make the five cells of a comparison, found {config.split.folds}{fewer}; "
             "--folds sets how many of the cells to run"
         )
+
+
+def _check_validation(models: Sequence[ComparedModel]) -> None:
+    """Raise `ConfigError` if the posts that validate are all that scores, and a model chooses nothing on them."""
+    for model in models:
+        if model.config.split.validation and model.config.train.monitor == "none":
+            raise ConfigError(
+                f"{model.name}: split.validation leaves no test posts, and train.monitor=none nothing that the "
+                "validation posts choose; leave split.validation out"
+            )
 
 
 def _workers_beside_devices(config: Config, workers: int | None) -> int | None:

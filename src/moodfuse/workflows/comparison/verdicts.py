@@ -138,6 +138,8 @@ def _helps(modality: str, single: str, tested: Sequence[Pair]) -> str:
     most = max(tested, key=lambda pair: pair.bootstrap.difference)
     winners = sum(pair.verdict == "beats" for pair in tested)
     if winners:
-        which = f" ({winners} of {len(tested)} fusions do)" if len(tested) > 1 else ""
-        return f"the {modality} helps: {most.words()}{which}"
+        return (
+            f"the {modality} helps: {most.words()}"
+            f"{f' ({winners} of {len(tested)} fusions do)' if len(tested) > 1 else ''}"
+        )
     return f"the {modality} is not shown to help: no fusion beats {single} alone; {most.words()}"

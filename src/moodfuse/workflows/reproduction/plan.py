@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from moodfuse.learn.compare.models import ComparedModel
     from moodfuse.learn.recipes.course_reports import Budget, BudgetName, CourseReport, WhoseEncoders
 
-_LISTED = ("train.epochs", "train.stage_epochs", "train.batch_size")
+#: The settings that a budget may change.
+_LISTED = ("train.regime", "train.epochs", "train.stage_epochs", "train.batch_size", "train.patience")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,9 @@ class Reproducing:
         """Return in words what is smaller than in the report: posts, cells, settings, points of the grid."""
         whole, mine = self.report.budget("full"), self.budget
         words = [f"{posts:,} of {given:,} posts"] if posts < given else []
-        words += [f"{mine.folds} of five cells"] if mine.folds < whole.folds else []
+        validates = self._model(next(iter(self.report.systems)), mine, self.overrides).config.split.validation
+        if not validates and mine.folds < whole.folds:
+            words += ["one split instead of five" if mine.folds == 1 else f"{mine.folds} of five cells"]
         words += [f"{mine.seeds} of {whole.seeds} seeds"] if mine.seeds < whole.seeds else []
         return list(dict.fromkeys([*words, *(word for name in self.report.systems for word in self._cut_of(name))]))
 

@@ -7,6 +7,7 @@ from statistics import fmean
 
 from moodfuse.records.cells import CellTrial, TrainedCell
 from moodfuse.records.comparison import Comparison
+from moodfuse.records.plan import ComparisonPlan
 from moodfuse.records.record import Number
 from moodfuse.records.reproduction import FORMAT, ReproducedSystem, Reproduction, TriedPoint, WithheldArm
 from moodfuse.records.results import ArmRow, ComparisonResults, MeanScore
@@ -36,7 +37,8 @@ def build_reproduction(
         tested=results.posts,
         seeds=len(results.seeds),
         split=report.split,
-        split_here=_split_here(results),
+        split_here=_split_here(results, plan),
+        unseen=not plan.validates_only,
         silent=list(report.silent),
         changed=list(report.changed),
         systems=[_system(asked, name, whole[name], comparison.cells[name]) for name in report.systems if name in whole],
@@ -97,9 +99,22 @@ def _found(row: ArmRow) -> dict[str, MeanScore]:
     return {"accuracy": row.accuracy, "macro_f1": row.macro_f1}
 
 
-def _split_here(results: ComparisonResults) -> str:
-    tested = "all posts are tested" if results.folds == 5 else f"{results.folds} of five cells are run"
+def _split_here(results: ComparisonResults, plan: ComparisonPlan) -> str:
+    if plan.validates_only:
+        return (
+            f"one split, stratified, with near-duplicates kept together: {results.posts:,} posts validate, the rest "
+            "trains, and none tests, so the scores are of the posts that chose the epoch and the settings"
+        )
+    if results.folds == 1:
+        return (
+            "one split, stratified, with near-duplicates kept together: a fifth of the posts tests, which the "
+            "training, the encoders' tuning and the choice of epoch and settings never saw; a tenth chooses, the rest "
+            "trains"
+        )
+    whole = plan.cell_count
+    tested = "all posts are tested" if results.folds == whole else f"{results.folds} of {whole} cells are run"
     return (
-        "stratified cells with near-duplicates kept together: each tests a fifth of the posts, which its training, its "
-        f"encoders' tuning and its choice of epoch and settings never saw, and chooses on a tenth; {tested}"
+        f"stratified cells with near-duplicates kept together: each tests {1 / whole:.0%} of the posts, which its "
+        "training, its encoders' tuning and its choice of epoch and settings never saw, and chooses on "
+        f"{1 / (2 * whole):.0%}; {tested}"
     )

@@ -11,19 +11,22 @@ from moodfuse.config import Config
 from moodfuse.data.formats.base import TRAINING, Reading
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
+from moodfuse.data.splits import Split
 from moodfuse.errors import ConfigError, DataError
 from moodfuse.progress import Notify, Progress, mute, silent
+from moodfuse.records.cells import CellKey
 from moodfuse.records.claim import Claim
-from moodfuse.records.comparison import load_comparison, read_comparison
+from moodfuse.records.comparison import ComparisonFolder, load_comparison, read_comparison
 from moodfuse.records.record import write_record
 from moodfuse.records.reproduction import Reproduction, ReproductionFolder
 from moodfuse.workflows.comparison.arms import gather
+from moodfuse.workflows.comparison.cells import forget_tuned
 from moodfuse.workflows.comparison.run import Effort, compare_models
 from moodfuse.workflows.extras import require_training
 from moodfuse.workflows.reproduction.answers import predicting, unlabelled_posts, write_submission, write_wrong
 from moodfuse.workflows.reproduction.plan import Reproducing
 from moodfuse.workflows.reproduction.results import build_reproduction
-from moodfuse.workflows.training import train, write_run_report
+from moodfuse.workflows.training import RunResult, train, write_run_report
 
 _COMPARISON = "comparison"
 
@@ -53,8 +56,9 @@ def reproduce(
 
     `name` is s0 to s4 or a title of `course_reports`. `encoders`: packaged, or original from a model hub. `budget`:
     quick (300 posts), cut (what a small machine can do) or full (as reported). Every score is on posts that the
-    training never saw. The best fusion is then trained by itself and answers the unlabelled posts of `data`. Raises
-    `ConfigError` for an unknown name and for a folder that holds another reproduction.
+    training never saw. The best fusion is then trained by itself, on the posts and with the tuned encoders of its first
+    cell, and answers the unlabelled posts of `data`. Raises `ConfigError` for an unknown name and for a folder that
+    holds another reproduction.
     """
     require_training()
     from moodfuse.learn.recipes.course_reports import find_report
@@ -73,19 +77,26 @@ def reproduce(
     cut = asked.cut(len(posts), len(given.labelled()))
     notify(f"{asked.report.name}, {asked.report.title}: {', '.join(cut) or 'as reported'}")
     models = asked.models()
-    run = Effort(asked.budget.seeds, asked.budget.folds, workers=workers)
+    run = Effort(asked.budget.seeds, asked.budget.folds, workers=workers, keep_tuned=True)
     done = compare_models(
-        models, posts, run, Claim("comparison", folder.path, _COMPARISON), progress=progress, notify=notify
+        models,
+        posts,
+        run,
+        Claim("comparison", folder.path, _COMPARISON, elsewhere="another folder with -o"),
+        progress=progress,
+        notify=notify,
     )
     record = build_reproduction(asked, read_comparison(done.path), done.results, cut)
     best = _best_fusion(record)
-    write_wrong(folder.wrong, gather(load_comparison(done.path)), best, posts)
+    comparison = load_comparison(done.path)
+    write_wrong(folder.wrong, gather(comparison), best, posts)
     config = _chosen_config(record, best, {model.name: model.config for model in models}[best])
-    record = _answer(folder, record, best, config, posts, unlabelled_posts(data, predicting(reading)), progress, notify)
+    trained = _train_alone(folder, comparison, best, config, posts, progress, notify)
+    record = _answer(folder, record, trained, unlabelled_posts(data, predicting(reading)), progress, notify)
     write_record(folder.results, record)
     from moodfuse.workflows.reproduction.pages import write_pages
 
-    write_pages(folder, record, read_comparison(done.path), config)
+    write_pages(folder, record, read_comparison(done.path), trained.run)
     return ReproductionResult(folder, record)
 
 
@@ -121,21 +132,48 @@ def _chosen_config(record: Reproduction, system: str, config: Config) -> Config:
     return with_settings(config, max(points, key=lambda point: (point.chosen, point.score or 0.0)).settings)
 
 
-def _answer(
+def _train_alone(
     folder: ReproductionFolder,
-    record: Reproduction,
+    comparison: ComparisonFolder,
     system: str,
     config: Config,
     posts: Posts,
+    progress: Progress,
+    notify: Notify,
+) -> RunResult:
+    """Train the best fusion into a run, on the parts of the comparison's first cell, whose tuned encoders it takes."""
+    from moodfuse.learn.compare.stages import tuned_in_cell
+    from moodfuse.learn.compare.work import cell_split
+
+    first = CellKey(config.seed, 0, system)
+    cell_split(Split.load(comparison.split), first.fold).save(folder.split)
+    tuned = tuned_in_cell(comparison.path, config, first.name)
+    result = train(
+        posts,
+        config,
+        name=system,
+        runs=folder.runs,
+        split_file=None if config.split.validation else folder.split,
+        tuned=tuned,
+        progress=progress,
+        notify=notify,
+    )
+    forget_tuned(comparison)
+    write_run_report(result.run, notify)
+    return result
+
+
+def _answer(
+    folder: ReproductionFolder,
+    record: Reproduction,
+    trained: RunResult,
     unlabelled: Posts,
     progress: Progress,
     notify: Notify,
 ) -> Reproduction:
-    """Train the best fusion by itself; if there are unlabelled posts, answer them."""
-    run = train(posts, config, name=system, runs=folder.runs, progress=progress, notify=notify)
-    write_run_report(run.run, notify)
+    """Answer the unlabelled posts, if there are any."""
     if not len(unlabelled):
-        notify(f"{posts.source}: no post without a label, so there is no {folder.submission.name}")
+        notify(f"{unlabelled.source}: no post without a label, so there is no {folder.submission.name}")
         return record
-    submission = write_submission(folder.submission, run.bundle, system, unlabelled, progress)
+    submission = write_submission(folder.submission, trained.bundle, trained.run.path.name, unlabelled, progress)
     return record.model_copy(update={"submission": submission})

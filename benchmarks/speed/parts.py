@@ -1,0 +1,95 @@
+"""Where a post's time goes: seconds of CPU of each part of labelling with the bundle that moodfuse brings.
+
+    python benchmarks/speed/parts.py DATA [--posts 500] [--times 3] [--json]
+
+Each part runs by itself in one thread, on posts that lie in memory; seconds of CPU do not grow with what else the
+machine does, as those of a clock do. The last row is the whole command's, folder in, file out: what it takes beyond its
+parts is Python's.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from bundles import BROUGHT
+from measure import Row, interleaved, options, part_of, show
+
+from moodfuse import Predictor
+from moodfuse.data.coverage import CoveredLanguages
+from moodfuse.data.formats.readers import stream_posts
+from moodfuse.data.images import ImageSpec, image_bytes, look_at, resized, standardised
+from moodfuse.data.text import prepare_text
+from moodfuse.learn.assembly import encoder_sources
+from moodfuse.learn.recipes import resolve_config
+from moodfuse.runtime.bundle import read_bundle
+from moodfuse.runtime.views import open_images, open_texts
+from moodfuse.workflows.prediction import Answers, predict_source
+
+INT8 = "image session in int8, were it that"
+
+
+def main() -> None:
+    given = options(__doc__, ("posts", 500))
+    with part_of(given.data, given.posts) as folder, tempfile.TemporaryDirectory() as scratch:
+        predictor, output = Predictor.load(BROUGHT), Path(scratch) / "out.csv"
+        parts = _parts(folder)
+        whole = partial(predict_source, predictor, folder, output, answers=Answers("csv", force=True))
+        works: dict[str, Callable[[], object]] = {**parts, "the whole command": whole}
+        runs = {name: partial(_cpu, work) for name, work in works.items()}
+        seconds = interleaved(runs, given.times)
+    rest = seconds["the whole command"] - sum(seconds[name] for name in parts if name != INT8)
+    shown = {name: 1000 * value / given.posts for name, value in seconds.items()}
+    total = shown.pop("the whole command")
+    shown |= {"the rest": 1000 * rest / given.posts, "the whole command": total}
+    show([Row(name, f"{value:.2f} ms of CPU a post ({value / total:.0%})") for name, value in shown.items()], given)
+
+
+def _parts(folder: Path) -> dict[str, Callable[[], object]]:
+    """Return each part of labelling the folder's posts, by its name."""
+    bundle = read_bundle(BROUGHT)
+    manifest = bundle.manifest
+    assert manifest.text is not None
+    cleaning = manifest.text.cleaning
+    posts = list(stream_posts(folder, part="predict", strict=False))
+    text, image = open_texts(bundle, threads=1), open_images(bundle, threads=1)
+    covered = CoveredLanguages(manifest.languages)
+    spec = manifest.image
+    assert isinstance(spec, ImageSpec)
+    texts = [prepare_text(post.text, cleaning)[0] or "" for post in posts]
+    ids = [found for found, _ in text.tokenize(texts)]
+    contents = [data for post in posts if (data := image_bytes(post.image)) is not None]
+    decoded = [seen for data in contents if (seen := look_at(data).image) is not None]
+    small = [resized(one, spec) for one in decoded]
+    pixels = [standardised(one, spec) for one in small]
+    int8 = encoder_sources(resolve_config("image", overrides=[{"export": {"image": "int8"}}]))["image"].reader()  # type: ignore[attr-defined]
+    predictor = Predictor(bundle)
+    encoded = predictor.encode_pooled(list(map(predictor.prepare, posts)))
+    return {
+        "reading an image file": lambda: [image_bytes(post.image) for post in posts],
+        "decoding an image": lambda: [look_at(data) for data in contents],
+        "resizing": lambda: [resized(one, spec) for one in decoded],
+        "pixels as numbers": lambda: [standardised(one, spec) for one in small],
+        "image session": lambda: image.encode(pixels),
+        INT8: lambda: int8.encode(pixels),
+        "cleaning a text": lambda: [prepare_text(post.text, cleaning) for post in posts],
+        "tokenising": lambda: [text.tokenize([one]) for one in texts],
+        "what is not understood": lambda: [text.unread(*one) for one in zip(texts, ids, strict=True)],
+        "its language": lambda: [covered.outside(one) for one in texts],
+        "text session": lambda: text.encode(ids),
+        "head": lambda: predictor.score(*encoded),
+    }
+
+
+def _cpu(work: Callable[[], object]) -> float:
+    """Return the seconds of CPU, of all threads, that `work` takes."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+if __name__ == "__main__":
+    main()

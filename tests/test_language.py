@@ -1,0 +1,66 @@
+"""English becomes Chinese where a person reads it: whole sentences, and those that fill a message with gaps."""
+
+import pytest
+
+from moodfuse.language import Catalogue, language, speak, system_language, translate
+
+KNOWN = Catalogue(
+    {
+        "Only errors.": "只显示错误。",
+        "posts": "帖子",
+        "{0} of {1} cells are done": "{1} 个单元中完成了 {0} 个",
+        "{0}: no such file ({1})": "{0}：没有这个文件（{1}）",
+        "{0} beats {1} by {2} points": "{0} 胜过 {1}，高 {2} 个百分点",
+        "the {0} helps: {1}": "{0} 有帮助：{1}",
+        "First {0}. Then {1}.": "先 {0}，再 {1}。",
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        ("Only errors.", "只显示错误。"),
+        ("3 of 5 cells are done", "5 个单元中完成了 3 个"),
+        ("posts: no such file (/tmp)", "posts：没有这个文件（/tmp）"),  # a value of one word is a name
+        ("the image helps: gated beats text by 2 points", "image 有帮助：gated 胜过 text，高 2 个百分点"),
+        ("The image helps: a beats b by 1 points.", "image 有帮助：a 胜过 b，高 1 个百分点。"),  # as a sentence
+        ("3 of 5 cells are done. Only errors.", "5 个单元中完成了 3 个。只显示错误。"),
+        ("First this. Then that.", "先 this，再 that。"),
+        ("\n  3 of 5 cells are done\nOnly errors.\n", "\n  5 个单元中完成了 3 个\n只显示错误。\n"),
+        ("Nobody has translated this. Only errors.", "Nobody has translated this. 只显示错误。"),
+        ("positive", "positive"),
+        ("", ""),
+    ],
+)
+def test_a_text_is_translated_by_what_it_fills(english: str, chinese: str) -> None:
+    assert KNOWN.translate(english) == chinese
+
+
+def test_of_several_messages_the_one_with_most_words_of_its_own_is_meant() -> None:
+    known = Catalogue({"{0} ({1})": "{0}（{1}）", "{0} is not known ({1})": "不认识 {0}（{1}）"})
+    assert known.translate("x is not known (y)") == "不认识 x（y）"
+
+
+@pytest.mark.parametrize(
+    ("environment", "found"),
+    [
+        ({}, "en"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LANG": "en_GB.UTF-8", "MOODFUSE_LANG": "zh"}, "zh"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": ""}, "zh"),
+    ],
+)
+def test_the_system_is_asked_ours_first(environment: dict[str, str], found: str) -> None:
+    assert system_language(environment) == found
+
+
+def test_a_process_speaks_english_until_it_is_told_otherwise() -> None:
+    assert language() == "en"
+    assert translate("Only errors.") == "Only errors."
+    speak("zh")
+    try:
+        assert translate("Only errors.") == "只显示错误。"
+    finally:
+        speak("en")
