@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -16,10 +17,8 @@ from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError, DataError
 from moodfuse.learn.batches import LengthBatches, PostBatches
-from moodfuse.learn.fit.loop import loss_weights
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.records.comparison import load_comparison
-from moodfuse.settings import build_config
 from moodfuse.workflows.comparison.run import compare
 from moodfuse.workflows.evaluation import SEEN, read_seen
 from moodfuse.workflows.searching import search
@@ -73,13 +72,11 @@ def test_every_epoch_draws_its_share_anew() -> None:
     assert set(passes[0]) != set(passes[1])
 
 
-def test_classes_are_counted_in_the_posts_and_in_each_pool_apart() -> None:
-    part = PostBatches(None, None, [0, 0, 1, *[0, 1, 1, 1] * 5], [2, 0, 1], [Pool(range(3, 23), 0.5)])
+def test_classes_are_counted_as_often_as_they_are_seen() -> None:
+    part = PostBatches(None, None, [0, 0, 1, *[1] * 20], [0, 1, 2], [Pool(range(3, 23), 0.5)])
     assert (part.count, len(part), part.pools) == (3, 23, [Pool(range(3, 23), 0.5)])
-    config = build_config([{"labels": ["no", "yes"], "train": {"class_weights": "balanced"}}])
-    part.weights = loss_weights(part, config)
-    assert part.weights.tolist() == pytest.approx([3 / 4, 3 / 4, 3 / 2, *[2, 2 / 3, 2 / 3, 2 / 3] * 5])
-    assert part.load([2, 3]).weights.tolist() == pytest.approx([3 / 2, 2])
+    seen = np.bincount(part.targets[part.rows], weights=part.seen)
+    assert seen.tolist() == [2, 11]
 
 
 def test_what_trains_along_is_told_and_is_not_tested(corpus: Path, posts: Posts, tmp_path: Path) -> None:

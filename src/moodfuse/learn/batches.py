@@ -57,7 +57,7 @@ class PostBatches(Dataset[int]):
     """The posts of a part of the split; `load` collates rows into a `Batch`.
 
     The posts of `also`, pools of which an epoch draws a share, come behind the part's own `count` posts. The fit loop
-    sets `random`, which turns augmentation on, and `weights` (N,), what each row counts in the loss.
+    sets `random`, which turns augmentation on.
     """
 
     def __init__(
@@ -74,7 +74,6 @@ class PostBatches(Dataset[int]):
         self.rows = [*rows, *(row for pool in also for row in pool.rows)]
         self.count = len(rows)
         self.random: Draw | None = None
-        self.weights: torch.Tensor | None = None
         self._shares = [pool.share for pool in also]
         self._sizes = [len(pool.rows) for pool in also]
 
@@ -83,6 +82,14 @@ class PostBatches(Dataset[int]):
         """The pools, as positions in this part."""
         ends = np.cumsum([self.count, *self._sizes]).tolist()
         return [Pool(range(start, end), s) for start, end, s in zip(ends, ends[1:], self._shares, strict=False)]
+
+    @property
+    def seen(self) -> torch.Tensor:
+        """How often an epoch sees each position (N,), on average."""
+        seen = torch.ones(len(self.rows))
+        for pool in self.pools:
+            seen[pool.rows.start : pool.rows.stop] = pool.share
+        return seen
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -107,7 +114,6 @@ class PostBatches(Dataset[int]):
             text_present=absent if self.text is None else torch.from_numpy(self.text.present[rows]),
             image_present=absent if self.image is None else torch.from_numpy(self.image.present[rows]),
             targets=self.targets[rows],
-            weights=None if self.weights is None else self.weights[rows],
         )
 
 

@@ -21,17 +21,13 @@ _COLOURS = 3  # width of an image's vector if no encoder reads the image: its me
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """B posts as tensors. A modality that the model does not read is `None`; `*_present` are (B,) booleans.
-
-    `targets` (B,) are label ids, `weights` (B,) what each post counts in the loss; `None`: all the same.
-    """
+    """B posts as tensors. A modality that the model does not read is `None`; `*_present` are (B,) booleans."""
 
     text: Inputs | None
     image: Inputs | None
     text_present: Tensor
     image_present: Tensor
     targets: Tensor
-    weights: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on `device`."""

@@ -69,14 +69,17 @@ class WeightAverage(AveragedModel):
 class _FitModule(lightning.LightningModule):
     """A fusion model with its losses, scores and optimiser."""
 
-    def __init__(self, model: FusionModel, config: Config, steps: int) -> None:
-        """`steps` is the number of steps of the whole training."""
+    class_weights: Tensor
+
+    def __init__(self, model: FusionModel, config: Config, weights: Tensor, steps: int) -> None:
+        """`weights` (C,) are the class weights of the loss; `steps` is the number of steps of the whole training."""
         super().__init__()
         self.model = model
         self.config = config
         self.labels = Labels(config.labels)
         self.steps = steps
         self.loss = partial(classification_loss, how=config.train.loss, smoothing=config.train.label_smoothing)
+        self.register_buffer("class_weights", weights, persistent=False)
         self.average: AveragedModel | None = None
         if decay := config.train.average:
             self.average = WeightAverage(model, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
@@ -104,11 +107,11 @@ class _FitModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         output: Output = self.model(batch)
-        loss = self.loss(output.logits.float(), batch.targets, batch.weights)
+        loss = self.loss(output.logits.float(), batch.targets, self.class_weights)
         if weight := self.config.model.auxiliary:
             for logits in (output.text, output.image):
                 if logits is not None:
-                    loss = loss + weight * self.loss(logits.float(), batch.targets, batch.weights)
+                    loss = loss + weight * self.loss(logits.float(), batch.targets, self.class_weights)
         if self.config.optim.l2:
             loss = loss + self.config.optim.l2 * self._squared_weights()
         self._tally(loss, output.logits, batch.targets)
@@ -173,8 +176,8 @@ def fit_one(
         train.count, config.train.batch_size, lengths=train.lengths, seed=config.seed, share=share, pools=train.pools
     )
     steps = len(batches) * config.train.epochs
-    train.weights = loss_weights(train, config)
-    module = _FitModule(model, config, steps)
+    weights = class_weights(train.targets[train.rows], len(config.labels), config.train.class_weights, train.seen)
+    module = _FitModule(model, config, weights, steps)
     history, watched = KeepHistory(hooks.save_history), Watched(config.train.monitor)
     best = KeepBest(lambda: module.kept, watched)
     keeping: list[Callback] = checkpoints(folder, watched) if folder else [best] if watched.name else []
@@ -196,15 +199,6 @@ def fit_one(
         model.load_state_dict(best.state if watched.name else module.kept.state_dict())
     model.eval()
     return FitResult(history.rows, watched.best_epoch(history.rows), trained)
-
-
-def loss_weights(train: PostBatches, config: Config) -> Tensor:
-    """Return what each row counts in the loss (N,): classes are counted in the posts and in each pool apart."""
-    weights = torch.ones(len(train.targets))
-    for part in (range(train.count), *(pool.rows for pool in train.pools)):
-        rows = train.rows[part.start : part.stop]
-        weights[rows] = class_weights(train.targets[rows], len(config.labels), config.train.class_weights)
-    return weights
 
 
 def kept_state(folder: Path, train: TrainConfig) -> dict[str, Tensor]:

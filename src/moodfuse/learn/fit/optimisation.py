@@ -14,30 +14,33 @@ from moodfuse.config import OptimConfig
 _GAMMA, _Q = 2.0, 0.7  # the authors' values
 
 
-def class_weights(targets: Tensor, classes: int, how: str) -> Tensor:
-    """Return loss weights (N,) of posts with ids (N,), by class: `none` 1, `balanced` n / (k n_c), `sqrt` its root."""
+def class_weights(targets: Tensor, classes: int, how: str, seen: Tensor | None = None) -> Tensor:
+    """Return loss weights (classes,) for ids (N,): `none` 1, `balanced` n / (k n_c), `sqrt` the square root of that.
+
+    `seen` (N,) is how often an epoch sees each post; `None` is once.
+    """
     if how == "none":
-        return torch.ones(len(targets))
-    counts = torch.bincount(targets, minlength=classes).float().clamp(min=1)
+        return torch.ones(classes)
+    counts = torch.bincount(targets, seen, minlength=classes).float().clamp(min=1)
     balanced = counts.sum() / (classes * counts)
-    return (balanced if how == "balanced" else balanced.sqrt())[targets]
+    return balanced if how == "balanced" else balanced.sqrt()
 
 
 def classification_loss(
-    logits: Tensor, targets: Tensor, weights: Tensor | None, *, how: str = "cross_entropy", smoothing: float = 0.0
+    logits: Tensor, targets: Tensor, weights: Tensor, *, how: str = "cross_entropy", smoothing: float = 0.0
 ) -> Tensor:
-    """Return the mean loss of logits (B, C) for ids (B,), each post by its weight in `weights` (B,), `None`: 1.
+    """Return the mean loss of logits (B, C) for ids (B,), each post weighted by its class's entry in `weights` (C,).
 
     `how`: `cross_entropy`; `focal` (Lin et al., 2017, gamma 2), which gives hard posts more weight; `generalized`
     (Zhang and Sabuncu, 2018, q 0.7), between cross-entropy and mean error, which gives likely label errors less weight.
     `smoothing` applies to cross-entropy alone.
     """
     if how == "cross_entropy":
-        losses = F.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")
-    else:
-        log_p = F.log_softmax(logits, -1).gather(1, targets.unsqueeze(1)).squeeze(1)  # (B,)
-        losses = -((1 - log_p.exp()) ** _GAMMA) * log_p if how == "focal" else -torch.expm1(_Q * log_p) / _Q
-    return losses.mean() if weights is None else (weights * losses).sum() / weights.sum()
+        return F.cross_entropy(logits, targets, weight=weights, label_smoothing=smoothing)
+    log_p = F.log_softmax(logits, -1).gather(1, targets.unsqueeze(1)).squeeze(1)  # (B,)
+    losses = -((1 - log_p.exp()) ** _GAMMA) * log_p if how == "focal" else -torch.expm1(_Q * log_p) / _Q
+    weight = weights[targets]
+    return (weight * losses).sum() / weight.sum()
 
 
 def rate_schedule(steps: int, warmup: float, schedule: str) -> Callable[[int], float]:
