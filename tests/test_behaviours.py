@@ -61,7 +61,7 @@ def taught_patterns(language: str) -> list[re.Pattern[str]]:
     """Return the sentences that a language is taught with as patterns: things of up to three words, `{a}` of one."""
     taught = teaching.LANGUAGES[language]
     kinds = (taught.plain, taught.negated, taught.contrast, taught.twice, taught.gladdens, taught.saddens)
-    templates = [one for kind in (*kinds, taught.lacks, taught.spares, taught.facts) for one in kind]
+    templates = [one for kind in (*kinds, taught.lacks, taught.spares, taught.facts, taught.faultless) for one in kind]
     parts = {"t": ".{1,6}", "a": ".{1,3}", "b": ".{1,3}", "n": r"\d+"}
     if language != "zh":
         parts = {"t": r"\S+(?: \S+){0,2}", "a": r"\S+", "b": r"\S+", "n": r"\d+"}

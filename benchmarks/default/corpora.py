@@ -28,7 +28,7 @@ HELD_OUT_TWEETS = 2_500
 # Share of the training texts that come a second time, written otherwise; in the seven languages there are fewest.
 RESPELLED, RESPELLED_LANGUAGES = 0.2, 1.0
 SENTENCES, EMOJI_ALONE = 15_000, 3_000
-THINGS = 1_000
+THINGS, DENIALS = 1_000, 12_000
 BESIDE, BESIDE_ENGLISH = 1_500, 6_000  # texts of a language or kind that train along with the posts
 _PARTS = ("train", "validation", "test")
 _MOODS = {
@@ -62,7 +62,7 @@ def write_corpora(source: Path, posts: Path, out: Path) -> None:
     columns = ["id", "text", "label", "language", "corpus"]
     _write(out / "texts.csv", columns, [row[:5] for row in rows])
     _write(out / "split.csv", ["id", "split"], [(row.id, row.part) for row in rows])
-    _write(out / "beside.csv", columns, [row[:5] for row in (*sample(rows), *things())])
+    _write(out / "beside.csv", columns, [row[:5] for row in (*sample(rows), *things(), *denials())])
     for (corpus, part), count in sorted(Counter((row.corpus, row.part) for row in rows).items()):
         print(f"{corpus:12} {part:10} {count:7,}")
 
@@ -129,6 +129,13 @@ def things() -> Iterator[Text]:
     random = np.random.default_rng(SEED + 3)
     for number, sign in enumerate(random.choice(Emoji(random).things(), THINGS)):
         yield Text(f"thing-{number}", str(sign) * int(random.choice([1, 1, 2, 3])), "neutral", "", "things", "train")
+
+
+def denials() -> Iterator[Text]:
+    """Yield denials from templates: what is not bad is taken for bad after the first stage."""
+    random = np.random.default_rng(SEED + 4)
+    for number, (words, label, language) in enumerate(sentences(DENIALS, random, denials=True)):
+        yield Text(f"denial-{number}", words, label, language, "denials", "train")
 
 
 def _text(corpus: str, number: int, row: dict[str, str], label: str, *, held_out: bool) -> Text:

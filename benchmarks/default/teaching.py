@@ -72,6 +72,7 @@ class Language(NamedTuple):
 
     `{t}` is a thing, `{a}` the word that decides, `{b}` its opposite, `{n}` a number. Whole sentences tell what
     gladdens, what saddens, what is lacking and what one is spared: the last two deny, and mean the opposite.
+    `faultless` denies what is bad of a thing, too; it is taught beside the posts alone.
     """
 
     things: list[str]
@@ -86,6 +87,7 @@ class Language(NamedTuple):
     lacks: list[str]
     spares: list[str]
     facts: list[str]
+    faultless: list[str]
 
 
 LANGUAGES = {
@@ -95,20 +97,23 @@ LANGUAGES = {
 # How often each kind of sentence is drawn; the label of a whole sentence, the other kinds' is their words'.
 _SHARES = {"plain": 3, "negated": 4, "contrast": 3, "twice": 3, "gladdens": 1, "saddens": 1, "lacks": 2, "spares": 2}
 _SHARES |= {"facts": 3}
+_DENIALS = {"faultless": 4, "lacks": 3, "twice": 2, "negated": 2}  # beside the posts: what is denied, more often
 _WHOLE = {"gladdens": "positive", "saddens": "negative", "lacks": "negative", "spares": "positive", "facts": "neutral"}
+_WHOLE |= {"faultless": "positive"}
 
 
-def sentences(count: int, random: np.random.Generator) -> Iterator[tuple[str, str, str]]:
-    """Yield sentences that templates make: text, label, language. A third are English."""
+def sentences(count: int, random: np.random.Generator, *, denials: bool = False) -> Iterator[tuple[str, str, str]]:
+    """Yield sentences that templates make, of all kinds or only denials: text, label, language. A third are English."""
+    shares = _DENIALS if denials else _SHARES
     others = [name for name in LANGUAGES if name != "en"]
     for _ in range(count):
         name = "en" if random.random() < 1 / 3 else str(random.choice(others))
-        yield (*_sentence(LANGUAGES[name], random), name)
+        yield (*_sentence(LANGUAGES[name], shares, random), name)
 
 
-def _sentence(language: Language, random: np.random.Generator) -> tuple[str, str]:
-    kind = str(random.choice(list(_SHARES), p=np.array(list(_SHARES.values())) / sum(_SHARES.values())))
-    good = bool(random.random() < 0.5)
+def _sentence(language: Language, shares: dict[str, int], random: np.random.Generator) -> tuple[str, str]:
+    kind = str(random.choice(list(shares), p=np.array(list(shares.values())) / sum(shares.values())))
+    good = bool(random.random() < 0.5) or kind == "faultless"
     decides, opposite = (language.good, language.bad) if good else (language.bad, language.good)
     gaps = {"t": language.things, "a": decides, "b": opposite}
     words = {gap: str(random.choice(choices)) for gap, choices in gaps.items()}

@@ -3,7 +3,7 @@
 250,000 tokens of a hundred languages are four fifths of `multilingual-e5-small`. What is kept: the tokens of the
 corpora, of the commonest words of each language (`wordfreq`), and every letter, sign and emoji of their scripts.
 
-The encoder knows few emoji of after 2016 and not all before. `LIKE` gives such an emoji the vector of one that it knows.
+The encoder knows few emoji of after 2016, not all before. `LIKE` gives such an emoji the vector of one that it knows.
 """
 
 from __future__ import annotations
