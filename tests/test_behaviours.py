@@ -41,12 +41,12 @@ def spoken(language: str) -> set[str]:
 def taught_words(language: str) -> list[str]:
     """Return the words of sentiment and the things that a language is taught with, things without this, my, the."""
     taught = teaching.LANGUAGES[language]
-    things = [thing.split()[-1] for thing in taught.things.split("|")]
+    things = [thing.split()[-1] for thing in taught.things]
     if language == "zh":
         things = [re.sub("^(这个|这家|这部|我的|今天的)", "", thing) for thing in things]
     if language == "ar":
         things = [thing.removeprefix("ال").removesuffix("ي") for thing in things]
-    return [plain(word) for word in (*taught.good.split("|"), *taught.bad.split("|"), *things)]
+    return [plain(word) for word in (*taught.good, *taught.bad, *things)]
 
 
 def holds(text: str, word: str, language: str) -> bool:
@@ -60,10 +60,8 @@ def holds(text: str, word: str, language: str) -> bool:
 def taught_patterns(language: str) -> list[re.Pattern[str]]:
     """Return the sentences that a language is taught with as patterns: things of up to three words, `{a}` of one."""
     taught = teaching.LANGUAGES[language]
-    templates = [
-        one for kind in (taught.plain, taught.negated, taught.contrast, taught.twice) for one in kind.split("|")
-    ]
-    templates += teaching._FACTS
+    kinds = (taught.plain, taught.negated, taught.contrast, taught.twice, taught.gladdens, taught.saddens)
+    templates = [one for kind in (*kinds, taught.lacks, taught.spares, taught.facts, taught.faultless) for one in kind]
     parts = {"t": ".{1,6}", "a": ".{1,3}", "b": ".{1,3}", "n": r"\d+"}
     if language != "zh":
         parts = {"t": r"\S+(?: \S+){0,2}", "a": r"\S+", "b": r"\S+", "n": r"\d+"}

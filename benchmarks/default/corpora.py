@@ -27,8 +27,10 @@ SEED = 0
 HELD_OUT_TWEETS = 2_500
 # Share of the training texts that come a second time, written otherwise; in the seven languages there are fewest.
 RESPELLED, RESPELLED_LANGUAGES = 0.2, 1.0
-SENTENCES, EMOJI_ALONE = 9_000, 3_000
+SENTENCES, EMOJI_ALONE = 15_000, 3_000
+THINGS, DENIALS = 1_000, 12_000
 BESIDE, BESIDE_ENGLISH = 1_500, 6_000  # texts of a language or kind that train along with the posts
+_PARTS = ("train", "validation", "test")
 _MOODS = {
     **dict.fromkeys(("happy", "joy", "optimism"), "positive"),
     **dict.fromkeys(("angry", "sad", "fear", "anger", "sadness"), "negative"),
@@ -56,11 +58,11 @@ def write_corpora(source: Path, posts: Path, out: Path) -> None:
     texts = list(corpora(source))
     kept = without_duplicates(texts, posts)
     print(f"{len(texts):,} texts, {len(texts) - len(kept):,} of them near-duplicates of a post or of a held-out text")
-    rows = [*kept, *more(kept)]
+    rows = without_duplicates([*kept, *more(kept)], posts)  # again: what was written otherwise may be like another
     columns = ["id", "text", "label", "language", "corpus"]
     _write(out / "texts.csv", columns, [row[:5] for row in rows])
     _write(out / "split.csv", ["id", "split"], [(row.id, row.part) for row in rows])
-    _write(out / "beside.csv", columns, [row[:5] for row in sample(rows)])
+    _write(out / "beside.csv", columns, [row[:5] for row in (*sample(rows), *things(), *denials())])
     for (corpus, part), count in sorted(Counter((row.corpus, row.part) for row in rows).items()):
         print(f"{corpus:12} {part:10} {count:7,}")
 
@@ -81,16 +83,13 @@ def corpora(folder: Path) -> Iterator[Text]:
 
 
 def without_duplicates(texts: list[Text], posts: Path) -> list[Text]:
-    """Leave out what is nearly the text of a labelled post; of the training texts, also what is nearly held out."""
+    """Leave out what is nearly the text of a labelled post, or one of a later part: train, validation, test."""
     others = [Post(f"post-{post.id}", post.text) for post in read_posts(posts)]
     groups = group_duplicates(Posts([*others, *(Post(text.id, text.text) for text in texts)])).group_of
-    of_posts = {groups[post.id] for post in others}
-    held_out = {groups[text.id] for text in texts if text.part != "train"}
-    return [
-        text
-        for text in texts
-        if groups[text.id] not in of_posts and not (text.part == "train" and groups[text.id] in held_out)
-    ]
+    last = {groups[post.id]: len(_PARTS) for post in others}
+    for text in texts:
+        last[groups[text.id]] = max(last.get(groups[text.id], 0), _PARTS.index(text.part))
+    return [text for text in texts if _PARTS.index(text.part) == last[groups[text.id]]]
 
 
 def more(texts: list[Text]) -> Iterator[Text]:
@@ -123,6 +122,20 @@ def sample(rows: list[Text]) -> list[Text]:
         for (corpus, _), found in places.items()
     ]
     return [rows[place] for place in sorted(np.concatenate(chosen).tolist())]
+
+
+def things() -> Iterator[Text]:
+    """Yield emoji of things alone, most of them unknown to the encoder: that says nothing."""
+    random = np.random.default_rng(SEED + 3)
+    for number, sign in enumerate(random.choice(Emoji(random).things(), THINGS)):
+        yield Text(f"thing-{number}", str(sign) * int(random.choice([1, 1, 2, 3])), "neutral", "", "things", "train")
+
+
+def denials() -> Iterator[Text]:
+    """Yield denials from templates: what is not bad is taken for bad after the first stage."""
+    random = np.random.default_rng(SEED + 4)
+    for number, (words, label, language) in enumerate(sentences(DENIALS, random, denials=True)):
+        yield Text(f"denial-{number}", words, label, language, "denials", "train")
 
 
 def _text(corpus: str, number: int, row: dict[str, str], label: str, *, held_out: bool) -> Text:
