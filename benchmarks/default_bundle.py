@@ -52,7 +52,8 @@ DATA_NOTE = """
 4,000 labelled posts of Twitter, nearly all English (negative 1,193, neutral 419, positive 2,388), drawn from the MVSA
 collection (Niu et al., 2016), and 84,000 labelled texts without images: tweets of SemEval 2013 to 2016 in English and
 of UMSAB in seven languages, Weibo posts (SMP2020-EWECT), English tweets of four emotions (SemEval 2018); emoji by the
-Emoji Sentiment Ranking (Kralj Novak et al., 2015, CC BY-SA 4.0). All were collected for research, and so is what was
+Emoji Sentiment Ranking (Kralj Novak et al., 2015, CC BY-SA 4.0); sentences from templates of our own (events, facts,
+denials, contrasts). All were collected for research, and so is what was
 learned from them. Labels are noisy: 34 of 121 groups of identical posts carry labels that differ (`moodfuse audit`). No
 text, image or name stands in this bundle, only 64-bit digests, by which `moodfuse evaluate` leaves training posts out.
 
