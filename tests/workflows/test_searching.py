@@ -21,7 +21,7 @@ from moodfuse.data.splits import make_split
 from moodfuse.errors import ConfigError, DataError, DivergedError, OutputError, TrainingError
 from moodfuse.learn.compare.cell import FittedCell
 from moodfuse.learn.recipes import resolve_config
-from moodfuse.learn.search.space import recipe_settings, search_space, with_settings
+from moodfuse.learn.search.space import read_space, recipe_settings, search_space, with_settings
 from moodfuse.learn.search.study import StoredStudy
 from moodfuse.learn.search.tune import tune
 from moodfuse.records.cells import TrialLog
@@ -98,6 +98,74 @@ def test_the_best_is_a_configuration_that_train_takes(done: SearchResult, config
     assert kept == config.model_dump()  # nothing but what was searched is another
 
 
+def test_the_gain_is_told_with_its_interval(done: SearchResult) -> None:
+    gain, rows = done.summary.gain, read_search(done.path).trials
+    best = max(rows, key=lambda row: row.score or 0)
+    assert best.number > 0, "expected a seed with which the recipe's own values are not the best"
+    assert gain is not None
+    assert gain.low <= gain.macro_f1 <= gain.high
+    own = rows[0].score
+    assert done.summary.monitor == "macro_f1"
+    assert best.score is not None
+    assert own is not None
+    assert gain.macro_f1 == pytest.approx(best.score - own, abs=1e-6)
+    assert "points macro-F1 (" in document_page(search_document(read_search(done.path)))
+
+
+SPACE = """
+optim:
+  lr: {low: 1e-4, high: 1e-2, log: true}
+train.epochs: {low: 1, high: 3}
+train.batch_size: [16, 32]
+"""
+
+
+def test_a_space_of_ones_own_is_searched_and_kept_to(posts: Posts, config: Config, tmp_path: Path) -> None:
+    (tmp_path / "space.yaml").write_text(SPACE)
+    space = read_space(tmp_path / "space.yaml", config)
+    found = search(posts, config, trials=4, name="s", space=space, searches=tmp_path)
+    for trial in read_search(found.path).trials:
+        assert set(trial.settings) == {"optim.lr", "train.epochs", "train.batch_size"}
+        rate, epochs, size = trial.settings.values()
+        assert isinstance(rate, float)
+        assert 1e-4 <= rate <= 1e-2
+        assert epochs in (1, 2, 3)
+        assert size in (16, 32)
+    first = read_search(found.path).trials[0].settings
+    assert first == {"optim.lr": config.optim.lr, "train.epochs": 3, "train.batch_size": 32}  # the nearest to its own
+    assert search(posts, config, trials=4, name="s", space=space, searches=tmp_path).summary == found.summary
+    with pytest.raises(ConfigError, match=r"space optim\.lr"):
+        search(posts, config, trials=4, name="s", searches=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("optim.lr: 1e-3", r"optim\.lr: expected .low: 1e-5.* or a list of numbers"),
+        ("optim.lr: {low: 1e-2, high: 1e-4}", r"expected low below high, found 0\.01 and 0\.0001"),
+        ("optim.lr: {low: 0, high: 1e-4, log: true}", "expected low above 0, found 0"),
+        ("optim.lr: {low: 1e-4}", "high: Field required"),
+        ("optim.lr: {low: 1e-4, high: 1e-2, step: 2}", "step: Extra inputs"),
+        ("model.dropout: {low: 0.1, high: 1.5}", r"model\.dropout.*1\.5"),
+        ("optim.learning_rate: [0.1, 0.2]", "learning_rate"),
+        ("train.batch_size: [32]", "expected two different values or more"),
+        ("train.monitor: [loss, accuracy]", "a list of numbers"),
+        ("{}", "expected settings with their ranges"),
+        ("- optim.lr", "expected a mapping of settings"),
+        ("a: [", "cannot be read as YAML"),
+    ],
+)
+def test_what_is_wrong_with_a_space_is_told_with_its_place(
+    config: Config, tmp_path: Path, text: str, told: str
+) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=told) as caught:
+        read_space(path, config)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_the_test_fold_is_never_looked_at(done: SearchResult, posts: Posts, config: Config, tmp_path: Path) -> None:
     """With other labels in the test fold (and the same split) the very same trials come out."""
     split = make_split(posts, groups=group_duplicates(posts))
@@ -141,7 +209,7 @@ def test_a_trial_that_another_process_runs_counts(copied: Path, config: Config) 
             assert trial.number == running.number + 1
 
 
-def diverged(*_: object) -> float:
+def diverged(*_: object) -> tuple[float, list[int]]:
     raise DivergedError("the loss is no longer a number")
 
 
@@ -161,7 +229,7 @@ def test_a_trial_that_diverges_is_given_up_and_not_begun_again(config: Config, t
     with study.claim(2) as trial:
         assert trial is not None
         assert trial.number == 1
-        study.run(trial, lambda *_: 0.5)
+        study.run(trial, lambda *_: (0.5, [0, 1]))
     assert study.ended() == 2
     assert study.best()[0] == 0.5
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import JsonValue
 from rich.console import Console
 from rich.table import Table
 
@@ -36,6 +37,10 @@ def search(
     grid: Annotated[
         bool, typer.Option("--grid", help="Try every combination of the values of KEY=A,B: optim.lr=1e-5,2e-5 ...")
     ] = False,
+    space: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="YAML of what to search: optim.lr: {low: 1e-5, high: 1e-2, log: true} ..."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the search; by default the recipe's.")] = None,
     searches: Annotated[Path, typer.Option(help="Folder that holds searches.")] = Path("searches"),
     format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
@@ -60,6 +65,7 @@ def search(
     from moodfuse.data.formats.readers import read_posts
     from moodfuse.labels import Labels
     from moodfuse.learn.compare.models import model_config
+    from moodfuse.learn.search.space import read_space
     from moodfuse.settings import parse_overrides, split_axes
     from moodfuse.workflows.reporting import write_last_report
     from moodfuse.workflows.searching import search as run_search
@@ -67,7 +73,10 @@ def search(
     words, axes = split_axes(overrides or []) if grid else (overrides or [], {})
     if grid and not axes:
         raise ConfigError("--grid: expected a setting with several values, such as optim.lr=1e-5,2e-5")
+    if grid and space:
+        raise ConfigError("expected --grid or --space, found both")
     config = model_config(recipe, [parse_overrides(words), *also_layer(also_train)])
+    own = read_space(space, config) if space else None
     with Bar(quiet=quiet) as bar:
         reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
         posts = read_posts(data, reading, labels=Labels(config.labels))
@@ -77,6 +86,7 @@ def search(
             trials=trials,
             name=name or recipe,
             grid=_numbers(axes),
+            space=own,
             searches=searches,
             progress=bar,
             notify=bar.line,
@@ -96,9 +106,19 @@ def search(
 
 def _print_best(result: SearchResult, monitor: str) -> None:
     say(f"best of {result.summary.trials.ended} trials: validation {monitor} {abs(result.score):.3f}")
+    before, after = result.summary.config.flat(), result.summary.best.flat()
+    for key, value in after.items():
+        if before.get(key) != value:
+            say(f"  {key:<24} {_shown(value)}, was {_shown(before.get(key))}")
+    if result.summary.gain:
+        say(f"gain over the recipe's own values: {result.summary.gain}")
     say("(chosen on these same posts, so too high: train with best.yaml, and use the held-out scores)")
     for setting, share in result.summary.importances.items():
         say(f"  {setting:<24} {share:.2f} of the differences")
+
+
+def _shown(value: JsonValue) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _print_points(result: SearchResult) -> None:

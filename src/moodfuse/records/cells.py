@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError, model_validator
 
 from moodfuse import files
 from moodfuse.errors import DataError
@@ -31,6 +31,28 @@ _NAME = re.compile(r"seed(\d+)-fold(\d+)")
 
 #: The values to try of each setting. Keys joined by a plus take the same value: `optim.lr+optim.encoder_lr`.
 Grid = Mapping[str, Sequence[Number]]
+
+
+class Span(Record):
+    """The values of a setting from `low` to `high`: whole numbers if both are; drawn log-uniformly with `log`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    low: Number
+    high: Number
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _rises(self) -> Span:
+        if self.low >= self.high:
+            raise ValueError(f"expected low below high, found {self.low:g} and {self.high:g}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"log=true: expected low above 0, found {self.low:g}")
+        return self
+
+
+#: A search space of one's own: a span of each setting, or the values to choose from.
+Space = Mapping[str, Span | Sequence[Number]]
 
 
 @dataclass(frozen=True, slots=True, order=True)

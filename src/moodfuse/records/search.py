@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, TypeAdapter
 
 from moodfuse import files
 from moodfuse.config import Config
-from moodfuse.records.cells import Grid
+from moodfuse.records.cells import Grid, Space, Span
 from moodfuse.records.claim import Claim
 from moodfuse.records.configuration import StoredConfig, TrainedAlong
 from moodfuse.records.environment import Environment, describe_environment
@@ -28,11 +28,15 @@ class SearchPlan(Record):
     environment: Environment | None = None
     #: the values to try of each setting, if the search is a grid
     grid: dict[str, list[Number]] = Field({})
+    #: the settings of a space of one's own, with their spans or choices
+    space: dict[str, Span | list[Number]] = Field({})
 
     def settings(self) -> dict[str, JsonValue]:
         """Return the settings that must be the same to continue a search, with dotted names."""
         resolved = StoredConfig.from_config(self.config.resolved()).flat()
-        return resolved | {f"grid {key}": list(values) for key, values in self.grid.items()}
+        grid: dict[str, JsonValue] = {f"grid {key}": list(values) for key, values in self.grid.items()}
+        own = TypeAdapter(dict[str, JsonValue]).validate_python(self.model_dump(mode="json")["space"])
+        return resolved | grid | {f"space {key}": value for key, value in own.items()}
 
 
 class TrialCount(Record):
@@ -40,6 +44,20 @@ class TrialCount(Record):
 
     ended: int
     wanted: int
+
+
+class Gain(Record):
+    """By how much the best trial's macro-F1 exceeds the recipe's own on the same validation posts, with its interval.
+
+    The best of many was chosen on these posts, so it is too high.
+    """
+
+    macro_f1: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{100 * self.macro_f1:+.1f} points macro-F1 ({100 * self.low:+.1f} to {100 * self.high:+.1f})"
 
 
 class SearchSummary(Record):
@@ -55,6 +73,8 @@ class SearchSummary(Record):
     split_sha256: str = ""
     #: corpora that trained along in every trial
     also_train: list[TrainedAlong] = Field([])
+    #: none for a grid, and where the recipe's own values are the best
+    gain: Gain | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +127,23 @@ class SearchFolder:
         return self.path / "search.json"
 
 
-def open_search(searches: Path, name: str, config: Config, data_hash: str, grid: Grid | None = None) -> SearchFolder:
-    """Make the search's folder, or continue in it if it has the same configuration and grid on the same posts.
+def open_search(
+    searches: Path,
+    name: str,
+    config: Config,
+    data_hash: str,
+    grid: Grid | None = None,
+    space: Space | None = None,
+) -> SearchFolder:
+    """Make the search's folder, or continue in it if it has the same configuration, grid and space on the same posts.
 
     Raises `ConfigError` if it holds another search, `DataError` if its posts are different.
     """
     claim = Claim("search", searches, name)
     search = SearchFolder(claim.folder)
     values = {key: list(axis) for key, axis in (grid or {}).items()}
-    now = SearchPlan(config=StoredConfig.from_config(config), data_sha256=data_hash, grid=values)
+    own = {key: entry if isinstance(entry, Span) else list(entry) for key, entry in (space or {}).items()}
+    now = SearchPlan(config=StoredConfig.from_config(config), data_sha256=data_hash, grid=values, space=own)
     with claim.deciding():
         if not search.plan.is_file():
             claim.refuse_foreign()

@@ -65,7 +65,8 @@ def _summary(search: Search) -> list[Block]:
         first = next((score for trial, score in scored if trial.number == 0), None)
         if first is not None and not _grid(search):
             gained = f"{number(score - first, signed=True)} over the recipe's own values ({number(first)})"
-            lines.append(f"That is {gained}.")
+            gain = search.summary.gain if search.summary else None
+            lines.append(f"That is {gained}{f', or {gain}' if gain else ''}.")
     if importances := _importances(search):
         most = max(importances, key=importances.__getitem__)
         lines.append(f"{most} mattered most: {100 * importances[most]:.0f} % of the differences between trials.")

@@ -13,7 +13,7 @@ from moodfuse.data.splits import split_as
 from moodfuse.errors import ConfigError, DataError
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
-from moodfuse.records.cells import Grid
+from moodfuse.records.cells import Grid, Space
 from moodfuse.records.search import SearchFolder, SearchSummary, open_search, write_search
 from moodfuse.workflows.corpora import read_corpora
 from moodfuse.workflows.extras import require_training
@@ -43,13 +43,15 @@ def search(
     trials: int = 0,
     name: str,
     grid: Grid | None = None,
+    space: Space | None = None,
     searches: Path = Path("searches"),
     progress: Progress = silent,
     notify: Notify = mute,
 ) -> SearchResult:
     """Search settings for `config` in `trials` trials, into `searches/name`; the same call again continues.
 
-    With a `grid`, the values to try of each setting, its points are the trials and `trials` is not read.
+    With a `grid`, the values to try of each setting, its points are the trials and `trials` is not read. With a
+    `space`, its settings are drawn from its spans and choices, in the place of those that every fusion has.
     Several processes may run it at once: they share the study, and `trials` counts the trials of all. The split is
     the same that `train` makes: fold 0 is kept for the test, fold 1 scores the trials, the rest train; with
     `split.validation` no post is kept for a test. Raises
@@ -60,13 +62,15 @@ def search(
     from moodfuse.learn.fit.devices import check_device
     from moodfuse.learn.search.space import first_points, with_settings
     from moodfuse.learn.search.study import study_errors
-    from moodfuse.learn.search.trials import run_trials, summarise
+    from moodfuse.learn.search.trials import gain, run_trials, summarise
 
     trials = prod(len(values) for values in grid.values()) if grid else trials
     if trials < 1:
         raise ConfigError(f"--trials: expected 1 or more, found {trials}")
     check_model(config)
-    for point in first_points(config, grid):
+    if grid and space:
+        raise ConfigError("expected a grid or a space, found both")
+    for point in first_points(config, grid, space):
         check_model(with_settings(config, point))
     check_device(config.train.device, config.train.devices)
     labelled = posts.labelled()
@@ -77,18 +81,29 @@ def search(
     data_hash = data_sha256(labelled, digests, also.sha256)
     groups = cached_groups(labelled, data_hash, progress)
     check_borrowed(config, digests, groups)
-    folder = open_search(searches, name, config, data_hash, grid)
+    folder = open_search(searches, name, config, data_hash, grid, space)
     split = split_as(labelled, config.split, groups, Labels(config.labels))
     parts = {"train": split.train_ids, "validation": split.validation_ids}
     with study_errors(folder.path):
         study = run_trials(
-            folder.path, labelled, parts, config, trials, grid=grid, corpora=also.corpora, progress=progress
+            folder.path,
+            labelled,
+            parts,
+            config,
+            trials,
+            grid=grid,
+            space=space,
+            corpora=also.corpora,
+            progress=progress,
         )
     if study.ended() < trials:
         notify(f"{trials - study.ended()} trials are still being run by other processes")
     score, best = study.best()
+    judged = labelled.subset(split.validation_ids)
+    own = [groups.group_of[post.id] for post in judged]
     summary = summarise(study, config, trials).model_copy(
         update={"data_sha256": data_hash, "split_sha256": split.sha256, "also_train": list(also.facts)}
+        | ({} if grid else {"gain": gain(study, list(map(str, judged.labels)), own, config)})
     )
     write_search(folder, summary, study.rows(), best)
     return SearchResult(folder.path, best, score, summary)

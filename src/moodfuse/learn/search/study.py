@@ -15,13 +15,14 @@ from sqlalchemy.exc import DatabaseError
 from moodfuse.config import Config
 from moodfuse.errors import DivergedError, OutputError, TrainingError, in_a_line
 from moodfuse.learn.search.space import first_points, search_space, with_settings
-from moodfuse.records.cells import Grid
+from moodfuse.records.cells import Grid, Space
 from moodfuse.records.claim import claims_folder
 from moodfuse.records.search import SearchFolder, SearchTrial
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 _PRUNER = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2)
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+_ANSWERS = "answers"
 
 
 @contextmanager
@@ -44,11 +45,11 @@ class StoredStudy:
     it was killed, so a running trial with a free lock has been abandoned.
     """
 
-    def __init__(self, folder: Path, config: Config, grid: Grid | None = None) -> None:
-        """With a `grid`, its points are the trials, and none is pruned."""
+    def __init__(self, folder: Path, config: Config, grid: Grid | None = None, space: Space | None = None) -> None:
+        """With a `grid`, its points are the trials, and none is pruned; with a `space`, it is searched."""
         self._folder = folder
         self._config = config
-        self._space = search_space(config, grid)
+        self._space = search_space(config, grid, space)
         self._lock = FileLock(claims_folder(folder) / "study.lock")
         with self._lock:
             self._study = optuna.create_study(
@@ -59,7 +60,7 @@ class StoredStudy:
                 load_if_exists=True,
             )
             if not self._study.get_trials(deepcopy=False):
-                for point in first_points(config, grid):
+                for point in first_points(config, grid, space):
                     self._study.enqueue_trial(point)
 
     @contextmanager
@@ -83,10 +84,11 @@ class StoredStudy:
         finally:
             claim.release()
 
-    def run(self, trial: Trial, fit: Callable[[Config, Callable[[int, float], None]], float]) -> None:
-        """Fit a trial's configuration and store its score; a trial that diverges counts as pruned.
+    def run(self, trial: Trial, fit: Callable[[Config, Callable[[int, float], None]], tuple[float, list[int]]]) -> None:
+        """Fit a trial's configuration; store its score and its answers. A trial that diverges counts as pruned.
 
-        `fit` gets the configuration and a function that each epoch reports its score to.
+        `fit` gets the configuration and a function that each epoch reports its score to, and returns the score and the
+        label id of every validation post.
         """
         settings = {setting.key: setting.draw(trial) for setting in self._space}
 
@@ -96,10 +98,11 @@ class StoredStudy:
                 raise optuna.TrialPruned
 
         try:
-            score = fit(with_settings(self._config, settings), report)
+            score, answers = fit(with_settings(self._config, settings), report)
         except (optuna.TrialPruned, DivergedError):  # run again, it would diverge again
             self._study.tell(trial, state=TrialState.PRUNED)
             return
+        trial.set_user_attr(_ANSWERS, answers)
         self._study.tell(trial, score)
 
     def ended(self) -> int:
@@ -131,6 +134,16 @@ class StoredStudy:
             )
         best: FrozenTrial = self._study.best_trial
         return float(best.values[0]), with_settings(self._config, best.params)
+
+    def first_and_best(self) -> tuple[list[int], list[int]] | None:
+        """Return the answers of the first trial, at the configuration's own values, and of the best; `None` if one has
+        none, or both are the same trial."""
+        done = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        first = next((trial for trial in done if trial.number == 0), None)
+        if first is None or (best := self._study.best_trial).number == first.number:
+            return None
+        found = [trial.user_attrs.get(_ANSWERS) for trial in (first, best)]
+        return (found[0], found[1]) if found[0] and found[1] else None
 
     def importances(self) -> dict[str, float]:
         """Return each setting's share of the scores' variance (fANOVA, Hutter et al. 2014); empty below 4 trials."""
