@@ -21,10 +21,11 @@ from moodfuse.data.splits import make_split
 from moodfuse.errors import ConfigError, DataError, DivergedError, OutputError, TrainingError
 from moodfuse.learn.compare.cell import FittedCell
 from moodfuse.learn.recipes import resolve_config
-from moodfuse.learn.search.space import read_space, recipe_settings, search_space, with_settings
+from moodfuse.learn.search.own_space import check_searched, read_space
+from moodfuse.learn.search.space import recipe_settings, search_space, with_settings
 from moodfuse.learn.search.study import StoredStudy
 from moodfuse.learn.search.tune import tune
-from moodfuse.records.cells import TrialLog
+from moodfuse.records.cells import Span, TrialLog
 from moodfuse.records.search import read_search
 from moodfuse.report.page import document_page
 from moodfuse.report.search import search_document
@@ -122,7 +123,7 @@ train.batch_size: [16, 32]
 
 def test_a_space_of_ones_own_is_searched_and_kept_to(posts: Posts, config: Config, tmp_path: Path) -> None:
     (tmp_path / "space.yaml").write_text(SPACE)
-    space = read_space(tmp_path / "space.yaml", config)
+    space = read_space(tmp_path / "space.yaml")
     found = search(posts, config, trials=4, name="s", space=space, searches=tmp_path)
     for trial in read_search(found.path).trials:
         assert set(trial.settings) == {"optim.lr", "train.epochs", "train.batch_size"}
@@ -153,6 +154,13 @@ def test_a_space_of_ones_own_is_searched_and_kept_to(posts: Posts, config: Confi
         ("{}", "expected settings with their ranges"),
         ("- optim.lr", "expected a mapping of settings"),
         ("a: [", "cannot be read as YAML"),
+        ("split.seed: [0, 1]", "split.seed: cannot be searched; expected settings of model, optim and train"),
+        ("data.max_tokens: [16, 32]", "data.max_tokens: cannot be searched"),
+        ("train.epochs: {low: 1.5, high: 3}", r"train.epochs: expected whole numbers, found 1\.5 and 3"),
+        ("train.freeze: [0, 4]", "train.freeze: does nothing in a search with train.regime=frozen"),
+        ("optim.encoder_lr: {low: 1e-6, high: 1e-4}", "optim.encoder_lr: does nothing"),
+        ("train.loss: [1, 2]", "train.loss: expected a setting that is a number"),
+        ("model.options.heads: [2, 4]", "heads"),
     ],
 )
 def test_what_is_wrong_with_a_space_is_told_with_its_place(
@@ -161,9 +169,50 @@ def test_what_is_wrong_with_a_space_is_told_with_its_place(
     path = tmp_path / "space.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=told) as caught:
-        read_space(path, config)
-    assert str(path) in str(caught.value)
+        check_searched(config, None, read_space(path))
     assert "\n" not in str(caught.value)
+
+
+def test_no_setting_of_the_split_is_searched_in_a_grid_either(posts: Posts, config: Config, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"split\.seed: cannot be searched"):
+        search(posts, config, name="s", grid={"split.seed": [0, 1]}, searches=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_whole_and_other_numbers_are_drawn_as_the_setting_is_declared(config: Config) -> None:
+    space = {"train.epochs": Span(low=1.0, high=3), "optim.clip": Span(low=0, high=3), "optim.lr": [0.1, 0.2]}
+    check_searched(config, None, space)
+    epochs, clip, rate = search_space(config, own=space)
+    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
+    assert isinstance(epochs.draw(trial), int)
+    assert not float(clip.draw(trial)).is_integer()
+    assert rate.draw(trial) in (0.1, 0.2)
+
+
+def test_the_gain_is_still_told_where_the_first_trial_was_interrupted(config: Config, tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    folder.mkdir()
+    with StoredStudy(folder, config).claim(3) as trial:
+        assert trial is not None
+        for setting in search_space(config):
+            setting.draw(trial)
+    again = StoredStudy(folder, config)  # the first trial's process has ended without a word
+    for score, answers in ((0.5, [0, 1]), (0.6, [1, 1])):
+        with again.claim(3) as trial:
+            assert trial is not None
+            again.run(trial, lambda *_, found=(score, answers): found)
+    assert again.first_and_best() == ([0, 1], [1, 1])
+
+
+def test_settings_that_do_not_go_together_end_a_trial_and_not_the_search(config: Config, tmp_path: Path) -> None:
+    def refused(*_: object) -> tuple[float, list[int]]:
+        raise ConfigError("these do not go together")
+
+    study = StoredStudy(tmp_path, config)
+    with study.claim(1) as trial:
+        assert trial is not None
+        study.run(trial, refused)
+    assert study.ended() == 1
 
 
 def test_the_test_fold_is_never_looked_at(done: SearchResult, posts: Posts, config: Config, tmp_path: Path) -> None:

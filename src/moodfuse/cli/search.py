@@ -65,7 +65,7 @@ def search(
     from moodfuse.data.formats.readers import read_posts
     from moodfuse.labels import Labels
     from moodfuse.learn.compare.models import model_config
-    from moodfuse.learn.search.space import read_space
+    from moodfuse.learn.search.own_space import read_space
     from moodfuse.settings import parse_overrides, split_axes
     from moodfuse.workflows.reporting import write_last_report
     from moodfuse.workflows.searching import search as run_search
@@ -76,7 +76,7 @@ def search(
     if grid and space:
         raise ConfigError("expected --grid or --space, found both")
     config = model_config(recipe, [parse_overrides(words), *also_layer(also_train)])
-    own = read_space(space, config) if space else None
+    own = read_space(space) if space else None
     with Bar(quiet=quiet) as bar:
         reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
         posts = read_posts(data, reading, labels=Labels(config.labels))
@@ -105,11 +105,14 @@ def search(
 
 
 def _print_best(result: SearchResult, monitor: str) -> None:
-    say(f"best of {result.summary.trials.ended} trials: validation {monitor} {abs(result.score):.3f}")
+    scored = "macro_f1" if monitor == "none" else monitor
+    say(f"best of {result.summary.trials.ended} trials: validation {scored} {abs(result.score):.3f}")
     before, after = result.summary.config.flat(), result.summary.best.flat()
-    for key, value in after.items():
-        if before.get(key) != value:
-            say(f"  {key:<24} {_shown(value)}, was {_shown(before.get(key))}")
+    changed = {key: value for key, value in after.items() if before.get(key) != value}
+    for key, value in changed.items():
+        say(f"  {key:<24} {_shown(value)}, was {_shown(before.get(key))}")
+    if not changed:
+        say("  no values were better than the recipe's own")
     if result.summary.gain:
         say(f"gain over the recipe's own values: {result.summary.gain}")
     say("(chosen on these same posts, so too high: train with best.yaml, and use the held-out scores)")

@@ -63,10 +63,11 @@ def _summary(search: Search) -> list[Block]:
         ended = trials.ended if trials else len(search.trials)
         lines.append(f"Trial {best.number} is the best of {ended}: {_monitor(search)} {number(score)}.")
         first = next((score for trial, score in scored if trial.number == 0), None)
-        if first is not None and not _grid(search):
+        if search.summary and search.summary.gain:
+            lines.append(f"That is {search.summary.gain} over the recipe's own values.")
+        elif first is not None and search.plan and not search.plan.grid and not search.plan.space:
             gained = f"{number(score - first, signed=True)} over the recipe's own values ({number(first)})"
-            gain = search.summary.gain if search.summary else None
-            lines.append(f"That is {gained}{f', or {gain}' if gain else ''}.")
+            lines.append(f"That is {gained}.")
     if importances := _importances(search):
         most = max(importances, key=importances.__getitem__)
         lines.append(f"{most} mattered most: {100 * importances[most]:.0f} % of the differences between trials.")

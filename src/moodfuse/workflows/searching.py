@@ -60,6 +60,7 @@ def search(
     require_training()
     from moodfuse.learn.assembly import check_model
     from moodfuse.learn.fit.devices import check_device
+    from moodfuse.learn.search.own_space import check_searched
     from moodfuse.learn.search.space import first_points, with_settings
     from moodfuse.learn.search.study import study_errors
     from moodfuse.learn.search.trials import gain, run_trials, summarise
@@ -70,6 +71,7 @@ def search(
     check_model(config)
     if grid and space:
         raise ConfigError("expected a grid or a space, found both")
+    check_searched(config, grid, space)
     for point in first_points(config, grid, space):
         check_model(with_settings(config, point))
     check_device(config.train.device, config.train.devices)

@@ -5,41 +5,37 @@ The settings and ranges are the same for every fusion, or those of a YAML file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
-from typing import Any
+from typing import get_args
 
 from optuna.trial import Trial
-from pydantic import TypeAdapter, ValidationError
 
 from moodfuse.config import Config
-from moodfuse.errors import ConfigError
 from moodfuse.records.cells import Grid, Space, Span
 from moodfuse.records.configuration import flat
-from moodfuse.records.record import Number, why
-from moodfuse.settings import build_config, load_yaml, parse_overrides
-
-_ENTRY: TypeAdapter[Span | list[Number]] = TypeAdapter(Span | list[Number])
+from moodfuse.records.record import Number
+from moodfuse.settings import build_config, parse_overrides
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A dimension of the search: a range, drawn uniformly or log-uniformly, or a choice. Two whole ends draw wholes."""
+    """A dimension of the search: a range, drawn uniformly or log-uniformly, or a choice."""
 
     key: str
     low: Number = 0.0
     high: Number = 1.0
     log: bool = False
     choices: tuple[Number, ...] = ()
+    whole: bool = False
 
     def draw(self, trial: Trial) -> Number:
         """Return a value for this trial."""
         if self.choices:
             return trial.suggest_categorical(self.key, self.choices)
-        if isinstance(self.low, int) and isinstance(self.high, int):
-            return trial.suggest_int(self.key, self.low, self.high, log=self.log)
+        if self.whole:
+            return trial.suggest_int(self.key, int(self.low), int(self.high), log=self.log)
         return float(trial.suggest_float(self.key, self.low, self.high, log=self.log))
 
     @property
@@ -51,41 +47,8 @@ class Setting:
         """Return the value of the space that is nearest to `value`."""
         if self.choices:
             return min(self.choices, key=lambda choice: abs(choice - value))
-        return min(max(value, self.low), self.high)
-
-
-def read_space(path: Path, config: Config) -> Space:
-    """Read a search space from YAML: `optim.lr: {low: 1e-5, high: 1e-2, log: true}`, `train.batch_size: [32, 64]`.
-
-    Raises `ConfigError` for a file that is something else, and for a value that `config` cannot have.
-    """
-    space = dict(_entries(load_yaml(path), path))
-    if not space:
-        raise ConfigError(f"{path}: expected settings with their ranges, such as optim.lr: {{low: 1e-5, high: 1e-2}}")
-    for setting in search_space(config, own=space):
-        for value in setting.ends:
-            try:
-                with_settings(config, {setting.key: value})
-            except ConfigError as error:
-                raise ConfigError(f"{path}: {error}") from None
-    return space
-
-
-def _entries(nested: Mapping[str, Any], path: Path, prefix: str = "") -> Iterator[tuple[str, Span | list[Number]]]:
-    for name, value in nested.items():
-        key = f"{prefix}{name}"
-        if isinstance(value, dict) and not value.keys() & {"low", "high"}:
-            yield from _entries(value, path, f"{key}.")
-            continue
-        try:
-            entry = _ENTRY.validate_python(value)
-        except ValidationError as error:
-            raise ConfigError(
-                f"{path}: {key}: expected {{low: 1e-5, high: 1e-2, log: true}} or a list of numbers ({why(error)})"
-            ) from None
-        if isinstance(entry, list) and len(set(entry)) < max(2, len(entry)):
-            raise ConfigError(f"{path}: {key}: expected two different values or more, found {entry}")
-        yield key, entry
+        inside = min(max(value, self.low), self.high)
+        return round(inside) if self.whole else inside
 
 
 def search_space(config: Config, grid: Grid | None = None, own: Space | None = None) -> list[Setting]:
@@ -97,7 +60,7 @@ def search_space(config: Config, grid: Grid | None = None, own: Space | None = N
         return [Setting(key, choices=tuple(values)) for key, values in grid.items()]
     if own:
         return [
-            Setting(key, entry.low, entry.high, entry.log)
+            Setting(key, entry.low, entry.high, entry.log, whole=is_whole(key, entry))
             if isinstance(entry, Span)
             else Setting(key, choices=tuple(entry))
             for key, entry in own.items()
@@ -116,6 +79,21 @@ def search_space(config: Config, grid: Grid | None = None, own: Space | None = N
     return space
 
 
+def number_types(key: str) -> set[type] | None:
+    """Return which of `int`, `float` and `bool` a setting takes; `None` if undeclared, as the options of a fusion."""
+    section, _, leaf = key.partition(".")
+    declared = getattr(Config.model_fields[section].annotation, "model_fields", {}).get(leaf)
+    if declared is None:
+        return None
+    return {int, float, bool} & set(get_args(declared.annotation) or (declared.annotation,))
+
+
+def is_whole(key: str, span: Span) -> bool:
+    """Tell whether whole numbers are drawn: as the setting is declared or, of an option, where both ends are whole."""
+    types = number_types(key)
+    return isinstance(span.low, int) and isinstance(span.high, int) if types is None else float not in types
+
+
 def with_settings(config: Config, settings: Mapping[str, Number]) -> Config:
     """Return the configuration with these dotted settings applied."""
     words = (f"{key}={value!r}" for keys, value in settings.items() for key in keys.split("+"))
@@ -125,7 +103,8 @@ def with_settings(config: Config, settings: Mapping[str, Number]) -> Config:
 def first_points(config: Config, grid: Grid | None = None, own: Space | None = None) -> list[dict[str, Number]]:
     """Return the points that a search tries first: all of a grid or, without one, the configuration's own values.
 
-    With its own values first, a search never ends below the configuration that it starts from.
+    With its own values first, a search never ends below the configuration that it starts from. Those that are not in
+    the space are the nearest that are.
     """
     if grid:
         return [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import DatabaseError
 
 from moodfuse.config import Config
-from moodfuse.errors import DivergedError, OutputError, TrainingError, in_a_line
+from moodfuse.errors import ConfigError, DivergedError, OutputError, TrainingError, in_a_line
 from moodfuse.learn.search.space import first_points, search_space, with_settings
 from moodfuse.records.cells import Grid, Space
 from moodfuse.records.claim import claims_folder
@@ -50,6 +50,8 @@ class StoredStudy:
         self._folder = folder
         self._config = config
         self._space = search_space(config, grid, space)
+        points = first_points(config, grid, space)
+        self._own = None if grid or with_settings(config, points[0]) != config else points[0]
         self._lock = FileLock(claims_folder(folder) / "study.lock")
         with self._lock:
             self._study = optuna.create_study(
@@ -60,7 +62,7 @@ class StoredStudy:
                 load_if_exists=True,
             )
             if not self._study.get_trials(deepcopy=False):
-                for point in first_points(config, grid, space):
+                for point in points:
                     self._study.enqueue_trial(point)
 
     @contextmanager
@@ -85,7 +87,9 @@ class StoredStudy:
             claim.release()
 
     def run(self, trial: Trial, fit: Callable[[Config, Callable[[int, float], None]], tuple[float, list[int]]]) -> None:
-        """Fit a trial's configuration; store its score and its answers. A trial that diverges counts as pruned.
+        """Fit a trial's configuration; store its score and its answers.
+
+        A trial that diverges, or whose settings do not go together, counts as pruned.
 
         `fit` gets the configuration and a function that each epoch reports its score to, and returns the score and the
         label id of every validation post.
@@ -99,7 +103,7 @@ class StoredStudy:
 
         try:
             score, answers = fit(with_settings(self._config, settings), report)
-        except (optuna.TrialPruned, DivergedError):  # run again, it would diverge again
+        except (optuna.TrialPruned, DivergedError, ConfigError):  # run again, it would end so again
             self._study.tell(trial, state=TrialState.PRUNED)
             return
         trial.set_user_attr(_ANSWERS, answers)
@@ -130,16 +134,15 @@ class StoredStudy:
         if not self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
             raise TrainingError(
                 f"{self._folder}: no trial has a score yet; when the trials of other processes have ended, run the "
-                "same command again, with more --trials if all have diverged"
+                "same command again, with more --trials if all have diverged or had settings that do not go together"
             )
         best: FrozenTrial = self._study.best_trial
         return float(best.values[0]), with_settings(self._config, best.params)
 
     def first_and_best(self) -> tuple[list[int], list[int]] | None:
-        """Return the answers of the first trial, at the configuration's own values, and of the best; `None` if one has
-        none, or both are the same trial."""
+        """Return the answers at the configuration's own values and at the best; `None` without, or if they are one."""
         done = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        first = next((trial for trial in done if trial.number == 0), None)
+        first = next((trial for trial in done if self._own is not None and trial.params == self._own), None)
         if first is None or (best := self._study.best_trial).number == first.number:
             return None
         found = [trial.user_attrs.get(_ANSWERS) for trial in (first, best)]

@@ -88,7 +88,8 @@ def gain(study: StoredStudy, truth: Sequence[str], groups: Sequence[Hashable], c
     """Return by how much the best trial's macro-F1 exceeds that of the configuration's own values, if another is best.
 
     On the validation posts, whose labels and groups of near-duplicates are given in their order. The best was chosen
-    on them, so the gain is too high, and its interval says only how few posts they are.
+    on them, so the gain is too high, and its interval says only how few posts they are. With another monitor than
+    macro-F1 it may be below 0.
     """
     if (answers := study.first_and_best()) is None:
         return None
