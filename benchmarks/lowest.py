@@ -20,8 +20,9 @@ EXTRAS = ["adapt", "eval", "heic", "hub", "lexicon", "report", "review", "serve"
 TOOLS = ["pytest", "hypothesis", "httpx", "pandas"]
 TESTS = ["tests/data", "tests/evaluate", "tests/decide", "tests/test_language.py", "tests/report/test_summary_page.py"]
 TESTS += ["tests/report/test_page.py", "tests/workflows/test_adapting.py", "tests/workflows/test_summarising.py"]
-TESTS += ["tests/workflows/test_same_file_back.py", "tests/serve/test_front_door.py"]
-WITH_TORCH = ["tests/runtime", "tests/workflows/test_prediction.py", "tests/workflows/test_training.py"]
+TESTS += ["tests/workflows/test_same_file_back.py"]
+WITH_TORCH = ["tests/runtime", "tests/serve/test_front_door.py"]
+WITH_TORCH += ["tests/workflows/test_prediction.py", "tests/workflows/test_training.py"]
 
 
 def main(tests: list[str], torch: str | None) -> int:
