@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from moodfuse.data.images import Seen
 from moodfuse.data.posts import Post
 from moodfuse.runtime.inputs import NONE_SEEN
 from moodfuse.runtime.predictor import Prediction, Predictor, PreparedPost
-from moodfuse.serve.batching import Engine
+from moodfuse.serve.batching import Engine, _Job
 
 
 @pytest.fixture(scope="module")
@@ -117,12 +118,42 @@ def test_posts_pass_between_the_slices_of_larger_work(predictor: Predictor) -> N
 
 
 def test_closing_answers_what_is_queued_first(predictor: Predictor) -> None:
-    async def ask() -> list[Prediction]:
-        asked = [asyncio.create_task(engine.predict(Post(str(i), "what a day"))) for i in range(20)]
-        await asyncio.sleep(0.2)
+    """Also work whose next slice stands behind the end of the queue."""
+
+    def work() -> Generator[None, None, str]:
+        while not engine._closed:
+            yield
+        yield
+        return "at its end"
+
+    async def ask() -> tuple[list[Prediction], str]:
+        prepared = [await engine.prepare(Post(str(i), "what a day")) for i in range(20)]
+        asked = [asyncio.create_task(engine._enqueue(partial(_Job, prepared=one))) for one in prepared]
+        working = asyncio.create_task(engine.run(work()))
+        await asyncio.sleep(0)  # all are in the queue, and few can be answered yet
         await asyncio.to_thread(engine.close)
-        return await asyncio.gather(*asked)
+        return await asyncio.gather(*asked), await working
 
     engine = Engine(predictor, size=2, threads=1)
-    assert len(asyncio.run(ask())) == 20
+    answers, done = asyncio.run(ask())
+    assert [answer.id for answer in answers] == [str(i) for i in range(20)]
+    assert done == "at its end"
     assert not engine.alive
+
+
+def test_nobody_waits_for_ever_for_an_engine_that_closes(predictor: Predictor) -> None:
+    """A post that is prepared when the engine has closed is refused; the others are answered."""
+
+    async def ask() -> list[Prediction | BaseException]:
+        asked = [asyncio.create_task(engine.predict(Post(str(i), "what a day"))) for i in range(60)]
+        while not any(task.done() for task in asked):
+            await asyncio.sleep(0.001)
+        await asyncio.to_thread(engine.close)
+        return await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 60)
+
+    engine = Engine(predictor, size=2, threads=1)
+    answers = asyncio.run(ask())
+    refused = [answer for answer in answers if isinstance(answer, BaseException)]
+    assert all(isinstance(one, RuntimeError) for one in refused)
+    assert isinstance(answers[0], Prediction)
+    engine.close()  # a second time does nothing

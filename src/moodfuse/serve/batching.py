@@ -73,6 +73,8 @@ class Engine:
         limits = {"max_pixels": predictor.max_pixels, "enough": predictor.enough}
         self._decoder = Decoder(seconds=decode_seconds, **limits)
         self._explaining = asyncio.Lock()
+        self._gate = threading.Lock()  # nothing gets into the queue behind its end
+        self._closed = False
         self._thread = threading.Thread(target=self._serve, name="moodfuse-engine", daemon=True)
         self._thread.start()
 
@@ -123,8 +125,11 @@ class Engine:
                 task.cancel()
 
     def close(self) -> None:
-        """Finish what is in the queue, then stop."""
-        self._queue.put(None)
+        """Finish what is in the queue, then stop; a post that is still being prepared is refused by `RuntimeError`."""
+        with self._gate:
+            if not self._closed:
+                self._queue.put(None)
+            self._closed = True
         self._thread.join()
         self._decoder.close()
         self._pool.shutdown()
@@ -156,15 +161,20 @@ class Engine:
         return costly, None if costly else self.predictor.prepare(post)
 
     async def _enqueue(self, make: Callable[[Future[Any]], _Job]) -> Any:
-        if not self.alive:
-            raise RuntimeError("the engine is closed")  # else the future would never be fulfilled
         future: Future[Any] = Future()
-        self._queue.put(make(future))
+        with self._gate:
+            if self._closed or not self.alive:
+                raise RuntimeError("the engine is closed")  # else the future would never be fulfilled
+            self._queue.put(make(future))
         return await asyncio.wrap_future(future)
 
     def _serve(self) -> None:
         job = self._queue.get()
-        while job is not None:
+        while job is not None or not self._queue.empty():  # work that is not at its end stands behind the end, too
+            if job is None:
+                job = self._queue.get()
+                self._queue.put(None)
+                continue
             if job.work is None:
                 batch, job = self._gather(job)
                 self._answer(batch)
