@@ -34,7 +34,7 @@ Grid = Mapping[str, Sequence[Number]]
 
 
 class Span(Record):
-    """The values of a setting from `low` to `high`: whole numbers if both are; drawn log-uniformly with `log`."""
+    """The values of a setting from `low` to `high`; drawn log-uniformly with `log`."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -58,23 +58,13 @@ def search(
     `ConfigError` for a folder that holds another search, `OutputError` where its study cannot be used.
     """
     require_training()
-    from moodfuse.learn.assembly import check_model
-    from moodfuse.learn.fit.devices import check_device
-    from moodfuse.learn.search.own_space import check_searched
-    from moodfuse.learn.search.space import first_points, with_settings
     from moodfuse.learn.search.study import study_errors
     from moodfuse.learn.search.trials import gain, run_trials, summarise
 
     trials = prod(len(values) for values in grid.values()) if grid else trials
     if trials < 1:
         raise ConfigError(f"--trials: expected 1 or more, found {trials}")
-    check_model(config)
-    if grid and space:
-        raise ConfigError("expected a grid or a space, found both")
-    check_searched(config, grid, space)
-    for point in first_points(config, grid, space):
-        check_model(with_settings(config, point))
-    check_device(config.train.device, config.train.devices)
+    _check(config, grid, space)
     labelled = posts.labelled()
     if not len(labelled):
         raise DataError(f"{posts.source}: no post has a label; a search needs labelled posts")
@@ -109,3 +99,19 @@ def search(
     )
     write_search(folder, summary, study.rows(), best)
     return SearchResult(folder.path, best, score, summary)
+
+
+def _check(config: Config, grid: Grid | None, space: Space | None) -> None:
+    """Raise `ConfigError` for what cannot be searched or built, before a post is read."""
+    from moodfuse.learn.assembly import check_model
+    from moodfuse.learn.fit.devices import check_device
+    from moodfuse.learn.search.own_space import check_searched
+    from moodfuse.learn.search.space import first_points, with_settings
+
+    check_model(config)
+    if grid and space:
+        raise ConfigError("expected a grid or a space, found both")
+    check_searched(config, grid, space)
+    for point in first_points(config, grid, space):
+        check_model(with_settings(config, point))
+    check_device(config.train.device, config.train.devices)
