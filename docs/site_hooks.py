@@ -13,13 +13,18 @@ _IS = re.compile(r"On the site this page is \[(.+)\]\((?:\.\./)+\1\)\.\s*")
 _HOMES = {"README.md": "index.md", "README.zh-CN.md": "index.md"}
 _HOMES |= {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "SECURITY.md": "security.md"}
 
+_IN_ENGLISH = '\n\n!!! note "本页只有英文"\n'
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Return the file that stands for a page, of the root or a notebook, or the page as it is."""
-    if not (stands := _IS.fullmatch(markdown)):
-        return markdown
-    file = ROOT / stands[1]
-    return (from_notebook if file.suffix == ".ipynb" else for_site)(file.read_text("utf-8"))
+
+def on_page_markdown(markdown: str, page: Any, **__: Any) -> str:
+    """Return what a page shows: the file of the root or the notebook that it stands for, or what it is itself."""
+    if stands := _IS.fullmatch(markdown):
+        file = ROOT / stands[1]
+        markdown = (from_notebook if file.suffix == ".ipynb" else for_site)(file.read_text("utf-8"))
+    if page.file.dest_uri.startswith("zh/") and not page.file.src_uri.endswith(".zh.md"):
+        heading, _, text = markdown.partition("\n")
+        markdown = heading + _IN_ENGLISH + text
+    return markdown
 
 
 def for_site(text: str) -> str:
