@@ -85,7 +85,7 @@ catalogue: setup
 
 # The lowest versions that pyproject.toml allows, in an environment of their own.
 lowest: setup
-	$(BIN)/python benchmarks/lowest.py
+	$(BIN)/python benchmarks/versions.py lowest
 
 # What is released, in dist/, proven in an environment without PyTorch.
 dist: setup
