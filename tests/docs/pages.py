@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import tokenize
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from markdown.extensions.toc import slugify_unicode as slugify
+
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "moodfuse"
+BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
 def read_page(name: str) -> str:
@@ -33,6 +37,21 @@ def read_rows(section: str) -> list[list[str]]:
 def load_script(name: str) -> dict[str, Any]:
     """Return the names that a script in docs/ defines."""
     return runpy.run_path(str(ROOT / "docs" / name))
+
+
+def prose(page: Path) -> str:
+    """Return a page's text without its blocks of code."""
+    return BLOCK.sub("", page.read_text("utf-8"))
+
+
+def headings(page: Path) -> list[tuple[str, str]]:
+    """Return the signs before each heading (#, ##) and its words."""
+    return re.findall(r"^(#+) (.+)$", prose(page), re.MULTILINE)
+
+
+def places(page: Path) -> set[str]:
+    """Return what a link to the page may name behind its #: anchors, and headings as the site and GitHub write them."""
+    return set(re.findall(r'<a id="([^"]+)">', prose(page))) | {slugify(words, "-") for _, words in headings(page)}
 
 
 @lru_cache

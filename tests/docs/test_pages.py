@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from pages import ROOT, SOURCE
+from pages import BLOCK, ROOT, SOURCE, places, prose
 from typer.main import get_command
 
 from moodfuse.cli.main import app
@@ -23,8 +23,7 @@ FRONT = {name for option in get_command(app).params for name in option.opts}
 
 def commands(page: str) -> list[tuple[str, set[str]]]:
     """Return the verb and the options of every command in code, whether inline or in a block."""
-    blocks = re.findall(r"^```.*?^```", page, re.MULTILINE | re.DOTALL)
-    rest = re.sub(r"^```.*?^```", "", page, flags=re.MULTILINE | re.DOTALL)
+    blocks, rest = BLOCK.findall(page), BLOCK.sub("", page)
     lines = [line for block in blocks for line in block.splitlines()[1:-1]] + re.findall(r"`([^`\n]+)`", rest)
     found = []
     for line in lines:
@@ -57,3 +56,10 @@ def test_the_files_that_a_page_names_are_there(path: Path) -> None:
         assert (ROOT / name).is_file() or (SOURCE / name).is_file(), name
     for link in re.findall(r"\]\(([^)#\s]+)", text):
         assert link.startswith("http") or (path.parent / link).exists(), link
+
+
+@every
+def test_the_places_that_a_page_links_to_are_there(path: Path) -> None:
+    for name, place in re.findall(r"\]\(([^)#\s:]*)#([^)\s]+)\)", prose(path)):
+        page = path.parent / name if name else path
+        assert page.suffix != ".md" or place in places(page), f"{name}#{place}"
