@@ -201,7 +201,7 @@ def resized(image: Image.Image, spec: ImageSpec, *, exact: bool = False) -> Imag
     """Return the part of an RGB image that the encoder sees, `spec.size` wide and high.
 
     `exact` resizes all of the image and cuts the part out. Else the part alone is resized, which rounds some grey
-    levels otherwise (by 2 at most), and of an image `_GAP` times as large or more, blocks are averaged first.
+    levels otherwise (in photos by 2 at most), and of an image `_GAP` times as large or more, blocks are averaged first.
     """
     size, edge = spec.size, spec.edge
     width, height = image.size
