@@ -14,7 +14,8 @@ from moodfuse.labels import SENTIMENT
 Modality = Literal["text", "image"]
 #: The modality that is left where this one is withheld.
 OTHER: dict[Modality, Modality] = {"text": "image", "image": "text"}
-Precision = Literal["fp32", "fp16", "int8"]
+Weights = Literal["fp32", "fp16", "int8"]
+Precision = Literal[Weights, "int8_dynamic"]
 Augmentation = Literal["crop", "flip", "rotation", "rotation90", "noise", "blur", "grid"]
 
 
@@ -230,12 +231,15 @@ class TrainConfig(Section):
 class ExportConfig(Section):
     """How the weights of a bundle's graphs are stored; `learn/precision.py` says how they are used."""
 
-    text: Precision = Field("fp32", description="text encoder: fp32, fp16, or int8 in blocks of 32 with a scale each")
-    image: Precision = Field(
+    text: Precision = Field(
+        "fp32",
+        description="text encoder: fp32; fp16; int8 in blocks of 32 with a scale each; int8_dynamic: activations too",
+    )
+    image: Weights = Field(
         "fp32",
         description="image encoder; int8: a scale a channel and, of a frozen one, activations in int8 too",
     )
-    head: Precision = Field("fp32", description="the head: everything after the encoders")
+    head: Weights = Field("fp32", description="the head: everything after the encoders")
 
 
 class Config(Section):

@@ -122,6 +122,18 @@ sys.exit(code or (f"imported {heavy}" if heavy else 0))
     assert done.returncode == 0, done.stderr
 
 
+def test_help_and_completion_import_no_numbers_and_no_models() -> None:
+    code = """
+import sys
+from moodfuse.cli.main import run
+code = run(["--help"])
+heavy = {"numpy", "onnxruntime", "PIL", "pydantic", "tokenizers", "yaml"} & set(sys.modules)
+sys.exit(code or (f"imported {heavy}" if heavy else 0))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_one_text_imports_nothing_of_the_web_and_no_readers(trained_run: Path) -> None:
     code = """
 import sys

@@ -9,7 +9,7 @@ import pytest
 from moodfuse.config import DataConfig
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.labels import SENTIMENT
-from moodfuse.learn import precision
+from moodfuse.learn import int8_products, precision
 from moodfuse.learn.bundling import export_bundle
 from moodfuse.learn.compare.cell import CellData, run_cell
 from moodfuse.learn.encoders import find_encoder
@@ -34,7 +34,10 @@ def pooled(graph: bytes, ids: np.ndarray) -> np.ndarray:
     return open_session(graph).run(["pooled"], {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0]
 
 
-@pytest.mark.parametrize(("precision", "size", "nearest"), [("fp16", 0.51, 0.999_99), ("int8", 0.30, 0.995)])
+@pytest.mark.parametrize(
+    ("precision", "size", "nearest"),
+    [("fp16", 0.51, 0.999_99), ("int8", 0.30, 0.995), ("int8_dynamic", 0.27, 0.98)],
+)
 def test_fewer_bits_make_a_smaller_graph_that_computes_nearly_the_same(
     minilm: bytes, precision: str, size: float, nearest: float
 ) -> None:
@@ -106,6 +109,18 @@ def test_int8_keeps_a_convolution_with_a_scale_a_channel_and_decodes_it_once() -
     assert cosines.min() >= 0.99
 
 
+def test_in_int8_dynamic_every_token_has_a_scale_of_its_own(minilm: bytes) -> None:
+    """With one scale for a batch, as ONNX Runtime has it, a loud neighbour takes the others' last bits."""
+    model = onnx.load_model_from_string(reduce_weights(minilm, "int8_dynamic"))
+    kinds = [node.op_type for node in model.graph.node]
+    assert kinds.count("MatMulInteger") == 6 * 6  # of six layers: query, key, value, output, and two more
+    assert kinds.count("QuantizeLinear") == 6 * 4  # the first three share what they read
+    weights = [tensor for tensor in model.graph.initializer if tensor.data_type == onnx.TensorProto.INT8]
+    products = {node.input[1] for node in model.graph.node if node.op_type == "MatMulInteger"}
+    steps = [onnx.numpy_helper.to_array(tensor) for tensor in weights if tensor.name in products]
+    assert max(np.abs(step).max() for step in steps) == 63  # sums of two products fit into 16 bits
+
+
 def test_full_precision_is_the_graph_itself(minilm: bytes) -> None:
     assert reduce_weights(minilm, "fp32") is minilm
 
@@ -134,12 +149,14 @@ def test_a_reduced_bundle_says_how_far_it_is_from_its_model(synthetic_folder: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("bits", ["int8", "int8_dynamic"])
 def test_a_cell_predicts_with_the_bits_that_its_bundle_would_ship(
-    tiny_bert: Path, synthetic_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_bert: Path, synthetic_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bits: str
 ) -> None:
-    monkeypatch.setattr(precision, "_LEAST", 16)  # the tiny encoder's weights are all small
+    for module in (precision, int8_products):
+        monkeypatch.setattr(module, "_LEAST", 16)  # the tiny encoder's weights are all small
     training = {"regime": "end_to_end", "tune": ["text"], "epochs": 1, "batch_size": 8, "precision": "fp32"}
-    settings = {"model": {"text": str(tiny_bert)}, "train": training, "export": {"text": "int8", "head": "int8"}}
+    settings = {"model": {"text": str(tiny_bert)}, "train": training, "export": {"text": bits, "head": "int8"}}
     config = resolve_config("text", overrides=[settings])
     posts = read_posts(synthetic_folder)[:40]
     rows = {"train": range(24), "validation": range(24, 32), "test": range(32, 40)}

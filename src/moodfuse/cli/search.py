@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import JsonValue
-from rich.console import Console
-from rich.table import Table
 
 from moodfuse.cli.offline import Offline, keep_offline
 from moodfuse.cli.progress import Bar, say
 from moodfuse.cli.reading import AlsoTrain, Columns, Quotes, Remote, Sheet, also_layer, reading_of
 from moodfuse.cli.tracking import Track, publish
 from moodfuse.errors import ConfigError
-from moodfuse.records.search import read_search
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from moodfuse.records.record import Number
     from moodfuse.workflows.searching import SearchResult
 
@@ -126,6 +124,11 @@ def _shown(value: JsonValue) -> str:
 
 def _print_points(result: SearchResult) -> None:
     """Print a row for each point of the grid, the best first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from moodfuse.records.search import read_search
+
     trials = sorted(read_search(result.path).trials, key=lambda trial: -(trial.score or float("-inf")))
     table = Table(*trials[0].settings, "validation score", "epochs", box=None, pad_edge=False)
     for trial in trials:

@@ -30,7 +30,7 @@ from moodfuse.runtime.bundle import ViewSpec, graph_name
 from moodfuse.runtime.graphs import open_session, output_width
 
 #: The version of the rounding, part of the fingerprint at these precisions: raise it when rounding changes.
-_ROUNDING: dict[Precision, tuple[int, ...]] = {"int8": (2,)}
+_ROUNDING: dict[Precision, tuple[int, ...]] = {"int8": (2,), "int8_dynamic": (1,)}
 
 
 class LiveInputs(Protocol):
