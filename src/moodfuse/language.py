@@ -11,8 +11,9 @@ import os
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Language = Literal["en", "zh"]
 #: Where the language is asked of, the first that is set: ours, then the system's.
@@ -21,6 +22,10 @@ CATALOGUE = Path(__file__).parent / "locale/zh/LC_MESSAGES/moodfuse.mo"
 
 _GAP = re.compile(r"\{(\d+)\}")
 _SENTENCES = re.compile(r"(?<=[.!?]) (?=\S)")
+_CELLS = re.compile(r"(\s{2,})")
+_IN_A_LIST = re.compile(r", (?:and )?(?![^(]*\))| and ")  # no comma within brackets
+_SEVERAL_WORDS = re.compile(r"(?<![\w-])[A-Za-z]{2,} [A-Za-z]{2,}(?![\w=-])")
+_FEW_LETTERS = 10
 _spoken: Language = "en"
 
 
@@ -46,17 +51,27 @@ def translate(text: str) -> str:
     return text if _spoken == "en" else _catalogue().translate(text)
 
 
+class _Gapped(NamedTuple):
+    """A message with gaps, the longest of its own words, and its translation."""
+
+    words: str
+    pattern: re.Pattern[str]
+    told: str
+    #: Whether it begins with a gap and has next to no words of its own: other sentences would fill it by chance.
+    weak: bool
+
+
 class Catalogue:
     """Messages and their translations; a message has gaps `{0}`, `{1}` ... where its sentences have values."""
 
     def __init__(self, messages: Mapping[str, str]) -> None:
         self._whole = {message: told for message, told in messages.items() if not _GAP.search(message)}
         gapped = [message for message in messages if message not in self._whole]
-        gapped.sort(key=lambda message: len(_GAP.sub("", message)), reverse=True)  # the most words of its own first
-        self._gapped = [(*_filled(message), messages[message]) for message in gapped]
+        gapped.sort(key=_own_words, reverse=True)  # the most words of its own first
+        self._gapped = [_filled(message, messages[message]) for message in gapped]
 
     def translate(self, text: str) -> str:
-        """Return the translation of a text, or of each of its lines or sentences that has one."""
+        """Return the translation of a text, or of each of its lines, cells or sentences that has one."""
         core = text.strip()
         if not core:
             return text
@@ -69,6 +84,8 @@ class Catalogue:
         pieces = [self._sentence(sentence) for sentence in sentences]
         if None in pieces and (told := self._sentence(text)) is not None:
             return told  # one message of several sentences
+        if None in pieces and len(cells := _CELLS.split(text)) > 1:
+            return "".join(map(self.translate, cells))
         told = ""
         for sentence, piece in zip(sentences, pieces, strict=True):
             told += f"{sentence} " if piece is None else piece  # a Chinese full stop needs no blank behind it
@@ -76,29 +93,62 @@ class Catalogue:
 
     def _sentence(self, text: str) -> str | None:
         """Return the translation of one sentence, also where a capital and a full stop were put to it, or taken off."""
-        if (told := self._message(text)) is not None:
-            return told
+        found = [(self._message(text), "{}")]
         if text.endswith("."):
-            told = self._message(text[:1].lower() + text[1:-1])
-            return told and f"{told}。"
-        told = self._message(f"{text}.")
-        return told and told.removesuffix("。")
+            found.append((self._message(text[:1].lower() + text[1:-1]), "{}。"))
+        else:
+            found.append((self._message(f"{text}."), "{}"))
+        known = [(message[0], how.format(message[1])) for message, how in found if message is not None]
+        if not known:
+            return None
+        told = max(known, key=itemgetter(0))[1]
+        return told if text.endswith(".") else told.removesuffix("。")
 
-    def _message(self, text: str) -> str | None:
+    def _message(self, text: str) -> tuple[int, str] | None:
+        """Return the translation of a message, and how many signs of its own it has: the more, the surer it is it."""
         if text in self._whole:
-            return self._whole[text]
-        for words, pattern, told in self._gapped:
-            if words in text and (found := pattern.fullmatch(text)):
-                # A value of one word is a name, a number or a path; one of several may be a sentence in its turn.
-                values = [self.translate(value) if " " in value else value for value in found.groups()]
-                return _GAP.sub(lambda gap, values=values: values[int(gap[1])], told)  # type: ignore[misc]
+            return len(text), self._whole[text]
+        for message in self._gapped:
+            if message.words not in text or not (found := message.pattern.fullmatch(text)):
+                continue
+            if not all(map(_brackets_close, found.groups())):
+                continue
+            values = [self._value(value) for value in found.groups()]
+            if not message.weak or not any(map(_SEVERAL_WORDS.search, values)):
+                own = len(text) - sum(map(len, found.groups()))
+                return own, _GAP.sub(lambda gap, values=values: values[int(gap[1])], message.told)  # type: ignore[misc]
         return None
 
+    def _value(self, value: str) -> str:
+        """Return a value in its turn: a word is a name, a number or a path; several may be a sentence or a list."""
+        if " " not in value:
+            return value
+        told = self.translate(value)
+        if told != value:
+            return told
+        pieces = [self.translate(piece) for piece in _IN_A_LIST.split(value)]
+        return value if len(pieces) == 1 or any(map(_SEVERAL_WORDS.search, pieces)) else "、".join(pieces)
 
-def _filled(message: str) -> tuple[str, re.Pattern[str]]:
-    """Return the longest words of a message's own, and a pattern of the sentences that fill it."""
+
+def _own_words(message: str) -> int:
+    return len(_GAP.sub("", message))
+
+
+def _filled(message: str, told: str) -> _Gapped:
     words = _GAP.split(message)[::2]
-    return max(words, key=len), re.compile("(.*?)".join(map(re.escape, words)))
+    letters = sum(map(str.isalpha, "".join(words)))
+    pattern = re.compile("(.*?)".join(map(re.escape, words)))
+    return _Gapped(max(words, key=len), pattern, told, not words[0] and letters < _FEW_LETTERS)
+
+
+def _brackets_close(value: str) -> bool:
+    """Return whether every bracket of a value is closed in it: what begins within one is no value."""
+    depth = 0
+    for sign in value:
+        depth += (sign == "(") - (sign == ")")
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 @lru_cache(maxsize=1)
