@@ -53,7 +53,7 @@ class Catalogue:
         self._whole = {message: told for message, told in messages.items() if not _GAP.search(message)}
         gapped = [message for message in messages if message not in self._whole]
         gapped.sort(key=lambda message: len(_GAP.sub("", message)), reverse=True)  # the most words of its own first
-        self._gapped = [(*_filled(message), messages[message]) for message in gapped]
+        self._gapped = [(len(_GAP.sub("", message)), *_filled(message), messages[message]) for message in gapped]
 
     def translate(self, text: str) -> str:
         """Return the translation of a text, or of each of its lines or sentences that has one."""
@@ -76,23 +76,25 @@ class Catalogue:
 
     def _sentence(self, text: str) -> str | None:
         """Return the translation of one sentence, also where a capital and a full stop were put to it, or taken off."""
-        if (told := self._message(text)) is not None:
-            return told
+        own, told = self._message(text)
         if text.endswith("."):
-            told = self._message(text[:1].lower() + text[1:-1])
-            return told and f"{told}。"
-        told = self._message(f"{text}.")
-        return told and told.removesuffix("。")
+            own_bare, bare = self._message(text[:1].lower() + text[1:-1])
+            return f"{bare}。" if bare is not None and own_bare > own else told
+        if told is None:
+            told = self._message(f"{text}.")[1]
+            return told and told.removesuffix("。")
+        return told
 
-    def _message(self, text: str) -> str | None:
+    def _message(self, text: str) -> tuple[int, str | None]:
+        """Return the translation of a message, and how much of the text is the message's own: no value in a gap."""
         if text in self._whole:
-            return self._whole[text]
-        for words, pattern, told in self._gapped:
+            return len(text) + 1, self._whole[text]
+        for own, words, pattern, told in self._gapped:
             if words in text and (found := pattern.fullmatch(text)):
                 # A value of one word is a name, a number or a path; one of several may be a sentence in its turn.
                 values = [self.translate(value) if " " in value else value for value in found.groups()]
-                return _GAP.sub(lambda gap, values=values: values[int(gap[1])], told)  # type: ignore[misc]
-        return None
+                return own, _GAP.sub(lambda gap, values=values: values[int(gap[1])], told)  # type: ignore[misc]
+        return 0, None
 
 
 def _filled(message: str) -> tuple[str, re.Pattern[str]]:
