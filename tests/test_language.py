@@ -40,6 +40,12 @@ def test_a_text_is_translated_by_what_it_fills(english: str, chinese: str) -> No
 def test_of_several_messages_the_one_with_most_words_of_its_own_is_meant() -> None:
     known = Catalogue({"{0} ({1})": "{0}（{1}）", "{0} is not known ({1})": "不认识 {0}（{1}）"})
     assert known.translate("x is not known (y)") == "不认识 x（y）"
+    assert known.translate("X is not known (y).") == "不认识 x（y）。"
+
+
+def test_a_full_stop_is_no_part_of_a_value() -> None:
+    known = Catalogue({"{0} from {1}": "{0} ← {1}", "{0} rose from {1} to {2} %": "{0} 由 {1} % 升至 {2} %"})
+    assert known.translate("Joy rose from 18 to 26 %.") == "joy 由 18 % 升至 26 %。"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Every notebook runs from an empty folder, is kept without its outputs, and is a page of the site."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -25,7 +26,8 @@ def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
 @every
 def test_a_page_of_the_site_shows_its_words_and_its_code(path: Path) -> None:
     hooks = load_script("site_hooks.py")
-    page = hooks["on_page_markdown"](read_page(f"docs/notebooks/{path.stem}.md"))
+    english = SimpleNamespace(file=SimpleNamespace(src_uri=f"notebooks/{path.stem}.md", dest_uri="notebooks/"))
+    page = hooks["on_page_markdown"](read_page(f"docs/notebooks/{path.stem}.md"), english)
     assert page.startswith("# ")
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "code":

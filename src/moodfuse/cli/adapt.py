@@ -14,7 +14,7 @@ from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, reading_of
 
 def adapt(
     labels_file: Annotated[
-        Path, typer.Argument(metavar="LABELS", help="Your posts, labelled: 30 to some thousand of them.")
+        Path, typer.Argument(metavar="LABELS", help="Your posts, labelled: 20 at least, and 3 of each label.")
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the new bundle; without it nothing is written.")

@@ -47,10 +47,10 @@ class Difference:
         """Return what is to be said of a difference that stands: shares in percent, differences in points."""
         points, ends = 100 * abs(self.difference), sorted((100 * abs(self.low), 100 * abs(self.high)))
         interval = f"{points:.0f} points, {ends[0]:.0f} to {ends[1]:.0f}"
-        shares = f"{100 * self.share_a:.0f} to {100 * self.share_b:.0f} %"
         if self.a != REST:
             return (
-                f"{self.label} {'rose' if self.difference > 0 else 'fell'} from {shares}"
+                f"{self.label} {'rose' if self.difference > 0 else 'fell'} from "
+                f"{100 * self.share_a:.0f} to {100 * self.share_b:.0f} %"
                 f"{f' in {self.group}' if self.group else ''} between {self.a} and {self.b} ({interval})"
             )
         return (
