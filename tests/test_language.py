@@ -62,6 +62,18 @@ def test_the_system_is_asked_ours_first(environment: dict[str, str], found: str)
     assert system_language(environment) == found
 
 
+def test_a_message_of_next_to_no_words_fills_no_sentence_by_chance() -> None:
+    known = Catalogue({"{0} from {1}": "{0} ← {1}", "{0} ({1} to {2})": "{0}（{1} 至 {2}）", "of {0}": "{0} 中"})
+    assert known.translate("concat from text") == "concat ← text"
+    assert known.translate("It rose from 18 (17 to 19)") == "It rose from 18 (17 to 19)"
+    assert (
+        known.translate("a 14.4 (9.9 to 19.4)   20.9 (13.1 to 27.9)") == "a 14.4（9.9 至 19.4）   20.9（13.1 至 27.9）"
+    )
+    assert known.translate("of 5 % a (1 to 9), 3 % b (2, 4) and 2 % c (1 to 3)") == (
+        "5 % a（1 至 9）、3 % b (2, 4)、2 % c（1 至 3） 中"
+    )
+
+
 def test_a_process_speaks_english_until_it_is_told_otherwise() -> None:
     assert language() == "en"
     assert translate("Only errors.") == "Only errors."

@@ -143,6 +143,34 @@ def test_bad_input_to_train_is_one_line(
     assert "Traceback" not in done.err
 
 
+def texts_alone(path: Path) -> Path:
+    words = {"positive": "a lovely day", "negative": "an awful queue", "neutral": "the shop in Main Street"}
+    rows = [(f"{said}, number {i} {chr(97 + i % 26) * 9}", label) for i in range(20) for label, said in words.items()]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *rows])
+    return path
+
+
+@pytest.mark.parametrize("verb", [["train", "--recipe", "concat"], ["compare"], ["search"]])
+def test_what_no_post_has_is_told_before_anything_is_claimed(
+    verb: list[str], moodfuse: Callable[..., Done], tmp_path: Path
+) -> None:
+    done = moodfuse(verb[0], str(texts_alone(tmp_path / "posts.csv")), *verb[1:])
+    assert done.code == 1
+    assert "posts.csv: no post has a readable image, which fusion " in done.error
+    assert done.error.endswith("; the recipe text reads the text alone")
+    assert {path.name for path in tmp_path.iterdir()} <= {"posts.csv"}
+
+
+@pytest.mark.slow
+def test_a_table_of_texts_alone_trains_on_them(moodfuse: Callable[..., Done], tmp_path: Path) -> None:
+    done = moodfuse("train", str(texts_alone(tmp_path / "posts.csv")), "--name", "first", "train.epochs=1")
+    assert done.code == 0, done.err
+    assert "no post has an image: trained is the recipe text" in done.err
+    manifest = json.loads((tmp_path / "runs/first/bundle/manifest.json").read_text())
+    assert manifest["modalities"] == ["text"]
+
+
 def test_predict_without_a_model_takes_the_one_that_moodfuse_brings(
     moodfuse: Callable[..., Done], synthetic_folder: Path, tmp_path: Path
 ) -> None:

@@ -74,6 +74,10 @@ def train(
     with Bar(quiet=quiet) as bar:
         reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
         posts = read_posts(data, reading, labels=Labels(resolved.labels))
+        if recipe is None and config is None and len(posts.modalities) == 1:
+            [recipe] = posts.modalities
+            bar.line(f"no post has {'an image' if recipe == 'text' else 'a text'}: trained is the recipe {recipe}")
+            resolved = resolve_config(recipe, overrides=layers)
         result = run_training(
             posts,
             resolved,

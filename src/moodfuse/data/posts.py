@@ -154,6 +154,15 @@ class Posts(Sequence[Post]):
     def labels(self) -> list[str | None]:
         return [post.label for post in self._posts]
 
+    @property
+    def modalities(self) -> frozenset[Modality]:
+        """What any post has or names, readable or not."""
+        named: dict[Modality, bool] = {
+            "text": any(post.text for post in self),
+            "image": any(post.images for post in self),
+        }
+        return frozenset(modality for modality, found in named.items() if found)
+
     def subset(self, ids: Iterable[str]) -> Posts:
         """Return the posts with these ids, in the order of `ids`. Raises `DataError` for an id unknown here."""
         try:

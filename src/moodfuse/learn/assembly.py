@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from moodfuse.config import Config, Modality, OptimConfig, Section, TrainConfig, idle_settings
+from moodfuse.config import OTHER, Config, Modality, OptimConfig, Section, TrainConfig, idle_settings
 from moodfuse.data.images import ImageSpec
 from moodfuse.data.posts import Posts
-from moodfuse.errors import ConfigError, TrainingError
+from moodfuse.errors import ConfigError, DataError, TrainingError
 from moodfuse.learn.batches import FrozenData, ModalityData
 from moodfuse.learn.encoders import Encoder, EncoderSource, Features, find_encoder
 from moodfuse.learn.encoders.joined import JoinedSource
@@ -67,6 +67,21 @@ def check_model(config: Config) -> None:
             f"train.tune: expected {' or '.join(reads)}, which fusion {config.model.fusion} reads, found "
             f"{', '.join(config.train.tuned)}; set train.tune=[{','.join(reads)}]"
         )
+
+
+def check_posts(posts: Posts, config: Config) -> None:
+    """Raise `DataError` if the fusion reads what no post has, before anything is computed or claimed."""
+    for modality in find_fusion(config.model.fusion).modalities:
+        if modality not in posts.modalities:
+            raise DataError(f"{posts.source}: {_lacking(modality, config)}")
+
+
+def _lacking(modality: Modality, config: Config) -> str:
+    other = OTHER[modality]
+    return (
+        f"no post has a readable {modality}, which fusion {config.model.fusion} needs; "
+        f"the recipe {other} reads the {other} alone"
+    )
 
 
 def _check_idle(config: Config) -> None:
@@ -159,7 +174,7 @@ def open_modality(
         return OpenModality(source, source.live(posts, config.train.augment), encoder.dim, encoder)
     data, features = frozen(source, reads == "tokens")
     if not features.width:
-        raise TrainingError(f"no post has a readable {modality}, which fusion {config.model.fusion} needs")
+        raise TrainingError(_lacking(modality, config))
     return OpenModality(source, data, features.width, features=features)
 
 

@@ -58,6 +58,7 @@ def search(
     `ConfigError` for a folder that holds another search, `OutputError` where its study cannot be used.
     """
     require_training()
+    from moodfuse.learn.assembly import check_posts
     from moodfuse.learn.search.study import study_errors
     from moodfuse.learn.search.trials import gain, run_trials, summarise
 
@@ -68,6 +69,7 @@ def search(
     labelled = posts.labelled()
     if not len(labelled):
         raise DataError(f"{posts.source}: no post has a label; a search needs labelled posts")
+    check_posts(labelled, config)
     digests = post_digests(labelled)
     also = read_corpora(config, labelled, digests, progress, notify)
     data_hash = data_sha256(labelled, digests, also.sha256)

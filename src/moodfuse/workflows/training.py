@@ -77,7 +77,7 @@ def train(
     multiprocessing. `tuned` are folders in which a comparison has tuned the same encoders on the same training posts:
     they are not tuned again.
     """
-    from moodfuse.learn.assembly import check_model
+    from moodfuse.learn.assembly import check_model, check_posts
     from moodfuse.learn.fit.devices import check_device
 
     check_model(config)
@@ -89,6 +89,7 @@ def train(
     labelled = posts.labelled()
     if not len(labelled):
         raise DataError(f"{posts.source}: no post has a label; training needs labelled posts")
+    check_posts(labelled, config)
     for reason, count in posts.dropped.items():
         notify(f"{count} posts dropped on reading: {reason}")
     if left_out := len(posts) - len(labelled):

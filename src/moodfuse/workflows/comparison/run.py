@@ -148,12 +148,16 @@ def compare_models(
 
     `also` are the corpora of `data.also_train`, if they have been read before.
     """
+    from moodfuse.learn.assembly import check_posts
+
     config = models[0].config
     check_fold_count(config)
     _check_validation(models)
     workers = _workers_beside_devices(config, effort.workers)
     labels = Labels(config.labels)
     labelled = _labelled(posts, notify)
+    for model in models:
+        check_posts(labelled, model.config)
     digests = post_digests(labelled)
     also = also or read_corpora(config, labelled, digests, progress, notify)
     data_hash = data_sha256(labelled, digests, also.sha256)
