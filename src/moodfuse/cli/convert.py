@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moodfuse.cli.progress import Bar
+from moodfuse.cli.progress import Bar, say
 from moodfuse.cli.reading import Columns, Quotes, Sheet, reading_of
 from moodfuse.errors import ConfigError, suggest
 
@@ -68,13 +68,13 @@ def convert(
     if as_json:
         print(json.dumps({"posts": done.posts, "labels": by_label, "dropped": done.dropped, "notes": notes}))
         return
-    print(f"{destination}: {done.posts:,} posts as {done.format}")
+    say(f"{destination}: {done.posts:,} posts as {done.format}")
     for label, n in by_label.items():
-        print(f"  {label:<12} {n:>9,}")
+        say(f"  {label:<12} {n:>9,}")
     for reason, n in done.dropped.items():
-        print(f"  {'dropped':<12} {n:>9,}  {reason}")
+        say(f"  {'dropped':<12} {n:>9,}  {reason}")
     for note, n in notes.items():
-        print(f"  {'note':<12} {n:>9,}  {note}")
+        say(f"  {'note':<12} {n:>9,}  {note}")
 
 
 def _part(name: str) -> Part:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from moodfuse.cli.progress import say
+
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show what is installed and what works, and how to fix what does not."""
@@ -18,6 +20,6 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     else:
         for check in checks:
             mark = "ok  " if check.ok else "--  "
-            print(f"{mark}{check.name:<22}{check.found}" + ("" if check.ok else f"\n      do: {check.remedy}"))
+            say(f"{mark}{check.name:<22}{check.found}" + ("" if check.ok else f"\n      do: {check.remedy}"))
     if any(check.required and not check.ok for check in checks):
         raise typer.Exit(1)

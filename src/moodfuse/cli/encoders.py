@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from moodfuse.cli.progress import say
+
 
 def encoders(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the named encoders, and what each needs."""
@@ -17,7 +19,7 @@ def encoders(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")
         print(json.dumps([row._asdict() for row in rows], indent=1))
         return
     for row in rows:
-        print(f"{row.name:<40} {' + '.join(row.modalities):<12} {row.summary} [needs {row.needs}]")
-    print("model.text and model.image also take any other id of the Hub, and a folder with a Hugging Face model:")
-    print("config.json, *.safetensors, and tokenizer.json (text) or preprocessor_config.json (image)")
-    print("several encoders of a modality, whose vectors are joined: model.text=[minilm,vader]")
+        say(f"{row.name:<40} {' + '.join(row.modalities):<12} {row.summary} [needs {row.needs}]")
+    say("model.text and model.image also take any other id of the Hub, and a folder with a Hugging Face model:")
+    say("config.json, *.safetensors, and tokenizer.json (text) or preprocessor_config.json (image)")
+    say("several encoders of a modality, whose vectors are joined: model.text=[minilm,vader]")

@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from moodfuse.cli.progress import say
+
 
 def fusions(
     name: Annotated[str | None, typer.Argument(help="Draw this fusion.")] = None,
@@ -36,7 +38,7 @@ def fusions(
         table.add_row(row["name"], row["family"], row["reads"], interacts, f"{row['weights']:,}", row["source"])
     console = Console(width=None if Console().is_terminal else 160)
     console.print(table)
-    print("the options and the picture of a fusion: moodfuse fusions NAME [--svg FILE]")
+    say("the options and the picture of a fusion: moodfuse fusions NAME [--svg FILE]")
 
 
 def _rows() -> list[dict[str, Any]]:
@@ -68,10 +70,8 @@ def _draw(name: str, overrides: list[str], svg: Path | None, as_json: bool) -> N
         files.write_text(svg, drawing.to_svg())
     if as_json:
         steps = [[step.name, step.kind, step.shape, step.weights] for step in drawing.steps]
-        print(
-            json.dumps({"fusion": name, "weights": drawing.weights, "reads": drawing.reads, "steps": steps}, indent=1)
-        )
+        say(json.dumps({"fusion": name, "weights": drawing.weights, "reads": drawing.reads, "steps": steps}, indent=1))
         return
-    print(drawing.to_text())
+    say(drawing.to_text())
     options = ", ".join(f"{key}={value}" for key, value in fusion_options(find_fusion(name)).items())
-    print(f"\noptions: {options or 'none'}")
+    say(f"\noptions: {options or 'none'}")

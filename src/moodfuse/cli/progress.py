@@ -19,7 +19,7 @@ def say(text: str = "") -> None:
 
 def complain(text: str) -> None:
     """Print an error on stderr."""
-    console.print(translate(f"error: {text}"), markup=False)
+    console.print(translate(f"error: {translate(text)}"), markup=False)  # apart, or a message takes "error" for a value
 
 
 class Bar:

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from moodfuse.cli.progress import Bar
+from moodfuse.cli.progress import Bar, say
 from moodfuse.cli.reading import Columns, Quotes, Remote, Sheet, Validation, reading_of, validation_layer
 from moodfuse.errors import ConfigError
 
@@ -77,8 +77,8 @@ def reproduce(
         print(json.dumps(result.record.as_json(), indent=1, ensure_ascii=False))
         return
     _print(result.record)
-    print(f"report      {result.folder.page}")
-    print(f"submission  {result.folder.submission}" if result.record.submission else "submission  none")
+    say(f"report      {result.folder.page}")
+    say(f"submission  {result.folder.submission}" if result.record.submission else "submission  none")
 
 
 def _print(record: Reproduction) -> None:
@@ -86,10 +86,10 @@ def _print(record: Reproduction) -> None:
     from moodfuse.report.reproduction import score_table
 
     for line in record.headlines:
-        print(f"{line}.")
+        say(f"{line}.")
     if record.cut:
-        print(f"cut of the report's budget: {'; '.join(record.cut)}")
-    print()
+        say(f"cut of the report's budget: {'; '.join(record.cut)}")
+    say("")
     content = score_table(record)
     table = Table(*content.columns, box=None, pad_edge=False)
     for row in content.rows:
@@ -98,4 +98,4 @@ def _print(record: Reproduction) -> None:
     if record.submission:
         counts = record.submission.labels
         total = sum(counts.values()) or 1
-        print("\nunlabelled posts: " + ", ".join(f"{label} {n} ({n / total:.1%})" for label, n in counts.items()))
+        say("\nunlabelled posts: " + ", ".join(f"{label} {n} ({n / total:.1%})" for label, n in counts.items()))
