@@ -72,7 +72,7 @@ format: setup
 
 # The documentation in both languages as a site in site/.
 docs: setup
-	$(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo site/index.html
 
 # The man page, from the command line itself.

@@ -34,7 +34,7 @@ def test_a_tutorial_works_as_it_is_written(name: str, tmp_path: Path) -> None:
             ran += 1
         elif language == "text":
             for line in text.splitlines():
-                assert line in said
+                assert line == "..." or line in said
     assert ran >= 3
 
 

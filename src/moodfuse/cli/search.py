@@ -54,9 +54,10 @@ def search(
 ) -> None:
     """Search a model's settings on the validation fold; run it again to continue, or several times to share it."""
     from moodfuse.workflows.extras import require_training
+
+    require_training()  # before what asks for a part of that extra
     from moodfuse.workflows.tracking import require_tracker
 
-    require_training()
     require_tracker(track)
     keep_offline(offline)
     from moodfuse.data.formats.base import TRAINING

@@ -57,9 +57,10 @@ def train(
 ) -> None:
     """Train a model; the same command again continues an interrupted training."""
     from moodfuse.workflows.extras import require_training
+
+    require_training()  # before what asks for a part of that extra
     from moodfuse.workflows.tracking import require_tracker
 
-    require_training()
     require_tracker(track)
     keep_offline(offline)
     from moodfuse.data.formats.base import TRAINING

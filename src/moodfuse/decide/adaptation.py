@@ -103,10 +103,12 @@ class Adaptation:
             for labels, accuracy in zip(self.curve.fitted, self.curve.accuracy, strict=True)
         )
         value, low, high = (100 * one for one in self.curve.twice)
+        last = 100 * (self.curve.accuracy[-1] - self.curve.accuracy[-2])
         return [
             "",
             f"accuracy by the labels that a head was fitted on: {fitted}",
-            f"twice the labels would add about {value:.1f} points ({low:.1f} to {high:.1f})",
+            f"twice the labels would add about {value:.1f} points ({low:.1f} to {high:.1f}), by a line through all of "
+            f"these; the last doubling added {last:.1f}",
         ]
 
 
