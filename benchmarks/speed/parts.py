@@ -29,7 +29,7 @@ from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.views import open_images, open_texts
 from moodfuse.workflows.prediction import Answers, predict_source
 
-INT8 = "image session in int8, were it that"
+DYNAMIC = "text session in int8_dynamic, were it that"
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
         works: dict[str, Callable[[], object]] = {**parts, "the whole command": whole}
         runs = {name: partial(_cpu, work) for name, work in works.items()}
         seconds = interleaved(runs, given.times)
-    rest = seconds["the whole command"] - sum(seconds[name] for name in parts if name != INT8)
+    rest = seconds["the whole command"] - sum(seconds[name] for name in parts if name != DYNAMIC)
     shown = {name: 1000 * value / given.posts for name, value in seconds.items()}
     total = shown.pop("the whole command")
     shown |= {"the rest": 1000 * rest / given.posts, "the whole command": total}
@@ -65,7 +65,9 @@ def _parts(folder: Path) -> dict[str, Callable[[], object]]:
     decoded = [seen for data in contents if (seen := look_at(data).image) is not None]
     small = [resized(one, spec) for one in decoded]
     pixels = [standardised(one, spec) for one in small]
-    int8 = encoder_sources(resolve_config("image", overrides=[{"export": {"image": "int8"}}]))["image"].reader()  # type: ignore[attr-defined]
+    rounded = {"model": {"text": manifest.encoders["text"]}, "export": {"text": "int8_dynamic"}}
+    dynamic = encoder_sources(resolve_config("text", overrides=[rounded]))["text"].reader()  # type: ignore[attr-defined]
+    own_ids = [found for found, _ in dynamic.tokenize(texts)]
     predictor = Predictor(bundle)
     encoded = predictor.encode_pooled(list(map(predictor.prepare, posts)))
     return {
@@ -74,12 +76,12 @@ def _parts(folder: Path) -> dict[str, Callable[[], object]]:
         "resizing": lambda: [resized(one, spec) for one in decoded],
         "pixels as numbers": lambda: [standardised(one, spec) for one in small],
         "image session": lambda: image.encode(pixels),
-        INT8: lambda: int8.encode(pixels),
         "cleaning a text": lambda: [prepare_text(post.text, cleaning) for post in posts],
         "tokenising": lambda: [text.tokenize([one]) for one in texts],
         "what is not understood": lambda: [text.unread(*one) for one in zip(texts, ids, strict=True)],
         "its language": lambda: [covered.outside(one) for one in texts],
         "text session": lambda: text.encode(ids),
+        DYNAMIC: lambda: dynamic.encode(own_ids),
         "head": lambda: predictor.score(*encoded),
     }
 

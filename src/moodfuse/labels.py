@@ -43,8 +43,11 @@ class Labels:
         for name in self.names:
             if value == name.lower():
                 return name
-        hint = "; a number is not a label: write the name of the label" if value.lstrip("-").isdigit() else ""
-        raise DataError(f"{where}: {suggest(str(raw).strip(), self.names, what='label')}{hint}")
+        told = suggest(str(raw).strip(), self.names, what="label")
+        if value.lstrip("-").isdigit():
+            raise DataError(f"{where}: {told}; a number is not a label: write the name of the label")
+        end = "" if told.endswith("?") else "."
+        raise DataError(f"{where}: {told}{end} Labels of other names: labels=[NAME,NAME,...]")
 
 
 #: negative, neutral, positive, in that order.

@@ -100,9 +100,15 @@ class Catalogue:
             found.append((self._message(f"{text}."), "{}"))
         known = [(message[0], how.format(message[1])) for message, how in found if message is not None]
         if not known:
-            return None
+            return self._behind_a_name(text)
         told = max(known, key=itemgetter(0))[1]
         return told if text.endswith(".") else told.removesuffix("。")
+
+    def _behind_a_name(self, text: str) -> str | None:
+        """Return the translation of what is said of something that is named first, such as a file and its line."""
+        named, _, said = text.partition(": ")
+        told = self._sentence(said) if said else None
+        return told and f"{named}：{told}"
 
     def _message(self, text: str) -> tuple[int, str] | None:
         """Return the translation of a message, and how many signs of its own it has: the more, the surer it is it."""
