@@ -35,7 +35,7 @@ wrong: int = answer.label  # type: ignore[assignment]
 def main(out: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         tools, bare = Environment(Path(temporary) / "tools"), Environment(Path(temporary) / "bare")
-        tools.install("build", "twine", "cyclonedx-bom", "mypy")
+        tools.install("build", "twine", "cyclonedx-bom", "mypy", "basedpyright")
         for old in [*out.glob("moodfuse-*"), *out.glob("*.cdx.json")]:
             old.unlink()
         tools.run("-m", "build", "--outdir", str(out), str(ROOT))
@@ -99,11 +99,14 @@ def check_answers(bare: Environment, folder: Path) -> None:
 
 
 def check_types(tools: Environment, bare: Environment, folder: Path) -> None:
-    """Let mypy check a program that uses the installed package's types, one of them wrongly."""
+    """Let mypy and Pyright check a program that uses the installed package's types, one of them wrongly."""
     program = folder / "consumer.py"
     program.write_text(CONSUMER, "utf-8")
     options = ["--strict", "--warn-unused-ignores", f"--python-executable={bare.python}"]
     print(tools.run("-m", "mypy", *options, str(program), cwd=folder).strip())
+    strict = {"typeCheckingMode": "strict", "reportUnnecessaryTypeIgnoreComment": "error"}
+    (folder / "pyrightconfig.json").write_text(json.dumps(strict), "utf-8")
+    print(tools.run("-m", "basedpyright", "--pythonpath", str(bare.python), str(program), cwd=folder).strip())
 
 
 if __name__ == "__main__":
