@@ -66,5 +66,5 @@ if __name__ == "__main__":
     parser.add_argument("--python", default=sys.executable, help="the Python to test with; by default this one")
     parser.add_argument("--resolve", metavar="VERSION", help="only resolve, for this version of Python")
     parser.add_argument("--torch", help="version of PyTorch to install, with the other dependencies of training")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     sys.exit(main(arguments.which, arguments.tests, arguments.python, arguments.torch, arguments.resolve))

@@ -29,7 +29,7 @@ encoders or the packaged ones, its regime, cleaning, rates, batch, epochs, class
 with its traps put right:
 
 ```
-moodfuse reproduce s1 DATA                        # what two idle cores do in about 40 minutes
+moodfuse reproduce s1 DATA                        # what two cores do in half an hour to an hour
 moodfuse reproduce s1 DATA --quick                # 300 posts, an epoch: minutes
 moodfuse reproduce s1 DATA --full                 # the whole budget, three seeds: days without a GPU
 moodfuse reproduce s1 DATA --encoders original    # the report's encoders, from a model hub
@@ -54,8 +54,8 @@ seed instead of five cells and three seeds. s0 and s1 are otherwise as reported;
 the submission, takes the encoders that were tuned for the table. s2 tries all 8 points of its grid, 20 epochs each,
 over frozen encoders: at the rate that the report chose, 1e-7, an encoder hardly moves. s3 trains end to end at the
 point that the report chose, 3 epochs instead of 6; s4 end to end, 4 epochs. The 40 minutes are an estimate from the
-processor's seconds of single epochs; s0 took 62 and s1 33, beside other work. s3 and s4 have not been run to their end
-with this budget yet.
+processor's seconds of single epochs; s0 took 62 and s1 33, beside other work. s0, s1 and s2 have been run to their end
+with this budget, s3 and s4 not yet.
 
 **What s2's table below does not show.** With this budget its heads hardly leave their random start, so it says nothing
 of the systems, nor that the report's 0.59 is too high: every accuracy is below the 0.60 of always answering the

@@ -27,7 +27,7 @@ def on_page_markdown(markdown: str, page: Any, **__: Any) -> str:
     else:
         markdown = _ABOVE.sub(_home, markdown)
     if page.file.dest_uri.startswith("zh/") and not page.file.src_uri.endswith(".zh.md"):
-        heading, _, text = markdown.partition("\n")
+        heading, _, text = markdown.lstrip().partition("\n")
         markdown = heading + _IN_ENGLISH + text
     return markdown
 

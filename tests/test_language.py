@@ -1,5 +1,7 @@
 """English becomes Chinese where a person reads it: whole sentences, and those that fill a message with gaps."""
 
+import time
+
 import pytest
 
 from moodfuse.language import Catalogue, language, speak, system_language, translate
@@ -72,6 +74,26 @@ def test_a_message_of_next_to_no_words_fills_no_sentence_by_chance() -> None:
     assert known.translate("of 5 % a (1 to 9), 3 % b (2, 4) and 2 % c (1 to 3)") == (
         "5 % a（1 至 9）、3 % b (2, 4)、2 % c（1 至 3） 中"
     )
+
+
+def test_names_that_look_like_ours_stay_as_they_are() -> None:
+    known = Catalogue({"{0} from {1}": "{0} ← {1}", "{0} alone": "仅 {0}", "run {0}": "运行 {0}", "seed": "种子"})
+    known_too = Catalogue(
+        {"{0}: no post has a label ({1} read)": "{0}：没有标签（读了 {1} 条）", "it has {0}": "它有 {0}"}
+    )
+    for text in ("Wool from Japan", "a/home alone", "runs/wool from japan/x"):
+        assert known.translate(text) == text
+    assert known.translate("run runs/salt and pepper") == "运行 runs/salt and pepper"
+    assert known_too.translate("posts :(.csv: no post has a label (3 read)") == "posts :(.csv：没有标签（读了 3 条）"
+    assert known_too.translate("it has recipe, config, seed") == "它有 recipe, config, seed"
+
+
+def test_many_values_in_one_another_take_no_time() -> None:
+    known = Catalogue({"{0} from {1}": "{0} ← {1}", "{0} to {1}": "{0} → {1}"})
+    text = " from ".join(f"w{i} to v{i}" for i in range(30))
+    began = time.perf_counter()
+    known.translate(text)
+    assert time.perf_counter() - began < 2
 
 
 def test_a_process_speaks_english_until_it_is_told_otherwise() -> None:

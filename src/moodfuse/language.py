@@ -23,9 +23,12 @@ CATALOGUE = Path(__file__).parent / "locale/zh/LC_MESSAGES/moodfuse.mo"
 _GAP = re.compile(r"\{(\d+)\}")
 _SENTENCES = re.compile(r"(?<=[.!?]) (?=\S)")
 _CELLS = re.compile(r"(\s{2,})")
-_IN_A_LIST = re.compile(r", (?:and )?(?![^(]*\))| and ")  # no comma within brackets
+_IN_A_LIST = re.compile(r"(?:, (?:and )?| and )(?![^(]*\))")  # not within brackets
+_PATH = re.compile(r"[/\\]")
 _SEVERAL_WORDS = re.compile(r"(?<![\w-])[A-Za-z]{2,} [A-Za-z]{2,}(?![\w=-])")
+_NAME = re.compile(r"[A-Z][a-z]+")
 _FEW_LETTERS = 10
+_MOST_KEPT = 4_096  # texts whose translation is kept
 _spoken: Language = "en"
 
 
@@ -69,9 +72,17 @@ class Catalogue:
         gapped = [message for message in messages if message not in self._whole]
         gapped.sort(key=_own_words, reverse=True)  # the most words of its own first
         self._gapped = [_filled(message, messages[message]) for message in gapped]
+        self._kept: dict[str, str] = {}
 
     def translate(self, text: str) -> str:
         """Return the translation of a text, or of each of its lines, cells or sentences that has one."""
+        if text not in self._kept:  # values are tried in many messages
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            self._kept[text] = self._translated(text)
+        return self._kept[text]
+
+    def _translated(self, text: str) -> str:
         core = text.strip()
         if not core:
             return text
@@ -114,16 +125,20 @@ class Catalogue:
         """Return the translation of a message, and how many signs of its own it has: the more, the surer it is it."""
         if text in self._whole:
             return len(text), self._whole[text]
+        broken = None  # with a value that does not close its brackets, such as :(
         for message in self._gapped:
             if message.words not in text or not (found := message.pattern.fullmatch(text)):
                 continue
-            if not all(map(_brackets_close, found.groups())):
-                continue
             values = [self._value(value) for value in found.groups()]
-            if not message.weak or not any(map(_SEVERAL_WORDS.search, values)):
-                own = len(text) - sum(map(len, found.groups()))
-                return own, _GAP.sub(lambda gap, values=values: values[int(gap[1])], message.told)  # type: ignore[misc]
-        return None
+            if message.weak and not all(map(_no_name, found.groups(), values)):
+                continue
+            own = len(text) - sum(map(len, found.groups()))
+            told = _GAP.sub(lambda gap, values=values: values[int(gap[1])], message.told)  # type: ignore[misc]
+            if all(map(_brackets_close, found.groups())):
+                return own, told
+            if broken is None and not message.weak:
+                broken = own, told
+        return broken
 
     def _value(self, value: str) -> str:
         """Return a value in its turn: a word is a name, a number or a path; several may be a sentence or a list."""
@@ -132,8 +147,9 @@ class Catalogue:
         told = self.translate(value)
         if told != value:
             return told
-        pieces = [self.translate(piece) for piece in _IN_A_LIST.split(value)]
-        return value if len(pieces) == 1 or any(map(_SEVERAL_WORDS.search, pieces)) else "、".join(pieces)
+        given = _IN_A_LIST.split(value)
+        pieces = [self.translate(piece) if " " in piece else piece for piece in given]
+        return value if pieces == given or any(map(_SEVERAL_WORDS.search, pieces)) else "、".join(pieces)
 
 
 def _own_words(message: str) -> int:
@@ -144,7 +160,13 @@ def _filled(message: str, told: str) -> _Gapped:
     words = _GAP.split(message)[::2]
     letters = sum(map(str.isalpha, "".join(words)))
     pattern = re.compile("(.*?)".join(map(re.escape, words)))
-    return _Gapped(max(words, key=len), pattern, told, not words[0] and letters < _FEW_LETTERS)
+    weak = not words[0] and letters < _FEW_LETTERS and not any(": " in word for word in words)
+    return _Gapped(max(words, key=len), pattern, told, weak)
+
+
+def _no_name(value: str, told: str) -> bool:
+    """Return whether a value may be ours to speak of: no path, no name with a capital, no words that stay English."""
+    return not _PATH.search(value) and not _NAME.match(value) and not _SEVERAL_WORDS.search(told)
 
 
 def _brackets_close(value: str) -> bool:

@@ -157,7 +157,7 @@ def test_what_no_post_has_is_told_before_anything_is_claimed(
 ) -> None:
     done = moodfuse(verb[0], str(texts_alone(tmp_path / "posts.csv")), *verb[1:])
     assert done.code == 1
-    assert "posts.csv: no post has a readable image, which fusion " in done.error
+    assert "posts.csv: no post has an image, which fusion " in done.error
     assert done.error.endswith("; the recipe text reads the text alone")
     assert {path.name for path in tmp_path.iterdir()} <= {"posts.csv"}
 
@@ -166,7 +166,7 @@ def test_what_no_post_has_is_told_before_anything_is_claimed(
 def test_a_table_of_texts_alone_trains_on_them(moodfuse: Callable[..., Done], tmp_path: Path) -> None:
     done = moodfuse("train", str(texts_alone(tmp_path / "posts.csv")), "--name", "first", "train.epochs=1")
     assert done.code == 0, done.err
-    assert "no post has an image: trained is the recipe text" in done.err
+    assert "note: no post has an image: training the recipe text" in done.err
     manifest = json.loads((tmp_path / "runs/first/bundle/manifest.json").read_text())
     assert manifest["modalities"] == ["text"]
 

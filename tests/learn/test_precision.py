@@ -9,7 +9,7 @@ import pytest
 from moodfuse.config import DataConfig
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.labels import SENTIMENT
-from moodfuse.learn import int8_products, precision
+from moodfuse.learn import precision
 from moodfuse.learn.bundling import export_bundle
 from moodfuse.learn.compare.cell import CellData, run_cell
 from moodfuse.learn.encoders import find_encoder
@@ -121,6 +121,31 @@ def test_in_int8_dynamic_every_token_has_a_scale_of_its_own(minilm: bytes) -> No
     assert max(np.abs(step).max() for step in steps) == 63  # sums of two products fit into 16 bits
 
 
+def test_int8_dynamic_takes_a_table_that_is_also_multiplied_with_and_tokens_of_zeros() -> None:
+    random = np.random.default_rng(0)
+    table = random.normal(0, 1, (64, 64)).astype(np.float32)
+    helper, kind = onnx.helper, onnx.TensorProto
+    nodes = [
+        helper.make_node("Gather", ["table", "ids"], ["rows"], axis=0),
+        helper.make_node("Mul", ["rows", "loud"], ["tokens"]),
+        helper.make_node("MatMul", ["tokens", "table"], ["pooled"]),
+    ]
+    inputs = [helper.make_tensor_value_info("ids", kind.INT64, ["batch", "tokens"])]
+    inputs.append(helper.make_tensor_value_info("loud", kind.FLOAT, ["batch", "tokens", 1]))
+    outputs = [helper.make_tensor_value_info("pooled", kind.FLOAT, ["batch", "tokens", 64])]
+    graph = helper.make_graph(nodes, "tied", inputs, outputs, [onnx.numpy_helper.from_array(table, "table")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    session = open_session(reduce_weights(model.SerializeToString(), "int8_dynamic"))
+    ids, loud = random.integers(0, 64, (3, 5)), np.ones((3, 5, 1), np.float32)
+    loud[1], loud[2] = 0, 1_000  # a post of zeros, and one beside which the others must not fade
+    found = session.run(["pooled"], {"ids": ids, "loud": loud})[0]
+    expected = (table[ids] * loud) @ table
+    np.testing.assert_allclose(found[0], expected[0], atol=0.03 * np.abs(expected[0]).max())
+    assert not found[1].any()
+    alone = session.run(["pooled"], {"ids": ids[:1], "loud": loud[:1]})[0]
+    np.testing.assert_array_equal(alone[0], found[0])
+
+
 def test_full_precision_is_the_graph_itself(minilm: bytes) -> None:
     assert reduce_weights(minilm, "fp32") is minilm
 
@@ -153,8 +178,7 @@ def test_a_reduced_bundle_says_how_far_it_is_from_its_model(synthetic_folder: Pa
 def test_a_cell_predicts_with_the_bits_that_its_bundle_would_ship(
     tiny_bert: Path, synthetic_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bits: str
 ) -> None:
-    for module in (precision, int8_products):
-        monkeypatch.setattr(module, "_LEAST", 16)  # the tiny encoder's weights are all small
+    monkeypatch.setattr(precision, "_LEAST", 16)  # the tiny encoder's weights are all small
     training = {"regime": "end_to_end", "tune": ["text"], "epochs": 1, "batch_size": 8, "precision": "fp32"}
     settings = {"model": {"text": str(tiny_bert)}, "train": training, "export": {"text": bits, "head": "int8"}}
     config = resolve_config("text", overrides=[settings])

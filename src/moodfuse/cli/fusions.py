@@ -70,7 +70,9 @@ def _draw(name: str, overrides: list[str], svg: Path | None, as_json: bool) -> N
         files.write_text(svg, drawing.to_svg())
     if as_json:
         steps = [[step.name, step.kind, step.shape, step.weights] for step in drawing.steps]
-        say(json.dumps({"fusion": name, "weights": drawing.weights, "reads": drawing.reads, "steps": steps}, indent=1))
+        print(
+            json.dumps({"fusion": name, "weights": drawing.weights, "reads": drawing.reads, "steps": steps}, indent=1)
+        )
         return
     say(drawing.to_text())
     options = ", ".join(f"{key}={value}" for key, value in fusion_options(find_fusion(name)).items())

@@ -22,6 +22,11 @@ def complain(text: str) -> None:
     console.print(translate(f"error: {translate(text)}"), markup=False)  # apart, or a message takes "error" for a value
 
 
+def note(text: str) -> None:
+    """Print on stderr what was decided for the reader, however quiet a command is."""
+    console.print(translate(f"note: {translate(text)}"), markup=False)
+
+
 class Bar:
     """A context manager for a progress bar: `bar(what, done, total)` shows the latest `what`."""
 

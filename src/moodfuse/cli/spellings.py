@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from moodfuse.cli.progress import console
-from moodfuse.language import translate
+from moodfuse.cli.progress import note
 
 _READS = {"--format": "--from"}
 #: By verb, what an option is called now.
@@ -27,5 +26,5 @@ def _new(argument: str, names: dict[str, str]) -> str:
     option, equals, value = argument.partition("=")
     if option not in names:
         return argument
-    console.print(translate(f"note: {option} is called {names[option]} now"), markup=False)
+    note(f"{option} is called {names[option]} now")
     return f"{names[option]}{equals}{value}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from moodfuse.cli.offline import Offline, keep_offline
-from moodfuse.cli.progress import Bar, say
+from moodfuse.cli.progress import Bar, note, say
 from moodfuse.cli.reading import (
     AlsoTrain,
     Columns,
@@ -75,9 +75,10 @@ def train(
     with Bar(quiet=quiet) as bar:
         reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
         posts = read_posts(data, reading, labels=Labels(resolved.labels))
-        if recipe is None and config is None and len(posts.modalities) == 1:
-            [recipe] = posts.modalities
-            bar.line(f"no post has {'an image' if recipe == 'text' else 'a text'}: trained is the recipe {recipe}")
+        chosen = recipe or config or also_train or any("model" in layer for layer in layers)
+        if not chosen and len(named := posts.labelled().modalities) == 1:
+            [recipe] = named
+            note(f"no post has {'an image' if recipe == 'text' else 'a text'}: training the recipe {recipe}")
             resolved = resolve_config(recipe, overrides=layers)
         result = run_training(
             posts,

@@ -69,19 +69,17 @@ def check_model(config: Config) -> None:
         )
 
 
-def check_posts(posts: Posts, config: Config) -> None:
-    """Raise `DataError` if the fusion reads what no post has, before anything is computed or claimed."""
+def check_posts(posts: Posts, beside: Posts, config: Config) -> None:
+    """Raise `DataError` if the fusion reads what no post has, nor any `beside` them, before anything is claimed.
+
+    What is named but cannot be read is found out later, when it is encoded.
+    """
+    found = posts.modalities | beside.modalities
     for modality in find_fusion(config.model.fusion).modalities:
-        if modality not in posts.modalities:
-            raise DataError(f"{posts.source}: {_lacking(modality, config)}")
-
-
-def _lacking(modality: Modality, config: Config) -> str:
-    other = OTHER[modality]
-    return (
-        f"no post has a readable {modality}, which fusion {config.model.fusion} needs; "
-        f"the recipe {other} reads the {other} alone"
-    )
+        if modality not in found:
+            other, named = OTHER[modality], "an image" if modality == "image" else "a text"
+            hint = f"; the recipe {other} reads the {other} alone" if found else ""
+            raise DataError(f"{posts.source}: no post has {named}, which fusion {config.model.fusion} needs{hint}")
 
 
 def _check_idle(config: Config) -> None:
@@ -174,7 +172,7 @@ def open_modality(
         return OpenModality(source, source.live(posts, config.train.augment), encoder.dim, encoder)
     data, features = frozen(source, reads == "tokens")
     if not features.width:
-        raise TrainingError(_lacking(modality, config))
+        raise TrainingError(f"no post has a readable {modality}, which fusion {config.model.fusion} needs")
     return OpenModality(source, data, features.width, features=features)
 
 

@@ -13,7 +13,6 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 _STEPS = 127  # activations lie from -127 to 127 steps, kept as bytes from 1 to 255
 # A processor without VNNI adds two products in 16 bits: 255 * 63 * 2 fits into them, 255 * 127 * 2 does not.
 _WEIGHT_STEPS = 63
-_LEAST = 4_096  # smaller matrices take no time
 _CONSTANTS = {
     "step": np.array(1 / _STEPS, np.float32),
     "least": np.array(1e-9, np.float32),  # the scale of a token of zeros, which cannot be divided by
@@ -23,12 +22,15 @@ _CONSTANTS = {
 }
 
 
-def int8_products(model: onnx.ModelProto) -> None:
-    """Have the products of tokens (B, T, K) with weights (K, N) of a graph computed in int8."""
+def int8_products(model: onnx.ModelProto, least: int) -> list[TensorProto]:
+    """Have a graph compute the products of tokens (B, T, K) with weights (K, N) of `least` numbers or more in int8.
+
+    Returns the tensors that it needs for that; weights that nothing else uses are taken out.
+    """
     weights = {
         tensor.name: numpy_helper.to_array(tensor)
         for tensor in model.graph.initializer
-        if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) == 2 and np.prod(tensor.dims) >= _LEAST
+        if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) == 2 and np.prod(tensor.dims) >= least
     }
     nodes: list[NodeProto] = []
     kept = {name: numpy_helper.from_array(value, f"int8.{name}") for name, value in _CONSTANTS.items()}
@@ -44,25 +46,26 @@ def int8_products(model: onnx.ModelProto) -> None:
         nodes += _multiply(tokens, weight, product)
         kept |= {tensor.name: tensor for tensor in _by_channel(weight, weights[weight])}
     if not rounded:
-        return
+        return []
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     used = {name for node in nodes for name in node.input}
-    there = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    there = [tensor for tensor in model.graph.initializer if tensor.name in used or tensor.name not in weights]
     del model.graph.initializer[:]
-    model.graph.initializer.extend([*there, *kept.values()])
+    model.graph.initializer.extend(there)
+    return list(kept.values())
 
 
 def _round(tokens: str) -> list[NodeProto]:
     """Return the nodes that round tokens (B, T, K) to bytes, and give each one's scale (B, T, 1)."""
-    sizes, largest, scale, steps = (f"{tokens}.{part}" for part in ("sizes", "largest", "scale", "steps"))
+    sizes, largest, scale, steps = (f"{tokens}.token_{part}" for part in ("sizes", "largest", "scale", "steps"))
     return [
         helper.make_node("Abs", [tokens], [sizes]),
         helper.make_node("ReduceMax", [sizes, "int8.last"], [largest], keepdims=1),
         helper.make_node("Mul", [largest, "int8.step"], [f"{scale}.any"]),
         helper.make_node("Max", [f"{scale}.any", "int8.least"], [scale]),
         helper.make_node("Div", [tokens, scale], [steps]),
-        helper.make_node("QuantizeLinear", [steps, "int8.one", "int8.middle"], [f"{tokens}.int8"]),
+        helper.make_node("QuantizeLinear", [steps, "int8.one", "int8.middle"], [f"{tokens}.token_int8"]),
     ]
 
 
@@ -70,10 +73,10 @@ def _multiply(tokens: str, weight: str, product: str) -> list[NodeProto]:
     """Return the nodes that multiply rounded tokens with rounded weights, and put both scales on the product."""
     sums, floats, scaled = (f"{product}.{part}" for part in ("sums", "floats", "scaled"))
     return [
-        helper.make_node("MatMulInteger", [f"{tokens}.int8", f"{weight}.int8", "int8.middle"], [sums]),
+        helper.make_node("MatMulInteger", [f"{tokens}.token_int8", f"{weight}.channel_int8", "int8.middle"], [sums]),
         helper.make_node("Cast", [sums], [floats], to=TensorProto.FLOAT),
-        helper.make_node("Mul", [floats, f"{tokens}.scale"], [scaled]),
-        helper.make_node("Mul", [scaled, f"{weight}.scale"], [product]),
+        helper.make_node("Mul", [floats, f"{tokens}.token_scale"], [scaled]),
+        helper.make_node("Mul", [scaled, f"{weight}.channel_scale"], [product]),
     ]
 
 
@@ -81,4 +84,5 @@ def _by_channel(name: str, values: np.ndarray) -> list[TensorProto]:
     """Return weights (K, N) as int8 steps, and the scale of each output channel (N,)."""
     scales = np.abs(values).max(0).astype(np.float32) / _WEIGHT_STEPS
     steps = np.rint(values / np.where(scales == 0, 1, scales)).astype(np.int8)
-    return [numpy_helper.from_array(steps, f"{name}.int8"), numpy_helper.from_array(scales, f"{name}.scale")]
+    tensors = {"channel_int8": steps, "channel_scale": scales}
+    return [numpy_helper.from_array(content, f"{name}.{kind}") for kind, content in tensors.items()]

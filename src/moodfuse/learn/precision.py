@@ -17,7 +17,7 @@ from moodfuse.learn.four_bits import PARTS, four_bits, unpack
 from moodfuse.learn.int8_products import int8_products
 
 BLOCK = 32  # weights that share a scale in int8
-_LEAST = 4_096  # smaller tensors stay in fp32, as do biases and norms: they take no space and matter most
+_LEAST = 4_096  # smaller tensors stay in fp32: biases and norms take no space and matter most
 _BLOCKED_OPSET = 21  # the first opset whose DequantizeLinear supports blocks
 
 _Decoded = tuple[list[TensorProto], list[NodeProto]]
@@ -34,15 +34,13 @@ def reduce_weights(graph: bytes, precision: Precision) -> bytes:
     if precision == "fp32":
         return graph
     model = onnx.load_model_from_string(graph)
-    if precision == "int8_dynamic":
-        int8_products(model)
+    kept = int8_products(model, _LEAST) if precision == "int8_dynamic" else []
     to_int8 = precision in ("int8", "int8_dynamic")
     axes, looked_up, by_channel = _summed_axes(model), _looked_up(model), _by_channel(model)
     nodes: list[NodeProto] = []
-    kept: list[TensorProto] = []
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if tensor.data_type != TensorProto.FLOAT or values.size < _LEAST or values.ndim < 2:
+        if tensor.data_type != TensorProto.FLOAT or values.size < _LEAST:
             kept.append(tensor)
             continue
         axis = axes.get(tensor.name)

@@ -69,9 +69,9 @@ def search(
     labelled = posts.labelled()
     if not len(labelled):
         raise DataError(f"{posts.source}: no post has a label; a search needs labelled posts")
-    check_posts(labelled, config)
     digests = post_digests(labelled)
     also = read_corpora(config, labelled, digests, progress, notify)
+    check_posts(labelled, also.corpora.posts, config)
     data_hash = data_sha256(labelled, digests, also.sha256)
     groups = cached_groups(labelled, data_hash, progress)
     check_borrowed(config, digests, groups)

@@ -89,13 +89,13 @@ def train(
     labelled = posts.labelled()
     if not len(labelled):
         raise DataError(f"{posts.source}: no post has a label; training needs labelled posts")
-    check_posts(labelled, config)
     for reason, count in posts.dropped.items():
         notify(f"{count} posts dropped on reading: {reason}")
     if left_out := len(posts) - len(labelled):
         notify(f"{left_out} of {len(posts)} posts have no label and are left out of training")
     digests = post_digests(labelled)
     also = read_corpora(config, labelled, digests, progress, notify)
+    check_posts(labelled, also.corpora.posts, config)
     given = split_file.read_text("utf-8", "replace") if split_file and split_file.is_file() else ""
     data_hash = data_sha256(labelled, digests, given + also.sha256)
     claim = Claim("run", runs, name)

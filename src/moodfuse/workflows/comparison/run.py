@@ -156,10 +156,10 @@ def compare_models(
     workers = _workers_beside_devices(config, effort.workers)
     labels = Labels(config.labels)
     labelled = _labelled(posts, notify)
-    for model in models:
-        check_posts(labelled, model.config)
     digests = post_digests(labelled)
     also = also or read_corpora(config, labelled, digests, progress, notify)
+    for model in models:
+        check_posts(labelled, also.corpora.posts, model.config)
     data_hash = data_sha256(labelled, digests, also.sha256)
     groups = cached_groups(labelled, data_hash, progress)
     check_borrowed(config, digests, groups)
