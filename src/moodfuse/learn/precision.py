@@ -3,7 +3,7 @@
 fp16 weights are decoded when a graph is opened, and so are int8 weights with a scale per row. ONNX Runtime multiplies
 int8 blocks without decoding them: by default it rounds a token's activations to 8 bits too, with a scale for each block
 of that token, so a post's answer still depends on that post alone. Of an embedding table, only the rows that a text
-looks up are decoded. `int8_dynamic` does without blocks (`int8_products.py`): twice as fast, and less exact.
+looks up are decoded. `int8_dynamic` does without blocks (`int8_products.py`): nearly twice as fast, and less exact.
 """
 
 from __future__ import annotations
