@@ -104,16 +104,15 @@ class Catalogue:
 
     def _sentence(self, text: str) -> str | None:
         """Return the translation of one sentence, also where a capital and a full stop were put to it, or taken off."""
-        found = [(self._message(text), "{}")]
-        if text.endswith("."):
-            found.append((self._message(text[:1].lower() + text[1:-1]), "{}。"))
-        else:
-            found.append((self._message(f"{text}."), "{}"))
-        known = [(message[0], how.format(message[1])) for message, how in found if message is not None]
+        stop = text.endswith(".")
+        other = self._message(text[:1].lower() + text[1:-1] if stop else f"{text}.")
+        if stop and other:
+            other = other[0], f"{other[1]}。"
+        known = [found for found in (self._message(text), other) if found]
         if not known:
             return self._behind_a_name(text)
         told = max(known, key=itemgetter(0))[1]
-        return told if text.endswith(".") else told.removesuffix("。")
+        return told if stop else told.removesuffix("。")
 
     def _behind_a_name(self, text: str) -> str | None:
         """Return the translation of what is said of something that is named first, such as a file and its line."""

@@ -74,6 +74,6 @@ def _draw(name: str, overrides: list[str], svg: Path | None, as_json: bool) -> N
             json.dumps({"fusion": name, "weights": drawing.weights, "reads": drawing.reads, "steps": steps}, indent=1)
         )
         return
-    say(drawing.to_text())
+    print(drawing.to_text())
     options = ", ".join(f"{key}={value}" for key, value in fusion_options(find_fusion(name)).items())
     say(f"\noptions: {options or 'none'}")

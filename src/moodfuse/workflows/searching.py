@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any
 
 from moodfuse.config import Config
 from moodfuse.data.digests import data_sha256, post_digests
@@ -79,26 +80,16 @@ def search(
     split = split_as(labelled, config.split, groups, Labels(config.labels))
     parts = {"train": split.train_ids, "validation": split.validation_ids}
     with study_errors(folder.path):
-        study = run_trials(
-            folder.path,
-            labelled,
-            parts,
-            config,
-            trials,
-            grid=grid,
-            space=space,
-            corpora=also.corpora,
-            progress=progress,
-        )
+        how: dict[str, Any] = {"grid": grid, "space": space, "corpora": also.corpora, "progress": progress}
+        study = run_trials(folder.path, labelled, parts, config, trials, **how)
     if study.ended() < trials:
         notify(f"{trials - study.ended()} trials are still being run by other processes")
     score, best = study.best()
-    judged = labelled.subset(split.validation_ids)
-    own = [groups.group_of[post.id] for post in judged]
-    summary = summarise(study, config, trials).model_copy(
-        update={"data_sha256": data_hash, "split_sha256": split.sha256, "also_train": list(also.facts)}
-        | ({} if grid else {"gain": gain(study, list(map(str, judged.labels)), own, config)})
-    )
+    known: dict[str, Any] = {"data_sha256": data_hash, "split_sha256": split.sha256, "also_train": list(also.facts)}
+    if not grid:
+        judged = labelled.subset(split.validation_ids)
+        known["gain"] = gain(study, list(map(str, judged.labels)), [groups.group_of[i] for i in judged.ids], config)
+    summary = summarise(study, config, trials).model_copy(update=known)
     write_search(folder, summary, study.rows(), best)
     return SearchResult(folder.path, best, score, summary)
 
