@@ -95,9 +95,10 @@ LANGUAGES = {
     for path in sorted(Path(__file__).with_name("sentences").glob("*.yaml"))
 }
 # How often each kind of sentence is drawn; the label of a whole sentence, the other kinds' is their words'.
-_SHARES = {"plain": 3, "negated": 4, "contrast": 3, "twice": 3, "gladdens": 1, "saddens": 1, "lacks": 2, "spares": 2}
+_SHARES = {"plain": 3, "negated": 4, "contrast": 3, "twice": 3, "gladdens": 1, "saddens": 1, "lacks": 3, "spares": 3}
 _SHARES |= {"facts": 3}
-_DENIALS = {"faultless": 4, "lacks": 3, "twice": 2, "negated": 2}  # beside the posts: what is denied, more often
+# Beside the posts: what is denied, more often, as much of it good as bad, and facts, half of which deny.
+_DENIALS = {"faultless": 3, "spares": 1, "lacks": 4, "twice": 3, "negated": 2, "facts": 2}
 _WHOLE = {"gladdens": "positive", "saddens": "negative", "lacks": "negative", "spares": "positive", "facts": "neutral"}
 _WHOLE |= {"faultless": "positive"}
 
