@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 import time
 from pathlib import Path
 
@@ -10,12 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from rapidfuzz.distance import Levenshtein
 
 from moodfuse.data.duplicates import (
     Fingerprint,
     Groups,
-    _near_texts,
     gather,
     group_duplicates,
     known,
@@ -84,18 +81,6 @@ def test_groups_do_not_chain() -> None:
     assert groups == [0, 0, 1, 1, 2, 2, 3, 3]
     assert groups[0] == groups[1]  # 0.9 alike
     assert groups[0] != groups[2]  # 0.8 alike, though near a neighbour of the first
-
-
-@given(st.lists(st.text("ab", min_size=1, max_size=40), unique=True, max_size=12), st.integers(1, 5))
-def test_near_texts_are_all_those_that_a_plain_search_finds(texts: list[str], block: int) -> None:
-    found = sorted((min(pair), max(pair)) for pair in _near_texts(texts, block))
-    pairs = itertools.combinations(range(len(texts)), 2)
-    assert found == [(i, j) for i, j in pairs if Levenshtein.normalized_similarity(texts[i], texts[j]) >= 0.9]
-
-
-def test_texts_at_the_very_limit_are_near_whatever_their_lengths() -> None:
-    for length in range(9, 400, 9):
-        assert list(_near_texts(["a" * length, "a" * (length * 10 // 9)], block=1)) == [(0, 1)]
 
 
 def test_a_picture_saved_smaller_and_worse_is_the_same_picture() -> None:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from moodfuse.data.images import each_image, image_bytes, look_at
+from moodfuse.data.near import near_hashes, near_texts
 from moodfuse.data.posts import ImageRef, Posts
 from moodfuse.errors import MissingExtraError
 from moodfuse.files import write_json
@@ -27,8 +28,6 @@ from moodfuse.progress import Progress, silent
 
 try:
     import imagehash
-    from rapidfuzz.distance import Levenshtein
-    from rapidfuzz.process import cdist
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 except ImportError as error:
@@ -178,29 +177,8 @@ def _telling_texts(posts: Posts) -> dict[str, str]:
 def _group_texts(texts: Mapping[str, str]) -> dict[str, int]:
     number: dict[str, int] = {}  # cleaned text -> its place among the different ones
     text_of = {id: number.setdefault(text, len(number)) for id, text in texts.items()}
-    leader = _lead(len(number), _near_texts(list(number)))
+    leader = _lead(len(number), near_texts(list(number), TEXT_SIMILARITY))
     return {id: leader[i] for id, i in text_of.items()}
-
-
-def _near_texts(texts: list[str], block: int = 256) -> Iterator[tuple[int, int]]:
-    # Sorted by length, a text's near ones lie in a short window: a length ratio under 0.9 rules a pair out. The 1 is
-    # for rounding.
-    order = np.array(sorted(range(len(texts)), key=lambda i: len(texts[i])), dtype=np.int64)
-    sorted_texts = [texts[i] for i in order]
-    lengths = np.array([len(text) for text in sorted_texts])
-    for start in range(0, len(texts), block):
-        rows = sorted_texts[start : start + block]
-        end = int(np.searchsorted(lengths, len(rows[-1]) / TEXT_SIMILARITY + 1, side="right"))
-        similarity = cdist(
-            rows,
-            sorted_texts[start:end],
-            scorer=Levenshtein.normalized_similarity,
-            score_cutoff=TEXT_SIMILARITY,
-            dtype=np.float32,
-            workers=-1,
-        )  # (rows, window), 0 below the cutoff
-        for row, column in np.argwhere(np.triu(similarity, k=1)):
-            yield int(order[start + row]), int(order[start + column])
 
 
 def _fingerprints(posts: Posts, progress: Progress) -> dict[str, list[Fingerprint]]:
@@ -209,15 +187,16 @@ def _fingerprints(posts: Posts, progress: Progress) -> dict[str, list[Fingerprin
 
 
 def _group_images(fingerprints: Mapping[str, Sequence[Fingerprint]]) -> dict[str, int]:
-    number: dict[bytes, int] = {}  # digest of the bytes -> its place among the different ones
+    number: dict[bytes, int] = {}  # perceptual bits, or the digest of a flat image -> its place among the different ones
     hashes: list[NDArray[np.bool_] | None] = []
     images_of: dict[str, list[int]] = {}
     for id, found in fingerprints.items():
         for one in found:
-            if one.digest not in number:
-                number[one.digest] = len(number)
+            key = one.digest if one.bits is None else one.bits.tobytes()
+            if key not in number:
+                number[key] = len(number)
                 hashes.append(one.bits)
-            images_of.setdefault(id, []).append(number[one.digest])
+            images_of.setdefault(id, []).append(number[key])
     leader = _lead(len(hashes), _near_images(hashes))
     groups = {id: [leader[i] for i in images] for id, images in images_of.items()}
     # Groups that stand in one post are joined: the first of all such stands for them.
@@ -241,15 +220,11 @@ def fingerprint(image: Image, data: bytes) -> Fingerprint:
     return Fingerprint(hashlib.sha256(data).digest(), None if flat else imagehash.phash(grey).hash.ravel())
 
 
-def _near_images(hashes: list[NDArray[np.bool_] | None], block: int = 1024) -> Iterator[tuple[int, int]]:
+def _near_images(hashes: Sequence[NDArray[np.bool_] | None]) -> Iterator[tuple[int, int]]:
     places = [i for i, bits in enumerate(hashes) if bits is not None]
-    if not places:
-        return
-    signs = np.array([bits for bits in hashes if bits is not None], dtype=np.float32) * 2 - 1  # (N, 64), each -1 or 1
-    for start in range(0, len(signs), block):
-        equal = signs[start : start + block] @ signs[start:].T  # (block, rest) = 64 - 2 x distance
-        for row, column in np.argwhere(np.triu(equal >= 64 - 2 * IMAGE_DISTANCE, k=1)):
-            yield places[start + row], places[start + column]
+    if places:
+        for a, b in near_hashes(np.array([hashes[i] for i in places]), IMAGE_DISTANCE):
+            yield places[a], places[b]
 
 
 def _lead(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
