@@ -28,6 +28,7 @@ CLAIMS = {
     "fine_tuning": ["--times"],
     "exactness": [],
     "size": [],
+    "duplicates": [],
     "memory": ["--posts"],
 }
 
@@ -42,7 +43,7 @@ def main() -> None:
     wanted = given.only.split(",")
     if unknown := set(wanted) - CLAIMS.keys():
         parser.error(f"--only: expected some of {', '.join(CLAIMS)}, found {', '.join(sorted(unknown))}")
-    print(f"moodfuse on {CORES} cores, {platform.machine()}; ONNX Runtime {onnxruntime.__version__}, ", end="")
+    print(f"moodfuse on {CORES} cores of {processor()}; ONNX Runtime {onnxruntime.__version__}, ", end="")
     print(f"PyTorch {torch.__version__}, Python {platform.python_version()}\n\n{HEADER}", flush=True)
     values = {"--times": given.times, "--posts": given.posts_in_memory}
     failed = False
@@ -62,6 +63,17 @@ def main() -> None:
             print(Row(**row).line(), flush=True)
         tell(f"{claim}: {time.perf_counter() - began:.0f} s")
     sys.exit(failed)
+
+
+def processor() -> str:
+    """Return the processor's name and what of its instructions the encoders can use, as far as the system says."""
+    path = Path("/proc/cpuinfo")
+    facts = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line) if path.is_file() else {}
+    known = {key.strip(): value.strip() for key, value in facts.items()}
+    flags = set(known.get("flags", "").split())
+    useful = [one for one in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16") if one in flags]
+    name = known.get("model name") or platform.processor() or platform.machine()
+    return f"{name} ({', '.join(useful)})" if useful else name
 
 
 if __name__ == "__main__":
