@@ -52,7 +52,8 @@ def main() -> None:
         texts = _texts(folder)
         runs = {}
         for name, root in (("before", before), ("now", ROOT)):
-            post = [sys.executable, "-m", "moodfuse", "predict", "--text", "What a lovely day", "--image", _image(folder)]
+            given_post = ["--text", "What a lovely day", "--image", _image(folder)]
+            post = [sys.executable, "-m", "moodfuse", "predict", *given_post]
             child = partial(_printed, root, CHILD)
             runs |= {
                 f"{name}, posts": partial(child, folder, folder / "out.csv"),

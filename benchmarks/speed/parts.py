@@ -3,8 +3,8 @@
     python benchmarks/speed/parts.py DATA [--posts 500] [--times 3] [--json]
 
 Each part runs by itself in one thread, on posts that lie in memory; seconds of CPU do not grow with what else the
-machine does, as those of a clock do. The last row is the whole command's, folder in, file out: what it takes beyond its
-parts is Python's.
+machine does, as those of a clock do. "The whole command" is folder in, file out: what it takes beyond its parts is
+Python's. The last row is the energy of a thousand posts, where the processor counts it (RAPL).
 """
 
 from __future__ import annotations
@@ -41,11 +41,28 @@ def main() -> None:
         works: dict[str, Callable[[], object]] = {**parts, "the whole command": whole}
         runs = {name: partial(_cpu, work) for name, work in works.items()}
         seconds = interleaved(runs, given.times)
+        joules = _joules(whole)
     rest = seconds["the whole command"] - sum(seconds[name] for name in parts if name != DYNAMIC)
     shown = {name: 1000 * value / given.posts for name, value in seconds.items()}
     total = shown.pop("the whole command")
     shown |= {"the rest": 1000 * rest / given.posts, "the whole command": total}
-    show([Row(name, f"{value:.2f} ms of CPU a post ({value / total:.0%})") for name, value in shown.items()], given)
+    rows = [Row(name, f"{value:.2f} ms of CPU a post ({value / total:.0%})") for name, value in shown.items()]
+    energy = f"{total:.1f} s of CPU; this machine does not count joules"
+    if joules is not None:
+        energy = f"{1000 * joules / given.posts:.0f} J, of the whole processor"
+    show([*rows, Row("a thousand posts", energy)], given)
+
+
+def _joules(work: Callable[[], object]) -> float | None:
+    """Return the energy that the processors take while `work` runs, None where nobody counts it."""
+    meters = sorted(Path("/sys/class/powercap").glob("intel-rapl:?/energy_uj"))
+    try:
+        before = [int(meter.read_text()) for meter in meters]
+    except OSError:  # the administrator's alone
+        return None
+    work()
+    after = [int(meter.read_text()) for meter in meters]
+    return sum(b - a for a, b in zip(before, after, strict=True)) / 1e6 if meters else None
 
 
 def _parts(folder: Path) -> dict[str, Callable[[], object]]:

@@ -187,7 +187,7 @@ def _fingerprints(posts: Posts, progress: Progress) -> dict[str, list[Fingerprin
 
 
 def _group_images(fingerprints: Mapping[str, Sequence[Fingerprint]]) -> dict[str, int]:
-    number: dict[bytes, int] = {}  # perceptual bits, or the digest of a flat image -> its place among the different ones
+    number: dict[bytes, int] = {}  # perceptual bits, or the digest of a flat image -> its place among them
     hashes: list[NDArray[np.bool_] | None] = []
     images_of: dict[str, list[int]] = {}
     for id, found in fingerprints.items():

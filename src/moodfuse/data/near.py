@@ -23,7 +23,7 @@ except ImportError as error:
         f"finding near-duplicates needs {error.name}, which is not installed; pip install 'moodfuse[eval]'"
     ) from error
 
-#: From this many texts of one length on, shared parts are looked up; comparing fewer with all that are as long is quicker.
+#: From this many texts of one length on, shared parts are looked up: fewer are compared more quickly with all.
 MANY = 250
 _BLOCK = 256  # texts that are compared with all of a window at a time
 _BANDS = 6  # of a hash's 64 bits: four that differ leave two whole
@@ -108,12 +108,14 @@ class _Segments:
         base[1:] = pow(0x9E3779B1, -1, 2**32)
         self._inverse = np.multiply.accumulate(base, dtype=np.uint32)
         places = np.arange(len(codes)) - np.repeat(self._starts[:-1], lengths)
-        self._sums = np.concatenate([np.zeros(1, np.uint32), np.cumsum(codes * powers[places], dtype=np.uint32)])
+        sums = np.cumsum(codes * powers[places], dtype=np.uint32)
+        self._sums = np.concatenate([np.zeros(1, np.uint32), sums])
 
     def hashes(self, texts: slice, places: NDArray[np.int64], width: int) -> NDArray[np.uint32]:
         """Return the hash of `width` characters from each place on of each text, (texts, places)."""
         starts = self._starts[texts][:, None] + places
-        return (self._sums[starts + width] - self._sums[starts]) * self._inverse[places]
+        found: NDArray[np.uint32] = (self._sums[starts + width] - self._sums[starts]) * self._inverse[places]
+        return found
 
 
 class _Segment(NamedTuple):
@@ -162,7 +164,7 @@ def _parts(length: int, longer: int, similarity: float) -> Iterator[_Segment]:
 def _candidates(
     segments: _Segments, rows: slice, columns: slice, parts: Iterator[_Segment]
 ) -> NDArray[np.int64] | None:
-    """Return the pairs of a row and a column that share a segment, (N, 2); `None` where that are too many to gain by."""
+    """Return the pairs of a row and a column that share a segment, (N, 2); `None` where too many do."""
     wide = columns.stop - columns.start
     most = (rows.stop - rows.start) * wide // _GAIN
     found = [np.zeros(0, np.int64)]
@@ -195,5 +197,5 @@ def _alike(texts: Sequence[str], pairs: NDArray[np.int64], similarity: float) ->
         dtype=np.float32,
         workers=-1,
     )
-    for a, b in pairs[np.flatnonzero(alike)].tolist():
-        yield a, b
+    a, b = pairs[np.flatnonzero(alike)].T.tolist()
+    yield from zip(a, b, strict=True)
