@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# What glibc's `mallopt` names: when freed memory goes back to the system, from what size on a block is mapped by itself,
-# and how many blocks are.
+# Of glibc's `mallopt`: when freed memory goes back to the system, from what size on a block is mapped by itself, and
+# how many blocks are.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 _NEVER = 2**31 - 1
 _USUAL = {_TRIM_THRESHOLD: 64 << 20, _MMAP_THRESHOLD: 32 << 20, _MMAP_MAX: 65_536}  # what glibc arrives at by itself
