@@ -22,7 +22,7 @@ Augmentation = Literal["crop", "flip", "rotation", "rotation90", "noise", "blur"
 class Section(BaseModel):
     """A part of the configuration: frozen; an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)
 
 
 class Cleaning(Section):

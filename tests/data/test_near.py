@@ -19,9 +19,9 @@ def ordered(pairs: Any) -> list[tuple[int, int]]:
     return sorted((min(pair), max(pair)) for pair in pairs)
 
 
-def plainly(texts: list[str]) -> list[tuple[int, int]]:
+def plainly(texts: list[str], similarity: float = 0.9) -> list[tuple[int, int]]:
     pairs = itertools.combinations(range(len(texts)), 2)
-    return [(i, j) for i, j in pairs if Levenshtein.normalized_similarity(texts[i], texts[j]) >= 0.9]
+    return [(i, j) for i, j in pairs if Levenshtein.normalized_similarity(texts[i], texts[j]) >= similarity]
 
 
 def spoiled(text: str, times: int, random: np.random.Generator) -> str:
@@ -37,6 +37,17 @@ def spoiled(text: str, times: int, random: np.random.Generator) -> str:
 @given(texts=st.lists(st.text("ab", min_size=1, max_size=40), unique=True, max_size=12))
 def test_near_texts_are_all_those_that_a_plain_search_finds(many: dict[str, int], texts: list[str]) -> None:
     assert ordered(near_texts(texts, 0.9, **many)) == plainly(texts)
+
+
+@given(texts=st.lists(st.text("abc", min_size=1, max_size=9), unique=True, max_size=12))
+def test_less_similar_texts_are_found_too(texts: list[str]) -> None:
+    assert ordered(near_texts(texts, 0.5, **LOOKED_UP)) == plainly(texts, 0.5)
+
+
+def test_texts_are_looked_up_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near, "_ROWS", 3)
+    texts = [letter * 10 + mark for letter in "abcdefgh" for mark in ("x", "y")]
+    assert ordered(near_texts(texts, 0.9, **LOOKED_UP)) == plainly(texts)
 
 
 @pytest.mark.parametrize("gain", [1, 1e-6])

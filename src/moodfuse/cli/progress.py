@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from moodfuse.language import translate
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -31,43 +34,52 @@ class Bar:
     """A context manager for a progress bar: `bar(what, done, total)` shows the latest `what`."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            disable=quiet or not console.is_terminal,
-            transient=True,
-        )
         self._quiet = quiet
-        self._what = ""
         self._group = ""
-        self._task = self._progress.add_task("", total=None, rate="", visible=False)
+        self._progress: Progress | None = None
 
     def __call__(self, what: str, done: int, total: int) -> None:
         group = what.split(",")[0]  # "training, epoch 3" continues the bar of "training"
-        if group != self._group:
-            self._group = group
-            self._progress.reset(self._task, total=total or None, visible=True, rate="")
-            if not console.is_terminal and total > 1:
+        new, self._group = group != self._group, group
+        if not console.is_terminal:
+            if new and total > 1:
                 self.line(f"{translate(group)} ...")
-        speed = self._progress.tasks[0].speed
-        rate = f"{speed:,.0f}/s" if speed else ""
-        self._progress.update(self._task, description=translate(what), completed=done, total=total or None, rate=rate)
+        elif not self._quiet:
+            progress = self._progress = self._progress or _started()
+            task = progress.tasks[0]
+            if new:
+                progress.reset(task.id, total=total or None, visible=True, rate="")
+            rate = f"{task.speed:,.0f}/s" if task.speed else ""
+            progress.update(task.id, description=translate(what), completed=done, total=total or None, rate=rate)
 
     def line(self, text: str) -> None:
         """Print a line above the bar."""
         if not self._quiet:
-            self._progress.console.print(translate(text), markup=False)
+            console.print(translate(text), markup=False)
 
     def __enter__(self) -> Bar:
-        self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self._progress is not None:
+            self._progress.stop()
+
+
+def _started() -> Progress:
+    from rich import progress  # not before there is something to show: it takes long to import
+
+    bar = progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(bar_width=24),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.fields[rate]}"),
+        progress.TimeElapsedColumn(),
+        progress.TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+    bar.add_task("", total=None, rate="", visible=False)
+    bar.start()
+    return bar

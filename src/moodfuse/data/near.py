@@ -7,7 +7,7 @@ share a part at a like place are found by sorting, and only those are compared.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import chain, combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +26,7 @@ except ImportError as error:
 #: From this many texts of one length on, shared parts are looked up: fewer are compared more quickly with all.
 MANY = 250
 _BLOCK = 256  # texts that are compared with all of a window at a time
+_ROWS, _PAIRS = 8_192, 1 << 25  # texts that are looked up at a time, and pairs that these may make
 _BANDS = 6  # of a hash's 64 bits: four that differ leave two whole
 _GAIN = 8  # a shared segment costs about as much as so many comparisons
 _ROUNDING = 1e-6
@@ -49,7 +50,8 @@ def near_texts(texts: Sequence[str], similarity: float, *, many: int = MANY) -> 
             found = _compared(in_order, slice(start, end), slice(start, last), similarity)
         else:
             segments = segments or _Segments(in_order, lengths)
-            found = _sharing(in_order, segments, slice(start, end), last, similarity)
+            blocks = [slice(first, min(end, first + _ROWS)) for first in range(start, end, _ROWS)]
+            found = chain.from_iterable(_sharing(in_order, segments, rows, last, similarity) for rows in blocks)
         for a, b in found:
             yield int(order[a]), int(order[b])
 
@@ -157,7 +159,7 @@ def _parts(length: int, longer: int, similarity: float) -> Iterator[_Segment]:
         more = longer - length
         first = max(at - i, at + more - (differ - i), 0)
         last = min(at + i, at + more + (differ - i), longer - width)
-        if width and first <= last:
+        if first <= last:
             yield _Segment(at, width, np.arange(first, last + 1))
 
 
@@ -166,9 +168,11 @@ def _candidates(
 ) -> NDArray[np.int64] | None:
     """Return the pairs of a row and a column that share a segment, (N, 2); `None` where too many do."""
     wide = columns.stop - columns.start
-    most = (rows.stop - rows.start) * wide // _GAIN
+    most = min((rows.stop - rows.start) * wide // _GAIN, _PAIRS)
     found = [np.zeros(0, np.int64)]
     for part in parts:
+        if not part.width:
+            return None  # more may differ than there are characters
         own = segments.hashes(rows, np.array([part.at]), part.width)[:, 0]
         order = np.argsort(own)
         theirs = segments.hashes(columns, part.places, part.width)  # (columns, places)

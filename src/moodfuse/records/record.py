@@ -19,7 +19,7 @@ Number = int | float
 class Record(BaseModel):
     """A mapping in a JSON file. Keys that this version does not know are ignored; numbers are finite."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, populate_by_name=True, defer_build=True)
 
     def as_json(self) -> dict[str, JsonValue]:
         """Return the content of the file: only the keys that were set."""
