@@ -34,8 +34,35 @@ def test_a_tutorial_works_as_it_is_written(name: str, tmp_path: Path) -> None:
             ran += 1
         elif language == "text":
             for line in text.splitlines():
-                assert line == "..." or line in said
+                assert line == "..." or told(line, said)
     assert ran >= 3
+
+
+def told(line: str, said: str) -> bool:
+    """Tell whether `said` holds a line, whose shares, in percent, may be others by five points.
+
+    Products of bytes are rounded otherwise by a processor without VNNI, and a tutorial's few posts are on the edge.
+    """
+    number = r"\d+(?:\.\d+)?"
+    pattern = f"({number})".join(map(re.escape, re.split(number, line)))
+    shown = re.findall(number, line)
+    return any(all(map(close, shown, found.groups())) for found in re.finditer(pattern, said))
+
+
+def close(number: str, other: str) -> bool:
+    if "." in number or "." in other:
+        return abs(float(number) - float(other)) < 0.02
+    return number == other or (len(number) <= 2 and abs(int(number) - int(other)) <= 5)
+
+
+def test_a_line_is_told_with_like_shares_and_no_other_words() -> None:
+    line = "Of 840 posts: 16 % negative (13 to 18), score 0.71"
+    assert told(line, f"before\n{line}\nafter")
+    assert told(line, "Of 840 posts: 16 % negative (13 to 19), score 0.72.")
+    assert not told(line, "Of 841 posts: 16 % negative (13 to 18), score 0.71")
+    assert not told(line, "Of 840 posts: 16 % negative (13 to 24), score 0.71")
+    assert not told(line, "Of 840 posts: 16 % negative (13 to 18), score 0.74")
+    assert not told(line, "Of 840 posts: 16 % positive (13 to 18), score 0.71")
 
 
 @pytest.mark.parametrize("name", ["table", "folder", "service"])

