@@ -103,7 +103,7 @@ class _Segments:
 
     def __init__(self, texts: Sequence[str], lengths: NDArray[np.int64]) -> None:
         codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
-        self._starts = np.concatenate([[0], np.cumsum(lengths)])
+        self._lengths, self._starts = lengths, np.concatenate([[0], np.cumsum(lengths)])
         base = np.full(int(lengths[-1]) + 1, 0x9E3779B1, np.uint32)  # odd, so it has an inverse modulo 2 ** 32
         base[0] = 1
         powers = np.multiply.accumulate(base, dtype=np.uint32)
@@ -112,6 +112,10 @@ class _Segments:
         places = np.arange(len(codes)) - np.repeat(self._starts[:-1], lengths)
         sums = np.cumsum(codes * powers[places], dtype=np.uint32)
         self._sums = np.concatenate([np.zeros(1, np.uint32), sums])
+
+    def end(self, length: int) -> int:
+        """Return the place behind the last text of this length or less."""
+        return int(np.searchsorted(self._lengths, length, side="right"))
 
     def hashes(self, texts: slice, places: NDArray[np.int64], width: int) -> NDArray[np.uint32]:
         """Return the hash of `width` characters from each place on of each text, (texts, places)."""
@@ -133,18 +137,13 @@ def _sharing(texts: Sequence[str], segments: _Segments, rows: slice, last: int, 
     start, length = rows.start, len(texts[rows.start])
     while start < last:
         longer = len(texts[start])
-        columns = slice(start, start + _as_long(texts, start, last))
+        columns = slice(start, segments.end(longer))
         pairs = _candidates(segments, rows, columns, _parts(length, longer, similarity))
         if pairs is None:
             yield from _compared(texts, rows, columns, similarity)
         else:
             yield from _alike(texts, pairs, similarity)
         start = columns.stop
-
-
-def _as_long(texts: Sequence[str], start: int, last: int) -> int:
-    """Return how many texts from `start` on are as long as that."""
-    return next((i for i in range(start, last) if len(texts[i]) > len(texts[start])), last) - start
 
 
 def _parts(length: int, longer: int, similarity: float) -> Iterator[_Segment]:
