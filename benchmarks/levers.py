@@ -1,4 +1,4 @@
-"""What each change to the packaged model's recipe gives, alone, on the same folds.
+"""What each change to the recipe `default` gives, alone, on the same folds.
 
     python benchmarks/levers.py DATA [LEVER ...] [--seeds 1] [--folds 3] [--workers N] [--out FOLDER]
 

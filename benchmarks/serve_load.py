@@ -5,8 +5,9 @@
 Closed loop on loopback: each client sends a post (multipart, with its image) as soon as it has the answer to the last
 one; the clients share the machine with the service. Offline is `Predictor.stream` on the same posts, measured before
 and after each number of clients, so that what else the machine does weighs on both. The service takes 48 requests at a
-time here, so that 64 clients are above its limit: they are told 429 and wait as long as Retry-After says. Without DATA
-the posts are synthetic.
+time here, so that 64 clients are above its limit: they are told 429 and wait as long as Retry-After says. The last row
+is an open loop: posts arrive by chance (Poisson) at half of the highest rate that was seen, whether or not others have
+been answered, and wait from the moment at which they were to arrive. Without DATA the posts are synthetic.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -44,6 +46,11 @@ class Load:
     seconds: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
 
+    def add(self, status: int, seconds: float) -> None:
+        self.statuses[status] += 1
+        if status == 200:
+            self.seconds.append(seconds)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -59,17 +66,20 @@ def main() -> None:
         posts = list(stream_posts(data, strict=False))[: options.posts]
         predictor = Predictor.load(options.bundle)
         offline = [offline_rate(predictor, posts, options.seconds)]
-        results = {}
+        results: dict[int | str, Load] = {}
         with service(options.bundle, options.workers) as url:
             bodies = [multipart(post) for post in posts]
             run(url, bodies, 4, 1.0)  # warm
             for clients in map(int, options.clients.split(",")):
                 results[clients] = run(url, bodies, clients, options.seconds)
                 offline.append(offline_rate(predictor, posts, options.seconds))
+            peak = max(len(load.seconds) for load in results.values()) / options.seconds
+            results["half of the peak"] = arrivals(url, bodies, peak / 2, options.seconds)
+            offline.append(offline_rate(predictor, posts, options.seconds))
     report(offline, results, options.seconds)
 
 
-def report(offline: list[float], results: dict[int, Load], seconds: float) -> None:
+def report(offline: list[float], results: dict[int | str, Load], seconds: float) -> None:
     print("| clients | posts/s | offline posts/s | ratio | p50 ms | p99 ms | errors | 429 |")
     print("|---:|---:|---:|---:|---:|---:|---:|---:|")
     for (clients, load), before, after in zip(results.items(), offline, offline[1:], strict=False):
@@ -109,41 +119,67 @@ def multipart(post: Post) -> bytes:
     return b"".join(mark + b"\r\n" + part + b"\r\n" for part in parts) + mark + b"--\r\n"
 
 
+class Client:
+    """A connection to the service that sends one post after the other."""
+
+    def __init__(self, url: str) -> None:
+        self.connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+
+    def send(self, body: bytes) -> tuple[int, float]:
+        """Return the status of the answer, 0 if there is none, and how many seconds to wait before the next post."""
+        try:
+            headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+            self.connection.request("POST", "/v1/predict", body, headers)
+            response = self.connection.getresponse()
+            response.read()
+        except OSError:
+            self.connection.close()
+            return 0, 0.0
+        return response.status, float(response.headers.get("Retry-After", 0))
+
+
 def run(url: str, bodies: list[bytes], clients: int, seconds: float) -> Load:
     """Let `clients` threads send posts for `seconds`."""
     load, lock, end = Load(), threading.Lock(), time.monotonic() + seconds
 
-    def client(number: int) -> None:
-        own = Load()
-        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+    def work(number: int) -> None:
+        client = Client(url)
         for body in cycle(bodies[number::clients] or bodies):
-            if time.monotonic() > end:
-                break
             began = time.monotonic()
-            try:
-                headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-                connection.request("POST", "/v1/predict", body, headers)
-                response = connection.getresponse()
-                response.read()
-            except OSError:
-                own.statuses[0] += 1
-                connection.close()
-                continue
-            own.statuses[response.status] += 1
-            if response.status == 200:
-                own.seconds.append(time.monotonic() - began)
-            elif response.status == 429:
-                time.sleep(float(response.headers["Retry-After"]))
-        connection.close()
-        with lock:
-            load.seconds += own.seconds
-            load.statuses += own.statuses
+            if began > end:
+                break
+            status, wait = client.send(body)
+            with lock:
+                load.add(status, time.monotonic() - began)
+            time.sleep(wait)
+        client.connection.close()
 
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    return load
+
+
+def arrivals(url: str, bodies: list[bytes], rate: float, seconds: float) -> Load:
+    """Send `rate` posts a second, at random moments, for `seconds`; each waits from the moment it was meant for."""
+    load, lock, own = Load(), threading.Lock(), threading.local()
+    moments = np.cumsum(np.random.default_rng(0).exponential(1 / rate, int(rate * seconds)))
+
+    def post(body: bytes, due: float) -> None:
+        if not hasattr(own, "client"):
+            own.client = Client(url)
+        status, _ = own.client.send(body)
+        with lock:
+            load.add(status, time.monotonic() - due)
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        for moment, body in zip(moments.tolist(), cycle(bodies), strict=False):
+            due = began + moment
+            time.sleep(max(0.0, due - time.monotonic()))
+            pool.submit(post, body, due)
     return load
 
 

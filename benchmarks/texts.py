@@ -1,4 +1,4 @@
-"""What bundles say of held-out texts without an image: tweets in nine languages, Weibo, emotions.
+"""What bundles say of held-out texts without an image: tweets in eight languages, Weibo, emotions.
 
     python benchmarks/texts.py OUT [BUNDLE ...] [--vader] [--json FILE]
 

@@ -158,6 +158,12 @@ def test_mapped_graphs_answer_the_same_and_their_weights_stay_in_the_file(
     assert clean > 20_000
 
 
+def test_a_sum_and_its_layer_norm_stay_two_steps_for_one_is_slower(predictor: Predictor, tmp_path: Path) -> None:
+    graphs = map_graphs(predictor.bundle, tmp_path)
+    assert b"LayerNormalization" in (graphs / "text.onnx").read_bytes()
+    assert b"SkipLayerNormalization" not in (graphs / "text.onnx").read_bytes()
+
+
 def test_a_text_of_unknown_tokens_is_marked_for_review_however_sure_the_answer(predictor: Predictor) -> None:
     texts = ["😡😡😡", "สวัสดีครับ วันนี้อากาศดีมาก", "what a lovely day 😡", "!!! 10/10", "short. " + "😡" * 30_000]
     image = picture()

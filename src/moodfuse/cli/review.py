@@ -50,7 +50,7 @@ def review(
     as_json: Annotated[bool, typer.Option("--json", help="Print how far it is, as JSON; no page.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False,
 ) -> None:
-    """Label the posts that teach most, and a random part that tests the model, on a page of this machine."""
+    """Label posts that stand for many others, and a random part that tests the model, on a page of this machine."""
     from moodfuse.data.formats.base import PREDICTING
     from moodfuse.decide.review_words import as_json as review_json
     from moodfuse.decide.review_words import lines

@@ -34,7 +34,7 @@ def serve(
     max_batch: Annotated[float | None, typer.Option(min=0.001, help="MiB of a batch. [256]")] = None,
     max_unpacked: Annotated[float | None, typer.Option(min=0.001, help="MiB of a zip once unpacked. [1024]")] = None,
     max_pixels: Annotated[int | None, typer.Option(min=1, help="Pixels of an image. [64000000]")] = None,
-    max_chars: Annotated[int | None, typer.Option(min=1, help="Characters of a post's text. [20000]")] = None,
+    max_chars: Annotated[int | None, typer.Option(min=1, help="Characters of a single post's text. [20000]")] = None,
     max_posts: Annotated[int | None, typer.Option(min=1, help="Posts of a batch. [10000]")] = None,
     max_seconds: Annotated[float | None, typer.Option(min=0.1, help="Seconds per request. [30]")] = None,
     max_batch_seconds: Annotated[float | None, typer.Option(min=0.1, help="Seconds per batch. [600]")] = None,

@@ -1,4 +1,4 @@
-"""Which posts a person should label: those that teach most, mixed with a random part that tests.
+"""Which posts a person should label: those that stand for many others, and a random part that tests.
 
 What teaches most are posts that stand for many others: of a random sample of all posts, weighted k-means on their
 vectors makes as many groups as posts are wanted, and each group gives the post nearest to its mean (diverse

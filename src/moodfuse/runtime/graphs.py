@@ -33,6 +33,8 @@ PIXEL_INPUTS = ("pixels",)
 IMAGE_BATCH = 2  # images a batch: larger ones fall out of a small CPU's cache
 GPU_TEXT_BATCH_TOKENS, GPU_IMAGE_BATCH = 16_384, 32  # not measured
 TEXT_INPUTS = ("input_ids", "attention_mask")
+#: Fusions of ONNX Runtime that lose time on a CPU: a sum and a LayerNorm in one kernel take longer than in two.
+_SLOWER = ("SkipLayerNormFusion",)
 _WIDE = 200_000_000  # bytes of weights from which on one batch keeps all threads busy by itself
 
 
@@ -120,6 +122,7 @@ def _open(graph: Path | bytes, options: onnxruntime.SessionOptions, device: str 
             options,
             providers=session_providers(device),
             enable_fallback=0,  # to the same provider once more, with lines on stdout
+            disabled_optimizers=list(_SLOWER) if device == CPU else [],
         )
     except Exception as error:  # onnxruntime's exceptions share no base class
         if device != CPU:  # the last line of what other providers say is about the graph

@@ -39,8 +39,9 @@ def adapt(
     """Fit a new head on labelled posts over a bundle's encoders; write it as a bundle to `output` if it is better.
 
     `posts` is whatever `read_posts` takes; of a file of answers that was reviewed the labels are the review's. Posts
-    that are random in a column `drawn`, or in the review, are scored once, at the end, and never fitted on. `bundle` is
-    by default the one that moodfuse brings. `labels` are classes of your own, for which a head is fitted from nothing.
+    that are random in a column `drawn`, or in the review, are scored once, at the end, and not fitted on, unless all
+    are. `bundle` is by default the one that moodfuse brings. `labels` are classes of your own, for which a head is
+    fitted from nothing.
     `keep_anyway` writes a bundle that is not proven to be better, `force` replaces a bundle that is there. Raises
     `DataError` for labels that are none and for too few posts, `OutputError` for `output`, `MissingExtraError` without
     scikit-learn and onnx (`moodfuse[adapt]`).

@@ -72,7 +72,7 @@ def extend_queue(store: LabelStore, answers: AnsweredFile, bundle: Bundle, plan:
 
     def vectors(rows: Sequence[int]) -> NDArray[np.float32]:
         posts = [picked[row].post for row in rows]
-        return post_vectors(Predictor(bundle), posts, progress, "looking for posts that teach most")
+        return post_vectors(Predictor(bundle), posts, progress, "looking for posts that stand for many")
 
     chosen = drawing.choose(groups, vectors)
     digests = {one.row: picked[one.row].digest for one in chosen}

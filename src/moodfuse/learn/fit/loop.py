@@ -23,6 +23,7 @@ from moodfuse.labels import Labels
 from moodfuse.learn.batches import WHOLE, LengthBatches, PostBatches, Share, loader
 from moodfuse.learn.fit.callbacks import KeepBest, KeepHistory, TellProgress
 from moodfuse.learn.fit.checkpoints import best_or_last, load_model_state
+from moodfuse.learn.fit.dropout import fast_dropout
 from moodfuse.learn.fit.history import SILENT, FitResult, Hooks, Watched
 from moodfuse.learn.fit.memory import kept_memory
 from moodfuse.learn.fit.optimisation import (
@@ -192,7 +193,7 @@ def fit_one(
     model.train()  # Lightning keeps each submodule's mode, and encoders are loaded in eval mode: without dropout
     for encoder in model.encoders.values():
         keep_statistics(encoder)
-    with quiet_lightning(), ctrl_c(), kept_memory():
+    with quiet_lightning(), ctrl_c(), kept_memory(), fast_dropout():
         trainer.fit(module, loader(train, batches), checks, ckpt_path=last_checkpoint(folder))
     if folder:
         model.load_state_dict(kept_state(folder, config.train))

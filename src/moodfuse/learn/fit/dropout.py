@@ -1,0 +1,38 @@
+"""Masks of dropout that cost next to nothing on a CPU."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_STEPS = 65_536  # a probability is met to half of one in so many: 16 random bits decide about an element
+
+
+@contextmanager
+def fast_dropout() -> Iterator[None]:
+    """Have torch draw the masks of dropout on a CPU sixteen bits at a time, as long as this lasts.
+
+    Its own generator takes some 10 ns an element, one after the other, which is a fifth of the time that fine-tuning a
+    text encoder takes. NumPy's SFC64 needs 1 ns. A mask is still a function of torch's seed alone.
+    """
+    library = torch.library.Library("aten", "IMPL")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "(?s).*[Oo]verriding a previously registered kernel")
+        library.impl("bernoulli_.float", _bernoulli, "CPU")
+    try:
+        yield
+    finally:
+        library._destroy()
+
+
+def _bernoulli(tensor: Tensor, p: float = 0.5, *, generator: torch.Generator | None = None) -> Tensor:
+    """Fill `tensor` with ones at probability `p`, with zeros elsewhere."""
+    seed = int(torch.randint(2**62, (), generator=generator))
+    count = tensor.numel()
+    bits = np.random.SFC64(seed).random_raw(count // 4 + 1).view(np.uint16)[:count]
+    return tensor.copy_(torch.from_numpy(bits < round(p * _STEPS)).view(tensor.shape))
