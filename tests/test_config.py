@@ -266,3 +266,12 @@ def test_a_configuration_that_0_1_wrote_still_opens(section: str, setting: str, 
     assert build_config([{section: {setting: kept}}]) == build_config([])
     with pytest.raises(ConfigError, match=rf"{section}\.{setting}=.* since removed; leave it out"):
         build_config([{section: {setting: gone}}])
+
+
+@pytest.mark.parametrize("value", ["2020-13-45", "[" * 5_000], ids=["date", "brackets"])
+def test_yaml_that_no_reader_takes_is_one_line(tmp_path: Path, value: str) -> None:
+    (tmp_path / "config.yaml").write_text(f"seed: {value}\n")
+    with pytest.raises(ConfigError, match=r"config\.yaml: cannot be read as YAML"):
+        load_yaml(tmp_path / "config.yaml")
+    with pytest.raises(ConfigError, match="the value is not YAML"):
+        parse_overrides([f"seed={value}"])

@@ -80,7 +80,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
 
     try:
         value = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: the 45th of a month
         raise ConfigError(f"{path}: cannot be read as YAML ({in_a_line(error)})") from None
     if not isinstance(value, dict):
         raise ConfigError(f"{path}: expected a mapping of settings, found {type(value).__name__}")
@@ -102,7 +102,7 @@ def _yaml_value(raw: str, word: str) -> Any:
 
     try:
         value = yaml.safe_load(raw)
-    except yaml.YAMLError as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"{word!r}: the value is not YAML ({in_a_line(error)})") from None
     if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", value):
         return float(value)  # YAML 1.1 reads 3e-5 as text, but a number is meant

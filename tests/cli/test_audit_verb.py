@@ -66,6 +66,24 @@ def test_the_page_is_written_where_it_is_asked_for(
     assert "make the folder first" in err
 
 
+def test_a_page_is_never_written_over_the_posts_and_over_another_file_with_force_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    posts, page = tmp_path / "posts.csv", tmp_path / "page.html"
+    posts.write_text("id,text,label\na,fine,positive\n")
+    page.write_text("notes")
+    for arguments, said in (
+        (["--html", posts, "--force"], "is the input itself"),
+        (["--html", page], "exists already"),
+    ):
+        code, _, err = call(capsys, posts, *arguments)
+        assert (code, said in err) == (1, True)
+    assert posts.read_text() == "id,text,label\na,fine,positive\n"
+    assert page.read_text() == "notes"
+    assert call(capsys, posts, "--html", page, "--force")[0] == 0
+    assert "<html" in page.read_text("utf-8")
+
+
 def test_ids_are_capped_and_harmless(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = "".join(f'"[red]{i}\x1b[2J",,positive\n' for i in range(50))
     (tmp_path / "posts.csv").write_text("id,text,label\n" + rows)

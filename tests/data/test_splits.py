@@ -315,3 +315,10 @@ def test_real_posts_split_without_parting_duplicates(posts_folder: Path) -> None
     for fold in range(10):
         found = Counter(post.label for post in posts if split.folds[post.id] == fold)
         assert all(abs(found[name] - whole[name] / 10) <= 5 for name in SENTIMENT.names)
+
+
+@pytest.mark.parametrize("content", ['{"a": ' + "[" * 50_000, '{"a": ' + "9" * 5_000 + "}"], ids=["brackets", "digits"])
+def test_json_that_no_reader_takes_is_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "split.json").write_text(content)
+    with pytest.raises(DataError, match=r"split\.json: cannot be read as JSON"):
+        read_split(tmp_path / "split.json", BALANCED)

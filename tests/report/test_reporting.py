@@ -11,7 +11,7 @@ from comparison_folder import write_comparison
 from run_folder import write_posts, write_run
 
 from moodfuse.cli.main import run
-from moodfuse.errors import ConfigError, DataError
+from moodfuse.errors import ConfigError, DataError, OutputError
 from moodfuse.workflows.reporting import write_report
 
 
@@ -83,8 +83,28 @@ def test_each_format_is_the_same_each_time(hostile_run: Path, kind: str) -> None
     target = write_report(hostile_run, format=kind)
     assert target == hostile_run / f"report.{kind}"
     first = digest(target)
-    assert digest(write_report(hostile_run, output=target)) == first  # the name of the output says the format
+    assert (
+        digest(write_report(hostile_run, output=target, force=True)) == first
+    )  # the name of the output says the format
     assert "macro" in target.read_text("utf-8").lower()
+
+
+def test_a_report_is_never_written_over_what_it_tells_of(hostile_run: Path, tmp_path: Path) -> None:
+    posts = tmp_path / "posts.csv"
+    posts.write_text("id,text\na,b\n")
+    for output, given in ((hostile_run / "predictions.csv", {}), (posts, {"data": posts})):
+        before = output.read_bytes()
+        with pytest.raises(OutputError, match="exists already"):
+            write_report(hostile_run, output=output, **given)
+        with pytest.raises(OutputError, match="belongs to"):
+            write_report(hostile_run, output=output, force=True, **given)
+        assert output.read_bytes() == before
+    mine = tmp_path / "mine.md"
+    mine.write_text("notes")
+    assert run(["report", str(hostile_run), "-o", str(mine)]) == 1
+    assert mine.read_text() == "notes"
+    assert run(["report", str(hostile_run), "-o", str(mine), "--force"]) == 0
+    assert "macro" in mine.read_text("utf-8").lower()
 
 
 def test_a_comparison_is_reported_from_disk(tmp_path: Path) -> None:

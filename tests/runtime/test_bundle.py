@@ -66,6 +66,14 @@ def test_a_manifest_cannot_point_outside_its_folder(copy: Path, name: str) -> No
         read_bundle(copy)
 
 
+@pytest.mark.parametrize("content", ['{"format": ' + "9" * 5_000 + "}", "[" * 50_000], ids=["digits", "brackets"])
+def test_a_manifest_that_no_reader_takes_is_one_line(copy: Path, content: str) -> None:
+    (copy / "manifest.json").write_text(content)
+    files.write_text(copy / "manifest.sha256", files.sha256(copy / "manifest.json"))
+    with pytest.raises(BundleError, match=r"manifest\.json is no JSON"):
+        read_bundle(copy)
+
+
 def test_a_sealed_file_that_is_no_graph_is_one_line(copy: Path) -> None:
     from moodfuse.runtime.predictor import Predictor
 

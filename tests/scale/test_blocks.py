@@ -238,3 +238,13 @@ def test_a_block_that_killed_a_worker_is_done_with_care_and_at_last_given_up(pre
     job.tries(1).write_text("host 1\n" * GIVEN_UP_AFTER)
     with pytest.raises(DataError, match=r"in\.parquet rows 41 to 80: 5 workers died"):
         predict_block(predictor, job, second, Watched)
+
+
+def test_the_process_that_tries_images_runs_no_code_of_the_folder_it_starts_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "csv.py").write_text("open('ran', 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    with Quarantine() as guard:
+        assert guard.survives(ImageRef(b"no image"))
+    assert not (tmp_path / "ran").exists()

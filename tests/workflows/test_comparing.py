@@ -143,7 +143,7 @@ def test_a_half_written_cell_is_done_again(copied: Path, posts: Posts, done: Com
     assert again.headlines == done.headlines
 
 
-def test_a_cell_that_another_process_runs_is_waited_for(copied: Path) -> None:
+def test_a_cell_that_another_process_runs_is_waited_for(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its lock is held, so it is not run here; when the other has put it there, both are done."""
     cell = copied / "c" / "cells" / "text" / "seed0-fold1"
     elsewhere = cell.with_name("elsewhere")
@@ -152,19 +152,19 @@ def test_a_cell_that_another_process_runs_is_waited_for(copied: Path) -> None:
     waited = 0
     before = (elsewhere / "metrics.json").read_bytes()
 
-    def progress(what: str, *_: int) -> None:
+    def sleep(_: float) -> None:
         nonlocal waited
-        if what == "waiting":
-            waited += 1
-            if waited == 2:
-                elsewhere.rename(cell)
-                lock.release()
+        waited += 1
+        if waited == 2:
+            elsewhere.rename(cell)
+            lock.release()
 
     from moodfuse.learn.compare import workers
 
+    monkeypatch.setattr(workers.time, "sleep", sleep)
     with lock:
         work = workers.Work(copied / "c", {}, [], [], [], SENTIMENT, {}, 0, 0, None)  # type: ignore[arg-type]
-        workers.work_through(work, load_comparison(copied / "c").cells(), lambda _: None, progress)
+        workers.work_through(work, load_comparison(copied / "c").cells(), lambda _: None)
     assert waited == 2
     assert (cell / "metrics.json").read_bytes() == before
 

@@ -15,7 +15,7 @@ from moodfuse.config import Config
 from moodfuse.data.corpora import Pool
 from moodfuse.data.formats.readers import read_posts
 from moodfuse.data.posts import Posts
-from moodfuse.errors import ConfigError, DataError
+from moodfuse.errors import BundleError, ConfigError, DataError
 from moodfuse.learn.batches import LengthBatches, PostBatches
 from moodfuse.learn.recipes import resolve_config
 from moodfuse.records.comparison import load_comparison
@@ -171,3 +171,10 @@ def test_the_command_takes_files_with_and_without_a_share(corpus: Path, syntheti
     wrong = CliRunner().invoke(app, [*command, "--also-train", f"{corpus}=much"])
     assert isinstance(wrong.exception, ConfigError)
     assert "FILE=SHARE" in str(wrong.exception)
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "no JSON", '{"train": 3, "validation": []}', "[" * 50_000])
+def test_a_record_of_training_posts_that_is_none_is_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "seen.json").write_text(content)
+    with pytest.raises(BundleError, match=r"seen\.json: is no record of training posts"):
+        read_seen(tmp_path / "seen.json")

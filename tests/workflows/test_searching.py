@@ -213,6 +213,8 @@ def test_settings_that_do_not_go_together_end_a_trial_and_not_the_search(config:
         assert trial is not None
         study.run(trial, refused)
     assert study.ended() == 1
+    with pytest.raises(TrainingError, match=r"none of 1 trials has a score, .*: these do not go together"):
+        study.best()
 
 
 def test_the_test_fold_is_never_looked_at(done: SearchResult, posts: Posts, config: Config, tmp_path: Path) -> None:

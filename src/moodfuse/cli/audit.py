@@ -36,6 +36,7 @@ def audit(
     ] = False,
     split: Annotated[Path | None, typer.Option(help="A split to check: CSV or JSON of id with split or fold.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with thumbnails to this file.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists (never over DATA).")] = False,
     format: Annotated[str | None, typer.Option("--from", help="Format of DATA, if not plain.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if there is an error.")] = False,
     columns: Columns = None,
@@ -50,12 +51,15 @@ def audit(
     from moodfuse.settings import build_config, parse_overrides
     from moodfuse.workflows.auditing import audit as run_audit
     from moodfuse.workflows.auditing import write_audit_page
+    from moodfuse.workflows.destination import check_destinations
 
     if html is not None:
         import moodfuse.report.page  # noqa: F401  (a missing extra fails before the work)
     config = build_config([parse_overrides(overrides or [])])
     with Bar(quiet=quiet) as bar:
         reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
+        if html is not None:
+            check_destinations([html], data, reading, force=force)
         result = run_audit(data, labels=labels, split_file=split, config=config, reading=reading, progress=bar)
         if html is not None:
             write_audit_page(result, html)

@@ -112,7 +112,7 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         return _no_place(error) if error.errno in NO_ROOM | NO_RIGHT else _ours()
     except MemoryError:
-        complain("out of memory; use a smaller train.batch_size")
+        complain("out of memory; of a training make train.batch_size smaller")
         return 3
     except Exception:
         return _ours()
@@ -140,10 +140,10 @@ def _drop_output() -> None:
 def _no_place(error: OSError) -> int:
     _drop_output()
     where = f"{error.filename}: " if error.filename else ""
-    complain(
-        f"{where}cannot be written ({error.strerror}); "
-        f"{'make room' if error.errno in NO_ROOM else 'get the right to it'}, or write elsewhere"
-    )
+    if error.errno in NO_ROOM:
+        complain(f"{where}cannot be written ({error.strerror}); make room, or write elsewhere")
+    else:  # which of the two it was to be, the error does not say
+        complain(f"{where}cannot be read or written ({error.strerror}); get the right to it, or name another place")
     return 1
 
 

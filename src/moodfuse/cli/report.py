@@ -23,8 +23,9 @@ def report(
         Path | None, typer.Option(metavar="FOLDER", help="Write each figure to an SVG file in this folder too.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="The run's posts, if they have moved.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
 ) -> None:
     """Write a report as a single HTML file that needs no network, from files on disk; nothing is trained."""
     from moodfuse.workflows.reporting import write_report
 
-    print(write_report(path, output=output, format=format, data=data, other=compare, figures=figures))
+    print(write_report(path, output=output, format=format, data=data, other=compare, figures=figures, force=force))

@@ -235,7 +235,10 @@ def image_bytes(ref: ImageRef | None) -> bytes | None:
 
 
 def read_image(ref: ImageRef) -> bytes | Unread:
-    """Return an encoded image, or why there is none. Never raises, and opens neither pipes, devices nor giants."""
+    """Return an encoded image, or why there is none; pipes, devices and giants are not opened.
+
+    Raises nothing but `MissingExtraError`, for an address without the package that fetches it.
+    """
     if isinstance(ref, ImageUri):
         return read_uri(ref, MAX_BYTES)
     if isinstance(path := ref.source, bytes):

@@ -16,7 +16,7 @@ from moodfuse.data.folds import LEAST_FOLDS, Deck
 from moodfuse.data.formats.base import PREDICTING
 from moodfuse.data.formats.records import Records
 from moodfuse.data.posts import Posts
-from moodfuse.errors import ConfigError, DataError, suggest
+from moodfuse.errors import ConfigError, DataError, in_a_line, suggest
 from moodfuse.files import write_json
 from moodfuse.labels import SENTIMENT, Labels
 
@@ -193,6 +193,8 @@ def _read_json(path: Path) -> Any:
         return json.loads(_read_text(path), object_pairs_hook=refuse_twins)
     except json.JSONDecodeError as error:
         raise DataError(f"{path}: expected JSON, found something else in line {error.lineno} ({error.msg})") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
+        raise DataError(f"{path}: cannot be read as JSON ({in_a_line(error)})") from None
 
 
 def _read_text(path: Path) -> str:

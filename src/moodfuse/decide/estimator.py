@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from moodfuse.decide.answers import AnswerTable
 from moodfuse.decide.prevalence import (
-    RESAMPLES,
     Array,
     Shares,
     answer_rates,
@@ -67,13 +66,10 @@ class Estimator:
     probabilities. AnswerTable that are about nothing read are counted, and left out of shares.
     """
 
-    def __init__(
-        self, answers: AnswerTable, confusion: Mapping[str, Confusion], *, resamples: int = RESAMPLES, seed: int = 0
-    ) -> None:
+    def __init__(self, answers: AnswerTable, confusion: Mapping[str, Confusion]) -> None:
         self.answers = answers
         self.predicted: Ints = answers.probabilities.argmax(1)
         self.confidence = answers.probabilities.max(1)
-        self._luck = {"resamples": resamples, "seed": seed}
         self._confusion: dict[str, Confusion] = {}
         self._cells: Ints = self.predicted
         self._offsets: list[int] = []
@@ -131,8 +127,8 @@ class Estimator:
     def shares(self, tally: Tally) -> Shares:
         """Return the shares of the labels in each group."""
         if not self.corrected:
-            return uncorrected_shares(tally.sums, tally.products, tally.read, **self._luck)
-        return corrected_shares(self._by_kind(tally.answers), self._confusion, **self._luck)
+            return uncorrected_shares(tally.sums, tally.products, tally.read)
+        return corrected_shares(self._by_kind(tally.answers), self._confusion)
 
     def misfit(self, tally: Tally) -> float:
         """Return how far the answers of the first group are from those of any mix of held-out posts (0..1).

@@ -37,10 +37,6 @@ class Shares:
         ends = np.quantile(self.draws, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0)
         return np.asarray(ends, dtype=np.float64)
 
-    def standard_errors(self) -> Array:
-        """Return the standard deviation over the resamples, (G, C)."""
-        return np.asarray(self.draws.std(axis=0), dtype=np.float64)
-
 
 def corrected_shares(
     counts: Mapping[str, NDArray[np.int64]],
@@ -110,7 +106,7 @@ def answer_rates(counts: Array) -> Array:
     return np.asarray(smooth / smooth.sum(-1, keepdims=True), dtype=np.float64)
 
 
-def mixture_shares(counts: NDArray[np.int64], rates: Array, start: Array | None = None) -> Array:
+def mixture_shares(counts: NDArray[np.int64], rates: Array) -> Array:
     """Return the likeliest shares of the labels (N, C) for counts of answers (N, K); NaN where there are none.
 
     `rates`: (C, K), or (N, C, K). The steps of expectation maximisation are lengthened by SQUAREM (Varadhan, Roland
@@ -118,7 +114,7 @@ def mixture_shares(counts: NDArray[np.int64], rates: Array, start: Array | None 
     """
     number, labels = len(counts), rates.shape[-2]
     totals = counts.sum(1)
-    shares = np.full((number, labels), 1 / labels) if start is None else start.copy()
+    shares = np.full((number, labels), 1 / labels)
     parts = counts / np.maximum(totals, 1)[:, None]
     active = np.flatnonzero(totals > 0)
     for _ in range(_STEPS):

@@ -34,13 +34,13 @@ class _Periods:
 
 
 def summarise_answers(
-    answers: AnswerTable, confusion: Mapping[str, Confusion], source: str, *, unit: Unit | None = None, seed: int = 0
+    answers: AnswerTable, confusion: Mapping[str, Confusion], source: str, *, unit: Unit | None = None
 ) -> MoodSummary:
     """Return the summary of answers; `confusion` is what `held_out` tells of the model, empty where nothing is known.
 
     `unit` is that of the trend, by default as the times' span is long. Raises `DataError` for too many periods.
     """
-    estimator = Estimator(answers, confusion, seed=seed)
+    estimator = Estimator(answers, confusion)
     rows = np.arange(len(answers))
     everyone = estimator.tally(Members(rows, np.zeros(len(rows), np.int64), 1))
     total = _told(answers.labels, everyone, estimator.shares(everyone), [("", "", "")])[0]

@@ -116,11 +116,11 @@ def percentiles(values: NDArray[Any], level: float = 0.95) -> tuple[float, float
     return float(low), float(high)
 
 
-def wilson_interval(right: int, count: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the score interval of a share of independent posts (Wilson 1927); of no posts, all from 0 to 1."""
+def wilson_interval(right: int, count: int) -> tuple[float, float]:
+    """Return the 95 % score interval of a share of independent posts (Wilson 1927); of no posts, all from 0 to 1."""
     if not count:
         return 0.0, 1.0
-    found = binomtest(right, count).proportion_ci(level, method="wilson")
+    found = binomtest(right, count).proportion_ci(0.95, method="wilson")
     return float(found.low), float(found.high)
 
 

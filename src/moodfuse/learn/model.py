@@ -99,11 +99,11 @@ class MissingToken(nn.Module):
 
 
 class MissingPicture(nn.Module):
-    """A learned picture, 3 x `side` x `side` and enlarged, that replaces absent pixels."""
+    """A learned picture, 3 x 14 x 14 and enlarged, that replaces absent pixels."""
 
-    def __init__(self, side: int = 14) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.picture = nn.Parameter(torch.randn(1, 3, side, side) * 0.02)
+        self.picture = nn.Parameter(torch.randn(1, 3, 14, 14) * 0.02)
 
     def forward(self, encoded: Encoded, present: Tensor) -> Encoded:
         """Return the images, with the learned picture in place of each post where `present` (B,) is false."""

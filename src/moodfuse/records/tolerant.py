@@ -43,7 +43,7 @@ class Folder:
         content = self._text(name, what)
         if content is None:
             return []
-        csv.field_size_limit(_FIELD_LIMIT)
+        csv.field_size_limit(max(csv.field_size_limit(), _FIELD_LIMIT))  # of the whole process: never lowered
         try:
             reader = csv.DictReader(io.StringIO(content))
             if lacking := [column for column in columns if column not in (reader.fieldnames or ())]:

@@ -281,10 +281,10 @@ def read_manifest(folder: Path, *, links: bool = False) -> Manifest:
                 "use the moodfuse version that wrote it"
             )
         manifest = Manifest.model_validate(raw)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise BundleError(f"{folder}: {MANIFEST} is no JSON ({error})") from None
     except ValidationError as error:
         raise BundleError(f"{folder}: {MANIFEST}: {_complaint(error)}") from None
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{folder}: {MANIFEST} is no JSON ({error})") from None
     for name in manifest.files:
         if PurePosixPath(name).name != name or name in {"", "..", "."}:
             raise BundleError(f"{folder}: the manifest names a file outside the bundle ({name!r})")

@@ -11,7 +11,7 @@ from types import TracebackType
 from moodfuse.data.images import image_bytes, look, read_of
 from moodfuse.data.posts import ImageRef, ImageUri, Post
 
-_COMMAND = (sys.executable, "-c", "from moodfuse.scale.quarantine import taste; taste()")
+_COMMAND = (sys.executable, "-P", "-c", "from moodfuse.scale.quarantine import taste; taste()")
 _LENGTH = 8  # bytes before each image that say how many follow
 _UNREADABLE = ImageRef(b"")
 

@@ -270,7 +270,7 @@ def _check_address(address: str) -> None:
     # Where something else listens, ray.init may wait for ever, and nothing stops it but the end of its process.
     try:
         code = "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False)"
-        command = [sys.executable, "-c", code, address]
+        command = [sys.executable, "-P", "-c", code, address]
         subprocess.run(command, timeout=REACH_SECONDS, check=True, capture_output=True)
     except subprocess.TimeoutExpired:
         raise _nobody(address, f"what listens there says nothing of Ray for {REACH_SECONDS:.0f} s") from None

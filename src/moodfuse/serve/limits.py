@@ -14,7 +14,7 @@ MEBIBYTE = 2**20
 
 
 class Limits(Section):
-    """On by default; each is an option of `moodfuse serve`."""
+    """On by default; most are an option of `moodfuse serve`."""
 
     body_bytes: int = Field(16 * MEBIBYTE, ge=1, description="bytes of a request for one post")
     batch_bytes: int = Field(256 * MEBIBYTE, ge=1, description="bytes of a batch as it is sent")

@@ -12,6 +12,7 @@ from moodfuse.decide.model import gave
 from moodfuse.errors import BundleError, DataError
 from moodfuse.progress import Progress
 from moodfuse.runtime.bundle import Bundle, default_bundle, read_bundle
+from moodfuse.runtime.hub import find_bundle
 from moodfuse.workflows.prediction import details_path
 
 
@@ -54,10 +55,13 @@ def answering_bundle(answers: AnswerTable, bundle: str | Path | None, where: str
 
 
 def named_bundle(bundle: str | Path | None) -> Bundle | None:
-    """Open a bundle, by default moodfuse's own; `None` where this install brings none."""
-    if bundle is not None:
-        return read_bundle(Path(bundle))
-    try:
-        return read_bundle(default_bundle())
-    except BundleError:
-        return None
+    """Open a bundle, by default moodfuse's own; `None` where this install brings none.
+
+    Raises `BundleError` for one that is damaged, or is not there.
+    """
+    if bundle is None:
+        try:
+            bundle = default_bundle()
+        except BundleError:
+            return None
+    return read_bundle(find_bundle(bundle))

@@ -36,8 +36,8 @@ class FusionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     in YAML (`{"optim": {"lr": 3e-4}}`); without a recipe they override the defaults. `seed` seeds the training. `run`
     is the folder of the run; `None` uses a temporary folder that is deleted with the object. `X` is what `Samples`
     says. After `fit` or `load`, `classes_` holds the classes in the order of `predict_proba`'s columns; after `fit`,
-    `metrics_` the scores on the held-out tenth, and, of a data frame, `n_features_in_` and `feature_names_in_` its
-    columns. Methods raise `MoodfuseError`s that say what to fix.
+    `metrics_` the content of the run's metrics.json (`["test"]`: the scores on the held-out tenth), and, of a data
+    frame, `n_features_in_` and `feature_names_in_` its columns. Methods raise `MoodfuseError`s that say what to fix.
     """
 
     def __init__(

@@ -39,6 +39,19 @@ def check_new(output: Path, *, force: bool = False) -> None:
         raise OutputError(f"{output}: the file exists already; name another, or write over it with --force")
 
 
+def check_report(output: Path, inputs: Iterable[Path], *, force: bool = False) -> None:
+    """Raise `OutputError` where a report would destroy something: a file of `inputs`, or without `force` any file.
+
+    Reports that stand among the inputs, which are called report-something, are replaced with `force`.
+    """
+    check_new(output, force=force)
+    if not _holds_something(output) or output.name.startswith("report"):
+        return
+    for source in inputs:
+        if _same(output, source) or output.resolve().is_relative_to(source.resolve()):
+            raise OutputError(f"{output}: belongs to {source}; name another file")
+
+
 def check_bundle_folder(folder: Path, *, force: bool = True, never: Path | None = None) -> None:
     """Raise `OutputError` where a bundle cannot be written to `folder`: only a bundle is replaced, and with `force`.
 

@@ -12,7 +12,7 @@ from moodfuse.config import Modality
 from moodfuse.data.digests import post_digests
 from moodfuse.data.duplicates import Groups, group_duplicates, known
 from moodfuse.data.posts import Posts
-from moodfuse.errors import ConfigError, DataError, suggest
+from moodfuse.errors import BundleError, ConfigError, DataError, in_a_line, suggest
 from moodfuse.evaluate.calibration import expected_calibration_error
 from moodfuse.evaluate.intervals import bootstrap_intervals
 from moodfuse.evaluate.metrics import score
@@ -121,9 +121,15 @@ def split_seen(predictor: Predictor, posts: Posts, groups: Groups) -> tuple[Post
 
 
 def read_seen(path: Path) -> dict[str, set[str]]:
-    """Return what `SEEN` or `NEAR` holds of the posts that training and model selection saw, by part."""
-    raw = json.loads(path.read_text("utf-8"))
-    return {part: set(raw[part]) for part in ("train", "validation")}
+    """Return what `SEEN` or `NEAR` holds of the posts that training and model selection saw, by part.
+
+    Raises `BundleError` for a file that holds something else.
+    """
+    try:
+        raw = json.loads(path.read_text("utf-8"))
+        return {part: {str(digest) for digest in raw[part]} for part in ("train", "validation")}
+    except (OSError, ValueError, RecursionError, TypeError, KeyError) as error:
+        raise BundleError(f"{path}: is no record of training posts ({in_a_line(error)}); export it again") from None
 
 
 def evaluate_unseen(

@@ -29,6 +29,7 @@ from moodfuse.report.run import Extra, run_document
 from moodfuse.report.search import search_document
 from moodfuse.runtime.predictor import Predictor
 from moodfuse.workflows.comparison.results import build_results
+from moodfuse.workflows.destination import check_report
 
 Format = Literal["html", "md", "csv"]
 FORMATS: dict[str, Callable[[Document], str]] = {"html": document_page, "md": markdown, "csv": csv_rows}
@@ -42,13 +43,15 @@ def write_report(
     data: Path | None = None,
     other: Path | None = None,
     figures: Path | None = None,
+    force: bool = False,
 ) -> Path:
     """Write the report of the run, comparison or search in `path`, and return the report's path.
 
     `output` is by default `PATH/report.html`, with `other` `PATH/report-vs-OTHER.html`. Each figure goes to the folder
     `figures` as an SVG file too. `format` is html, md or csv, by default from the suffix of `output`.
     `data` is the path of the run's posts, by default their path when it was trained. `other` is a run to compare
-    with. Raises `DataError` if there is nothing to report on in `path`, `ConfigError` for an unknown format.
+    with. `force` writes over a file at `output` that is none of those reported on. Raises `DataError` if there is
+    nothing to report on in `path`, `ConfigError` for an unknown format, `OutputError` for `output`.
     """
     kind = format or (output.suffix.lower().removeprefix(".") if output and output.suffix else "html")
     kind = {"htm": "html", "markdown": "md"}.get(kind, kind)
@@ -56,6 +59,8 @@ def write_report(
         raise ConfigError(f"--format: expected html, md or csv, found {kind!r}; name one of them")
     name = "report" if other is None else f"report-vs-{other.resolve().name}"
     target = output or path / f"{name}.{kind}"
+    if output is not None:
+        check_report(output, [one for one in (path, other, data) if one is not None], force=force)
     document = report_document(path, data=data, other=other)
     files.write_bytes(target, FORMATS[kind](document).encode("utf-8", "replace"))
     if figures:
@@ -143,7 +148,7 @@ def _two_runs(a: Run, b: Run, data: Path | None) -> Document:
     try:
         tested = _posts(a, data).subset([post.id for post in a.predictions])
         groups = group_duplicates(tested).group_of
-    except (MoodfuseError, OSError):
+    except (MoodfuseError, OSError):  # the page says so
         groups = None
     return pair_document(a, b, compare_pair(a, b, groups), "")
 

@@ -236,6 +236,48 @@ def test_comments_of_reddit(tmp_path: Path) -> None:
     assert count_posts(path) == 4
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"id": "b", "body": "cut sh',
+        '{"id": 1.5, "body": "b", "subreddit": "cats"}',
+        "[1]",
+        '{"id": [], "subreddit": 7}',
+    ],
+)
+def test_a_line_of_reddit_that_is_none_costs_its_own_answer_alone(tmp_path: Path, line: str) -> None:
+    good = '{"id": "a", "body": "fine", "subreddit": "cats"}'
+    path = written(tmp_path, "RC_2023-01", f"{good}\n{line}\n{good}\n")
+    posts = predicted(path)
+    assert [post.text for post in posts][::2] == ["fine", "fine"]
+    assert len(posts) == 3
+    with pytest.raises(DataError, match="line 2"):
+        read_posts(path)
+
+
+@pytest.mark.parametrize("gallery", [7, "x", [3], [{"media_id": ["a"]}], {"items": 5}])
+def test_a_gallery_of_reddit_that_is_none_shows_nothing(tmp_path: Path, gallery: Any) -> None:
+    post = {
+        "id": "a",
+        "title": "Look",
+        "subreddit": "c",
+        "gallery_data": {"items": gallery},
+        "media_metadata": {"a": 1},
+    }
+    (found,) = predicted(written(tmp_path, "RS_2023-01", json.dumps(post) + "\n"))
+    assert (found.text, found.images) == ("Look", ())
+
+
+@pytest.mark.parametrize("id", [1.5, [1], {}, True])
+def test_an_odd_id_stops_no_prediction(tmp_path: Path, id: Any) -> None:
+    chat = {"name": "n", "type": "private_group", "id": 1, "messages": [{**MESSAGES[1], "id": id, "type": "message"}]}
+    path = written(tmp_path, "result.json", json.dumps(chat))
+    assert len(predicted(path)) == 1
+    tweets = [{"tweet": {"id_str": id, "full_text": "fine"}}]
+    path = written(tmp_path, "tweets.js", f"window.YTD.tweets.part0 = {json.dumps(tweets)}")
+    assert [post.text for post in predicted(path)] == ["fine"]
+
+
 def test_submissions_of_reddit(tmp_path: Path) -> None:
     base = {"subreddit": "cats", "author": "ann", "selftext": "", "num_comments": 3}
     gallery = {

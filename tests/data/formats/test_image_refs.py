@@ -154,3 +154,19 @@ def test_one_file_is_enough(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("guid,tag\n" + "".join(f"{i},positive\n" for i in range(2000)))
     texts = [post.text for post in read_posts(tmp_path)]
     assert texts == [None] * 1999 + ["late"]
+
+
+@pytest.mark.parametrize("depth", [9, 300, 900, 5_000])
+def test_lists_in_lists_are_an_image_that_cannot_be_read(folder: Path, depth: int) -> None:
+    cell = "[" * depth + '"img/a.png"' + "]" * depth
+    expected = [ImageRef(b"")] if depth < 1_000 else [ImageRef(folder / cell)]  # no list: Python reads none so deep
+    assert image_refs(folder, cell) == expected
+    (folder / "posts.jsonl").write_text(json.dumps({"id": "1", "text": "fine", "image": cell}) + "\n")
+    assert [post.text for post in stream_posts(folder / "posts.jsonl", strict=False)] == ["fine"]
+    if depth < 1_000:
+        with pytest.raises(DataError, match="lists in lists"):
+            image_refs(folder, cell, strict=True)
+
+
+def test_eight_lists_in_one_another_are_read(folder: Path) -> None:
+    assert image_refs(folder, "[" * 8 + '"img/a.png"' + "]" * 8) == [ImageRef(folder / "img/a.png")]

@@ -106,6 +106,14 @@ def test_what_is_no_task_or_label_is_refused_in_a_line(tmp_path: Path) -> None:
         read_posts(path)
 
 
+@pytest.mark.parametrize("annotations", [7, "abc", {"a": 1}, [5], [{"result": 7}], [{"result": [3, {"value": 4}]}]])
+def test_annotations_that_are_none_choose_nothing(tmp_path: Path, annotations: Any) -> None:
+    task = {**exported(1, [choice("positive")], text="fine"), "annotations": annotations}
+    path = export_file(tmp_path, task, exported(2, [choice("negative")], text="bad"))
+    posts = list(stream_posts(path, strict=False))
+    assert [(post.text, post.label) for post in posts] == [("fine", None), ("bad", "negative")]
+
+
 def test_the_short_export_is_a_list_that_is_read_as_any_other(tmp_path: Path) -> None:
     path = export_file(tmp_path, {"id": 1, "text": "a", "sentiment": "positive", "annotator": 1, "annotation_id": 7})
     assert source_format(path) == "json"

@@ -122,5 +122,8 @@ def base64_bytes(value: str) -> bytes:
 
 def short(value: Any) -> str:
     """Return a value for an error message: 80 characters at most, nothing unprintable."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = f"a {type(value).__name__} of very many levels"
     return text if len(text) <= 80 else text[:77] + "..."

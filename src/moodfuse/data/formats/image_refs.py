@@ -9,7 +9,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
@@ -30,6 +30,8 @@ _BETWEEN_ADDRESSES = re.compile(r"[;|,\s]+")
 _NONE = frozenset({"", "null", "none", "nan", "n/a", "na", "-", "[]"})
 #: Where a mapping holds an image's address or path.
 _KEYS = ("url", "path", "src", "uri", "file", "file_name")
+#: Lists that stand in one another; a cell may hold thousands of brackets.
+_DEEPEST = 8
 #: Rows that are looked at before it is said that no image is there.
 _ROWS = 1000
 
@@ -41,6 +43,8 @@ class _Place:
     folder: Path
     where: str = ""
     strict: bool = False
+    #: How many lists it stands in.
+    depth: int = 0
 
     def unreadable(self, problem: str) -> list[ImageRef]:
         """Return an image that cannot be read, which a value that is none stands for; raise `DataError` if strict."""
@@ -70,7 +74,10 @@ def _refs(place: _Place, value: Any) -> list[ImageRef]:
     if isinstance(value, Mapping):
         return _of_mapping(place, value)
     if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1):
-        return [ref for one in value for ref in _refs(place, one)]
+        if place.depth == _DEEPEST:
+            return place.unreadable(f"expected images, found lists in lists, more than {_DEEPEST} deep")
+        inner = replace(place, depth=place.depth + 1)
+        return [ref for one in value for ref in _refs(inner, one)]
     if isinstance(value, Image.Image):
         return [ImageRef(_encoded(value))]
     return place.unreadable(

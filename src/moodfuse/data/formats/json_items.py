@@ -54,15 +54,19 @@ def item_value(item: dict[str, Any], role: Role, reading: Reading, usual: Any) -
 
 
 def item_id(item: dict[str, Any], reading: Reading, usual: Any, where: str) -> str:
-    """Return an item's id, empty where there is none. Raises `DataError` for one that is no string or whole number."""
-    value = item_value(item, "id", reading, usual)
-    return "" if value is None else json_id(value, where)
+    """Return an item's id, empty where there is none.
+
+    Raises `DataError`, if `reading.strict`, for one that is no string or whole number.
+    """
+    return json_id(item_value(item, "id", reading, usual), where, reading.strict)
 
 
-def item_text(item: dict[str, Any], reading: Reading, usual: Any, encoding: Encoding) -> Decoded | None:
-    """Return an item's text, of a file in `encoding`."""
+def item_text(item: dict[str, Any], reading: Reading, usual: Any, encoding: Encoding | None) -> Decoded | None:
+    """Return an item's text, of a file in `encoding`, by default UTF-8."""
     value = item_value(item, "text", reading, usual)
-    return None if value is None else encoding.decoded(str(value))
+    if value is None:
+        return None
+    return Decoded(str(value), "utf-8") if encoding is None else encoding.decoded(str(value))
 
 
 def item_label(item: dict[str, Any], reading: Reading) -> str | None:

@@ -66,7 +66,7 @@ class JsonLinesReader(Reader):
                 continue
             number += 1
             try:
-                yield objects.row(json_object(text, path, line), number, line=line)
+                yield self._row(objects, json_object(text, path, line), number, line)
             except DataError as error:
                 if reading.strict:
                     raise
@@ -74,6 +74,10 @@ class JsonLinesReader(Reader):
                     reading.notify(f"{error}; nothing is read there, nor on other lines of that kind")
                     told = True
                 yield objects.nothing(number, line=line)
+
+    def _row(self, objects: Objects, found: dict[str, Any], number: int, line: int) -> Row:
+        """Return the row of the object that stands on `line`."""
+        return objects.row(found, number, line=line)
 
 
 def _look(path: Path, reading: Reading) -> None:

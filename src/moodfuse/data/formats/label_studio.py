@@ -109,11 +109,11 @@ def _records(path: Path, reading: Reading) -> Iterator[tuple[dict[str, Any] | No
 def _votes(task: dict[str, Any], reading: Reading, where: str) -> Iterator[str]:
     """Yield what each annotation of a task chooses."""
     wanted = reading.columns.get("label") if reading.columns.get("label") != "label" else None
-    for annotation in task.get("annotations") or ():
+    for annotation in _list(task.get("annotations")):
         if not isinstance(annotation, dict) or annotation.get("was_cancelled"):
             continue
         chosen: dict[str, list[str]] = {}
-        for result in annotation.get("result") or ():
+        for result in _list(annotation.get("result")):
             value = result.get("value") if isinstance(result, dict) else None
             choices = value.get("choices") if isinstance(value, dict) else None
             if isinstance(choices, list) and wanted in (None, result.get("from_name")):
@@ -125,6 +125,10 @@ def _votes(task: dict[str, Any], reading: Reading, where: str) -> Iterator[str]:
                 )
             continue
         yield from (labels[0] for labels in chosen.values() if labels)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _unquoted(value: Any) -> Any:

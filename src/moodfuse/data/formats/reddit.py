@@ -9,13 +9,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from moodfuse.data.formats.base import Reading, Row, Run
-from moodfuse.data.formats.fields import json_object
+from moodfuse.data.formats.base import Reading, Row
 from moodfuse.data.formats.image_refs import image_refs
 from moodfuse.data.formats.json_items import item_id, item_label, item_text, item_value
 from moodfuse.data.formats.jsonl import JsonLinesReader
-from moodfuse.data.formats.lines import file_encoding, located_texts
 from moodfuse.data.formats.registry import reader
+from moodfuse.data.formats.values import Objects
 from moodfuse.data.image_finding import IMAGE_SUFFIXES
 from moodfuse.data.posts import ImageUri
 
@@ -52,26 +51,20 @@ class RedditReader(JsonLinesReader):
     def read_columns(self, path: Path, reading: Reading) -> tuple[str, ...]:
         return ("id", "title", "selftext", "body", *reading.columns.values())
 
-    def _from(self, run: Run, reading: Reading) -> Iterator[Row]:
-        encoding = file_encoding(run.path)
-        for line, (_, read) in enumerate(located_texts(run.path, encoding, run.offset), start=run.line + 1):
-            if not read.strip():
-                continue
-            where = f"{run.path} line {line}"
-            found = json_object(read, where)
-            added = item_value(found, "image", reading, found.get("image"))
-            given = image_refs(run.path.parent, added, where=where, strict=reading.strict)
-            images = tuple(given or _images(found))
-            text = item_text(found, reading, _text(found), encoding)
-            yield Row(
-                run.path,
-                line,
-                item_id(found, reading, found.get("id"), where),
-                text,
-                images,
-                item_label(found, reading),
-                fields={name: found.get(name) for name in COLUMNS} if reading.fields else None,
-            )
+    def _row(self, objects: Objects, found: dict[str, Any], number: int, line: int) -> Row:
+        path, reading = Path(objects.where), objects.reading
+        where = f"{path} line {line}"
+        added = item_value(found, "image", reading, found.get("image"))
+        given = image_refs(path.parent, added, where=where, strict=reading.strict)
+        return Row(
+            path,
+            line,
+            item_id(found, reading, found.get("id"), where),
+            item_text(found, reading, _text(found), objects.encoding),
+            tuple(given or _images(found)),
+            item_label(found, reading),
+            fields={name: found.get(name) for name in COLUMNS} if reading.fields else None,
+        )
 
 
 def _text(post: dict[str, Any]) -> str | None:
@@ -86,8 +79,9 @@ def _images(post: dict[str, Any]) -> Iterator[ImageUri]:
     """Yield the images that a submission shows: a gallery's in their order, or the one that it links to."""
     gallery, about = post.get("gallery_data"), post.get("media_metadata")
     if isinstance(gallery, dict) and isinstance(about, dict):
-        for item in gallery.get("items") or ():
-            one = about.get(item.get("media_id")) if isinstance(item, dict) else None
+        items = gallery.get("items")
+        for item in items if isinstance(items, list) else ():
+            one = about.get(str(item.get("media_id"))) if isinstance(item, dict) else None
             source = one.get("s") if isinstance(one, dict) else None
             if isinstance(source, dict) and isinstance(source.get("u"), str):
                 yield ImageUri(b"", unescape(source["u"]))

@@ -93,7 +93,7 @@ class Objects:
     """Records that name their own columns, each its own; the first that has something to tell of them is told."""
 
     def __init__(self, where: Path | str, reading: Reading, encoding: Encoding | None = None) -> None:
-        self._where, self._reading, self._encoding = where, reading, encoding
+        self.where, self.reading, self.encoding = where, reading, encoding
         self._known: dict[tuple[str, ...], Typed] = {}
         self._told = False
 
@@ -105,10 +105,10 @@ class Objects:
             names = tuple(map(str, names))  # those of JSON are text already
             found = self._known.get(names)
         if found is None:
-            found = self._typed(names, f"{self._where} {'row' if line is None else 'line'} {line or number}")
+            found = self._typed(names, f"{self.where} {'row' if line is None else 'line'} {line or number}")
             if len(self._known) < _KNOWN:
                 self._known[names] = found
-        fields = dict(zip(names, record.values(), strict=True)) if self._reading.fields else None
+        fields = dict(zip(names, record.values(), strict=True)) if self.reading.fields else None
         return found.row(list(record.values()), number, fields, line=line)
 
     def read_columns(self, records: Iterable[Any]) -> tuple[str, ...]:
@@ -117,7 +117,7 @@ class Objects:
         found: dict[str, None] = {}
         for names in sets:
             try:
-                found |= dict.fromkeys(self._typed(names, str(self._where)).columns.names(names))
+                found |= dict.fromkeys(self._typed(names, str(self.where)).columns.names(names))
             except DataError:  # of such records nothing is read
                 continue
         return tuple(found)
@@ -125,22 +125,22 @@ class Objects:
     def nothing(self, number: int, *, line: int | None = None) -> Row:
         """Return the post of what is no record: there is nothing to read."""
         unit: Literal["line", "row"] = "row" if line is None else "line"
-        fields: dict[str, Any] | None = {} if self._reading.fields else None
-        return Row(self._where, line or number, str(number), None, (), None, unit, fields=fields)
+        fields: dict[str, Any] | None = {} if self.reading.fields else None
+        return Row(self.where, line or number, str(number), None, (), None, unit, fields=fields)
 
     def _typed(self, names: tuple[str, ...], place: str) -> Typed:
         there = {name.strip().lower() for name in names}
-        named = {role: name for role, name in self._reading.columns.items() if name.strip().lower() in there}
-        columns = assign_columns(names, place, replace(self._reading, columns=named))
+        named = {role: name for role, name in self.reading.columns.items() if name.strip().lower() in there}
+        columns = assign_columns(names, place, replace(self.reading, columns=named))
         # A record that lacks the column that was named has none for it.
-        missing = set(self._reading.columns) - set(named)
+        missing = set(self.reading.columns) - set(named)
         columns = replace(columns, places={role: at for role, at in columns.places.items() if role not in missing})
-        if self._reading.strict:
-            need_text_or_image(columns, names, place, self._reading)
+        if self.reading.strict:
+            need_text_or_image(columns, names, place, self.reading)
         if columns.told and not self._told:
             self._told = True
-            self._reading.notify(columns.told)
-        return Typed(self._where, columns, self._reading, encoding=self._encoding)
+            self.reading.notify(columns.told)
+        return Typed(self.where, columns, self.reading, encoding=self.encoding)
 
 
 def record_columns(records: Iterable[Any]) -> tuple[str, ...]:

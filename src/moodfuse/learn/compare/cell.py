@@ -20,12 +20,11 @@ from moodfuse.learn.encoders import Encoded, Encoder
 from moodfuse.learn.encoders.base import encode_inputs
 from moodfuse.learn.encoders.graph import encoder_graph
 from moodfuse.learn.export import HeadModule, head_graph, head_inputs
-from moodfuse.learn.fit.history import History, Hooks, Watched
+from moodfuse.learn.fit.history import History, Watched
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.parts import TrainingData, fit_parts
 from moodfuse.learn.precision import reduce_weights
 from moodfuse.learn.stacking import fit_stacker
-from moodfuse.progress import Progress, silent
 from moodfuse.records.cells import CellTrial, Grid, TrialLog
 from moodfuse.runtime.collation import head_feed
 from moodfuse.runtime.graphs import Encoding, open_session
@@ -130,7 +129,6 @@ def run_cell(
     trials: int = 0,
     grid: Grid | None = None,
     log: TrialLog | None = None,
-    progress: Progress = silent,
 ) -> CellResult:
     """Train on `rows["train"]`, choose on `rows["validation"]`, predict `rows["test"]`; rows are indices into `data`.
 
@@ -142,9 +140,9 @@ def run_cell(
     if trials or grid:
         from moodfuse.learn.search.tune import tune  # Optuna is imported only if something is searched
 
-        fitted, tried = tune(lambda drawn: fit_cell(drawn, data, rows, progress), config, trials, grid, log)
+        fitted, tried = tune(lambda drawn: fit_cell(drawn, data, rows), config, trials, grid, log)
     else:
-        fitted = fit_cell(config, data, rows, progress)
+        fitted = fit_cell(config, data, rows)
     fitted.model.cpu().eval()
     encoders = {
         m: _as_shipped(opened.encoder, opened.source.precision)
@@ -163,12 +161,12 @@ def run_cell(
     return CellResult(fitted, probabilities, temperature, time.perf_counter() - started, tried)
 
 
-def fit_cell(config: Config, data: CellData, rows: Rows, progress: Progress = silent) -> FittedCell:
+def fit_cell(config: Config, data: CellData, rows: Rows) -> FittedCell:
     """Train a model on the cell's training posts and return it in the state that the validation posts choose."""
     started = time.perf_counter()
     opened = TrainingData(data.targets, data.open(config), rows["train"], rows["validation"], data.also)
-    model, result = fit_parts(opened, config, hooks=Hooks(progress=progress))
-    fit_stacker(model, opened, [data.groups[row] for row in rows["train"]], config, progress=progress)
+    model, result = fit_parts(opened, config)
+    fit_stacker(model, opened, [data.groups[row] for row in rows["train"]], config)
     seconds = time.perf_counter() - started
     return FittedCell(config, model, opened.modalities, result.history, result.parameters, seconds)
 

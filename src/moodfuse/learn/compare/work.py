@@ -17,7 +17,6 @@ from moodfuse.learn.compare.cell import CellData, CellResult, cell_scores, run_c
 from moodfuse.learn.compare.stages import CellStages
 from moodfuse.learn.feature_folder import FeatureFolder
 from moodfuse.learn.fusion import find_fusion
-from moodfuse.progress import Progress, silent
 from moodfuse.records.cells import FORMAT, CellKey, CellMetrics, CellSeconds, Grid, PartSizes, StoredCell, write_cell
 from moodfuse.records.configuration import StoredConfig
 
@@ -39,7 +38,7 @@ class Work:
     also: Sequence[Pool] = ()  # rows behind those of `ids`
     grids: Mapping[str, Grid] = field(default_factory=dict)  # by model
 
-    def run(self, key: CellKey, progress: Progress = silent) -> None:
+    def run(self, key: CellKey) -> None:
         """Run a cell and write its folder."""
         row = {post_id: i for i, post_id in enumerate(self.ids)}
         config = self.configs[key.model].model_copy(update={"seed": key.seed})
@@ -47,10 +46,10 @@ class Work:
         chooses = self.trials > 0 or bool(grid) or config.train.monitor != "none"
         parts = cell_parts(self.folds, key.fold, chooses=chooses)
         rows = {part: [row[i] for i in ids] for part, ids in parts.items()}
-        opener = CellStages(self.comparison, key.name, config, self.targets, rows, self.features, self.also, progress)
+        opener = CellStages(self.comparison, key.name, config, self.targets, rows, self.features, self.also)
         data = CellData(self.targets, self.groups, opener, self.also)
         log = key.trials(self.comparison)
-        result = run_cell(config, data, rows, trials=self.trials, grid=grid, log=log, progress=progress)
+        result = run_cell(config, data, rows, trials=self.trials, grid=grid, log=log)
         sizes = PartSizes(train=len(parts["train"]), validation=len(parts["validation"]), test=len(parts["test"]))
         metrics = _metrics(key, result, sizes, cell_scores(result, data, rows), self.folds)
         true = np.array([self.targets[i] for i in rows["test"]])

@@ -12,7 +12,6 @@ from filelock import FileLock, Timeout
 
 from moodfuse.learn.compare.work import Work
 from moodfuse.learn.processes import Parent, processes
-from moodfuse.progress import Progress, silent
 from moodfuse.records.cells import CellKey
 from moodfuse.staging import sweep
 
@@ -44,7 +43,7 @@ def run_cells(work: Work, cells: Sequence[CellKey], *, workers: int, done: Done)
                 break
 
 
-def work_through(work: Work, cells: Sequence[CellKey], done: Done, progress: Progress = silent) -> None:
+def work_through(work: Work, cells: Sequence[CellKey], done: Done) -> None:
     """Run each cell that no process has run or is running; wait for the cells of other processes, or take them over."""
     pending = sorted(cells)
     while pending:
@@ -54,22 +53,21 @@ def work_through(work: Work, cells: Sequence[CellKey], done: Done, progress: Pro
                 lock = FileLock(key.lock(work.comparison), timeout=0)
                 try:
                     with lock:
-                        _run_claimed(work, key, progress)
+                        _run_claimed(work, key)
                 except Timeout:
                     busy.append(key)
                     continue
             done(key)
         pending = busy
         if busy:
-            progress("waiting", 0, 0)
             time.sleep(_WAIT)
 
 
-def _run_claimed(work: Work, key: CellKey, progress: Progress) -> None:
+def _run_claimed(work: Work, key: CellKey) -> None:
     if key.is_done(work.comparison):  # by another process, between the check and the lock
         return
     sweep(key.folder(work.comparison).parent, key.name)
-    work.run(key, progress)
+    work.run(key)
 
 
 def _worker(work: Work, cells: Sequence[CellKey], parent: Parent) -> None:

@@ -148,7 +148,7 @@ def read_json(path: Path, name: str) -> dict[str, Any]:
     """Read a JSON object that belongs to the model `name`. Raises `ConfigError` if there is none."""
     try:
         value = json.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
+    except (OSError, ValueError, RecursionError):
         raise ConfigError(f"{name}: holds no Hugging Face model ({path.name} is missing or no JSON)") from None
     if not isinstance(value, dict):
         raise ConfigError(f"{path}: expected a JSON object, found {type(value).__name__}")

@@ -87,10 +87,10 @@ class ImageFolder(ImageSource):
     Raises `ConfigError` if a file is missing or the model encodes no images.
     """
 
-    def __init__(self, folder: Path, *, name: str, summary: str = "") -> None:
+    def __init__(self, folder: Path, *, name: str) -> None:
         self.name = name
         self._model = ModelFolder(folder, name=name, modality="image")
-        self.summary = summary or f"{self._model.config.model_type} from {folder}"
+        self.summary = f"{self._model.config.model_type} from {folder}"
         self._spec = read_image_spec(folder, name)
 
     @property

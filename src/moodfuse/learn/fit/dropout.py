@@ -20,14 +20,14 @@ def fast_dropout() -> Iterator[None]:
     Its own generator takes some 10 ns an element, one after the other, which is a fifth of the time that fine-tuning a
     text encoder takes. NumPy's SFC64 needs 1 ns. A mask is still a function of torch's seed alone.
     """
-    library = torch.library.Library("aten", "IMPL")
+    library = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "(?s).*[Oo]verriding a previously registered kernel")
-        library.impl("bernoulli_.float", _bernoulli, "CPU")
+        library.impl("bernoulli_.float", _bernoulli, "CPU")  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
-        library._destroy()
+        library._destroy()  # type: ignore[no-untyped-call]
 
 
 def _bernoulli(tensor: Tensor, p: float = 0.5, *, generator: torch.Generator | None = None) -> Tensor:

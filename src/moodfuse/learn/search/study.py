@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import DatabaseError
 
 from moodfuse.config import Config
-from moodfuse.errors import ConfigError, DivergedError, OutputError, TrainingError, in_a_line
+from moodfuse.errors import ConfigError, DivergedError, MoodfuseError, OutputError, TrainingError, in_a_line
 from moodfuse.learn.search.space import first_points, search_space, with_settings
 from moodfuse.records.cells import Grid, Space
 from moodfuse.records.claim import claims_folder
@@ -22,7 +22,7 @@ from moodfuse.records.search import SearchFolder, SearchTrial
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 _PRUNER = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2)
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
-_ANSWERS = "answers"
+_ANSWERS, _REASON = "answers", "reason"
 
 
 @contextmanager
@@ -89,7 +89,7 @@ class StoredStudy:
     def run(self, trial: Trial, fit: Callable[[Config, Callable[[int, float], None]], tuple[float, list[int]]]) -> None:
         """Fit a trial's configuration; store its score and its answers.
 
-        A trial that diverges, or whose settings do not go together, counts as pruned.
+        A trial that diverges, or whose settings do not go together, counts as pruned, and keeps the reason.
 
         `fit` gets the configuration and a function that each epoch reports its score to, and returns the score and the
         label id of every validation post.
@@ -103,7 +103,9 @@ class StoredStudy:
 
         try:
             score, answers = fit(with_settings(self._config, settings), report)
-        except (optuna.TrialPruned, DivergedError, ConfigError):  # run again, it would end so again
+        except (optuna.TrialPruned, DivergedError, ConfigError) as error:  # run again, it would end so again
+            if isinstance(error, MoodfuseError):
+                trial.set_user_attr(_REASON, str(error))
             self._study.tell(trial, state=TrialState.PRUNED)
             return
         trial.set_user_attr(_ANSWERS, answers)
@@ -132,9 +134,15 @@ class StoredStudy:
     def best(self) -> tuple[float, Config]:
         """Return the best score and its configuration. Raises `TrainingError` if no trial has a score yet."""
         if not self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            pruned = self._study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+            reasons = [trial.user_attrs[_REASON] for trial in pruned if _REASON in trial.user_attrs]
+            if reasons:
+                raise TrainingError(
+                    f"{self._folder}: none of {len(pruned)} trials has a score, the first for this reason: {reasons[0]}"
+                )
             raise TrainingError(
                 f"{self._folder}: no trial has a score yet; when the trials of other processes have ended, run the "
-                "same command again, with more --trials if all have diverged or had settings that do not go together"
+                "same command again, with more --trials"
             )
         best: FrozenTrial = self._study.best_trial
         return float(best.values[0]), with_settings(self._config, best.params)
