@@ -11,7 +11,7 @@ from moodfuse.config import Config
 from moodfuse.data.digests import data_sha256, post_digests
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import split_as
-from moodfuse.errors import ConfigError, DataError
+from moodfuse.errors import ConfigError
 from moodfuse.labels import Labels
 from moodfuse.progress import Notify, Progress, mute, silent
 from moodfuse.records.cells import Grid, Space
@@ -19,6 +19,7 @@ from moodfuse.records.search import SearchFolder, SearchSummary, open_search, wr
 from moodfuse.workflows.corpora import read_corpora
 from moodfuse.workflows.extras import require_training
 from moodfuse.workflows.groups import cached_groups
+from moodfuse.workflows.labelled_posts import labelled_posts
 from moodfuse.workflows.leaks import check_borrowed
 
 
@@ -67,9 +68,7 @@ def search(
     if trials < 1:
         raise ConfigError(f"--trials: expected 1 or more, found {trials}")
     _check(config, grid, space)
-    labelled = posts.labelled()
-    if not len(labelled):
-        raise DataError(f"{posts.source}: no post has a label; a search needs labelled posts")
+    labelled = labelled_posts(posts, notify)
     digests = post_digests(labelled)
     also = read_corpora(config, labelled, digests, progress, notify)
     check_posts(labelled, also.corpora.posts, config)

@@ -13,7 +13,7 @@ from moodfuse.data.digests import data_sha256, post_digests
 from moodfuse.data.duplicates import Groups, straddling
 from moodfuse.data.posts import Posts
 from moodfuse.data.splits import Split, read_split, split_as
-from moodfuse.errors import ConfigError, DataError
+from moodfuse.errors import ConfigError
 from moodfuse.evaluate.calibration import fit_temperature, review_threshold
 from moodfuse.evaluate.logits import logits_of, softmax
 from moodfuse.files import write_csv
@@ -37,6 +37,7 @@ from moodfuse.workflows.corpora import ReadCorpora, read_corpora
 from moodfuse.workflows.evaluation import NEAR, Evaluation, evaluate_posts, run_predictor, score_predictions
 from moodfuse.workflows.finishing import bundle_facts, finish_run, training_facts
 from moodfuse.workflows.groups import GroupedPosts, cached_groups
+from moodfuse.workflows.labelled_posts import labelled_posts
 from moodfuse.workflows.leaks import borrowed_seen, refuse_leaks
 from moodfuse.workflows.training_on_all import check_fixed_budget, train_on_all
 
@@ -86,13 +87,7 @@ def train(
     if split_file and config.split.validation:
         raise ConfigError("--split and split.validation both say which posts validate; give one of them")
     check_device(config.train.device, config.train.devices)
-    labelled = posts.labelled()
-    if not len(labelled):
-        raise DataError(f"{posts.source}: no post has a label; training needs labelled posts")
-    for reason, count in posts.dropped.items():
-        notify(f"{count} posts dropped on reading: {reason}")
-    if left_out := len(posts) - len(labelled):
-        notify(f"{left_out} of {len(posts)} posts have no label and are left out of training")
+    labelled = labelled_posts(posts, notify)
     digests = post_digests(labelled)
     also = read_corpora(config, labelled, digests, progress, notify)
     check_posts(labelled, also.corpora.posts, config)

@@ -31,6 +31,7 @@ from moodfuse.workflows.comparison.results import build_results
 from moodfuse.workflows.corpora import ReadCorpora, read_corpora
 from moodfuse.workflows.extras import require_training
 from moodfuse.workflows.groups import cached_groups
+from moodfuse.workflows.labelled_posts import labelled_posts
 from moodfuse.workflows.leaks import check_borrowed
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def compare_models(
     _check_validation(models)
     workers = _workers_beside_devices(config, effort.workers)
     labels = Labels(config.labels)
-    labelled = _labelled(posts, notify)
+    labelled = labelled_posts(posts, notify)
     digests = post_digests(labelled)
     also = also or read_corpora(config, labelled, digests, progress, notify)
     for model in models:
@@ -220,15 +221,6 @@ def _workers_beside_devices(config: Config, workers: int | None) -> int | None:
             "several cells at once: set only one of the two"
         )
     return 1
-
-
-def _labelled(posts: Posts, notify: Notify) -> Posts:
-    labelled = posts.labelled()
-    if not len(labelled):
-        raise DataError(f"{posts.source}: no post has a label; a comparison needs labelled posts")
-    if left_out := len(posts) - len(labelled):
-        notify(f"{left_out} of {len(posts)} posts have no label and are left out")
-    return labelled
 
 
 def check_cells(posts: Posts, split: Split, folds: int, labels: Labels) -> None:
