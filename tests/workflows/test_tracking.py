@@ -1,5 +1,6 @@
 """Trackers get what a run has on disk, and their own clients read it: settings, curve, scores with ends, report."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,14 @@ from moodfuse.errors import ConfigError, DataError
 from moodfuse.workflows.tracking import track
 
 
+@pytest.fixture
+def copied(trained_run: Path, tmp_path: Path) -> Path:
+    """The run of all tests, to be reported on: tracking writes the report into its folder."""
+    return shutil.copytree(trained_run, tmp_path / trained_run.name)
+
+
 def test_mlflow_has_the_settings_the_curve_the_scores_and_the_report(
-    trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlflow import MlflowClient
 
@@ -18,8 +25,8 @@ def test_mlflow_has_the_settings_the_curve_the_scores_and_the_report(
     monkeypatch.chdir(tmp_path)
     where = f"sqlite:///{tmp_path}/tracked.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", where)
-    assert track(trained_run, "mlflow") == where
-    client, run = MlflowClient(where), read_run(trained_run)
+    assert track(copied, "mlflow") == where
+    client, run = MlflowClient(where), read_run(copied)
     experiment = client.get_experiment_by_name("moodfuse")
     assert experiment
     (found,) = client.search_runs([experiment.experiment_id])
@@ -34,15 +41,15 @@ def test_mlflow_has_the_settings_the_curve_the_scores_and_the_report(
     assert [file.path for file in client.list_artifacts(found.info.run_id)] == ["report.html", "report.md"]
 
 
-def test_tensorboard_has_the_curve(trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tensorboard_has_the_curve(copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     from moodfuse.records.run import read_run
 
     monkeypatch.chdir(tmp_path)
-    events = EventAccumulator(track(trained_run, "tensorboard")).Reload()
+    events = EventAccumulator(track(copied, "tensorboard")).Reload()
     curve = [event.value for event in events.Scalars("val_macro_f1")]
-    assert curve == pytest.approx([epoch["val_macro_f1"] for epoch in read_run(trained_run).histories[""]])
+    assert curve == pytest.approx([epoch["val_macro_f1"] for epoch in read_run(copied).histories[""]])
 
 
 def test_an_unknown_tracker_is_told(tmp_path: Path) -> None:
