@@ -260,7 +260,7 @@ def test_train_again_prints_the_scores_and_trains_nothing(
     assert quiet.json() == json.loads((run / "metrics.json").read_text())
     assert (run / "report.html").is_file()
     other = moodfuse(*again, "--seed", "4")
-    assert "another configuration (seed: 0 there, 4 now)" in other.error
+    assert "another configuration (seed: 1 there, 4 now)" in other.error
 
 
 def test_listings_are_json_for_machines(moodfuse: Callable[..., Done]) -> None:

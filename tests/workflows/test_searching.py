@@ -275,9 +275,7 @@ def test_a_trial_that_diverges_is_given_up_and_not_begun_again(config: Config, t
     with study.claim(2) as trial:
         assert trial is not None
         assert study.run(trial, diverged) is None
-    with pytest.raises(
-        TrainingError, match="none of 1 trials has a score, the first for this reason: the loss is no longer a number"
-    ):
+    with pytest.raises(TrainingError, match="the first for this reason: the loss is no longer a number"):
         study.best()
     with study.claim(2) as trial:
         assert trial is not None
