@@ -17,8 +17,8 @@ _STEPS = 65_536  # a probability is met to half of one in so many: 16 random bit
 def fast_dropout() -> Iterator[None]:
     """Have torch draw the masks of dropout on a CPU sixteen bits at a time, as long as this lasts.
 
-    Its own generator takes some 10 ns an element, one after the other, which is a fifth of the time that fine-tuning a
-    text encoder takes. NumPy's SFC64 needs 1 ns. A mask is still a function of torch's seed alone.
+    Its own generator takes several ns an element, one after the other, while the other cores wait; NumPy's SFC64 takes
+    one. A mask is still a function of torch's seed alone.
     """
     library = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
     with warnings.catch_warnings():
