@@ -31,7 +31,6 @@ Row = dict[str, str]
 SEED = 0
 WHOLE = "whole"
 OURS = ("sentences", "emoji", "respelled")  # what is no corpus of others
-KINDS = ("negation", "negated negative", "neutral facts", "emoji alone", "glued emoji", behaviours.ALL)
 
 
 class Arm(NamedTuple):
@@ -130,22 +129,11 @@ def on_texts(predictors: dict[str, Predictor], rows: list[texts.Row]) -> list[st
 
 
 def on_probes(predictors: dict[str, Predictor]) -> list[str]:
-    """Return the share of probes that passes, of the kinds that the text stage is to teach, and McNemar's tests."""
+    """Return the share of probes that passes as Markdown, and McNemar's tests of each arm against the whole."""
     probes = all_probes()
-    asked = list(dict.fromkeys(text for probe in probes for text in probe.texts))
-    passes: behaviours.Passes = {}
-    for name, predictor in predictors.items():
-        answers = behaviours.ask(predictor, asked)
-        passes[name] = [behaviours.judge(probe, answers) for probe in probes]
-    lines = [f"| kind | {' | '.join(passes)} |", "|---" * (1 + len(passes)) + "|"]
-    for kind in KINDS:
-        places = [place for place, probe in enumerate(probes) if kind in (probe.kind, behaviours.ALL)]
-        shares = [np.mean([passed[place] for place in places]) for passed in passes.values()]
-        lines.append(f"| {kind}, n = {len(places)} | {' | '.join(f'{share:.0%}' for share in shares)} |")
-    for name in passes:
-        if name != WHOLE:
-            lines += behaviours.tests(probes, passes, name, WHOLE)
-    return lines
+    passes = {name: behaviours.passed_by(predictor, probes) for name, predictor in predictors.items()}
+    tests = [line for name in passes if name != WHOLE for line in behaviours.tests(probes, passes, name, WHOLE)]
+    return [*behaviours.table(probes, passes), *tests]
 
 
 if __name__ == "__main__":

@@ -68,13 +68,9 @@ def on_texts(predictors: dict[str, Predictor], rows: list[texts.Row], *, lexicon
 def on_probes(predictors: dict[str, Predictor], *, lexicon: bool) -> tuple[Rows, list[str]]:
     """Return the share of the probes of each kind that passes, and the tests of every two models."""
     probes = all_probes()
-    asked = list(dict.fromkeys(text for probe in probes for text in probe.texts))
-    passes: behaviours.Passes = {}
-    for name, predictor in predictors.items():
-        answers = behaviours.ask(predictor, asked)
-        passes[name] = [behaviours.judge(probe, answers) for probe in probes]
+    passes = {name: behaviours.passed_by(predictor, probes) for name, predictor in predictors.items()}
     if lexicon:
-        told = {text: behaviours.vader(text) for text in asked}
+        told = {text: behaviours.vader(text) for probe in probes for text in probe.texts}
         passes["VADER"] = [behaviours.judge(probe, told) if behaviours.for_vader(probe) else None for probe in probes]
     found: Rows = {}
     for name, passed in passes.items():

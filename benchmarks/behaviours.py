@@ -144,6 +144,12 @@ def judge(probe: Probe, answers: dict[str, Answer]) -> bool:
     return not first.statuses
 
 
+def passed_by(predictor: Predictor, probes: Sequence[Probe]) -> list[bool | None]:
+    """Return whether a bundle passes each probe."""
+    answers = ask(predictor, list(dict.fromkeys(text for probe in probes for text in probe.texts)))
+    return [judge(probe, answers) for probe in probes]
+
+
 def wilson(passed: int, n: int) -> tuple[float, float]:
     """Return the 95 % interval of a share (Wilson 1927)."""
     z = 1.959964
