@@ -73,7 +73,7 @@ def main() -> None:
     print("\n".join(on_probes(predictors)), flush=True)
     encoders = ",".join(map(str, runs.values()))
     compare = ["--fusions", "cma", "--seeds", "1", "--folds", "5", "--vary", "cma", f"model.text={encoders}"]
-    moodfuse("compare", given.posts, *compare, "--name", "posts", "--runs", given.runs)
+    moodfuse("compare", given.posts, *compare, "--name", "posts", "--comparisons", given.runs)
 
 
 def train(arm: Arm, folder: Path, count: int, runs: Path) -> Path:

@@ -1,19 +1,22 @@
 """Load on `moodfuse serve`, beside what the same bundle does offline in the same run.
 
-    python benchmarks/serve_load.py BUNDLE [DATA] [--seconds 8] [--clients 1,4,16,32,64]
+    python benchmarks/serve_load.py [DATA] [--bundle BUNDLE] [--seconds 8] [--clients 1,4,16,32,64] [--json]
 
 Closed loop on loopback: each client sends a post (multipart, with its image) as soon as it has the answer to the last
 one; the clients share the machine with the service. Offline is `Predictor.stream` on the same posts, measured before
 and after each number of clients, so that what else the machine does weighs on both. The service takes 48 requests at a
 time here, so that 64 clients are above its limit: they are told 429 and wait as long as Retry-After says. The last row
 is an open loop: posts arrive by chance (Poisson) at half of the highest rate that was seen, whether or not others have
-been answered, and wait from the moment at which they were to arrive. Without DATA the posts are synthetic.
+been answered, and wait from the moment at which they were to arrive. Without DATA the posts are synthetic, without
+BUNDLE it is the packaged one. `--json` prints what is asked of the service, as `speed/bench.py` reads it, and the table
+on stderr.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
+import json
 import subprocess
 import sys
 import tempfile
@@ -25,7 +28,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import cycle, pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -34,8 +37,10 @@ import numpy as np
 from moodfuse import Post, Predictor
 from moodfuse.data.formats.readers import stream_posts
 from moodfuse.data.synthetic import write_synthetic
+from moodfuse.runtime.bundle import default_bundle
 
 IN_FLIGHT = 48
+HALF = "half of the peak"  # the open loop
 BOUNDARY = "moodfuse-load"
 
 
@@ -51,15 +56,21 @@ class Load:
         if status == 200:
             self.seconds.append(seconds)
 
+    def waits(self) -> tuple[float, float]:
+        """Return the median and the 99th percentile of the answered posts, ms."""
+        p50, p99 = np.percentile(self.seconds, [50, 99]) * 1000 if self.seconds else (np.nan, np.nan)
+        return float(p50), float(p99)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bundle", type=Path)
     parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--bundle", type=Path, default=default_bundle())
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--clients", default="1,4,16,32,64")
     parser.add_argument("--posts", type=int, default=300)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--json", action="store_true", help="print what is asked as JSON, and the table on stderr")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = options.data or write_synthetic(Path(folder) / "posts", posts=options.posts, unlabelled=0)
@@ -74,22 +85,50 @@ def main() -> None:
                 results[clients] = run(url, bodies, clients, options.seconds)
                 offline.append(offline_rate(predictor, posts, options.seconds))
             peak = max(len(load.seconds) for load in results.values()) / options.seconds
-            results["half of the peak"] = arrivals(url, bodies, peak / 2, options.seconds)
+            results[HALF] = arrivals(url, bodies, peak / 2, options.seconds)
             offline.append(offline_rate(predictor, posts, options.seconds))
-    report(offline, results, options.seconds)
+    bases = [(before + after) / 2 for before, after in pairwise(offline)]
+    print("\n".join(table(results, bases, options.seconds)), file=sys.stderr if options.json else sys.stdout)
+    if options.json:
+        print(json.dumps(claims(results, bases, options.seconds)))
 
 
-def report(offline: list[float], results: dict[int | str, Load], seconds: float) -> None:
-    print("| clients | posts/s | offline posts/s | ratio | p50 ms | p99 ms | errors | 429 |")
-    print("|---:|---:|---:|---:|---:|---:|---:|---:|")
-    for (clients, load), before, after in zip(results.items(), offline, offline[1:], strict=False):
-        base = (before + after) / 2
-        rate = len(load.seconds) / seconds
-        p50, p99 = np.percentile(load.seconds, [50, 99]) * 1000 if load.seconds else (np.nan, np.nan)
+def table(results: dict[int | str, Load], bases: list[float], seconds: float) -> list[str]:
+    """Return a row for each number of clients, beside the posts a second offline."""
+    lines = ["| clients | posts/s | offline posts/s | ratio | p50 ms | p99 ms | errors | 429 |"]
+    lines.append("|---:|---:|---:|---:|---:|---:|---:|---:|")
+    for (clients, load), base in zip(results.items(), bases, strict=True):
+        rate, (p50, p99) = len(load.seconds) / seconds, load.waits()
         refused = load.statuses[429]
         errors = sum(load.statuses.values()) - load.statuses[200] - refused
         cells = [clients, f"{rate:.1f}", f"{base:.1f}", f"{rate / base:.2f}", f"{p50:.0f}", f"{p99:.0f}"]
-        print("| " + " | ".join(map(str, [*cells, errors, refused])) + " |")
+        lines.append("| " + " | ".join(map(str, [*cells, errors, refused])) + " |")
+    return lines
+
+
+def claims(results: dict[int | str, Load], bases: list[float], seconds: float) -> list[dict[str, object]]:
+    """Return what is asked of the service: its pace under the most clients, and the wait at half of its peak."""
+    rates = {
+        clients: (len(load.seconds) / seconds, base)
+        for (clients, load), base in zip(results.items(), bases, strict=True)
+    }
+    most = max(clients for clients in rates if isinstance(clients, int))
+    rate, base = rates[most]
+    p50, p99 = results[HALF].waits()
+    return [
+        {
+            "what": f"service, {most} clients",
+            "found": f"{rate:.1f} posts a second: {rate / base:.2f} of offline's {base:.1f}",
+            "asked": ">= 0.9 of it",
+            "ok": rate >= 0.9 * base,
+        },
+        {
+            "what": "wait for one post in the service, half of its peak load (p50; p99)",
+            "found": f"{p50:.0f}; {p99:.0f} ms at {rates[HALF][0]:.1f} posts a second",
+            "asked": "<= 9; 30 ms",
+            "ok": bool(p50 <= 9 and p99 <= 30),
+        },
+    ]
 
 
 def offline_rate(predictor: Predictor, posts: list[Post], seconds: float) -> float:

@@ -1,8 +1,9 @@
 """Every claim of speed, size and exactness, each with its own command, and the table of them all.
 
-    python benchmarks/speed/bench.py DATA [--times 5] [--only throughput,latency] [--posts-in-memory 100000]
+    python benchmarks/speed/bench.py DATA [--times 5] [--only throughput,latency] [--many 100000] [--ref 01e3dab]
 
-Takes long: 100,000 posts are labelled in it. Nothing else should run meanwhile.
+Takes long: `--many` posts are labelled in it, and as many audited. Nothing else should run meanwhile. REF is the commit
+that this one is measured against: by default the last one before its floor was lowered.
 """
 
 from __future__ import annotations
@@ -21,16 +22,23 @@ from measure import CORES, HEADER, Row, tell
 
 #: Each claim's script, and what it is given besides DATA.
 CLAIMS = {
+    "against": ["--times", "--ref"],
     "throughput": ["--times"],
     "first_answer": ["--times"],
     "latency": ["--times"],
     "features": ["--times"],
     "fine_tuning": ["--times"],
+    "comparing": [],
+    "serve_load": [],
     "exactness": [],
     "size": [],
     "duplicates": [],
+    "auditing": ["--posts"],
+    "shards": [],
     "memory": ["--posts"],
 }
+
+PLACES = Path(__file__).parent, Path(__file__).parents[1]
 
 
 def main() -> None:
@@ -38,19 +46,20 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--only", default=",".join(CLAIMS))
-    parser.add_argument("--posts-in-memory", type=int, default=100_000)
+    parser.add_argument("--many", type=int, default=100_000)
+    parser.add_argument("--ref", default="01e3dab")
     given = parser.parse_args()
     wanted = given.only.split(",")
     if unknown := set(wanted) - CLAIMS.keys():
         parser.error(f"--only: expected some of {', '.join(CLAIMS)}, found {', '.join(sorted(unknown))}")
     print(f"moodfuse on {CORES} cores of {processor()}; ONNX Runtime {onnxruntime.__version__}, ", end="")
     print(f"PyTorch {torch.__version__}, Python {platform.python_version()}\n\n{HEADER}", flush=True)
-    values = {"--times": given.times, "--posts": given.posts_in_memory}
+    values = {"--times": given.times, "--posts": given.many, "--ref": given.ref}
     failed = False
     for claim in wanted:
         tell(claim)
         began = time.perf_counter()
-        script = Path(__file__).with_name(f"{claim}.py")
+        script = next(folder / f"{claim}.py" for folder in PLACES if (folder / f"{claim}.py").is_file())
         more = [str(word) for name in CLAIMS[claim] for word in (name, values[name])]
         done = subprocess.run(
             [sys.executable, str(script), str(given.data), "--json", *more], stdout=subprocess.PIPE, text=True
