@@ -21,7 +21,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from typer.main import get_command
 
-from moodfuse.cli.main import app
+from moodfuse.cli.main import command_line
 from moodfuse.language import CATALOGUE
 
 SOURCE = Path(__file__).parents[1] / "src/moodfuse"
@@ -67,7 +67,7 @@ def required() -> set[str]:
     """Return every message that has to have a translation: the help of all verbs, and the prose of what is read."""
     paths = {path for pattern in READ for path in SOURCE.glob(pattern)}
     prose = {text for path in paths for text in messages(path) if path.suffix == ".html" or _PROSE.search(text)}
-    return prose - _STYLES | set(_helps(get_command(app))) | set(TYPER)
+    return prose - _STYLES | set(_helps(get_command(command_line()))) | set(TYPER)
 
 
 def said() -> set[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from moodfuse.cli.main import app
+from moodfuse.cli.main import command_line
 from moodfuse.version import __version__
 
 PAGE = Path(__file__).with_name("moodfuse.1")
@@ -50,7 +50,7 @@ a training: configuration, split, history, metrics, predictions, report.html and
 
 def man_page() -> str:
     """Return the whole page as troff."""
-    command = get_command(app)
+    command = get_command(command_line())
     verbs = "".join(line + "\n" for name, verb in _verbs(command) for line in _verb(name, verb))
     return _HEAD.format(version=__version__) + verbs + _FOOT
 

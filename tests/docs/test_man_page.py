@@ -7,7 +7,7 @@ import pytest
 from pages import ROOT, load_script, read_page
 from typer.main import get_command
 
-from moodfuse.cli.main import app
+from moodfuse.cli.main import command_line
 
 PAGE = read_page("docs/moodfuse.1")
 
@@ -18,7 +18,7 @@ def test_the_page_is_what_the_command_line_says() -> None:
 
 def test_every_verb_has_a_section_with_its_options() -> None:
     sections = {text.partition("\n")[0].split(" ")[0]: text for text in PAGE.split("\n.SS ")[1:]}
-    for name, verb in get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, verb in get_command(command_line()).commands.items():  # type: ignore[attr-defined]
         assert name in sections
         for option in (opt for one in getattr(verb, "params", []) for opt in one.opts if opt.startswith("--")):
             assert name == "config" or option.replace("-", "\\-") in sections[name]

@@ -7,7 +7,7 @@ import pytest
 from pages import BLOCK, ROOT, SOURCE, places, prose
 from typer.main import get_command
 
-from moodfuse.cli.main import app
+from moodfuse.cli.main import command_line
 
 PAGES = sorted(
     path
@@ -17,8 +17,8 @@ PAGES = sorted(
 )
 every = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 
-VERBS = get_command(app).commands  # type: ignore[attr-defined]
-FRONT = {name for option in get_command(app).params for name in option.opts}
+VERBS = get_command(command_line()).commands  # type: ignore[attr-defined]
+FRONT = {name for option in get_command(command_line()).params for name in option.opts}
 
 
 def commands(page: str) -> list[tuple[str, set[str]]]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from moodfuse.cli.main import app
+from moodfuse.cli.main import command_line
 from moodfuse.config import Config
 from moodfuse.data.corpora import Pool
 from moodfuse.data.formats.readers import read_posts
@@ -165,10 +165,10 @@ def test_a_corpus_of_nothing_but_the_posts_themselves_is_refused(synthetic_folde
 
 def test_the_command_takes_files_with_and_without_a_share(corpus: Path, synthetic_folder: Path, tmp_path: Path) -> None:
     command = ["train", str(synthetic_folder), "train.epochs=1", "train.patience=0", "--runs", str(tmp_path), "--json"]
-    found = CliRunner().invoke(app, [*command, "--quiet", "--also-train", f"{corpus}=0.25"])
+    found = CliRunner().invoke(command_line(), [*command, "--quiet", "--also-train", f"{corpus}=0.25"])
     assert found.exit_code == 0, found.output
     assert json.loads(found.stdout)["protocol"]["also_train"][0]["share"] == 0.25
-    wrong = CliRunner().invoke(app, [*command, "--also-train", f"{corpus}=much"])
+    wrong = CliRunner().invoke(command_line(), [*command, "--also-train", f"{corpus}=much"])
     assert isinstance(wrong.exception, ConfigError)
     assert "FILE=SHARE" in str(wrong.exception)
 
