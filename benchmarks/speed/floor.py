@@ -20,7 +20,7 @@ from moodfuse.runtime.graphs import open_session
 from moodfuse.runtime.tokenizer import load_tokenizer
 
 IMAGE_BATCHES = (1, 2, 4, 8)
-TOKEN_BUDGETS = (512, 2_048, 8_192)
+TOKEN_BUDGETS = (64, 128, 256, 512, 2_048)
 
 
 class Parts:

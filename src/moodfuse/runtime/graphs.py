@@ -28,7 +28,7 @@ Encoding = dict[str, np.ndarray]
 #: Inputs of a graph, by name.
 Feed = dict[str, np.ndarray]
 
-TEXT_BATCH_TOKENS = 1_024  # tokens a batch, padding counted: beyond it a CPU core gains nothing
+TEXT_BATCH_TOKENS = 128  # tokens a batch, padding counted: larger ones fall out of a CPU core's cache, and pad more
 PIXEL_INPUTS = ("pixels",)
 IMAGE_BATCH = 2  # images a batch: larger ones fall out of a small CPU's cache
 GPU_TEXT_BATCH_TOKENS, GPU_IMAGE_BATCH = 16_384, 32  # not measured
