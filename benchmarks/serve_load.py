@@ -81,7 +81,7 @@ def main() -> None:
         with service(options.bundle, options.workers) as url:
             bodies = [multipart(post) for post in posts]
             run(url, bodies, 4, 1.0)  # warm
-            for clients in map(int, options.clients.split(",")):
+            for clients in dict.fromkeys(map(int, options.clients.split(","))):
                 results[clients] = run(url, bodies, clients, options.seconds)
                 offline.append(offline_rate(predictor, posts, options.seconds))
             peak = max(len(load.seconds) for load in results.values()) / options.seconds

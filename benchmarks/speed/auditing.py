@@ -3,7 +3,8 @@
     python benchmarks/speed/auditing.py DATA [--posts 100000] [--json]
 
 The images are DATA's, listed again and again under names of their own, each decoded each time; the texts are drawn anew
-from the words and lengths of DATA's. The seconds are those of the whole command, `moodfuse audit FOLDER`.
+from the words and lengths of DATA's, the labels at random: every image has copies with other labels, and the audit has
+more to tell than it would have of real posts. The seconds are those of the whole command, `moodfuse audit FOLDER`.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def write_posts(posts: Posts, images: Path, many: int, folder: Path) -> None:
         (place / f"{number}.jpg").symlink_to((images / f"{own}.jpg").resolve())
     labels = draw.choice(LABELS, many)
     rows = [f"{number},{label}" for number, label in enumerate(labels)]
-    (folder / "train.txt").write_text("\n".join(["guid,tag", *rows]) + "\n")
+    (folder / "train.txt").write_text("\n".join(["guid,tag", *rows]) + "\n", encoding="utf-8")
 
 
 def drawn_texts(posts: Posts, many: int, draw: np.random.Generator) -> Iterator[str]:

@@ -29,7 +29,7 @@ from moodfuse.runtime.bundle import read_bundle
 from moodfuse.runtime.views import open_images, open_texts
 from moodfuse.workflows.prediction import Answers, predict_source
 
-DYNAMIC = "text session in int8_dynamic, were it that"
+BLOCKS = "text session in int8, were it that"
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
         runs = {name: partial(_cpu, work) for name, work in works.items()}
         seconds = interleaved(runs, given.times)
         joules = _joules(whole)
-    rest = seconds["the whole command"] - sum(seconds[name] for name in parts if name != DYNAMIC)
+    rest = seconds["the whole command"] - sum(seconds[name] for name in parts if name != BLOCKS)
     shown = {name: 1000 * value / given.posts for name, value in seconds.items()}
     total = shown.pop("the whole command")
     shown |= {"the rest": 1000 * rest / given.posts, "the whole command": total}
@@ -82,9 +82,9 @@ def _parts(folder: Path) -> dict[str, Callable[[], object]]:
     decoded = [seen for data in contents if (seen := look_at(data).image) is not None]
     small = [resized(one, spec) for one in decoded]
     pixels = [standardised(one, spec) for one in small]
-    rounded = {"model": {"text": manifest.encoders["text"]}, "export": {"text": "int8_dynamic"}}
-    dynamic = encoder_sources(resolve_config("text", overrides=[rounded]))["text"].reader()  # type: ignore[attr-defined]
-    own_ids = [found for found, _ in dynamic.tokenize(texts)]
+    rounded = {"model": {"text": manifest.encoders["text"]}, "export": {"text": "int8"}}
+    blocks = encoder_sources(resolve_config("text", overrides=[rounded]))["text"].reader()  # type: ignore[attr-defined]
+    own_ids = [found for found, _ in blocks.tokenize(texts)]
     predictor = Predictor(bundle)
     encoded = predictor.encode_pooled(list(map(predictor.prepare, posts)))
     return {
@@ -98,7 +98,7 @@ def _parts(folder: Path) -> dict[str, Callable[[], object]]:
         "what is not understood": lambda: [text.unread(*one) for one in zip(texts, ids, strict=True)],
         "its language": lambda: [covered.outside(one) for one in texts],
         "text session": lambda: text.encode(ids),
-        DYNAMIC: lambda: dynamic.encode(own_ids),
+        BLOCKS: lambda: blocks.encode(own_ids),
         "head": lambda: predictor.score(*encoded),
     }
 

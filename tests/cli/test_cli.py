@@ -17,19 +17,7 @@ from moodfuse.cli.main import run
 from moodfuse.data.splits import Split
 from moodfuse.version import __version__
 
-VERBS = [
-    "train",
-    "compare",
-    "search",
-    "predict",
-    "evaluate",
-    "fusions",
-    "encoders",
-    "doctor",
-    "synthetic",
-    "config",
-    "config show",
-]
+VERBS = [*main.VERBS, "config show"]
 
 
 @dataclass

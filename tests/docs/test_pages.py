@@ -17,8 +17,9 @@ PAGES = sorted(
 )
 every = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 
-VERBS = get_command(command_line()).commands  # type: ignore[attr-defined]
-FRONT = {name for option in get_command(command_line()).params for name in option.opts}
+COMMAND = get_command(command_line())
+VERBS = COMMAND.commands  # type: ignore[attr-defined]
+FRONT = {name for option in COMMAND.params for name in option.opts}
 
 
 def commands(page: str) -> list[tuple[str, set[str]]]:

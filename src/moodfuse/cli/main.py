@@ -25,7 +25,7 @@ from moodfuse.version import __version__
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 _ClickError: type[Exception] = _UsageError.__mro__[1]
 
-#: Each is a function, or of `config` an `app`, in `moodfuse.cli.VERB`; in the order of the help.
+#: In the order of the help. Each has a file `cli/VERB.py` with a function of its name; `config` has an `app`.
 VERBS = (
     "audit",
     "train",
@@ -84,8 +84,7 @@ def run(arguments: list[str]) -> int:
     """Run a command and return its exit code."""
     try:
         left = new_spellings(choose_language(arguments))
-        named = [word for word in left[:1] if word in VERBS]
-        command = typer.main.get_command(command_line(named or VERBS))
+        command = typer.main.get_command(command_line(left[:1] if left and left[0] in VERBS else VERBS))
         translate_help(command)
         code = command(left, prog_name="moodfuse", standalone_mode=False)
         return _interrupted() if code == 130 else code if isinstance(code, int) else 0

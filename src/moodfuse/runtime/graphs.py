@@ -28,7 +28,7 @@ Encoding = dict[str, np.ndarray]
 #: Inputs of a graph, by name.
 Feed = dict[str, np.ndarray]
 
-TEXT_BATCH_TOKENS = 128  # tokens a batch, padding counted: larger ones fall out of a CPU core's cache, and pad more
+TEXT_BATCH_TOKENS = 128  # tokens a batch and core, padding counted: larger ones fall out of its cache, and pad more
 PIXEL_INPUTS = ("pixels",)
 IMAGE_BATCH = 2  # images a batch: larger ones fall out of a small CPU's cache
 GPU_TEXT_BATCH_TOKENS, GPU_IMAGE_BATCH = 16_384, 32  # not measured
@@ -66,7 +66,7 @@ class EncoderSession:
         whole = wide or gpu
         self.session = open_session(graph, threads=threads if whole else 1, mapped=mapped, device=device)
         self.most_images = GPU_IMAGE_BATCH if gpu else IMAGE_BATCH
-        self.most_tokens = GPU_TEXT_BATCH_TOKENS if gpu else TEXT_BATCH_TOKENS
+        self.most_tokens = GPU_TEXT_BATCH_TOKENS if gpu else TEXT_BATCH_TOKENS * (threads if wide else 1)
         self._name = graph.name
         self._at_once = 1 if whole else threads
         self._pool: ThreadPoolExecutor | None = None
