@@ -9,7 +9,6 @@ processes of their own, in turns. Loading the model counts for the first answer 
 from __future__ import annotations
 
 import csv
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from first_answer import IMPORTS
-from measure import Row, interleaved, options, part_of, show, timed
+from measure import Row, as_installed, interleaved, options, part_of, show, timed
 
 from moodfuse.data.formats.readers import stream_posts
 
@@ -107,7 +106,7 @@ def _printed(root: Path, script: str, *arguments: object) -> float:
 
 def _run(root: Path, command: list[str]) -> str:
     """Run a command with the package of a checkout; return what it printed last."""
-    environment = os.environ | {"PYTHONPATH": str(root / "src")}
+    environment = as_installed(PYTHONPATH=str(root / "src"))
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{command[:3]} in {root}: {done.stderr.strip()[-500:]}")

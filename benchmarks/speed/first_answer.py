@@ -10,7 +10,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from measure import Row, interleaved, options, show, timed
+from measure import Row, as_installed, interleaved, options, show, timed
 
 PLAIN = """
 import sys
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def _run(command: list[str], folder: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    return subprocess.run(command, cwd=folder, env=as_installed(), capture_output=True, text=True, check=True)
 
 
 if __name__ == "__main__":

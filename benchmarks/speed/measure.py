@@ -55,6 +55,11 @@ def interleaved(runs: Mapping[str, Callable[[], float]], times: int) -> dict[str
     return {name: statistics.median(values) for name, values in found.items()}
 
 
+def as_installed(**more: str) -> dict[str, str]:
+    """Return an environment in which Python keeps what it has compiled, as pip does for an installed package."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | more
+
+
 def tell(line: str) -> None:
     """Say on stderr what goes on."""
     print(f"  {line}", file=sys.stderr, flush=True)

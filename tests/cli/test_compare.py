@@ -78,6 +78,18 @@ def test_compare_prints_verdicts_and_a_table(
 
 
 @pytest.mark.slow
+def test_several_fusions_vary_in_one_comparison(
+    synthetic_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["compare", str(synthetic_folder), "--fusions", "", "--vary", "text", "--vary", "image", *QUICK]
+    assert run([*command, "model.dropout=0.1,0.3", "--comparisons", str(tmp_path), "--json"]) == 0
+    models = {row["model"] for row in json.loads(capsys.readouterr().out)["rows"]}
+    assert models == {f"{name} dropout={value}" for name in ("text", "image") for value in (0.1, 0.3)}
+    assert run(command) == 1
+    assert "--vary text image: expected a setting with several values" in capsys.readouterr().err
+
+
+@pytest.mark.slow
 def test_two_commands_one_killed_give_what_one_gives(
     synthetic_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -34,8 +34,11 @@ Trials = Annotated[
     int, typer.Option(help="Trials that tune each cell's settings inside its training folds (0: recipes).")
 ]
 Vary = Annotated[
-    str | None,
-    typer.Option(metavar="FUSION", help="A fusion with each of the values of KEY=A,B: model.options.gate=image,text."),
+    list[str] | None,
+    typer.Option(
+        metavar="FUSION",
+        help="A fusion with each of the values of KEY=A,B: model.options.gate=image,text. Repeatable.",
+    ),
 ]
 Robustness = Annotated[
     bool, typer.Option("--robustness", help="Also damage a sample of texts and images, and test on it.")
@@ -89,7 +92,8 @@ def compare(
 
     words, axes = split_axes(overrides or []) if vary else (overrides or [], {})
     if vary and not axes:
-        raise ConfigError(f"--vary {vary}: expected a setting with several values (model.options.gate=image,text)")
+        told = " ".join(vary)
+        raise ConfigError(f"--vary {told}: expected a setting with several values (model.options.gate=image,text)")
     with Bar(quiet=quiet) as bar:
         reading = reading_of(TRAINING, columns, sheet, quotes, format=format, remote=remote, notify=bar.line)
         result = run_comparison(
@@ -104,7 +108,7 @@ def compare(
             reading=reading,
             workers=workers,
             robustness=robustness,
-            vary={vary: axes} if vary else None,
+            vary=dict.fromkeys(vary or [], axes),
             judge=judge_of(judge, judge_model, judge_rate, judge_prices, judge_budget, yes_send),
             progress=bar,
             notify=bar.line,
