@@ -31,6 +31,7 @@ CLAIMS = {
     "fine_tuning": ["--times"],
     "comparing": [],
     "serve_load": [],
+    "serve_memory": [],
     "exactness": [],
     "size": [],
     "duplicates": [],
