@@ -65,11 +65,11 @@ def tell(line: str) -> None:
     print(f"  {line}", file=sys.stderr, flush=True)
 
 
-def options(doc: str | None, *more: tuple[str, int | str]) -> argparse.Namespace:
+def options(doc: str | None, *more: tuple[str, int | str], times: int = 5) -> argparse.Namespace:
     """Read DATA, `--times`, `--json` and integer options of the script's own from the command line."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="a guid,tag folder: train.txt and data/")
-    parser.add_argument("--times", type=int, default=5, help="turns; the median counts")
+    parser.add_argument("--times", type=int, default=times, help="turns; the median counts")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     for name, value in more:
         parser.add_argument(f"--{name}", type=type(value), default=value)

@@ -38,7 +38,7 @@ WITHIN = 0.05  # of linear
 
 
 def main() -> None:
-    given = options(__doc__, ("texts", 1_000_000))
+    given = options(__doc__, ("texts", 1_000_000), times=1)
     words = [post.text for post in read_posts(given.data) if post.text]
     with tempfile.TemporaryDirectory(prefix="moodfuse-shards-") as scratch:
         whole, half = Path(scratch) / "whole.parquet", Path(scratch) / "half.parquet"
