@@ -146,6 +146,17 @@ def test_the_regime_of_the_upper_layers_brings_its_own_epochs() -> None:
     assert resolve_config("concat", overrides=[{"train": {"regime": "end_to_end", "epochs": 2}}]).train.epochs == 2
 
 
+@pytest.mark.parametrize("recipe", ["cma", "mha", "cross_attention"])
+def test_the_pace_of_a_recipe_for_frozen_encoders_does_not_hold_where_they_train(recipe: str) -> None:
+    def pace(recipe: str, regime: str) -> tuple[int, int, int]:
+        train = resolve_config(recipe, overrides=[{"train": {"regime": regime}}]).train
+        return train.epochs, train.patience, train.batch_size
+
+    assert pace(recipe, "end_to_end") == pace("concat", "end_to_end")
+    assert pace(recipe, "two_stage") == pace(recipe, "frozen") != pace("concat", "frozen")
+    assert pace("quality", "end_to_end")[0] == 8  # a recipe for encoders that train keeps its own
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

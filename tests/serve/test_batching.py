@@ -26,14 +26,18 @@ def values(predictions: list[Prediction]) -> np.ndarray:
     return np.array([list(prediction.probabilities.values()) for prediction in predictions])
 
 
-@pytest.mark.parametrize(("size", "wait"), [(1, 0.0), (5, 0.0), (32, 0.05)])
-def test_no_size_and_no_wait_changes_an_answer(predictor: Predictor, posts: list[Post], size: int, wait: float) -> None:
+@pytest.mark.parametrize(
+    ("size", "wait", "threads"), [(1, 0.0, 1), (5, 0.0, 1), (32, 0.05, 1), (1, 0.0, 2), (5, 0.0, 2)]
+)
+def test_no_size_and_no_wait_changes_an_answer(
+    predictor: Predictor, posts: list[Post], size: int, wait: float, threads: int
+) -> None:
     seen: list[int] = []
 
     async def ask() -> list[Prediction]:
         return await asyncio.gather(*(engine.predict(post) for post in posts))
 
-    engine = Engine(predictor, size=size, wait=wait, threads=1, observe=seen.append)
+    engine = Engine(predictor, size=size, wait=wait, threads=threads, observe=seen.append)
     answers = asyncio.run(ask())
     engine.close()
     np.testing.assert_allclose(values(answers), values(list(predictor.stream(posts))), atol=1e-5)

@@ -35,7 +35,7 @@ from moodfuse.workflows.comparison.run import ComparisonResult, compare
 from moodfuse.workflows.reporting import report_document
 
 QUICK: list[dict[str, Any]] = [{"train": {"epochs": 2, "batch_size": 32}}]
-FILES = ["head.onnx", "history.csv", "metrics.json", "predictions.csv"]
+FILES = ["head.safetensors", "history.csv", "metrics.json", "predictions.csv"]
 
 
 def run(folder: Path, posts: Any, **changes: Any) -> ComparisonResult:
@@ -261,6 +261,9 @@ def test_damaged_posts_are_predicted_out_of_fold(copied: Path, posts: Posts, mon
         assert points[0].changed == 0
         assert points[0].accuracy == pytest.approx(np.mean([right[i] for i in damaged.ids]))
     assert any(points[-1].changed > 0 for points in curves.values())
+    (copied / "c" / "cells" / "text" / "seed0-fold0" / "head.safetensors").write_bytes(b"not weights")
+    with pytest.raises(DataError, match="expected the weights of a text head"):
+        run(copied, posts, robustness=True)
 
 
 def test_trials_search_inside_the_training_folds(tmp_path: Path, posts: Posts) -> None:

@@ -47,7 +47,7 @@ def serve(
     max_in_flight: Annotated[int | None, typer.Option(min=1, help="Requests at a time per worker. [64]")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Posts that are predicted together. [32]")] = None,
     batch_wait_ms: Annotated[
-        float | None, typer.Option(min=0, help="Milliseconds that a post waits for others. [2]")
+        float | None, typer.Option(min=0, help="Milliseconds that a post waits for others. [0]")
     ] = None,
     stop_seconds: Annotated[
         float, typer.Option(min=1, help="Seconds that accepted requests get when the service stops.")

@@ -118,6 +118,14 @@ class PostBatches(Dataset[int]):
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """The posts that train a model, and the posts that choose its best epoch: empty if `train.monitor` is none."""
+
+    train: PostBatches
+    validation: PostBatches
+
+
+@dataclass(frozen=True, slots=True)
 class Share:
     """The rank of this process among `count` processes; each takes its share of every batch."""
 

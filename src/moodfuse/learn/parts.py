@@ -15,11 +15,10 @@ from moodfuse.data.corpora import NO_CORPORA, Corpora, Pool
 from moodfuse.data.posts import Posts
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import OpenModality, open_modalities
-from moodfuse.learn.batches import PostBatches
+from moodfuse.learn.batches import Parts, PostBatches
 from moodfuse.learn.encoders import EncoderSource
 from moodfuse.learn.fit.fit import fit
 from moodfuse.learn.fit.history import SILENT, FitResult, Hooks
-from moodfuse.learn.fit.loop import Parts
 from moodfuse.learn.fusion import Shapes, build_fusion
 from moodfuse.learn.model import Branch, FusionModel
 from moodfuse.progress import Progress, silent
@@ -91,19 +90,9 @@ def build_model(config: Config, data: TrainingData) -> FusionModel:
         m: Branch(opened.width, opened.encoder, opened.source.vector_parts(opened.width))
         for m, opened in data.modalities.items()
     }
-    widths = {m: branch.width for m, branch in branches.items()}
-    shapes = Shapes(widths.get("text", 0), widths.get("image", 0), len(config.labels))
     # Seeded here and not earlier: exporting an encoder draws random numbers, finding its exported graph does not.
     torch.manual_seed(config.seed)
-    model = FusionModel(
-        build_fusion(config.model.fusion, shapes, config.model.options),
-        branches,
-        data.prior(len(config.labels)).tolist(),
-        auxiliary=config.model.auxiliary > 0,
-        own_heads=config.model.one_modality == "auxiliary",
-        dropout=config.model.dropout,
-        modality_dropout=config.model.modality_dropout,
-    )
+    model = assemble(config, branches, data.prior(len(config.labels)).tolist())
     heads: dict[str, nn.Module] = dict(model.auxiliary.items())
     if (lone := model.fusion.lone_classifier()) is not None:
         heads |= dict.fromkeys(model.fusion.modalities, lone)
@@ -111,3 +100,18 @@ def build_model(config: Config, data: TrainingData) -> FusionModel:
         if taught := data.modalities[modality].source.classifier(config.labels):  # type: ignore[index]
             head.load_state_dict(taught)
     return model
+
+
+def assemble(config: Config, branches: Mapping[Modality, Branch], prior: Sequence[float]) -> FusionModel:
+    """Return the model that `config` describes on `branches`, its new weights drawn from torch's generator."""
+    widths = {m: branch.width for m, branch in branches.items()}
+    shapes = Shapes(widths.get("text", 0), widths.get("image", 0), len(config.labels))
+    return FusionModel(
+        build_fusion(config.model.fusion, shapes, config.model.options),
+        branches,
+        prior,
+        auxiliary=config.model.auxiliary > 0,
+        own_heads=config.model.one_modality == "auxiliary",
+        dropout=config.model.dropout,
+        modality_dropout=config.model.modality_dropout,
+    )

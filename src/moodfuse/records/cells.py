@@ -22,7 +22,7 @@ from moodfuse.records.record import Number, Record, read_record, why, write_reco
 from moodfuse.records.tolerant import Folder
 
 FORMAT = 1
-_HEAD = "head.onnx"
+_HEAD = "head.safetensors"
 _METRICS = "metrics.json"
 _HISTORY = "history.csv"
 #: The epochs of an encoder's own stage; the file is there when the stage is whole.
@@ -72,7 +72,7 @@ class CellKey:
         return comparison / "cells" / self.model.replace("/", "-") / self.name
 
     def head(self, comparison: Path) -> Path:
-        """Return the path of the ONNX graph of the cell's head, which exists only if it was kept."""
+        """Return the path of the weights of the cell's head, which exist only if they were kept."""
         return self.folder(comparison) / _HEAD
 
     def lock(self, comparison: Path) -> Path:
@@ -189,7 +189,7 @@ def write_cell(
     labels: Labels,
     head: bytes | None = None,
 ) -> None:
-    """Write a cell's folder, completely or not at all; `history` has a row per epoch, `head` is the graph to keep."""
+    """Write a cell's folder, completely or not at all; `history` has a row per epoch, `head` its weights, if kept."""
     folder = cell.key.folder(comparison)
     files.make_folder(folder.parent)
     with files.replacing_folder(folder) as part:

@@ -69,15 +69,13 @@ class EncoderSession:
         self.most_tokens = GPU_TEXT_BATCH_TOKENS if gpu else TEXT_BATCH_TOKENS * (threads if wide else 1)
         self._name = graph.name
         self._at_once = 1 if whole else threads
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool = ThreadPoolExecutor(self._at_once)  # starts no thread before it is asked
         self.width = output_width(self.session)
 
     def run(self, outputs: Sequence[str], batches: Sequence[Callable[[], Feed]]) -> Iterable[list[np.ndarray]]:
         """Return each batch's outputs. A batch is made where it runs, so that few stand in memory at a time."""
         if self._at_once == 1 or len(batches) == 1:
             return (self._run(outputs, batch) for batch in batches)
-        if self._pool is None:  # not before it is needed: its threads would not survive a fork
-            self._pool = ThreadPoolExecutor(self._at_once)
         return self._pool.map(lambda batch: self._run(outputs, batch), batches)
 
     def _run(self, outputs: Sequence[str], batch: Callable[[], Feed]) -> list[np.ndarray]:

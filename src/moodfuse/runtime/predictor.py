@@ -192,7 +192,7 @@ class Predictor:
         return PreparedPost(post.id, token_ids, first, status or [Status.OK], tuple(more), tuple(details), images.size)
 
     def run(self, posts: Sequence[PreparedPost]) -> Iterator[Prediction]:
-        """Yield the prediction of each prepared post. Meant for one thread: the graphs use all cores by themselves."""
+        """Yield the prediction of each prepared post. The graphs use all cores by themselves; two threads may ask."""
         return self.answer(posts, *self.encode(posts))
 
     def answer(

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from moodfuse.data.images import Seen, read_of
 from moodfuse.data.posts import Post
+from moodfuse.runtime.devices import GPUS
 from moodfuse.runtime.predictor import Prediction, Predictor, PreparedPost
 from moodfuse.serve.decoding import Decoder, costly_bytes
 
@@ -24,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A prepared post to answer, or work that needs the graphs for itself, slice by slice."""
+    """A prepared post to answer, or larger work that is done slice by slice."""
 
     future: Future[Any]
     prepared: PreparedPost | None = None
@@ -42,14 +43,16 @@ class _Turns:
     decoding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
+_AT_ONCE = 2  # batches: the next has its texts read while the images of the one before it still are
 _NOTHING = _Job(Future())  # stands for "no further job was taken from the queue"
 
 
 class Engine:
-    """One thread that owns the graphs, and a queue before it; posts are prepared in a few threads more.
+    """A queue before the graphs, and one thread that empties it; posts are prepared in a few threads more.
 
     Costly images are decoded in a process of its own; `decode_seconds` is the most that one may take. Up to `size`
-    posts that wait together run together; the first of them waits at most `wait` seconds for company.
+    posts that wait together run together, and the first of them waits at most `wait` seconds for company. Two such
+    batches run at a time, so that no core is idle while somebody waits.
     """
 
     def __init__(
@@ -57,7 +60,7 @@ class Engine:
         predictor: Predictor,
         *,
         size: int = 32,
-        wait: float = 0.002,
+        wait: float = 0.0,
         threads: int | None = None,
         decode_seconds: float = 10.0,
         observe: Callable[[int], object] = lambda size: None,
@@ -71,6 +74,9 @@ class Engine:
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="moodfuse-prepare")
         self._reading = ThreadPoolExecutor(self._threads, thread_name_prefix="moodfuse-read")
         limits = {"max_pixels": predictor.max_pixels, "enough": predictor.enough}
+        at_once = 1 if predictor.device in GPUS else min(_AT_ONCE, self._threads)  # not all GPUs take two at a time
+        self._answering = ThreadPoolExecutor(at_once, thread_name_prefix="moodfuse-answer")
+        self._free = threading.Semaphore(at_once)
         self._decoder = Decoder(seconds=decode_seconds, **limits)
         self._explaining = asyncio.Lock()
         self._gate = threading.Lock()  # nothing gets into the queue behind its end
@@ -91,7 +97,7 @@ class Engine:
         return await self._prepare(post, self._turns())
 
     async def run(self, work: Generator[None, None, T]) -> T:
-        """Run work in the thread that owns the graphs, one such at a time; between its slices posts are answered."""
+        """Run work in the thread that empties the queue, one such at a time; posts are answered between its slices."""
         async with self._explaining:
             result: T = await self._enqueue(lambda future: _Job(future, work=work))
             return result
@@ -131,6 +137,7 @@ class Engine:
                 self._queue.put(None)
             self._closed = True
         self._thread.join()
+        self._answering.shutdown()
         self._decoder.close()
         self._pool.shutdown()
         self._reading.shutdown()
@@ -176,8 +183,9 @@ class Engine:
                 self._queue.put(None)
                 continue
             if job.work is None:
+                self._free.acquire()  # before more are gathered: who arrives meanwhile is in this batch
                 batch, job = self._gather(job)
-                self._answer(batch)
+                self._answering.submit(self._answer, batch).add_done_callback(lambda _: self._free.release())
                 if job is not _NOTHING:
                     continue
             elif _advance(job.future, job.work):

@@ -32,7 +32,7 @@ class Limits(Section):
     explanations: int = Field(4, ge=1, description="explanations of those; they are worked on one at a time")
     decode_seconds: float = Field(10.0, gt=0, description="seconds that decoding a costly image may take")
     batch_size: int = Field(32, ge=1, le=1024, description="posts of different requests that are run together")
-    batch_wait_ms: float = Field(2.0, ge=0, le=1000, description="milliseconds that a post waits for company")
+    batch_wait_ms: float = Field(0.0, ge=0, le=1000, description="milliseconds that a post waits for company")
 
 
 class Access(Section):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from moodfuse.errors import TrainingError
-from moodfuse.learn.fit.checkpoints import SafeCheckpointIO
+from moodfuse.learn.fit.checkpoints import read_checkpoint, write_checkpoint
 
 
 def test_a_nested_state_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -18,8 +18,8 @@ def test_a_nested_state_comes_back_as_it_was(tmp_path: Path) -> None:
         "callbacks": {"history": {"rows": [{"epoch": 0}]}},
         "nothing": None,
     }
-    SafeCheckpointIO().save_checkpoint(state, tmp_path / "a.safetensors")
-    back = SafeCheckpointIO().load_checkpoint(tmp_path / "a.safetensors")
+    write_checkpoint(state, tmp_path / "a.safetensors")
+    back = read_checkpoint(tmp_path / "a.safetensors")
     torch.testing.assert_close(back["state_dict"]["model.a"], torch.arange(3.0))
     assert back["optimizer_states"][0]["state"][0]["step"] == 4
     assert back["optimizer_states"][0]["param_groups"] == [{"lr": 0.1, "betas": (0.9, 0.99)}]
@@ -29,10 +29,10 @@ def test_a_nested_state_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_an_object_that_would_need_pickle_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
-    SafeCheckpointIO().save_checkpoint({"epoch": 1}, path)
+    write_checkpoint({"epoch": 1}, path)
     with pytest.raises(TrainingError, match="pickle"):
-        SafeCheckpointIO().save_checkpoint({"epoch": 2, "thing": object()}, path)
-    assert SafeCheckpointIO().load_checkpoint(path) == {"epoch": 1}
+        write_checkpoint({"epoch": 2, "thing": object()}, path)
+    assert read_checkpoint(path) == {"epoch": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]
 
 
@@ -41,4 +41,4 @@ def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path: Path, content: bytes
     path = tmp_path / "a.safetensors"
     path.write_bytes(content)
     with pytest.raises(TrainingError, match="not a checkpoint"):
-        SafeCheckpointIO().load_checkpoint(path)
+        read_checkpoint(path)

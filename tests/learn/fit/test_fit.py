@@ -13,7 +13,7 @@ from moodfuse.data.posts import Posts
 from moodfuse.errors import ConfigError
 from moodfuse.learn.assembly import open_modalities
 from moodfuse.learn.encoders import find_encoder
-from moodfuse.learn.fit.checkpoints import SafeCheckpointIO, load_model_state
+from moodfuse.learn.fit.checkpoints import load_model_state, read_checkpoint
 from moodfuse.learn.fit.loop import WeightAverage
 from moodfuse.learn.fit.optimisation import freeze, layers, parameter_groups
 from moodfuse.learn.fit.trainer import resolve_precision
@@ -51,7 +51,7 @@ def test_the_mean_of_the_members_is_what_is_left(posts: Posts, tmp_path: Path) -
 
 def test_the_moving_average_is_kept_in_the_place_of_the_last_weights(posts: Posts, tmp_path: Path) -> None:
     model, _ = fitted(posts, tmp_path, average=0.5)
-    saved = SafeCheckpointIO().load_checkpoint(tmp_path / "last.safetensors")["state_dict"]
+    saved = read_checkpoint(tmp_path / "last.safetensors")["state_dict"]
     name = "fusion.classify.weight"
     torch.testing.assert_close(model.state_dict()[name], saved[f"average.module.{name}"])
     assert not torch.equal(model.state_dict()[name], saved[f"model.{name}"])

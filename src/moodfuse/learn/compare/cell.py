@@ -16,24 +16,22 @@ from moodfuse.evaluate.logits import softmax
 from moodfuse.evaluate.metrics import score
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import OpenModality, image_side
+from moodfuse.learn.compare.heads import Encodings, Head, head_weights
 from moodfuse.learn.encoders import Encoded, Encoder
 from moodfuse.learn.encoders.base import encode_inputs
 from moodfuse.learn.encoders.graph import encoder_graph
-from moodfuse.learn.export import HeadModule, head_graph, head_inputs
 from moodfuse.learn.fit.history import History, Watched
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.parts import TrainingData, fit_parts
 from moodfuse.learn.precision import reduce_weights
 from moodfuse.learn.stacking import fit_stacker
 from moodfuse.records.cells import CellTrial, Grid, TrialLog
-from moodfuse.runtime.collation import head_feed
 from moodfuse.runtime.graphs import Encoding, open_session
 
 _BATCH = 64  # posts predicted at a time
 #: Opens the modalities that a configuration reads; each time, an encoder that trains has its pretrained weights.
 Opener = Callable[[Config], Mapping[Modality, OpenModality]]
 Rows = Mapping[str, Sequence[int]]
-Encodings = Mapping[str, Sequence[Encoding | None]]
 #: Trained encoders by modality, in the form in which they predict.
 Encoders = Mapping[Modality, Callable[..., Encoded]]
 
@@ -88,37 +86,8 @@ class CellResult:
     trials: list[CellTrial] = field(default_factory=list)
 
     def head(self) -> bytes:
-        """Export the head as an ONNX graph."""
-        return head_graph(self.fitted.model, _widths(self.fitted), side=image_side(self.fitted.modalities))
-
-
-class _Head:
-    """The head, computed as its bundle would compute it.
-
-    In fp32, PyTorch runs the module that an export turns into a graph; with fewer bits, ONNX Runtime runs that graph.
-    """
-
-    def __init__(self, fitted: FittedCell) -> None:
-        self._names = head_inputs(fitted.model)
-        self._module = HeadModule(fitted.model, self._names)
-        side = image_side(fitted.modalities)
-        self._widths: dict[str, int] = {
-            m: side if fitted.model.fusion.reads(m) == "pixels" else w for m, w in _widths(fitted).items()
-        }
-        self._session = None
-        if (precision := fitted.config.export.head) != "fp32":
-            graph = head_graph(fitted.model, _widths(fitted), side=side)
-            self._session = open_session(reduce_weights(graph, precision), threads=1)
-
-    @torch.no_grad()
-    def logits(self, encodings: Encodings) -> np.ndarray:
-        """Return logits (B, C)."""
-        feed = head_feed(self._names, encodings, self._widths)
-        if self._session is not None:
-            run: np.ndarray = self._session.run(["logits"], feed)[0]
-            return run
-        logits: np.ndarray = self._module(*(torch.from_numpy(feed[name]) for name in self._names)).numpy()
-        return logits
+        """Return the weights of the head, for `kept_head` to load."""
+        return head_weights(self.fitted.model)
 
 
 def run_cell(
@@ -149,7 +118,7 @@ def run_cell(
         for m, opened in fitted.modalities.items()
         if opened.encoder is not None
     }
-    head = _Head(fitted)
+    head = _head(fitted)
     temperature = 1.0
     if rows["validation"]:
         validation, _ = _answers(fitted, encoders, head, rows["validation"], [""])[""]
@@ -189,7 +158,7 @@ def readable(encodings: Encodings) -> np.ndarray:
 
 
 def _answers(
-    fitted: FittedCell, encoders: Encoders, head: _Head, rows: Sequence[int], readings: Sequence[str]
+    fitted: FittedCell, encoders: Encoders, head: Head, rows: Sequence[int], readings: Sequence[str]
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return logits (B, C), and which posts have anything to read (B,), for each of `readings` withheld."""
     parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {withheld: [] for withheld in readings}
@@ -234,6 +203,11 @@ def _as_shipped(encoder: Encoder, precision: Precision) -> Callable[..., Encoded
         return Encoded(found["pooled"], found.get("tokens"), None if mask is None else mask.bool())
 
     return encode
+
+
+def _head(fitted: FittedCell) -> Head:
+    """Return the head, computed as its bundle would compute it."""
+    return Head(fitted.model, _widths(fitted), fitted.config.export.head, side=image_side(fitted.modalities))
 
 
 @torch.no_grad()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,13 @@ from moodfuse.evaluate.metrics import score
 from moodfuse.evaluate.robustness import DAMAGES, Damage, add_typos, degrade
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import encoder_sources
-from moodfuse.learn.compare.cell import Encodings
+from moodfuse.learn.compare.heads import Encodings, Head, kept_head
 from moodfuse.learn.encoders import EncoderSource, Features
 from moodfuse.learn.parts import label_ids
 from moodfuse.learn.store import FeatureStore
 from moodfuse.progress import Progress, silent
 from moodfuse.records.cells import CellKey
 from moodfuse.records.results import DamageCurve, DamageScore
-from moodfuse.runtime.graphs import HeadGraph, open_session
 from moodfuse.staging import temporary_folder
 
 
@@ -66,7 +66,8 @@ def damage_curves(
                     m: encode(source, damaged if m == DAMAGES[damage][0] else posts, (damage, level))
                     for m, source in sources[model.name].items()
                 }
-                said.setdefault((model.name, damage), []).append(_predict(comparison, model, features, posts, cells))
+                heads = partial(_head, comparison, model, sources[model.name])
+                said.setdefault((model.name, damage), []).append(_predict(heads, features, posts, cells))
     progress("damaging texts and images", len(steps), len(steps))
     return [_curve(name, damage, levels, true, labels) for (name, damage), levels in said.items()]
 
@@ -103,18 +104,26 @@ def _degraded(ref: ImageRef, damage: Damage, level: float, generator: np.random.
     return ref if image is None else ImageRef(degrade(image, damage, level, generator))
 
 
+def _head(
+    comparison: Path, model: Tested, sources: Mapping[Modality, EncoderSource], cell: int, widths: dict[Modality, int]
+) -> Head:
+    return kept_head(CellKey(model.seed, cell, model.name).head(comparison), model.config, sources, widths)
+
+
 def _predict(
-    comparison: Path, model: Tested, features: Mapping[Modality, Features], posts: Posts, cells: Mapping[str, int]
+    head: Callable[[int, dict[Modality, int]], Head],
+    features: Mapping[Modality, Features],
+    posts: Posts,
+    cells: Mapping[str, int],
 ) -> np.ndarray:
     """Return predicted label ids (N,); a temperature would not change them."""
     predicted = np.zeros(len(posts), np.int64)
     place = np.array([cells[i] for i in posts.ids])
-    widths: dict[str, int] = {m: encoded.width for m, encoded in features.items()}
+    widths: dict[Modality, int] = {m: encoded.width for m, encoded in features.items()}
     for fold in np.unique(place):
         rows = np.flatnonzero(place == fold)
         encodings: Encodings = {m: [encoded.rows[row] for row in rows] for m, encoded in features.items()}
-        head = CellKey(model.seed, int(fold), model.name).head(comparison)
-        predicted[rows] = HeadGraph(open_session(head, threads=1)).logits(encodings, widths).argmax(1)
+        predicted[rows] = head(int(fold), widths).logits(encodings).argmax(1)
     return predicted
 
 

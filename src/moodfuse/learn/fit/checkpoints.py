@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.plugins.io import CheckpointIO
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -21,30 +20,25 @@ SUFFIX = ".safetensors"
 MERGED = "merged" + SUFFIX
 
 
-class SafeCheckpointIO(CheckpointIO):
-    """Writes and reads Lightning checkpoints as safetensors + JSON; a file gets its name only when it is complete."""
+def write_checkpoint(checkpoint: Mapping[str, Any], path: Path) -> None:
+    """Write a tree of tensors and plain values; the file gets its name only when it is complete."""
+    tensors: dict[str, Tensor] = {}
+    tree = json.dumps(_pack(dict(checkpoint), tensors, "checkpoint"))
+    files.make_folder(path.parent)
+    files.write_bytes(path, save(tensors, metadata={"tree": tree}))
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        tensors: dict[str, Tensor] = {}
-        tree = json.dumps(_pack(checkpoint, tensors, "checkpoint"))
-        files.make_folder(Path(path).parent)
-        files.write_bytes(Path(path), save(tensors, metadata={"tree": tree}))
 
-    def load_checkpoint(
-        self, path: Any, map_location: Any | None = None, weights_only: bool | None = None
-    ) -> dict[str, Any]:
-        try:
-            with safe_open(str(path), framework="pt") as file:
-                tree = json.loads(file.metadata()["tree"])
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
-        except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-            raise TrainingError(f"{path}: not a checkpoint of moodfuse ({error}); delete it to start anew") from None
-        result = _unpack(tree, tensors)
-        assert isinstance(result, dict)
-        return result
-
-    def remove_checkpoint(self, path: Any) -> None:
-        Path(path).unlink(missing_ok=True)
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return what `write_checkpoint` wrote. Raises `TrainingError` if the file holds something else."""
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            tree = json.loads(file.metadata()["tree"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+    except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise TrainingError(f"{path}: not a checkpoint of moodfuse ({error}); delete it to start anew") from None
+    result = _unpack(tree, tensors)
+    assert isinstance(result, dict)
+    return result
 
 
 def _pack(value: Any, tensors: dict[str, Tensor], where: str) -> Any:
@@ -91,12 +85,12 @@ def best_or_last(train: TrainConfig) -> str:
 def save_model_state(path: Path, state: Mapping[str, Tensor]) -> None:
     """Write a model's weights so that `load_model_state` reads them."""
     tree = {"state_dict": {f"model.{key}": tensor for key, tensor in state.items()}}
-    SafeCheckpointIO().save_checkpoint(tree, path)
+    write_checkpoint(tree, path)
 
 
 def load_model_state(path: Path) -> dict[str, Tensor]:
     """Return the model's weights from a checkpoint that a training wrote."""
-    state = SafeCheckpointIO().load_checkpoint(path)["state_dict"]
+    state = read_checkpoint(path)["state_dict"]
     averaged = "average.module."
     prefix = averaged if any(key.startswith(averaged) for key in state) else "model."
     return {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}

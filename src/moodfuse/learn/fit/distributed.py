@@ -14,9 +14,9 @@ import torch
 
 from moodfuse.config import Config
 from moodfuse.errors import TrainingError
-from moodfuse.learn.batches import Share
+from moodfuse.learn.batches import Parts, Share
 from moodfuse.learn.fit.history import FitResult, History, Hooks
-from moodfuse.learn.fit.loop import Parts, fit_one, kept_state
+from moodfuse.learn.fit.loop import fit_one, kept_state
 from moodfuse.learn.model import FusionModel
 from moodfuse.learn.processes import Parent, processes
 from moodfuse.staging import temporary_folder

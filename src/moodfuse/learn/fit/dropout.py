@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 _STEPS = 65_536  # a probability is met to half of one in so many: 16 random bits decide about an element
+_HALF = _STEPS // 2
 
 
 @contextmanager
@@ -33,6 +34,10 @@ def fast_dropout() -> Iterator[None]:
 def _bernoulli(tensor: Tensor, p: float = 0.5, *, generator: torch.Generator | None = None) -> Tensor:
     """Fill `tensor` with ones at probability `p`, with zeros elsewhere."""
     seed = int(torch.randint(2**62, (), generator=generator))
-    count = tensor.numel()
+    count, kept = tensor.numel(), round(p * _STEPS)
+    if kept == _STEPS:
+        return tensor.fill_(1)
     bits = np.random.SFC64(seed).random_raw(count // 4 + 1).view(np.uint16)[:count]
-    return tensor.copy_(torch.from_numpy(bits < round(p * _STEPS)).view(tensor.shape))
+    bits ^= _HALF  # as signed numbers, which torch compares straight into the tensor, they keep their order
+    drawn = torch.from_numpy(bits.view(np.int16)).view(tensor.shape)
+    return torch.lt(drawn, kept - _HALF, out=tensor)

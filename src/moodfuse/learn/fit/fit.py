@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from moodfuse.config import Config
+from moodfuse.learn.batches import Parts
 from moodfuse.learn.fit.adapters import low_rank
 from moodfuse.learn.fit.checkpoints import MERGED, kept_checkpoint, save_model_state
-from moodfuse.learn.fit.distributed import fit_distributed
 from moodfuse.learn.fit.history import SILENT, FitResult, History, Hooks
-from moodfuse.learn.fit.loop import Parts, fit_one
 from moodfuse.learn.model import FusionModel
 
 _APART = 7_919  # distance between the seeds of members, so that members of runs with neighbouring seeds differ
@@ -28,6 +27,10 @@ def fit(
     start from the initial state of `model`, each with its own order of posts and dropout; `model` ends with the mean of
     their best weights, so it predicts at the cost of a single model. Source: Wortsman et al., 2022, "Model soups".
     """
+    # Lightning takes seconds to import, which a process that fits nothing need not wait for.
+    from moodfuse.learn.fit.distributed import fit_distributed
+    from moodfuse.learn.fit.loop import fit_one
+
     count = config.train.members
     fit_member = fit_one if config.train.devices == 1 else fit_distributed
     start = _cloned(model.state_dict()) if count > 1 else {}

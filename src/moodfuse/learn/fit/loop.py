@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from moodfuse.config import Config, TrainConfig
 from moodfuse.evaluate.metrics import score
 from moodfuse.labels import Labels
-from moodfuse.learn.batches import WHOLE, LengthBatches, PostBatches, Share, loader
+from moodfuse.learn.batches import WHOLE, LengthBatches, Parts, Share, loader
 from moodfuse.learn.fit.callbacks import KeepBest, KeepHistory, TellProgress
 from moodfuse.learn.fit.checkpoints import best_or_last, load_model_state
 from moodfuse.learn.fit.dropout import fast_dropout
@@ -42,14 +41,6 @@ from moodfuse.learn.fit.trainer import (
     quiet_lightning,
 )
 from moodfuse.learn.model import Batch, FusionModel, Output
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The posts that train a model, and the posts that choose its best epoch: empty if `train.monitor` is none."""
-
-    train: PostBatches
-    validation: PostBatches
 
 
 class WeightAverage(AveragedModel):

@@ -13,6 +13,7 @@ from typing import Any
 
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.plugins.io import CheckpointIO
 from lightning.pytorch.plugins.precision import MixedPrecision, Precision
 from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
@@ -20,7 +21,7 @@ from torch import nn
 from moodfuse.config import Config
 from moodfuse.learn.batches import Share
 from moodfuse.learn.fit.callbacks import Patience, SafeCheckpoint
-from moodfuse.learn.fit.checkpoints import SUFFIX, SafeCheckpointIO
+from moodfuse.learn.fit.checkpoints import SUFFIX, read_checkpoint, write_checkpoint
 from moodfuse.learn.fit.devices import device_type, has_fast_bf16
 from moodfuse.learn.fit.history import Watched
 
@@ -43,6 +44,21 @@ class _Bf16(MixedPrecision):
 
     def clip_gradients(self, *arguments: Any, **options: Any) -> None:
         Precision.clip_gradients(self, *arguments, **options)
+
+
+class _SafeCheckpointIO(CheckpointIO):
+    """Has Lightning write and read its checkpoints as safetensors and JSON."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        write_checkpoint(checkpoint, Path(path))
+
+    def load_checkpoint(
+        self, path: Any, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        return read_checkpoint(Path(path))
+
+    def remove_checkpoint(self, path: Any) -> None:
+        Path(path).unlink(missing_ok=True)
 
 
 def last_checkpoint(folder: Path | None) -> str | None:
@@ -86,7 +102,7 @@ def make_trainer(
             max_epochs=config.train.epochs,
             gradient_clip_val=config.optim.clip or None,
             callbacks=[*callbacks, *keeping],
-            plugins=[SafeCheckpointIO(), _Bf16(device_type(config.train.device)) if bf16 else Precision()],
+            plugins=[_SafeCheckpointIO(), _Bf16(device_type(config.train.device)) if bf16 else Precision()],
             logger=False,
             enable_checkpointing=any(isinstance(callback, SafeCheckpoint) for callback in keeping),
             enable_progress_bar=False,

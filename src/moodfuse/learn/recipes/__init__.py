@@ -18,6 +18,7 @@ from moodfuse.records.run import RunFolder, has_trained_encoders
 from moodfuse.settings import build_config, load_yaml
 
 _ORIGINAL = "original/"
+_PACE = ("train.epochs", "train.patience", "train.batch_size")
 
 
 def recipe_names() -> list[str]:
@@ -71,16 +72,28 @@ def resolve_config(
 
     The upper layers choose the regime; its learning rates and epochs lie below theirs. So do the cleaning and
     `data.max_tokens` of a run whose text encoder they name: the encoder goes on reading what it was trained on.
+    A recipe's epochs, patience and batch size, chosen for a head on frozen features, do not hold where encoders train
+    with the head: those of the regime do.
     """
     own = recipe_layers(recipe) if recipe else []
     upper = [*([load_yaml(file)] if file else []), *overrides]
     chosen = build_config([*own, *upper])
-    own = [_without(layer, idle_settings(chosen.train)) for layer in own]
+    idle = idle_settings(chosen.train)
+    own = [_without(layer, [*idle, *pace]) for layer, pace in zip(own, _other_paces(own, chosen), strict=True)]
     return build_config([load_yaml(_named("regimes")[chosen.train.regime]), *_readings(chosen), *own, *upper])
 
 
+def _other_paces(layers: Sequence[Mapping[str, Any]], chosen: Config) -> list[tuple[str, ...]]:
+    """Return for each of a recipe's layers the keys of its pace, if it is that of another regime than `chosen` has."""
+    regime, found = "frozen", list[tuple[str, ...]]()
+    for layer in layers:
+        regime = layer.get("train", {}).get("regime", regime)
+        found.append(_PACE if chosen.train.regime == "end_to_end" != regime else ())
+    return found
+
+
 def _without(layer: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
-    """Return a recipe's settings without `keys`, which do nothing in another regime than its own."""
+    """Return a recipe's settings without `keys`, which are for another regime."""
     return {
         section: {name: value for name, value in inside.items() if f"{section}.{name}" not in keys}
         if isinstance(inside, Mapping)

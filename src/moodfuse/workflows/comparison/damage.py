@@ -43,7 +43,7 @@ def damage(
     best = max((name for name in scores if name in kept), key=lambda name: scores[name], default=None)
     chosen = [name for name in (best, "text", "image") if name in kept]
     if not chosen:
-        notify("robustness: no frozen fusion on pooled vectors was compared; nothing was damaged")
+        notify("robustness: no frozen fusion on pooled vectors has kept its heads here; nothing was damaged")
         return
     split = Split.load(comparison.split)
     cells = {i: cell for cell in range(folds) for i in cell_parts(split.folds, cell, chooses=True)["test"]}
