@@ -23,8 +23,10 @@ from moodfuse.evaluate.logits import softmax
 from moodfuse.labels import SENTIMENT
 from moodfuse.learn import diagram
 from moodfuse.learn.assembly import encoder_sources
+from moodfuse.learn.compare.heads import kept_head
 from moodfuse.learn.compare.models import choose_models
 from moodfuse.learn.compare.work import fold_parts
+from moodfuse.learn.export import head_graph
 from moodfuse.learn.search.space import recipe_settings
 from moodfuse.records.cells import CellKey, read_cell
 from moodfuse.records.comparison import load_comparison
@@ -83,9 +85,9 @@ def test_no_text_of_a_post_gets_in(done: ComparisonResult, posts: Posts) -> None
     clauses = {clause.strip() for post in posts[:20] for clause in str(post.text).split(",") if len(clause) > 15}
     assert len(clauses) > 20
     for path in done.path.rglob("*"):
-        if path.is_file() and path.suffix != ".onnx":
-            content = path.read_text()
-            assert not [clause for clause in clauses if clause in content], path
+        if path.is_file():
+            content = path.read_bytes()
+            assert not [clause for clause in clauses if clause.encode() in content], path
 
 
 def test_predictions_are_those_of_the_exported_head_on_frozen_features(done: ComparisonResult, posts: Posts) -> None:
@@ -94,11 +96,12 @@ def test_predictions_are_those_of_the_exported_head_on_frozen_features(done: Com
     tested = posts.subset(cell.ids)
     features = {m: s.features(tested) for m, s in encoder_sources(model.config).items()}
     widths = {m: one.width for m, one in features.items()}
-    head = done.path / "cells" / "concat" / "seed0-fold1" / "head.onnx"
+    head = kept_head(CellKey(0, 1, "concat").head(done.path), model.config, encoder_sources(model.config), widths)
+    graph = head_graph(head.model, widths)
     for withheld in ("", "text", "image"):
         rows = {m: [None] * len(tested) if m == withheld else one.rows for m, one in features.items()}
         something = np.array([any(one is not None for one in pair) for pair in zip(*rows.values(), strict=True)])
-        expected = softmax(HeadGraph(open_session(head)).logits(rows, widths) / cell.metrics.temperature)
+        expected = softmax(HeadGraph(open_session(graph)).logits(rows, widths) / cell.metrics.temperature)
         assert something.sum() > 20
         assert np.allclose(cell.probabilities[withheld][something], expected[something], atol=1e-5)
     assert not np.allclose(cell.probabilities[""], cell.probabilities["text"])
@@ -249,6 +252,12 @@ def test_of_a_group_only_its_own_fusions_are_tried_out(monkeypatch: pytest.Monke
 
 def test_damaged_posts_are_predicted_out_of_fold(copied: Path, posts: Posts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparison_damage, "_DAMAGED_POSTS", 10)
+    head = CellKey(0, 0, "text").head(copied / "c")
+    kept = head.read_bytes()
+    head.write_bytes(b"not weights")
+    with pytest.raises(DataError, match="expected the weights of a text head"):
+        run(copied, posts, robustness=True)
+    head.write_bytes(kept)
     damaged = run(copied, posts, robustness=True).results.robustness.damaged
     assert damaged is not None
     assert damaged.posts == len(set(damaged.ids)) == 10
@@ -261,9 +270,6 @@ def test_damaged_posts_are_predicted_out_of_fold(copied: Path, posts: Posts, mon
         assert points[0].changed == 0
         assert points[0].accuracy == pytest.approx(np.mean([right[i] for i in damaged.ids]))
     assert any(points[-1].changed > 0 for points in curves.values())
-    (copied / "c" / "cells" / "text" / "seed0-fold0" / "head.safetensors").write_bytes(b"not weights")
-    with pytest.raises(DataError, match="expected the weights of a text head"):
-        run(copied, posts, robustness=True)
 
 
 def test_trials_search_inside_the_training_folds(tmp_path: Path, posts: Posts) -> None:

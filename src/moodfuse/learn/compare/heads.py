@@ -33,6 +33,7 @@ class Head:
         self, model: FusionModel, widths: dict[Modality, int], precision: Precision = "fp32", *, side: int = 0
     ) -> None:
         """`side` is the size S of the pixels (B, 3, S, S), if the fusion reads pixels."""
+        self.model = model
         self._names = head_inputs(model)
         self._module = HeadModule(model, self._names)
         self._widths: dict[str, int] = {m: side if model.fusion.reads(m) == "pixels" else w for m, w in widths.items()}
