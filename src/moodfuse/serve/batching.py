@@ -188,8 +188,11 @@ class Engine:
                 self._answering.submit(self._answer, batch).add_done_callback(lambda _: self._free.release())
                 if job is not _NOTHING:
                     continue
-            elif _advance(job.future, job.work):
-                self._queue.put(job)
+            else:
+                with self._free:
+                    more = _advance(job.future, job.work)
+                if more:
+                    self._queue.put(job)
             job = self._queue.get()
 
     def _gather(self, first: _Job) -> tuple[list[_Job], _Job | None]:
