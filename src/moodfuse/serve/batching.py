@@ -213,8 +213,8 @@ class Engine:
         posts = [job.prepared for job in jobs if job.prepared is not None]
         if not posts:
             return
-        self._observe(len(posts))
         try:
+            self._observe(len(posts))
             predictions = list(self.predictor.run(posts))
         except Exception as error:
             if len(jobs) == 1:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from moodfuse.evaluate.metrics import score
 from moodfuse.evaluate.robustness import DAMAGES, Damage, add_typos, degrade
 from moodfuse.labels import Labels
 from moodfuse.learn.assembly import encoder_sources
-from moodfuse.learn.compare.heads import Encodings, Head, kept_head
+from moodfuse.learn.compare.heads import Encodings, kept_head
 from moodfuse.learn.encoders import EncoderSource, Features
 from moodfuse.learn.parts import label_ids
 from moodfuse.learn.store import FeatureStore
@@ -66,8 +65,8 @@ def damage_curves(
                     m: encode(source, damaged if m == DAMAGES[damage][0] else posts, (damage, level))
                     for m, source in sources[model.name].items()
                 }
-                heads = partial(_head, comparison, model, sources[model.name])
-                said.setdefault((model.name, damage), []).append(_predict(heads, features, posts, cells))
+                predicted = _predict(comparison, model, sources[model.name], features, posts, cells)
+                said.setdefault((model.name, damage), []).append(predicted)
     progress("damaging texts and images", len(steps), len(steps))
     return [_curve(name, damage, levels, true, labels) for (name, damage), levels in said.items()]
 
@@ -104,14 +103,10 @@ def _degraded(ref: ImageRef, damage: Damage, level: float, generator: np.random.
     return ref if image is None else ImageRef(degrade(image, damage, level, generator))
 
 
-def _head(
-    comparison: Path, model: Tested, sources: Mapping[Modality, EncoderSource], cell: int, widths: dict[Modality, int]
-) -> Head:
-    return kept_head(CellKey(model.seed, cell, model.name).head(comparison), model.config, sources, widths)
-
-
 def _predict(
-    head: Callable[[int, dict[Modality, int]], Head],
+    comparison: Path,
+    model: Tested,
+    sources: Mapping[Modality, EncoderSource],
     features: Mapping[Modality, Features],
     posts: Posts,
     cells: Mapping[str, int],
@@ -123,7 +118,8 @@ def _predict(
     for fold in np.unique(place):
         rows = np.flatnonzero(place == fold)
         encodings: Encodings = {m: [encoded.rows[row] for row in rows] for m, encoded in features.items()}
-        predicted[rows] = head(int(fold), widths).logits(encodings).argmax(1)
+        head = kept_head(CellKey(model.seed, int(fold), model.name).head(comparison), model.config, sources, widths)
+        predicted[rows] = head.logits(encodings).argmax(1)
     return predicted
 
 
