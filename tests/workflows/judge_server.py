@@ -48,7 +48,10 @@ class Asked:
 
 @dataclass
 class Endpoint:
-    """What the server was asked, and the function that answers: it gets the request and how often that post came."""
+    """What the server was asked, and the function that answers: it gets the request and how often that post came.
+
+    `now` requests are being answered, `most` were at a time.
+    """
 
     url: str
     answer: Callable[[Asked, int], Reply] = lambda asked, _: completion("positive")
@@ -81,10 +84,11 @@ def serving() -> Iterator[Endpoint]:
                 endpoint.now += 1
                 endpoint.most = max(endpoint.most, endpoint.now)
             try:
-                return self._send(endpoint.answer(asked, times))
+                reply = endpoint.answer(asked, times)
             finally:
-                with endpoint.lock:
+                with endpoint.lock:  # before the reply is sent: who has it may ask at once
                     endpoint.now -= 1
+            return self._send(reply)
 
         def _send(self, reply: Reply) -> None:
             status, headers, body = reply

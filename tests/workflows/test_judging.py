@@ -94,6 +94,7 @@ def ask(comparison: ComparisonFolder, judge: Judge, told: list[str] | None = Non
 
 
 def test_a_judge_is_a_row_like_any_other_and_its_silence_is_wrong(server: Server, tmp_path: Path) -> None:
+    server.answer = lambda *asked: slow(0.01, say(*asked))
     comparison = comparison_with(judge_at(server), tmp_path)
     ask(comparison, judge_at(server))
     assert len(set(server.texts)) == 60 + 1
