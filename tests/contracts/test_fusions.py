@@ -167,7 +167,7 @@ def test_heads_that_do_not_divide_the_width_are_refused() -> None:
 
 
 @every
-@pytest.mark.parametrize("own_heads", [False, True])
+@pytest.mark.parametrize("own_heads", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_onnx_gives_the_same_probabilities(name: str, own_heads: bool) -> None:
     model, batch = make_model(name, auxiliary=own_heads, own_heads=own_heads), make_batch(5)
     batch = Batch(batch.text, batch.image, torch.arange(5) != 1, torch.arange(5) != 3, batch.targets)

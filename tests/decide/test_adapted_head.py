@@ -59,6 +59,7 @@ def test_it_learns_that_labels_are_mixed_otherwise_from_the_answers_alone() -> N
     assert head.bias[0] + 1e-9 < head.bias[1:].min()
 
 
+@pytest.mark.slow
 def test_labels_by_chance_are_hardly_ever_proven() -> None:
     luck, proven = np.random.default_rng(0), 0
     for seed in range(6):

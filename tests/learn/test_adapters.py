@@ -110,6 +110,7 @@ def test_members_and_two_processes_train_through_updates_too(posts: Posts, tmp_p
     assert spread.state_dict().keys() == model.state_dict().keys()
 
 
+@pytest.mark.slow
 def test_a_stage_of_its_own_trains_through_updates_too(synthetic_folder: Path, tmp_path: Path, tiny_bert: Path) -> None:
     settings = {"regime": "two_stage", "tune": ["text"], "stage_epochs": 1, "epochs": 1, "patience": 0, "lora": 2}
     config = resolve_config("concat", overrides=[{"train": settings, "model": {"text": str(tiny_bert)}}])

@@ -1,9 +1,11 @@
 """Folders that moodfuse 0.1 wrote open, are reported and gone on in; what is damaged or half there is told."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -188,17 +190,30 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 MARKS = ("config.yaml", "environment.json", "comparison.json")
 
 
-def _with_results(write: Write, tmp_path: Path) -> Path:
-    folder = write(tmp_path / "folder")
-    if write is write_comparison:
-        build_results(load_comparison(folder))
-    return folder
+@pytest.fixture(scope="module")
+def whole_folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Write], tuple[Path, str]]:
+    """Folders with results, each made once, and their reports."""
+
+    @cache
+    def folder_and_report(write: Write) -> tuple[Path, str]:
+        folder = write(tmp_path_factory.mktemp("whole") / "folder")
+        if write is write_comparison:
+            build_results(load_comparison(folder))
+        return folder, write_report(folder, format="md").read_text()
+
+    return folder_and_report
+
+
+@pytest.fixture
+def own_folder(whole_folders: Callable[[Write], tuple[Path, str]], write: Write, tmp_path: Path) -> tuple[Path, str]:
+    """A copy to damage, and the report of the whole one."""
+    folder, report = whole_folders(write)
+    return shutil.copytree(folder, tmp_path / folder.name), report
 
 
 @pytest.mark.parametrize(("write", "name"), FILES)
-def test_what_is_gone_is_told_and_the_rest_is_shown(tmp_path: Path, write: Write, name: str) -> None:
-    folder = _with_results(write, tmp_path)
-    whole = write_report(folder, format="md").read_text()
+def test_what_is_gone_is_told_and_the_rest_is_shown(own_folder: tuple[Path, str], name: str) -> None:
+    folder, whole = own_folder
     (folder / name).unlink()
     if name in MARKS:
         with pytest.raises(DataError, match=rf"expected the folder of a run .*{name}.*without any of these"):
@@ -214,9 +229,8 @@ def test_what_is_gone_is_told_and_the_rest_is_shown(tmp_path: Path, write: Write
 
 @pytest.mark.parametrize("how", DAMAGE)
 @pytest.mark.parametrize(("write", "name"), FILES)
-def test_what_is_damaged_is_told_and_the_rest_is_shown(tmp_path: Path, write: Write, name: str, how: str) -> None:
-    folder = _with_results(write, tmp_path)
-    whole = write_report(folder, format="md").read_text()
+def test_what_is_damaged_is_told_and_the_rest_is_shown(own_folder: tuple[Path, str], name: str, how: str) -> None:
+    folder, whole = own_folder
     (folder / name).write_bytes(DAMAGE[how]((folder / name).read_bytes()))
     page = write_report(folder, format="md").read_text()
     if name == "results.json":

@@ -123,7 +123,7 @@ def test_an_encoder_is_taken_apart_from_its_embeddings_up(tiny_bert: Path) -> No
     assert {group["lr"] for group in groups} == {0.05, 0.1, OptimConfig().lr}
 
 
-@pytest.mark.parametrize("name", ["tiny/resnet", "efficientnet-lite0"])
+@pytest.mark.parametrize("name", ["tiny/resnet", pytest.param("efficientnet-lite0", marks=pytest.mark.slow)])
 def test_frozen_layers_keep_their_batch_statistics_too(posts: Posts, name: str) -> None:
     image = str(checkpoint(name)) if name.startswith("tiny/") else name
     settings = {"regime": "end_to_end", "tune": ["image"], "freeze": 1, "epochs": 2, "batch_size": 16, "patience": 0}
