@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+#: An example takes as long as the machine has time for it: that is no failure.
+settings.register_profile("moodfuse", deadline=None)
+settings.load_profile("moodfuse")
 
 
 @pytest.fixture(scope="session")

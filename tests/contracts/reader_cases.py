@@ -395,9 +395,7 @@ if _others := os.environ.get("MOODFUSE_READER_CASES"):
     CASES |= importlib.import_module(_others).CASES
 NAMES = [name for name in readers() if name in CASES]
 every = pytest.mark.parametrize("name", NAMES)
-per_example = settings(
-    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
-)
+per_example = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 
 TEXTS = [
     "plain",

@@ -259,7 +259,7 @@ def test_truncation_is_told_in_every_thread_and_leaves_pillow_as_it_is() -> None
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"]),
     st.integers(0, 10_000),

@@ -50,7 +50,7 @@ def test_no_words_are_all_zero(text: str) -> None:
 
 
 @given(st.text(max_size=80))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_text_gets_four_finite_numbers(text: str) -> None:
     scores = lexicon_scores(text)
     assert scores.shape == (len(SCORES),)

@@ -79,7 +79,7 @@ def test_groups_are_looked_for_where_none_are_given() -> None:
     assert all(split.folds[f"r{i}"] == split.folds[f"s{i}"] for i in range(len(words)))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.integers(0, 25), st.sampled_from(SENTIMENT.names)), max_size=60),
     st.integers(3, 6),

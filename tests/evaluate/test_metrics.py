@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
@@ -29,7 +29,6 @@ def test_a_case_done_by_hand() -> None:
 ids = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=30)
 
 
-@settings(deadline=None)
 @given(ids)
 def test_equal_to_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     true, predicted = zip(*pairs, strict=True)

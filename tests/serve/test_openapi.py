@@ -38,7 +38,7 @@ def try_everything(server: Server, examples: int) -> set[str]:
     for operation in schema.get_all_operations():
 
         @given(case=operation.ok().as_strategy())
-        @settings(max_examples=examples, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=examples, derandomize=True, suppress_health_check=list(HealthCheck))
         def send(case: Any) -> None:
             response = case.call()
             case.validate_response(response, checks=CHECKS)
